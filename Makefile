@@ -1,0 +1,45 @@
+# Everything runs in .venv, which is made from constraints.txt when either changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test check lint types layers bench slow clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make the environment
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Frameweave needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY) ## edit a clip with the Miniature; writes runs/demo
+	$(BIN)/frameweave demo --out runs/demo --overwrite
+
+test: $(READY) ## all tests but the slow ones
+	$(BIN)/python -m pytest -q
+
+slow: $(READY) ## the full-size tests (minutes, several GB)
+	$(BIN)/python -m pytest -q -s -m slow
+
+check: lint types layers ## format, lint, types, layers
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/pyright
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+bench: $(READY) ## speed and memory, as ratios measured in one run
+	$(BIN)/frameweave bench
+
+clean: ## remove the environment and the runs
+	rm -rf $(VENV) runs

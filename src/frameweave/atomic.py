@@ -1,0 +1,96 @@
+"""Write a file or a folder so that it is either whole or not there.
+
+The work is staged beside the target under a hidden name, flushed to the disk, and renamed once.
+A folder gets a manifest with the SHA-256 of every member, written last, so that a reader can
+tell a whole folder from a torn one. When anything fails, the stage is removed and what stood at
+the target before is untouched.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Yield a path to write to; on success it becomes `target`, otherwise it vanishes.
+
+    The suffix of `target` is kept, because writers choose formats by it. Raises whatever the
+    block or the disk raises (`OSError` with ENOSPC when it is full).
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stage = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
+    try:
+        yield stage
+        if stage.is_dir():
+            _seal(stage)
+        else:
+            _flush(stage)
+        _replace(stage, target)
+    except BaseException:
+        _remove(stage)
+        raise
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with a folder written by `staged`: one line per missing or changed member."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return [f"{manifest.name} is missing"]
+    problems: list[str] = []
+    for name, digest in json.loads(manifest.read_text()).items():
+        member = folder / name
+        if not member.is_file():
+            problems.append(f"{name} is missing")
+        elif sha256(member) != digest:
+            problems.append(f"{name} has changed")
+    return problems
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _seal(folder: Path) -> None:
+    members = sorted(path for path in folder.rglob("*") if path.is_file())
+    for member in members:
+        _flush(member)
+    digests = {member.relative_to(folder).as_posix(): sha256(member) for member in members}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps(digests, indent=1))
+    _flush(manifest)
+
+
+def _replace(stage: Path, target: Path) -> None:
+    if target.is_dir():  # a folder cannot be renamed over a folder
+        aside = stage.with_name(f"{stage.name}-old")
+        target.rename(aside)
+        stage.rename(target)
+        shutil.rmtree(aside)
+    else:
+        os.replace(stage, target)
+    _flush(target.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""What the commands show: bars in a terminal, plain lines in a pipe, JSON lines, or nothing."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from frameweave.progress import SILENT
+from frameweave.progress import Progress as FrameweaveProgress
+
+T = TypeVar("T")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Bars:
+    """Rich progress bars on standard error."""
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=err, transient=True) as bar:
+            yield from bar.track(items, total=_length(items, total), description=what)
+
+    def note(self, text: str) -> None:
+        err.print(text, style="dim", markup=False)
+
+    def measure(self, **values: float) -> None:
+        err.print("  ".join(f"{name} {value:.4g}" for name, value in values.items()), markup=False)
+
+
+class Lines:
+    """One plain line at the start and at the end of a loop, and every ten seconds between."""
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        length = _length(items, total)
+        start = shown = time.monotonic()
+        done = 0
+        for item in items:
+            yield item
+            done += 1
+            now = time.monotonic()
+            if now - shown > 10 and done != length:
+                print(f"{what}: {done} of {length or '?'} ({now - start:.0f} s)", file=sys.stderr, flush=True)
+                shown = now
+        print(f"{what}: {done} in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def measure(self, **values: float) -> None:
+        self.note("  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+
+class JsonLines:
+    """One JSON object per event on standard output: {"event": "track" | "note" | "measure", ...}."""
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        length = _length(items, total)
+        for done, item in enumerate(items, 1):
+            yield item
+            _emit(event="track", what=what, done=done, total=length)
+
+    def note(self, text: str) -> None:
+        _emit(event="note", text=text)
+
+    def measure(self, **values: float) -> None:
+        _emit(event="measure", **values)
+
+
+def _emit(**event: object) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def _length(items: Iterable[T], total: int | None) -> int | None:
+    return total if total is not None else len(items) if hasattr(items, "__len__") else None  # pyright: ignore
+
+
+_mode = {"quiet": False, "json": False}
+
+
+def choose(*, quiet: bool, json_lines: bool) -> None:
+    """Set by the flags --quiet and --json before a command runs."""
+    _mode["quiet"], _mode["json"] = quiet, json_lines
+
+
+def progress() -> FrameweaveProgress:
+    """The progress that suits the flags and the terminal."""
+    if _mode["json"]:
+        return JsonLines()
+    if _mode["quiet"]:
+        return SILENT
+    return Bars() if err.is_terminal else Lines()
+
+
+def result(**values: object) -> None:
+    """Tell a command's result: a JSON object, or the values a line each."""
+    if _mode["json"]:
+        _emit(event="result", **values)
+    elif not _mode["quiet"]:
+        for name, value in values.items():
+            out.print(f"{name}: {value}", markup=False)

@@ -1,0 +1,81 @@
+"""The entry point: finds the command, maps errors to exit codes. Imports nothing heavy."""
+
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from frameweave import __version__
+from frameweave.cli import console
+from frameweave.errors import FrameweaveError
+
+app = App(
+    name="frameweave",
+    help="Text-driven video editing with pretrained text-to-image diffusion models.",
+    version=__version__,
+    help_epilogue="Example: frameweave edit clip.mp4 'a blue car in the snow' --out runs/blue",
+)
+_COMMANDS = {
+    "edit": "Edit a video by a prompt.",
+    "generate": "Make a clip from a prompt alone.",
+    "demo": "Edit a bundled clip in several ways and write a report.",
+    "editors": "List the editors and their settings.",
+    "doctor": "Show versions, devices, memory, and what is missing.",
+    "rerun": "Repeat a run from its run.toml.",
+    "bench": "Measure speed and memory, as ratios within one run.",
+}
+for _name, _help in _COMMANDS.items():
+    app.command(f"frameweave.cli.{_name}:{_name}", name=_name, help=_help)
+miniature = App(name="miniature", help="Train, score and look at the packaged model.")
+for _name, _help in {
+    "train": "Train the packaged model, or one part of it.",
+    "score": "Measure the packaged model on held-out scenes.",
+    "world": "Write a clip of the procedural world as mp4.",
+}.items():
+    miniature.command(f"frameweave.cli.miniature:{_name}", name=_name, help=_help)
+app.command(miniature)
+app.register_install_completion_command(help="Install shell completion.")
+
+
+@app.meta.default
+def _meta(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[bool, Parameter(name="--quiet", negative="")] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Global flags.
+
+    Parameters
+    ----------
+    quiet
+        Say nothing but errors.
+    json
+        Write progress and result as JSON lines on standard output.
+    """
+    console.choose(quiet=quiet, json_lines=json)
+    app(tokens, exit_on_error=False, print_error=False)
+
+
+def run() -> None:
+    """The `frameweave` command. Exit codes: 0 ok, 1 failure, 2 wrong input, 130 interrupted."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app.meta(exit_on_error=False, print_error=False)
+    except FrameweaveError as error:
+        _fail(str(error), 2)
+    except CycloptsError as error:
+        _fail(" ".join(str(error).split()), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted; no unfinished file was left", 130)
+    except OSError as error:
+        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; free some space or choose another --out", 1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    console.err.print(f"frameweave: {message}", style="red", markup=False)
+    sys.exit(code)

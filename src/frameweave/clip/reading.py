@@ -1,0 +1,235 @@
+"""Read video files and folders of pictures, frame by frame, upright, with their times.
+
+Only local files in known container formats are opened: playlists and network addresses are
+refused. Memory does not grow with the length of the video.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from PIL import Image
+
+from frameweave.errors import InputError
+
+MAX_PIXELS = 64_000_000  # per frame: twice 8K
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg,asf,apng",
+}
+_FOLDER_FPS = Fraction(8)
+
+Picture = NDArray[np.uint8]
+"""Height x width x 3, sRGB, 0 to 255."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoInfo:
+    """What is known about a video before it is decoded. `width` and `height` are as shown (upright)."""
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    """Average frames per second."""
+    frames: int
+    """Number of frames that the file declares; 0 when it does not say."""
+    rotation: int
+    """Degrees by which the stored picture is turned for showing: 0, 90, 180 or 270."""
+    has_audio: bool
+    notes: tuple[str, ...]
+    """What reading will change, in words, e.g. transparency laid on white."""
+
+
+@dataclass(frozen=True)
+class TimedPicture:
+    """One upright frame, when it starts and how long it lasts, in seconds."""
+
+    pixels: Picture
+    time: Fraction
+    duration: Fraction
+
+
+def probe(path: Path) -> VideoInfo:
+    """Size, rate and other facts of a video file or a folder of pictures.
+
+    Raises `InputError` when there is no video, or its frames are too large to decode.
+    """
+    if path.is_dir():
+        return _probe_folder(path)
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        _check_size(path, context.width, context.height)
+        notes: list[str] = []
+        if stream.metadata.get("alpha_mode") == "1" or _has_alpha(context.pix_fmt):
+            notes.append("transparency is laid on white")
+        depth = max((c.bits for c in context.format.components), default=8) if context.format else 8
+        if depth > 8:
+            notes.append(f"{depth}-bit colour is read as 8-bit")
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
+        turned = first.rotation % 360
+        size = (first.height, first.width) if turned in (90, 270) else (first.width, first.height)
+        return VideoInfo(
+            path=path,
+            width=size[0],
+            height=size[1],
+            fps=Fraction(stream.average_rate or stream.guessed_rate or 25),
+            frames=stream.frames,
+            rotation=turned,
+            has_audio=bool(container.streams.audio),
+            notes=tuple(notes),
+        )
+
+
+def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPicture]:
+    """Stream the frames of a file or folder, upright and in order; at most `first` of them.
+
+    Times start at 0. Raises `InputError` when the file is broken, naming the last good frame.
+    """
+    if path.is_dir():
+        yield from islice(_folder_frames(path), first)
+        return
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        stream.thread_type = "AUTO"
+        alpha = _has_alpha(stream.codec_context.pix_fmt)
+        usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
+        start: Fraction | None = None
+        count = 0
+        try:
+            for frame in islice(container.decode(stream), first):
+                unit = Fraction(frame.time_base or stream.time_base or usual)
+                now = frame.pts * unit if frame.pts is not None else (start or 0) + count * usual
+                start = now if start is None else start
+                lasts = frame.duration * unit if frame.duration else usual
+                yield TimedPicture(_upright(frame, alpha=alpha), now - start, lasts)
+                count += 1
+        except av.FFmpegError as error:
+            raise _torn(path, count, stream.frames) from error
+        if count == 0:
+            raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
+        if first is None and count < 0.9 * stream.frames:
+            raise _torn(path, count, stream.frames)
+
+
+def _torn(path: Path, good: int, declared: int) -> InputError:
+    of = f" of {declared}" if declared else ""
+    return InputError(
+        f"{path}: decoding stopped after {good}{of} frames, the file is truncated or damaged",
+        hint=f"copy it again, or use its good part with --frames {good}" if good else "copy it again",
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file", hint="check the path of the video")
+    options = _OPTIONS | {"max_pixels": str(MAX_PIXELS)}
+    try:
+        container = av.open(str(path.absolute()), options=options, container_options=_OPTIONS)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a readable video ({_reason(error)})",
+            hint="give an mp4, mov, webm, mkv, avi or gif file, or a folder of pictures",
+        ) from error
+    with container:
+        if not container.streams.video:
+            found = "only sound" if container.streams.audio else "no video stream"
+            raise InputError(f"{path}: found {found}, expected a video", hint="give a file with pictures")
+        yield container
+
+
+def _reason(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).strip().lower()
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{path}: frames of {width} x {height} pixels, at most {MAX_PIXELS // 10**6} million pixels are read",
+            hint="scale the video down first",
+        )
+    if width < 1 or height < 1:
+        raise InputError(
+            f"{path}: the file gives no frame size, or one of more than {MAX_PIXELS // 10**6} million pixels",
+            hint="scale the video down, or copy it again",
+        )
+
+
+def _has_alpha(pixel_format: str | None) -> bool:
+    return pixel_format is not None and any(word in pixel_format for word in ("rgba", "bgra", "argb", "yuva", "pal8", "ya"))
+
+
+def _upright(frame: VideoFrame, *, alpha: bool) -> Picture:
+    if alpha:
+        rgba = frame.to_ndarray(format="rgba")
+        share = rgba[..., 3:].astype(np.float32) / 255
+        pixels = (rgba[..., :3] * share + 255 * (1 - share) + 0.5).astype(np.uint8)
+    else:
+        pixels = frame.to_ndarray(format="rgb24")
+    return np.rot90(pixels, k=round(frame.rotation / 90)) if frame.rotation else pixels
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if not found:
+        raise InputError(
+            f"{folder}: found no picture", hint=f"give a folder of {', '.join(s[1:] for s in PICTURES)} files"
+        )
+    return found
+
+
+def _probe_folder(folder: Path) -> VideoInfo:
+    found = _pictures(folder)
+    with _picture(found[0]) as image:
+        width, height = image.size
+    _check_size(found[0], width, height)
+    return VideoInfo(
+        path=folder,
+        width=width,
+        height=height,
+        fps=_FOLDER_FPS,
+        frames=len(found),
+        rotation=0,
+        has_audio=False,
+        notes=(f"a folder of pictures is read at {_FOLDER_FPS} frames per second",),
+    )
+
+
+@contextmanager
+def _picture(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable picture ({_reason(error)})", hint="remove or replace it") from error
+
+
+def _folder_frames(folder: Path) -> Iterator[TimedPicture]:
+    size: tuple[int, int] | None = None
+    for index, path in enumerate(_pictures(folder)):
+        with _picture(path) as image:
+            _check_size(path, *image.size)
+            size = size or image.size
+            if image.size != size:
+                raise InputError(
+                    f"{path}: {image.size[0]} x {image.size[1]} pixels, the first picture has {size[0]} x {size[1]}",
+                    hint="scale all pictures to one size",
+                )
+            rgba = image.convert("RGBA")
+            pixels = np.asarray(Image.alpha_composite(Image.new("RGBA", size, "white"), rgba).convert("RGB"))
+        yield TimedPicture(pixels, index / _FOLDER_FPS, 1 / _FOLDER_FPS)

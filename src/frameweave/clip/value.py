@@ -1,0 +1,114 @@
+"""`Clip`: the frames of a short video in memory, with their times."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.clip.reading import TimedPicture, probe, read_frames
+from frameweave.clip.writing import VideoWriter
+from frameweave.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """F frames as floats in [0, 1], and when each one starts.
+
+    `times` has one entry per frame and a last one: the end of the clip. `audio` is the file whose
+    sound belongs to the clip; it is not decoded, only put back when the clip is written.
+    """
+
+    frames: Float[Tensor, "F 3 H W"]
+    times: tuple[Fraction, ...]
+    audio: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.frames.shape[3], self.frames.shape[2]
+
+    @property
+    def fps(self) -> Fraction:
+        """Average frames per second."""
+        return len(self) / (self.times[-1] - self.times[0])
+
+    @classmethod
+    def of(cls, frames: Float[Tensor, "F 3 H W"], *, fps: Fraction | float = 8) -> "Clip":
+        """A clip of constant frame rate.
+
+        >>> clip = Clip.of(torch.zeros(4, 3, 8, 8), fps=2)
+        >>> clip.fps, clip.times[-1]
+        (Fraction(2, 1), Fraction(2, 1))
+        """
+        rate = Fraction(fps).limit_denominator(1001)
+        return cls(frames, tuple(index / rate for index in range(len(frames) + 1)))
+
+    @classmethod
+    def read(cls, path: Path, *, frames: int | None = None, size: tuple[int, int] | None = None) -> "Clip":
+        """Read a file or folder: at most `frames` frames, scaled to `size` (width, height).
+
+        Raises `InputError` when it is not a readable video.
+        """
+        info = probe(path)
+        pictures: list[Tensor] = []
+        times: list[Fraction] = []
+        end = Fraction(0)
+        for picture in read_frames(path, first=frames):
+            pictures.append(_resized(_as_tensor(picture), size))
+            times.append(picture.time)
+            end = picture.time + picture.duration
+        return cls(torch.cat(pictures), (*times, end), path if info.has_audio else None)
+
+    def write(self, path: Path) -> None:
+        """Write a video; the suffix chooses the format (see `VideoWriter`)."""
+        with VideoWriter(path, size=self.size, fps=self.fps, audio=self.audio) as writer:
+            for frame, start, end in zip(self.pixels(), self.times, self.times[1:], strict=False):
+                writer.write(frame, start, end - start)
+
+    def pixels(self) -> Iterable[np.ndarray]:
+        """Each frame as height x width x 3 bytes."""
+        for frame in self.frames:
+            yield (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+    def with_frames(self, frames: Float[Tensor, "F 3 H W"]) -> "Clip":
+        """The same times and sound with other pictures; their number must be the same."""
+        if len(frames) != len(self):
+            raise InputError(f"{len(frames)} frames for a clip of {len(self)}", hint="keep the frame count")
+        return replace(self, frames=frames)
+
+    def resized(self, size: tuple[int, int]) -> "Clip":
+        """Scaled to (width, height) with antialiasing."""
+        return replace(self, frames=_resized(self.frames, size))
+
+
+def working_size(size: tuple[int, int], longer: int, multiple: int) -> tuple[int, int]:
+    """The size at which a video is edited: longer side as given, both sides whole multiples.
+
+    >>> working_size((1280, 720), 512, 64)
+    (512, 256)
+    >>> working_size((64, 64), 64, 16)
+    (64, 64)
+    """
+    scale = longer / max(size)
+    width, height = (max(multiple, round(side * scale / multiple) * multiple) for side in size)
+    return width, height
+
+
+def _as_tensor(picture: TimedPicture) -> Float[Tensor, "1 3 H W"]:
+    return torch.from_numpy(np.ascontiguousarray(picture.pixels)).permute(2, 0, 1)[None].float() / 255
+
+
+def _resized(frames: Float[Tensor, "F 3 H W"], size: tuple[int, int] | None) -> Float[Tensor, "F 3 h w"]:
+    if size is None or (frames.shape[3], frames.shape[2]) == size:
+        return frames
+    scaled = F.interpolate(frames, (size[1], size[0]), mode="bicubic", antialias=True, align_corners=False)
+    return scaled.clamp(0, 1)

@@ -1,0 +1,78 @@
+"""Noise levels: alpha_bar over the training timesteps, and the timesteps that a sampler visits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.errors import InputError, ModelFolderError
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps for t = 0 .. T-1.
+
+    Sampling timesteps have leading spacing with an offset, as in Stable Diffusion: with T = 1000,
+    50 steps and offset 1 they are 981, 961, ..., 1. `final` is alpha_bar after the last step.
+    """
+
+    alpha_bar: Float[Tensor, " T"]
+    final: float
+    offset: int = 1
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Schedule":
+        """From a diffusers scheduler config (scaled_linear or linear betas).
+
+        Raises `ModelFolderError` for another kind of betas.
+        """
+        T = int(config.get("num_train_timesteps", 1000))
+        low, high = float(config.get("beta_start", 0.0001)), float(config.get("beta_end", 0.02))
+        match config.get("beta_schedule", "linear"):
+            case "scaled_linear":
+                beta = torch.linspace(low**0.5, high**0.5, T, dtype=torch.float32) ** 2
+            case "linear":
+                beta = torch.linspace(low, high, T, dtype=torch.float32)
+            case other:
+                raise ModelFolderError(
+                    f"scheduler with beta_schedule {other!r}, expected scaled_linear or linear",
+                    hint="use a Stable Diffusion 1.x or 2.x model",
+                )
+        alpha_bar = torch.cumprod(1 - beta, 0)
+        final = 1.0 if config.get("set_alpha_to_one", True) else float(alpha_bar[0])
+        return cls(alpha_bar, final, int(config.get("steps_offset", 0)))
+
+    @property
+    def T(self) -> int:
+        """Number of training timesteps."""
+        return len(self.alpha_bar)
+
+    def timesteps(self, steps: int) -> list[int]:
+        """The timesteps of a sampler with `steps` steps, noisiest first.
+
+        Raises `InputError` unless 1 <= steps <= T.
+        """
+        if not 1 <= steps <= self.T:
+            raise InputError(f"{steps} steps, expected 1 to {self.T}", hint="50 is usual, 25 is quick")
+        gap = self.T // steps
+        return [min(index * gap + self.offset, self.T - 1) for index in range(steps)][::-1]
+
+    def before(self, t: int, steps: int) -> int:
+        """The next less noisy timestep after t; negative after the last step."""
+        return t - self.T // steps
+
+    def at(self, t: int) -> float:
+        """alpha_bar at timestep t; the final value for negative t."""
+        return float(self.alpha_bar[t]) if t >= 0 else self.final
+
+    def add_noise(self, x_0: Tensor, eps: Tensor, t: int) -> Tensor:
+        """x_t from x_0 and noise eps of the same shape."""
+        a = self.at(t)
+        return a**0.5 * x_0 + (1 - a) ** 0.5 * eps
+
+    def renoise(self, x_s: Tensor, eps: Tensor, s: int, t: int) -> Tensor:
+        """x_t from x_s for t > s: the forward process from one noise level to a higher one."""
+        ratio = self.at(t) / self.at(s)
+        return ratio**0.5 * x_s + (1 - ratio) ** 0.5 * eps

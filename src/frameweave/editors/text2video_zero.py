@@ -1,0 +1,196 @@
+"""Text2Video-Zero (Khachatryan et al., ICCV 2023, arXiv 2303.13439): all frames look at the first.
+
+Every self-attention takes keys and values from frame 0. From text alone, motion comes from the
+first frame's latent shifted between two noise levels; for a source clip, from its depth, with one
+and the same starting noise for all frames.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from frameweave.clip import Clip
+from frameweave.diffusion.sampling import sample
+from frameweave.editors.base import check, prompt_eps
+from frameweave.errors import InputError
+from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
+from frameweave.model.backbone import Backbone
+from frameweave.progress import SILENT, Progress
+
+_CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text2VideoZero:
+    """Cross-frame attention to frame 0, computed once per noise level for clips of any length."""
+
+    uses_source: ClassVar[bool] = False
+    needs_depth: ClassVar[bool] = True
+
+    steps: int = 25
+    """Noise levels."""
+    guidance: float = 7.5
+    """Classifier-free guidance."""
+    motion: tuple[float, float] = (12.0, 12.0)
+    """Shift per frame (x, y) in 1/512 of the frame's side; positive moves the picture up and left.
+    Text only."""
+    t0: float = 0.88
+    """Noise level, as a share of T, at which the first frame's latent is shifted. Text only."""
+    t1: float = 0.94
+    """Noise level, as a share of T, to which the shifted copies are noised again. Text only."""
+    frames_at_once: int = 16
+    """Frames in one UNet batch; lower needs less memory and changes nothing else."""
+
+    def edit(
+        self,
+        clip: Clip,
+        prompt: str,
+        backbone: Backbone,
+        *,
+        source_prompt: str = "",
+        negative: str = "",
+        depth: Float[Tensor, "F 1 H W"] | None = None,
+        rng: torch.Generator,
+        progress: Progress = SILENT,
+    ) -> Clip:
+        """Depth-guided: the clip gives depth and times, the prompt gives everything else."""
+        check(clip, prompt, self.steps)
+        if depth is None:
+            raise InputError(
+                "text2video_zero edits by depth, and no depth was given",
+                hint="use a model with a depth ControlNet and a depth estimator",
+            )
+        size = clip.size
+        noise = backbone.noise(_latent_shape(backbone, 1, size), rng).expand(len(clip), -1, -1, -1)
+        x = self._sampled(noise, prompt, negative, backbone, depth=depth, progress=progress)
+        return clip.with_frames(backbone.decode(x))
+
+    def generate(
+        self,
+        prompt: str,
+        backbone: Backbone,
+        *,
+        frames: int,
+        size: tuple[int, int],
+        negative: str = "",
+        rng: torch.Generator,
+        progress: Progress = SILENT,
+    ) -> Float[Tensor, "F 3 H W"]:
+        """Text only: `frames` pictures of `size` (width, height)."""
+        if frames < 1:
+            raise InputError(f"{frames} frames, expected at least 1", hint="8 is usual")
+        schedule = backbone.schedule
+        levels = schedule.timesteps(self.steps)
+        index_1, index_0 = (_nearest(levels, share * schedule.T) for share in (self.t1, self.t0))
+        if not 0 <= index_1 < index_0:
+            raise InputError(
+                f"t0 = {self.t0} and t1 = {self.t1} fall on one of {self.steps} noise levels, t1 must be noisier",
+                hint="take more steps, or move them apart",
+            )
+        x = backbone.noise(_latent_shape(backbone, 1, size), rng)
+
+        def alone(start: Tensor, part: list[int]) -> Tensor:
+            return self._sampled(start, prompt, negative, backbone, timesteps=part, progress=progress)
+
+        at_1 = alone(x, levels[:index_1])
+        at_0 = alone(at_1, levels[index_1:index_0])
+        copies = torch.cat([at_0[:0], *(shifted(at_0, self.motion, frame) for frame in range(1, frames))])
+        eps = backbone.noise(tuple(copies.shape), rng)
+        # The product of the published program ends one timestep early on both sides.
+        copies = schedule.renoise(copies, eps, levels[index_0] - 1, levels[index_1] - 1)
+        x = self._sampled(
+            torch.cat([at_1, copies]), prompt, negative, backbone, timesteps=levels[index_1:], progress=progress
+        )
+        return backbone.decode(x)
+
+    def _sampled(
+        self,
+        x: Tensor,
+        prompt: str,
+        negative: str,
+        backbone: Backbone,
+        *,
+        depth: Float[Tensor, "F 1 H W"] | None = None,
+        timesteps: list[int] | None = None,
+        progress: Progress = SILENT,
+    ) -> Tensor:
+        look_back = _FirstFrame()
+        networks = [backbone.unet, *([backbone.controlnet] if depth is not None and backbone.controlnet else [])]
+        eps = prompt_eps(
+            backbone,
+            prompt,
+            negative,
+            self.guidance,
+            frames_at_once=self.frames_at_once,
+            progress=progress,
+            depth=depth,
+            on_chunk=look_back.next_chunk,
+        )
+        with ExitStack() as stack:
+            for network in networks:
+                stack.enter_context(overridden(network, look_back.rule(network)))
+            return sample(eps, x, backbone.schedule, self.steps, timesteps=timesteps, progress=progress)
+
+
+class _FirstFrame:
+    """Keys and values from frame 0, kept from the first chunk of frames for the later ones."""
+
+    def __init__(self) -> None:
+        self._start = self._count = 0
+        self._kept: dict[tuple[int, str], Tokens] = {}
+
+    def next_chunk(self, start: int, count: int) -> None:
+        self._start, self._count = start, count
+
+    def rule(self, network: nn.Module) -> AttentionRule:
+        """The attention rule for one network (the UNet or the ControlNet)."""
+
+        def look_at_first(x: Tokens, attend: Attend, site: Site) -> Tokens:
+            key = (id(network), site.name)
+            if self._start == 0:  # branch-major batch: frame 0 of every branch
+                self._kept[key] = x[:: self._count]
+            return attend(x, self._kept[key], self._kept[key])
+
+        return look_at_first
+
+
+def _latent_shape(backbone: Backbone, frames: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    width, height = size
+    if width % backbone.multiple or height % backbone.multiple:
+        raise InputError(
+            f"frames of {width} x {height} pixels, expected multiples of {backbone.multiple}",
+            hint="choose another --size",
+        )
+    factor = backbone.vae_factor
+    return frames, backbone.channels, height // factor, width // factor
+
+
+def _nearest(levels: list[int], t: float) -> int:
+    return min(range(len(levels)), key=lambda index: abs(levels[index] - t))
+
+
+def shifted(x: Float[Tensor, "1 C h w"], motion: tuple[float, float], frame: int) -> Float[Tensor, "1 C h w"]:
+    """The latent of frame 0 moved to where `frame` has it: whole cells, mirrored at the borders."""
+    rows = source_cells(x.shape[2], motion[1] * frame).to(x.device)
+    columns = source_cells(x.shape[3], motion[0] * frame).to(x.device)
+    return x[:, :, rows][:, :, :, columns]
+
+
+def source_cells(n: int, shift: float) -> Int[Tensor, " n"]:
+    """Which of n cells each cell takes its value from, for a shift in pixels of the 512-pixel canvas.
+
+    The closed form of a 512 x 512 sampling grid scaled down to n cells, nearest cell, reflected
+    about the outer borders.
+
+    >>> source_cells(8, 64.0).tolist()
+    [1, 2, 3, 4, 5, 6, 7, 7]
+    """
+    scale = _CANVAS / n
+    at = torch.arange(n, dtype=torch.float64) + (shift + (scale - 1) / 2) / scale - 0.5
+    folded = (at + 0.5) % (2 * n)
+    reflected = torch.where(folded < n, folded, 2 * n - folded) - 0.5
+    return torch.round(reflected).long().clamp(0, n - 1)

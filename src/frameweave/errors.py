@@ -1,0 +1,64 @@
+"""The errors that a user can cause or meet.
+
+FrameweaveError             has a `hint`: what to do about it
+├── InputError              a flag, a prompt or a clip is wrong (exit code 2)
+├── ModelFolderError        a model folder or file is missing, broken or refused (exit code 2)
+├── AdaptorMismatch         an adaptor does not fit the model (exit code 2)
+├── DataError               a data file is wrong; names file and line (exit code 2)
+├── MissingExtra            an optional package is not installed (exit code 2)
+└── RunError                a run folder is taken, or cannot be resumed or written (exit code 2)
+
+Each message says what was found and what was expected; the hint says what to do. Anything else
+that is raised is a bug and keeps its traceback.
+"""
+
+
+import difflib
+from collections.abc import Sequence
+
+
+class FrameweaveError(Exception):
+    """Base of all errors that are explained to the user in one line."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}; {self.hint}" if self.hint else message
+
+
+class InputError(FrameweaveError):
+    """A flag, a prompt or a clip is wrong."""
+
+    @classmethod
+    def unknown(cls, what: str, name: str, known: Sequence[str]) -> "InputError":
+        """There is no such name; the nearest known one is suggested.
+
+        >>> str(InputError.unknown("editor", "framewize", ["framewise", "tokenflow"]))
+        "unknown editor 'framewize', expected one of framewise, tokenflow; did you mean framewise?"
+        """
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "choose one of them"
+        return cls(f"unknown {what} {name!r}, expected one of {', '.join(known)}", hint=hint)
+
+
+class ModelFolderError(FrameweaveError):
+    """A model folder or file is missing, broken or refused: what was sought, what was found."""
+
+
+class AdaptorMismatch(FrameweaveError):
+    """An adaptor does not fit the model: both sizes are named."""
+
+
+class DataError(FrameweaveError):
+    """A data file is wrong: file and line are named."""
+
+
+class MissingExtra(FrameweaveError):
+    """An optional package is not installed: the pip extra is named."""
+
+
+class RunError(FrameweaveError):
+    """A run folder is taken, or cannot be resumed or written."""

@@ -1,0 +1,1 @@
+"""The jobs behind the commands: each takes its settings and returns values; none prints."""

@@ -1,0 +1,92 @@
+"""Settings of the jobs: one frozen dataclass each, from which flags and run files are made.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Dtype = Literal["fp32", "fp16", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model, and where it runs."""
+
+    model: str = "miniature"
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
+    control: str | None = None
+    """A depth ControlNet (folder or hub id); default: the model folder's own."""
+    depth_model: str | None = None
+    """A depth estimator (folder or hub id); default: the model folder's own."""
+    dtype: Dtype = "fp32"
+    """Precision of the networks."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How to sample. None means the editor's own default."""
+
+    negative: str = ""
+    """What the video shall not show."""
+    steps: int | None = None
+    """Noise levels; 25 is quick, 50 is usual."""
+    guidance: float | None = None
+    """Classifier-free guidance: 1 is none, higher follows the prompt more strictly."""
+    seed: int = 0
+    """Seed of all random draws."""
+    size: int | None = None
+    """Longer side, in pixels, at which the model works; default: the model's own."""
+    set: tuple[str, ...] = ()
+    """Settings of the editor itself, as name=value; `frameweave editors` lists them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditOptions(ModelOptions, SamplingOptions):
+    """Settings of `frameweave edit`."""
+
+    editor: str = "framewise"
+    """The algorithm; `frameweave editors` lists them."""
+    source_prompt: str = ""
+    """What the source shows; helps editors that invert it."""
+    frames: int | None = None
+    """Edit only so many frames from the start."""
+    out: Path = Path("runs/edit")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(ModelOptions, SamplingOptions):
+    """Settings of `frameweave generate`."""
+
+    editor: str = "text2video_zero"
+    """The algorithm; it must be able to make a clip from text alone."""
+    frames: int = 8
+    """Number of frames."""
+    fps: float = 4.0
+    """Frames per second of the result."""
+    out: Path = Path("runs/generate")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """Settings of `frameweave demo`."""
+
+    frames: int = 16
+    """Frames of the clip to edit."""
+    steps: int = 25
+    """Noise levels."""
+    seed: int = 0
+    """Seed of all random draws."""
+    out: Path = Path("runs/demo")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""

@@ -1,0 +1,81 @@
+"""The judge: a small CNN that names object, colour, background and style of a picture.
+
+It is trained apart from the CLIP towers and the diffusion model, so that it can score both.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from frameweave.miniature.scene import ATTRIBUTES, Split, sample_scenes
+from frameweave.miniature.world import render
+
+BATCH = 64
+_CHANNELS = (32, 64, 96, 128)
+
+
+class Judge(nn.Module):
+    """Four convolution stages, mean pooling, one linear head per attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        stages: list[nn.Module] = []
+        for before, after in zip((3, *_CHANNELS), _CHANNELS, strict=False):
+            stages += [
+                nn.Conv2d(before, after, 3, stride=2 if before > 3 else 1, padding=1),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+                nn.Conv2d(after, after, 3, padding=1),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+        self.trunk = nn.Sequential(*stages)
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(2 * _CHANNELS[-1], len(words)) for name, words in ATTRIBUTES.items()}
+        )
+
+    def forward(self, frames: Float[Tensor, "N 3 H W"]) -> dict[str, Float[Tensor, "N classes"]]:
+        """Logits per attribute of frames in [0, 1]."""
+        maps = self.trunk(frames * 2 - 1)
+        pooled = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        return {name: head(pooled).float() for name, head in self.heads.items()}
+
+    @torch.no_grad()
+    def name(self, frames: Float[Tensor, "N 3 H W"]) -> dict[str, Int[Tensor, " N"]]:
+        """The most likely class of each attribute, as indices into `ATTRIBUTES`."""
+        logits = [self(batch) for batch in frames.split(256)]
+        return {name: torch.cat([part[name] for part in logits]).argmax(-1) for name in ATTRIBUTES}
+
+
+def _labelled(n: int, seed: tuple[int, ...], split: Split) -> tuple[Tensor, dict[str, Tensor]]:
+    scenes = sample_scenes(n, seed=seed, split=split)
+    t = np.random.default_rng((*seed, 1)).uniform(0, 16, n).astype("float32")
+    return render(scenes, torch.from_numpy(t)).frames, scenes.attributes()
+
+
+class JudgePart:
+    """Cross-entropy on all attributes, with blur and noise so that rough samples are judged fairly."""
+
+    def __init__(self, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.seed = seed
+        self.module = Judge().to(memory_format=torch.channels_last)
+        self.held_out = _labelled(512, (seed, 10**9), "held-out")
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        frames, labels = _labelled(BATCH, (self.seed, step), "train")
+        generator = torch.Generator().manual_seed(step)
+        blurred = F.avg_pool2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        share = torch.rand(BATCH, 1, 1, 1, generator=generator)
+        noise = torch.randn(frames.shape, generator=generator)
+        level = 0.08 * torch.rand(BATCH, 1, 1, 1, generator=generator)
+        rough = share * frames + (1 - share) * blurred + level * noise
+        logits = self.module(rough.contiguous(memory_format=torch.channels_last))
+        return {name: F.cross_entropy(logits[name], labels[name]) for name in ATTRIBUTES}
+
+    def watch(self) -> dict[str, float]:
+        frames, labels = self.held_out
+        named = self.module.name(frames)
+        return {name: float((named[name] == labels[name]).float().mean()) for name in ATTRIBUTES}

@@ -1,0 +1,150 @@
+"""The Miniature's recipe: its parts in order, each resumable, and the finished model folder.
+
+Parts: vae, decoder (sharpens the VAE), towers (text and vision), vision (the vision tower goes on
+alone), judge, unet, estimator, controlnet. A part needs those before it that it is built from.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import CLIPModel, CLIPTokenizer
+
+from frameweave.atomic import staged
+from frameweave.errors import InputError, RunError
+from frameweave.miniature.denoiser import DenoiserPart, Latents, TextStates, encoded, new_scheduler, new_unet
+from frameweave.miniature.depth import ControlPart, EstimatorPart, new_estimator
+from frameweave.miniature.grammar import train_tokenizer
+from frameweave.miniature.judge import Judge, JudgePart
+from frameweave.miniature.loop import CHECKPOINT, Part, Plan, fit, load_average
+from frameweave.miniature.towers import TowersPart, VisionPart, new_clip
+from frameweave.miniature.vae import DecoderPart, VaePart, new_vae, standardised
+from frameweave.progress import SILENT, Progress
+
+PLANS: dict[str, Plan] = {
+    "vae": Plan(steps=8_000, learning_rate=6e-4),
+    "decoder": Plan(steps=12_000, learning_rate=6e-4, flat=0.3),
+    "towers": Plan(steps=1_600),
+    "vision": Plan(steps=3_000, learning_rate=6e-4, flat=0.3),
+    "judge": Plan(steps=2_000),
+    "unet": Plan(steps=30_000),
+    "estimator": Plan(steps=3_000),
+    "controlnet": Plan(steps=6_000, learning_rate=5e-4),
+}
+_TRAIN_SHARDS, _HELD_OUT_SHARDS = 128, 1
+
+
+class Recipe:
+    """Builds each part from the earlier ones' checkpoints in one training folder."""
+
+    def __init__(self, folder: Path, *, progress: Progress = SILENT) -> None:
+        self.folder, self.progress = folder, progress
+        self._parts: dict[str, Callable[[], Part]] = {
+            "vae": VaePart,
+            "decoder": lambda: DecoderPart(self.vae(sharpened=False)),
+            "towers": lambda: TowersPart(self.tokenizer()),
+            "vision": lambda: VisionPart(self.clip("towers"), self.tokenizer()),
+            "judge": JudgePart,
+            "unet": lambda: DenoiserPart(*self.latents(), self.text()),
+            "estimator": EstimatorPart,
+            "controlnet": lambda: ControlPart(self.unet(), *self.latents(), self.text()),
+        }
+
+    def train(self, name: str, plan: Plan | None = None) -> None:
+        """Train one part to the end of its plan, going on from its checkpoint.
+
+        Raises `InputError` for an unknown part, `RunError` when an earlier part is missing.
+        """
+        if name not in self._parts:
+            raise InputError.unknown("part", name, list(self._parts))
+        fit(self._parts[name](), plan or PLANS[name], self.folder / name, progress=self.progress)
+
+    def tokenizer(self) -> CLIPTokenizer:
+        folder = self.folder / "tokenizer"
+        return CLIPTokenizer.from_pretrained(folder) if folder.is_dir() else train_tokenizer(folder)
+
+    def vae(self, *, sharpened: bool = True) -> AutoencoderKL:
+        """Standardised; with the sharpened decoder once there is one."""
+        file = self.folder / "vae" / "standardised.safetensors"
+        vae = new_vae()
+        if not file.is_file():
+            self._load(nn.ModuleDict({"vae": vae}), "vae")
+            with staged(file) as stage:
+                save_file({k: v.contiguous() for k, v in standardised(vae).state_dict().items()}, stage)
+        vae.load_state_dict(load_file(file))
+        if sharpened and (self.folder / "decoder" / CHECKPOINT).is_file():
+            self._load(nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}), "decoder")
+        return vae.eval()
+
+    def clip(self, part: str = "vision") -> CLIPModel:
+        clip = new_clip(self.tokenizer())
+        self._load(nn.ModuleDict({"clip": clip}), "towers")
+        if part == "vision" and (self.folder / "vision" / CHECKPOINT).is_file():
+            vision = nn.ModuleDict({"vision": clip.vision_model, "projection": clip.visual_projection})
+            self._load(vision, "vision")
+        return clip.eval()
+
+    def judge(self) -> Judge:
+        return self._load(Judge(), "judge").eval()
+
+    def unet(self) -> UNet2DConditionModel:
+        return self._load(new_unet(), "unet").eval()
+
+    def text(self) -> TextStates:
+        return TextStates(self.tokenizer(), self.clip("towers").text_model)
+
+    def latents(self) -> tuple[Latents, Latents]:
+        """Training and held-out latents, encoded on the first call."""
+        vae = self.vae(sharpened=False).to(memory_format=torch.channels_last)
+        train = encoded(
+            vae, _TRAIN_SHARDS, self.folder / "latents/train.safetensors", seed=100, progress=self.progress
+        )
+        held_out = encoded(
+            vae, _HELD_OUT_SHARDS, self.folder / "latents/held_out.safetensors", seed=101, split="held-out"
+        )
+        return train, held_out
+
+    def assemble(self, target: Path) -> None:
+        """Write the finished model as an ordinary diffusers folder in fp16, with its extra parts."""
+        clip = self.clip()
+        pipeline = StableDiffusionPipeline(
+            vae=self.vae(),
+            text_encoder=clip.text_model,
+            tokenizer=self.tokenizer(),
+            unet=self.unet(),
+            scheduler=new_scheduler(),
+            safety_checker=None,  # pyright: ignore[reportArgumentType]
+            feature_extractor=None,  # pyright: ignore[reportArgumentType]
+            requires_safety_checker=False,
+        )
+        extra: dict[str, nn.Module] = {"clip": clip, "judge": self.judge()}
+        if (self.folder / "controlnet" / CHECKPOINT).is_file():
+            control = ControlNetModel.from_unet(self.unet(), conditioning_embedding_out_channels=(16, 32, 64))
+            extra["controlnet"] = self._load(control, "controlnet")
+        if (self.folder / "estimator" / CHECKPOINT).is_file():
+            extra["depth_estimator"] = self._load(new_estimator(), "estimator")
+        with staged(target) as stage:
+            pipeline.to(torch.float16).save_pretrained(stage, safe_serialization=True)
+            for name in ("vocab.json", "merges.txt"):  # for readers older than tokenizer.json
+                (stage / "tokenizer" / name).write_bytes((self.folder / "tokenizer" / name).read_bytes())
+            for name, network in extra.items():
+                _save(network.half(), stage / name)
+
+    def _load(self, module: nn.Module, part: str) -> nn.Module:
+        if not (self.folder / part / CHECKPOINT).is_file():
+            raise RunError(
+                f"{self.folder}: {part} is not trained yet", hint=f"frameweave miniature train {part}"
+            )
+        load_average(module, self.folder / part)
+        return module
+
+
+def _save(network: nn.Module, folder: Path) -> None:
+    if hasattr(network, "save_pretrained"):
+        network.save_pretrained(folder)  # pyright: ignore
+    else:
+        folder.mkdir()
+        save_file(network.state_dict(), folder / "model.safetensors")

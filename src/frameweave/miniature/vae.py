@@ -1,0 +1,123 @@
+"""The Miniature's VAE: 64 x 64 x 3 pictures to 16 x 16 x 4 latents of mean 0 and deviation 1."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from frameweave.miniature.scene import Split, sample_scenes
+from frameweave.miniature.world import render
+
+BATCH = 8  # pictures; each has 256 latents, so this is plenty, and steps are what counts
+_KL_WEIGHT = 3e-5  # of the mean over latent elements: keeps latents smooth, costs no sharpness
+
+
+_SAMPLED = 0.03  # noise on latents while the decoder is sharpened: sampled latents are not exact
+
+
+def new_vae() -> AutoencoderKL:
+    """Random weights; the posterior starts narrow, or early training drowns in its noise."""
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 48, 128),
+        layers_per_block=1,
+        norm_num_groups=1,  # few channels per group act as instance norm: they erase flat colours
+        latent_channels=4,
+        sample_size=64,
+        scaling_factor=1.0,
+        mid_block_add_attention=False,
+    )
+    assert vae.quant_conv is not None and vae.quant_conv.bias is not None
+    vae.quant_conv.weight.data[4:] *= 0.1
+    vae.quant_conv.bias.data[4:] = -5.0
+    return vae
+
+
+def world_frames(n: int, seed: tuple[int, ...], split: Split = "train") -> Float[Tensor, "N 3 H W"]:
+    """Frames of random scenes at random times, values in [-1, 1] as the VAE takes them."""
+    t = np.random.default_rng((*seed, 1)).uniform(0, 16, n).astype("float32")
+    return render(sample_scenes(n, seed=seed, split=split), torch.from_numpy(t)).frames * 2 - 1
+
+
+def _reconstruction(error: Tensor) -> dict[str, Tensor]:
+    return {"squared": 2 * (error**2).mean(), "absolute": 0.25 * error.abs().mean()}
+
+
+class VaePart:
+    """Reconstruction + KL + a linear probe from latents to small RGB pictures.
+
+    The probe keeps all four channels busy: without it two of them stay idle.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.seed = seed
+        self.vae = new_vae().to(memory_format=torch.channels_last)
+        self.probe = nn.Conv2d(4, 3, 1)
+        self.module = nn.ModuleDict({"vae": self.vae, "probe": self.probe})
+        self.held_out = world_frames(128, (seed, 10**9), "held-out")
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
+        noise = torch.randn(BATCH, 4, 16, 16, generator=torch.Generator().manual_seed(step))
+        posterior = self.vae.encode(x).latent_dist
+        z = posterior.mean + posterior.std * noise
+        error = self.vae.decode(z).sample.float() - x
+        small = F.avg_pool2d(x, 4)
+        kl = 0.5 * (posterior.mean.float() ** 2 + posterior.var.float() - 1 - posterior.logvar.float())
+        return _reconstruction(error) | {
+            "kl": _KL_WEIGHT * kl.mean(),
+            "probe": 0.05 * F.mse_loss(self.probe(z).float(), small),
+        }
+
+    def watch(self) -> dict[str, float]:
+        return {"psnr": psnr(self.vae, self.held_out)}
+
+
+class DecoderPart:
+    """Sharpens the decoder of a finished VAE; the encoder is frozen, so latents keep their meaning."""
+
+    def __init__(self, vae: AutoencoderKL, seed: int = 1) -> None:
+        self.seed = seed
+        self.vae = vae.to(memory_format=torch.channels_last)
+        self.vae.encoder.requires_grad_(False)
+        assert vae.post_quant_conv is not None
+        self.module = nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv})
+        self.held_out = world_frames(128, (seed, 10**9), "held-out")
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            z = self.vae.encode(x).latent_dist.mean
+        noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(step))
+        return _reconstruction(self.vae.decode(z + _SAMPLED * noise).sample.float() - x)
+
+    def watch(self) -> dict[str, float]:
+        return {"psnr": psnr(self.vae, self.held_out)}
+
+
+@torch.no_grad()
+def psnr(vae: AutoencoderKL, frames: Float[Tensor, "N 3 H W"]) -> float:
+    """Mean peak signal-to-noise ratio, in dB, of frames in [-1, 1] after encoding and decoding."""
+    z = vae.encode(frames).latent_dist.mean
+    error = (vae.decode(z).sample.float() - frames) / 2
+    return float(-10 * torch.log10((error**2).mean((1, 2, 3))).mean())
+
+
+@torch.no_grad()
+def standardised(vae: AutoencoderKL, seed: int = 0) -> AutoencoderKL:
+    """Fold the latents' mean and deviation into the 1x1 convolutions, so that scaling_factor is 1."""
+    vae = vae.float().eval()
+    z = torch.cat([vae.encode(world_frames(256, (seed, 10**9 + k))).latent_dist.mean for k in range(8)])
+    mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3))
+    into, out = vae.quant_conv, vae.post_quant_conv
+    assert into is not None and out is not None and into.bias is not None and out.bias is not None
+    out.bias += out.weight[:, :, 0, 0] @ mean
+    out.weight *= std[None, :, None, None]
+    into.weight[:4] /= std[:, None, None, None]
+    into.bias[:4] = (into.bias[:4] - mean) / std
+    into.bias[4:] -= 2 * std.log()
+    return vae

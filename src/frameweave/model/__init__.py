@@ -1,0 +1,1 @@
+"""Whatever holds weights: the backbone, the attention seam, depth."""

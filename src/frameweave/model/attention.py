@@ -1,0 +1,106 @@
+"""One seam for the editors' attention: whose tokens ask, answer and speak.
+
+Inside `with overridden(unet, rule)` every self-attention computes `rule(x, attend, site)` in
+place of its own output. `x` is the layer's normalised input; `attend(q_from, k_from, v_from)`
+runs the layer's own projections (with whatever LoRA sits on them) through SDPA. On leaving, also
+by an exception, the very same processor objects stand in their places again.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Tokens = Float[Tensor, "_ _ D"]
+"""Batch, tokens, width."""
+
+
+@runtime_checkable
+class Attend(Protocol):
+    """Multi-head attention with the layer's frozen projections.
+
+    Queries from `q_from` (batch Q D), keys from `k_from`, values from `v_from` (group N D). When
+    the batch of keys is smaller, each group serves an equal run of queries, in order: one SDPA
+    call, nothing is copied.
+    """
+
+    def __call__(self, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens: ...
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where in the network a self-attention sits.
+
+    `part` is "down", "mid" or "up"; `order` counts the network's self-attentions from its input.
+    """
+
+    name: str
+    part: str
+    order: int
+
+
+AttentionRule = Callable[[Tokens, Attend, Site], Tokens]
+
+
+def own(x: Tokens, attend: Attend, site: Site) -> Tokens:
+    """The rule that changes nothing: each frame attends to itself."""
+    return attend(x, x, x)
+
+
+@contextmanager
+def overridden(network: nn.Module, rule: AttentionRule) -> Iterator[None]:
+    """Apply `rule` to every self-attention of a UNet or ControlNet while the block runs."""
+    layers = [(name, layer) for name, layer in network.named_modules() if _is_self_attention(layer)]
+    before = [(layer, layer.processor) for _, layer in layers]
+    try:
+        for order, (name, layer) in enumerate(layers):
+            layer.processor = _RuleProcessor(rule, Site(name, name.split("_")[0], order))
+        yield
+    finally:
+        for layer, processor in before:
+            layer.processor = processor
+
+
+def _is_self_attention(layer: nn.Module) -> bool:
+    return isinstance(layer, Attention) and not layer.is_cross_attention
+
+
+class _RuleProcessor:
+    """What diffusers calls in place of its own attention."""
+
+    def __init__(self, rule: AttentionRule, site: Site) -> None:
+        self.rule, self.site = rule, site
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tokens,
+        encoder_hidden_states: Tokens | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tokens:
+        def attend(q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens:
+            return attention(attn, q_from, k_from, v_from)
+
+        y = self.rule(hidden_states, attend, self.site)
+        return y / attn.rescale_output_factor
+
+
+def attention(attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens:
+    """softmax(Q K^T / sqrt(d)) V with the layer's projections; see `Attend` for unequal batches."""
+    batch, queries = q_from.shape[:2]
+    groups, d = len(k_from), attn.inner_dim // attn.heads
+
+    def heads(tokens: Tensor) -> Tensor:
+        return tokens.reshape(groups, -1, attn.heads, d).transpose(1, 2)
+
+    q, k, v = heads(attn.to_q(q_from)), heads(attn.to_k(k_from)), heads(attn.to_v(v_from))
+    y = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
+    y = y.transpose(1, 2).reshape(batch, queries, attn.inner_dim)
+    project, dropout = attn.to_out[0], attn.to_out[1]
+    return dropout(project(y))

@@ -1,0 +1,191 @@
+"""`Backbone`: what an editor may ask of a text-to-image model. `StableDiffusion` answers it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from frameweave.diffusion.schedule import Schedule
+from frameweave.errors import InputError, ModelFolderError
+
+Frames = Float[Tensor, "F 3 H W"]
+Latents = Float[Tensor, "F C h w"]
+TextStates = Float[Tensor, "branches L D"]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The text of a run: one row of hidden states per guidance branch.
+
+    `cut` is the end of the prompt that the text tower could not take, or empty.
+    """
+
+    states: TextStates
+    cut: str = ""
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """The verbs that every editor is written with. Frames are in [0, 1], latents are scaled."""
+
+    @property
+    def unet(self) -> nn.Module: ...
+
+    @property
+    def controlnet(self) -> nn.Module | None: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels per latent along a side."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of a latent."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """Frame sides must be multiples of this many pixels."""
+        ...
+
+    @property
+    def native(self) -> int:
+        """The longer side, in pixels, at which the model was trained."""
+        ...
+
+    def encode(self, frames: Frames) -> Latents: ...
+
+    def decode(self, x_0: Latents) -> Frames: ...
+
+    def condition(self, prompts: Sequence[str]) -> Condition: ...
+
+    def eps(
+        self, x_t: Latents, t: int, states: TextStates, depth: Float[Tensor, "F 1 H W"] | None = None
+    ) -> Float[Tensor, "branches F C h w"]: ...
+
+    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents: ...
+
+
+@dataclass(frozen=True, eq=False)
+class StableDiffusion:
+    """A Stable Diffusion 1.x or 2.x model, ready to use. Made by `loading.load`."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    schedule: Schedule
+    prediction: str = "epsilon"
+    controlnet: ControlNetModel | None = None
+    frames_at_once: int = 16
+    """How many frames the VAE takes in one batch."""
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def channels(self) -> int:
+        return int(self.unet.config["in_channels"])
+
+    @property
+    def vae_factor(self) -> int:
+        return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+
+    @property
+    def multiple(self) -> int:
+        return self.vae_factor * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
+
+    @property
+    def native(self) -> int:
+        return int(self.unet.config["sample_size"]) * self.vae_factor
+
+    @torch.no_grad()
+    def encode(self, frames: Frames) -> Latents:
+        """The mean of the posterior of frames in [0, 1], times the VAE's scaling factor.
+
+        Raises `InputError` when a side is not a multiple of `multiple`.
+        """
+        height, width = frames.shape[2:]
+        if height % self.multiple or width % self.multiple:
+            raise InputError(
+                f"frames of {width} x {height} pixels, expected multiples of {self.multiple}",
+                hint="use frameweave.clip.working_size",
+            )
+        batches = [
+            self.vae.encode(self._placed(batch * 2 - 1)).latent_dist.mean
+            for batch in frames.split(self.frames_at_once)
+        ]
+        return torch.cat(batches) * self.vae.config["scaling_factor"]
+
+    @torch.no_grad()
+    def decode(self, x_0: Latents) -> Frames:
+        """Frames in [0, 1], float32 on the CPU."""
+        batches = [
+            self.vae.decode(self._placed(batch)).sample.float().cpu()
+            for batch in (x_0 / self.vae.config["scaling_factor"]).split(self.frames_at_once)
+        ]
+        return (torch.cat(batches) / 2 + 0.5).clamp(0, 1)
+
+    @torch.no_grad()
+    def condition(self, prompts: Sequence[str]) -> Condition:
+        """The text tower's last hidden states, one row per prompt."""
+        limit = self.tokenizer.model_max_length
+        cut = ""
+        for prompt in prompts:
+            words = self.tokenizer(prompt, add_special_tokens=False).input_ids
+            if len(words) > limit - 2:
+                cut = str(self.tokenizer.decode(words[limit - 2 :])).strip()
+        ids = self.tokenizer(
+            list(prompts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
+        ).input_ids
+        return Condition(self.text_encoder(ids.to(self.device)).last_hidden_state, cut)
+
+    @torch.no_grad()
+    def eps(
+        self, x_t: Latents, t: int, states: TextStates, depth: Float[Tensor, "F 1 H W"] | None = None
+    ) -> Float[Tensor, "branches F C h w"]:
+        """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
+
+        The batch is branch-major: all frames of the first branch, then of the second. With
+        `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers; raises
+        `ModelFolderError` when the model has none.
+        """
+        branches, n = len(states), len(x_t)
+        batch = x_t.repeat(branches, 1, 1, 1)
+        text = states.repeat_interleave(n, dim=0)
+        extra: dict[str, object] = {}
+        if depth is not None:
+            if self.controlnet is None:
+                raise ModelFolderError(
+                    "depth was given, but the model has no depth ControlNet",
+                    hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
+                )
+            picture = self._placed(depth.expand(-1, 3, -1, -1)).repeat(branches, 1, 1, 1)
+            down, mid = self.controlnet(batch, t, text, controlnet_cond=picture, return_dict=False)
+            extra = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+        out = self.unet(batch, t, text, return_dict=False, **extra)[0]
+        if self.prediction == "v_prediction":
+            a = self.schedule.at(t)
+            out = a**0.5 * out + (1 - a) ** 0.5 * batch
+        return out.unflatten(0, (branches, n))
+
+    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
+        """Standard normal noise, drawn on the CPU in float32 so that a seed means one thing everywhere."""
+        return torch.randn(shape, generator=rng, dtype=torch.float32).to(self.device, self.dtype)
+
+    def _placed(self, x: Tensor) -> Tensor:
+        return x.to(self.device, self.dtype, memory_format=torch.channels_last)

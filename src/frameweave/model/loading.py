@@ -1,0 +1,173 @@
+"""Load a Stable Diffusion model from a diffusers folder, a hub id, or the package itself.
+
+Only safetensors files are read: a pickle can run code when it is opened, so `.bin`, `.ckpt` and
+`.pt` files are refused.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from frameweave.diffusion.schedule import Schedule
+from frameweave.errors import InputError, ModelFolderError
+from frameweave.model.backbone import StableDiffusion
+
+MINIATURE = "miniature"
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+_PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def miniature_folder() -> Path:
+    """The model that ships in the package: an ordinary diffusers folder."""
+    return Path(str(files("frameweave"))) / "miniature" / "weights"
+
+
+def load(
+    name: str = MINIATURE, *, dtype: str = "fp32", device: str = "auto", control: str | None = None
+) -> StableDiffusion:
+    """Load "miniature", a diffusers folder, or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5.
+
+    `dtype` is fp32, fp16 or bf16; `device` is auto, cpu, cuda or mps. `control` names a depth
+    ControlNet (folder or hub id); by default the model folder's own `controlnet` is taken, if any.
+    Offline environment variables of the hub client are respected.
+
+    Raises `ModelFolderError` when a file is missing, damaged or a pickle, `InputError` for an
+    unknown dtype or device.
+    """
+    if dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r}", hint=f"choose from {', '.join(DTYPES)}")
+    place = torch_device(device)
+    source, folder = _located(name)
+    if folder is not None:
+        _check_folder(folder)
+    scheduler = _scheduler_config(source)
+    controlnet = _controlnet(source, folder, control)
+    model = StableDiffusion(
+        vae=_weights(AutoencoderKL, source, "vae"),
+        unet=_weights(UNet2DConditionModel, source, "unet"),
+        text_encoder=_weights(CLIPTextModel, source, "text_encoder"),
+        tokenizer=_tokenizer(source),
+        schedule=Schedule.from_config(scheduler),
+        prediction=str(scheduler.get("prediction_type", "epsilon")),
+        controlnet=controlnet,
+    )
+    for network in (model.vae, model.unet, model.text_encoder, model.controlnet):
+        if network is not None:
+            network.requires_grad_(False).eval().to(place, DTYPES[dtype])
+    for network in (model.vae, model.unet, model.controlnet):
+        if network is not None:
+            network.to(memory_format=torch.channels_last)
+    return model
+
+
+def torch_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the best there is. Raises `InputError` when it is absent."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    kind = name.split(":")[0]
+    if not there.get(kind, False):
+        raise InputError(
+            f"device {name!r} is not here", hint=f"choose from auto, {', '.join(k for k, v in there.items() if v)}"
+        )
+    return torch.device(name)
+
+
+def _located(name: str) -> tuple[str, Path | None]:
+    """Where to load from, and the local folder if it is one."""
+    folder = miniature_folder() if name == MINIATURE else Path(name)
+    if folder.is_dir():
+        return str(folder), folder
+    if folder.suffix.lower() in _PICKLES:
+        raise _refused(folder)
+    if folder.is_file():
+        raise ModelFolderError(f"{folder}: a file, expected a diffusers folder", hint="convert it with diffusers")
+    if name.count("/") != 1 or name.startswith((".", "/")):
+        raise ModelFolderError(
+            f"model {name!r}: no such folder, and not a hub id (owner/name)",
+            hint=f"give {MINIATURE!r}, a diffusers folder, or e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
+        )
+    return name, None
+
+
+def _refused(file: Path) -> ModelFolderError:
+    return ModelFolderError(
+        f"{file}: a pickle file can run code when it is opened and is refused",
+        hint="convert it to safetensors on a machine that you can lose",
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    """Missing parts, pickles and torn files, found before anything is built."""
+    for part in _PARTS:
+        if not (folder / part).is_dir():
+            found = ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing"
+            raise ModelFolderError(
+                f"{folder}: no {part} folder in it (found {found})", hint="give a complete diffusers folder"
+            )
+    for part in (*_PARTS, "controlnet"):
+        check_weights(folder / part)
+
+
+def check_weights(folder: Path) -> None:
+    """Raise `ModelFolderError` when a folder's only weights are pickles, or a safetensors file is torn."""
+    if not folder.is_dir():
+        return
+    tensors = sorted(folder.glob("*.safetensors"))
+    pickles = sorted(path for path in folder.iterdir() if path.suffix in _PICKLES)
+    if pickles and not tensors:
+        raise _refused(pickles[0])
+    for file in tensors:
+        try:
+            with safe_open(file, "pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ModelFolderError(f"{file}: damaged ({error})", hint="copy or download it again") from error
+
+
+def _weights(kind: type[M], source: str, part: str) -> M:
+    try:
+        return kind.from_pretrained(source, subfolder=part, use_safetensors=True)  # pyright: ignore
+    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
+        raise ModelFolderError(
+            f"{source}/{part}: cannot be loaded ({str(error).strip().splitlines()[0]})",
+            hint="check the folder or the connection, and that it holds safetensors files",
+        ) from error
+
+
+def _tokenizer(source: str) -> CLIPTokenizer:
+    try:
+        return CLIPTokenizer.from_pretrained(source, subfolder="tokenizer")
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(f"{source}/tokenizer: cannot be loaded ({error})", hint="copy it again") from error
+
+
+def _scheduler_config(source: str) -> dict[str, Any]:
+    try:
+        return dict(DDIMScheduler.load_config(source, subfolder="scheduler"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ModelFolderError(
+            f"{source}/scheduler: cannot be read ({str(error).strip().splitlines()[0]})",
+            hint="check the name, the folder or the connection",
+        ) from error
+
+
+def _controlnet(source: str, folder: Path | None, control: str | None) -> ControlNetModel | None:
+    if control is not None:
+        where, local = _located(control)
+        if local is not None:
+            check_weights(local)
+        return _weights(ControlNetModel, where, "")
+    if folder is not None and (folder / "controlnet").is_dir():
+        return _weights(ControlNetModel, source, "controlnet")
+    return None

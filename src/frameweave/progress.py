@@ -1,0 +1,37 @@
+"""How a long loop tells how far it is. Libraries take a `Progress` and are silent by default."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar, runtime_checkable
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Bars, plain lines or JSON lines: the command line decides."""
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        """Pass `items` through while showing how many of `total` (default: their length) are done."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say one line to a person."""
+        ...
+
+    def measure(self, **values: float) -> None:
+        """Report named numbers, e.g. losses."""
+        ...
+
+
+class _Silent:
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        yield from items
+
+    def note(self, text: str) -> None:
+        pass
+
+    def measure(self, **values: float) -> None:
+        pass
+
+
+SILENT: Progress = _Silent()

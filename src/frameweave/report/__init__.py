@@ -1,0 +1,1 @@
+"""Pages drawn from run folders. Nothing here imports torch."""

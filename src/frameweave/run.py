@@ -1,0 +1,96 @@
+"""A run folder that explains itself: run.toml, log.jsonl and the artefacts.
+
+`run.toml` holds the command, its settings, the environment and the result; `frameweave rerun`
+repeats a run from it.
+"""
+
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from frameweave import __version__
+from frameweave.atomic import staged
+from frameweave.errors import RunError
+from frameweave.settings import read_toml, to_table, write_toml
+
+RUN_FILE = "run.toml"
+LOG_FILE = "log.jsonl"
+_PACKAGES = ("torch", "diffusers", "transformers", "av", "numpy", "safetensors")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in its folder. Made by `Run.start`."""
+
+    folder: Path
+    tables: dict[str, Any]
+
+    @classmethod
+    def start(cls, folder: Path, command: str, settings: Any, *, overwrite: bool = False) -> "Run":
+        """Take a folder: a new or empty one, or with `overwrite` one that holds an earlier run.
+
+        Raises `RunError` when it is taken by something else or cannot be written.
+        """
+        _take(folder, overwrite=overwrite)
+        tables = {
+            "command": command,
+            "settings": to_table(settings),
+            "environment": environment(),
+        }
+        run = cls(folder, tables)
+        run._write()
+        return run
+
+    def log(self, **values: Any) -> None:
+        """Append one line to log.jsonl."""
+        with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": round(time.time(), 3), **values}) + "\n")
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the result into run.toml."""
+        self.tables["result"] = result
+        self._write()
+
+    def _write(self) -> None:
+        with staged(self.folder / RUN_FILE) as stage:
+            write_toml(stage, self.tables)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The tables of a run.toml, given as the file or as its folder."""
+    return read_toml(path / RUN_FILE if path.is_dir() else path)
+
+
+def environment() -> dict[str, str]:
+    """Versions of what a run depends on."""
+    versions = {"frameweave": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "missing"
+    return versions | {"command_line": " ".join(sys.argv)}
+
+
+def _take(folder: Path, *, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: a file, expected a folder", hint="give another --out")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / RUN_FILE).is_file():
+            raise RunError(f"{folder}: not empty, and not a run folder", hint="give another --out")
+        if not overwrite:
+            raise RunError(f"{folder}: holds a run already", hint="give another --out, or --overwrite")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror})", hint="give another --out") from error
+    if not os.access(folder, os.W_OK):
+        raise RunError(f"{folder}: cannot be written", hint="give another --out, or change its rights")

@@ -1,0 +1,106 @@
+"""Writing: what is read back, the sound, and what is left behind when something fails."""
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from videos import colour_ramp, sound_packets, write_video
+
+from frameweave.clip import Clip, VideoWriter, probe, read_frames
+from frameweave.errors import InputError
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".gif"])
+def test_frames_and_rate_come_back(tmp_path: Path, suffix: str) -> None:
+    frames = torch.from_numpy(colour_ramp(6, (48, 32))).permute(0, 3, 1, 2) / 255
+    path = tmp_path / f"a{suffix}"
+    Clip.of(frames, fps=10).write(path)
+    back = Clip.read(path)
+    assert len(back) == 6
+    assert back.size == (48, 32)
+    assert float((back.frames - frames).abs().mean()) < 0.03
+    assert float(back.fps) == pytest.approx(10, rel=0.01)
+
+
+def test_uneven_times_come_back(tmp_path: Path) -> None:
+    times = tuple(Fraction(t, 90) for t in (0, 3, 9, 60, 66))
+    clip = Clip(torch.zeros(4, 3, 16, 16), times)
+    clip.write(tmp_path / "a.mp4")
+    assert Clip.read(tmp_path / "a.mp4").times == times
+
+
+@pytest.mark.parametrize("size", [(33, 16), (16, 33), (1, 1), (2, 2), (7, 5)])
+def test_odd_sizes_are_kept(tmp_path: Path, size: tuple[int, int]) -> None:
+    Clip.of(torch.rand(3, 3, size[1], size[0])).write(tmp_path / "a.mp4")
+    assert Clip.read(tmp_path / "a.mp4").size == size
+
+
+def test_sound_is_copied_bit_by_bit(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", colour_ramp(16, (32, 32)), fps=8, sound=2)
+    clip = Clip.read(source)
+    clip.write(tmp_path / "b.mp4")
+    assert sound_packets(tmp_path / "b.mp4") == sound_packets(source) != []
+
+
+def test_sound_ends_with_a_shorter_clip(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", colour_ramp(16, (32, 32)), fps=8, sound=2)
+    Clip.read(source, frames=8).write(tmp_path / "b.mp4")
+    all_packets, kept = sound_packets(source), sound_packets(tmp_path / "b.mp4")
+    assert kept == all_packets[: len(kept)]
+    assert len(kept) == pytest.approx(len(all_packets) / 2, abs=3)
+
+
+def test_sound_is_encoded_anew_where_the_format_asks_for_it(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", colour_ramp(16, (32, 32)), fps=8, sound=2)
+    Clip.read(source).write(tmp_path / "b.webm")
+    assert probe(tmp_path / "b.webm").has_audio
+
+
+def test_unknown_format(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot write .xyz"):
+        VideoWriter(tmp_path / "a.xyz", size=(8, 8), fps=8)
+
+
+def test_nothing_is_left_when_the_block_fails(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"earlier")
+    with pytest.raises(KeyboardInterrupt), VideoWriter(target, size=(16, 16), fps=8) as writer:
+        writer.write(np.zeros((16, 16, 3), np.uint8), Fraction(0), Fraction(1, 8))
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert target.read_bytes() == b"earlier"
+
+
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"earlier")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("frameweave.atomic.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Clip.of(torch.zeros(2, 3, 16, 16)).write(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert target.read_bytes() == b"earlier"
+
+
+def test_pixels_survive_a_lossless_trip_through_the_value(tmp_path: Path) -> None:
+    frames = colour_ramp(2, (8, 8))
+    clip = Clip.of(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)
+    assert np.array_equal(np.stack(list(clip.pixels())), frames)
+
+
+def test_frames_of_another_count_are_refused() -> None:
+    with pytest.raises(InputError, match="3 frames for a clip of 2"):
+        Clip.of(torch.zeros(2, 3, 8, 8)).with_frames(torch.zeros(3, 3, 8, 8))
+
+
+def test_streaming_reads_what_was_streamed(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", size=(32, 32), fps=8) as writer:
+        for index, pixels in enumerate(colour_ramp(5, (32, 32))):
+            writer.write(pixels, Fraction(index, 8), Fraction(1, 8))
+    assert len(list(read_frames(tmp_path / "a.mp4"))) == 5

@@ -1,0 +1,45 @@
+"""What the tests share: shape checks switched on, and a tiny random model built from configs."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+
+from jaxtyping import install_import_hook
+
+install_import_hook("frameweave", "checker.check")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from tiny import save_tiny  # noqa: E402
+
+from frameweave.clip import Clip  # noqa: E402
+from frameweave.model.backbone import StableDiffusion  # noqa: E402
+from frameweave.model.loading import load  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A diffusers folder with random weights: every part, a few thousand parameters."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_tiny(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> StableDiffusion:
+    return load(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture
+def clip() -> Clip:
+    """Five noisy 32 x 32 frames."""
+    return Clip.of(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(1)), fps=8)
+
+
+@pytest.fixture(autouse=True)
+def few_threads() -> None:
+    torch.set_num_threads(2)

@@ -1,0 +1,53 @@
+"""Noise levels against diffusers' scheduler."""
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from frameweave.diffusion.schedule import Schedule
+from frameweave.errors import InputError, ModelFolderError
+from tests_shared import SD
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20, 25, 50, 333, 999])
+@pytest.mark.parametrize("changes", [{}, {"steps_offset": 0}, {"beta_schedule": "linear", "set_alpha_to_one": True}])
+def test_levels_are_those_of_diffusers(steps: int, changes: dict[str, object]) -> None:
+    theirs = DDIMScheduler(**(SD | changes), clip_sample=False)
+    theirs.set_timesteps(steps)
+    ours = Schedule.from_config(SD | changes)
+    assert ours.timesteps(steps) == theirs.timesteps.tolist()
+    assert torch.allclose(ours.alpha_bar, theirs.alphas_cumprod, rtol=1e-6)
+    assert ours.at(-1) == pytest.approx(float(theirs.final_alpha_cumprod))
+
+
+def test_all_thousand_steps_stay_in_range() -> None:
+    assert max(Schedule.from_config(SD).timesteps(1000)) == 999
+
+
+def test_noise_is_added_as_diffusers_adds_it() -> None:
+    theirs = DDIMScheduler(**SD)
+    x, eps = torch.randn(2, 4, 3, 3), torch.randn(2, 4, 3, 3)
+    expected = theirs.add_noise(x, eps, torch.tensor([700, 700]))
+    assert torch.allclose(Schedule.from_config(SD).add_noise(x, eps, 700), expected, atol=1e-6)
+
+
+def test_renoising_twice_has_the_variance_of_noising_once() -> None:
+    """For unit-variance x_0 every x_t has unit variance, however many hops led there."""
+    schedule = Schedule.from_config(SD)
+    generator = torch.Generator().manual_seed(0)
+    x, first, second = (torch.randn(200_000, generator=generator) for _ in range(3))
+    hop = schedule.renoise(schedule.add_noise(x, first, 300), second, 300, 800)
+    assert float(hop.var()) == pytest.approx(1, abs=0.02)
+    correlation = float((hop * x).mean())
+    assert correlation == pytest.approx(schedule.at(800) ** 0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1001])
+def test_impossible_step_counts_are_refused(steps: int) -> None:
+    with pytest.raises(InputError, match="expected 1 to 1000"):
+        Schedule.from_config(SD).timesteps(steps)
+
+
+def test_unknown_betas_are_refused() -> None:
+    with pytest.raises(ModelFolderError, match="squaredcos"):
+        Schedule.from_config({"beta_schedule": "squaredcos_cap_v2"})

@@ -1,0 +1,110 @@
+"""What every editor promises, run over all of them on a tiny random model."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from frameweave.clip import Clip
+from frameweave.editors import base
+from frameweave.errors import InputError
+from frameweave.model.backbone import StableDiffusion
+
+EDITORS = base.names()
+
+
+def edited(name: str, clip: Clip, model: StableDiffusion, *, seed: int = 0, **settings: Any) -> Clip:
+    editor = base.make(name, {"steps": 4, "guidance": 3.0} | settings)
+    depth = torch.rand(len(clip), 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(9))
+    rng = torch.Generator().manual_seed(seed)
+    return editor.edit(
+        clip, "a red car", model, source_prompt="a blue car", depth=depth if editor.needs_depth else None, rng=rng
+    )
+
+
+def test_there_are_editors() -> None:
+    assert {"framewise", "text2video_zero"} <= set(EDITORS)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_count_size_and_times_are_kept(name: str, frames: int, tiny: StableDiffusion) -> None:
+    clip = Clip.of(torch.rand(frames, 3, 24, 16), fps=12)
+    result = edited(name, clip, tiny)
+    assert result.frames.shape == clip.frames.shape
+    assert result.times == clip.times
+    assert 0 <= float(result.frames.min()) <= float(result.frames.max()) <= 1
+    assert torch.isfinite(result.frames).all()
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_same_seed_same_bytes(name: str, clip: Clip, tiny: StableDiffusion) -> None:
+    assert torch.equal(edited(name, clip, tiny).frames, edited(name, clip, tiny).frames)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_the_network_is_left_as_it_was(name: str, clip: Clip, tiny: StableDiffusion) -> None:
+    weights = {key: value.clone() for key, value in tiny.unet.state_dict().items()}
+    processors = dict(tiny.unet.attn_processors)
+    edited(name, clip, tiny)
+    _unchanged(tiny, weights, processors)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_also_after_an_exception(
+    name: str, clip: Clip, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {key: value.clone() for key, value in tiny.unet.state_dict().items()}
+    processors = dict(tiny.unet.attn_processors)
+    calls = 0
+    original = StableDiffusion.eps
+
+    def failing(self: StableDiffusion, *args: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RuntimeError("out of memory")
+        return original(self, *args)
+
+    monkeypatch.setattr(StableDiffusion, "eps", failing)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        edited(name, clip, tiny)
+    _unchanged(tiny, weights, processors)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("frames_at_once", [1, 2, 3])
+def test_chunks_change_nothing(name: str, frames_at_once: int, clip: Clip, tiny: StableDiffusion) -> None:
+    whole = edited(name, clip, tiny)
+    parts = edited(name, clip, tiny, frames_at_once=frames_at_once)
+    assert float((whole.frames - parts.frames).abs().max()) < 2e-4
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_empty_prompt_and_no_steps_are_refused(name: str, clip: Clip, tiny: StableDiffusion) -> None:
+    editor = base.make(name, {})
+    with pytest.raises(InputError, match="the prompt is empty"):
+        editor.edit(clip, "  ", tiny, rng=torch.Generator())
+    with pytest.raises(InputError, match="0 steps"):
+        base.make(name, {"steps": 0}).edit(clip, "a car", tiny, rng=torch.Generator())
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_the_prompt_matters(name: str, clip: Clip, tiny: StableDiffusion) -> None:
+    editor = base.make(name, {"steps": 4, "guidance": 7.0})
+    depth = torch.rand(len(clip), 1, 32, 32) if editor.needs_depth else None
+    results = [
+        editor.edit(clip, prompt, tiny, depth=depth, rng=torch.Generator().manual_seed(0)).frames
+        for prompt in ("a red car", "a yellow duck in the snow")
+    ]
+    assert not torch.equal(*results)
+
+
+def _unchanged(model: StableDiffusion, weights: dict[str, torch.Tensor], processors: dict[str, Any]) -> None:
+    assert all(torch.equal(model.unet.state_dict()[key], value) for key, value in weights.items())
+    assert all(model.unet.attn_processors[name] is kept for name, kept in processors.items())
+
+
+def test_an_unknown_editor_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean framewise"):
+        base.load("framewize")

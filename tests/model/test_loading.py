@@ -1,0 +1,67 @@
+"""Loading: each kind of broken folder gets its own message."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import InputError, ModelFolderError
+from frameweave.model.loading import load
+
+
+@pytest.fixture
+def copy(tiny_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_folder, tmp_path / "model"))
+
+
+def test_a_missing_part(copy: Path) -> None:
+    shutil.rmtree(copy / "vae")
+    with pytest.raises(ModelFolderError, match="no vae folder in it"):
+        load(str(copy))
+
+
+def test_torn_weights_name_the_file(copy: Path) -> None:
+    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelFolderError, match="unet/diffusion_pytorch_model.safetensors: damaged"):
+        load(str(copy))
+
+
+def test_weights_that_do_not_fit_their_config(copy: Path) -> None:
+    config = copy / "unet" / "config.json"
+    config.write_text(config.read_text().replace('"cross_attention_dim": 16', '"cross_attention_dim": 32'))
+    with pytest.raises(ModelFolderError, match="unet: cannot be loaded"):
+        load(str(copy))
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".ckpt"])
+def test_pickles_in_a_folder_are_refused_unopened(copy: Path, suffix: str) -> None:
+    folder = copy / "vae"
+    (folder / "diffusion_pytorch_model.safetensors").unlink()
+    (folder / f"diffusion_pytorch_model{suffix}").write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
+    with pytest.raises(ModelFolderError, match="pickle"):
+        load(str(copy))
+    assert not Path("hacked").exists()
+
+
+def test_a_pickle_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.ckpt").write_bytes(b"x")
+    with pytest.raises(ModelFolderError, match="pickle"):
+        load(str(tmp_path / "model.ckpt"))
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(ModelFolderError, match="no such folder, and not a hub id"):
+        load("miniatur")
+
+
+def test_a_hub_id_offline_says_so() -> None:
+    with pytest.raises(ModelFolderError, match="no-such-owner/no-such-model"):
+        load("no-such-owner/no-such-model")
+
+
+def test_an_unknown_dtype_and_device() -> None:
+    with pytest.raises(InputError, match="choose from fp32, fp16, bf16"):
+        load(dtype="int8")
+    with pytest.raises(InputError, match="device 'tpu' is not here"):
+        load(device="tpu")

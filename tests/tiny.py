@@ -1,0 +1,77 @@
+"""A tiny Stable-Diffusion-shaped model with random weights, saved as a diffusers folder."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, DPTForDepthEstimation
+
+from frameweave.miniature.depth import new_estimator
+from frameweave.miniature.grammar import train_tokenizer
+
+WIDTH = 16
+
+
+def save_tiny(folder: Path) -> None:
+    """Two levels, eight pixels per latent side halved twice; takes frames in multiples of 4 pixels."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(folder / "tokenizer")
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(8, 16),
+        attention_head_dim=2,
+        layers_per_block=1,
+        norm_num_groups=4,
+        cross_attention_dim=WIDTH,
+    )
+    for weight in unet.conv_out.parameters():  # a fresh UNet predicts almost nothing
+        weight.data.mul_(4)
+    control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8))
+    for layer in (*control.controlnet_down_blocks, control.controlnet_mid_block):  # zero at first
+        torch.nn.init.normal_(layer.weight, std=0.2)
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=2 * WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=tokenizer.model_max_length,
+            projection_dim=WIDTH,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(4, 8),
+        norm_num_groups=2,
+        latent_channels=4,
+        sample_size=32,
+        mid_block_add_attention=False,
+    )
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+    StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    control.save_pretrained(folder / "controlnet")
+    estimator: DPTForDepthEstimation = new_estimator()
+    estimator.save_pretrained(folder / "depth_estimator")
