@@ -14,11 +14,11 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from tiny import save_tiny  # noqa: E402
 
 from frameweave.clip import Clip  # noqa: E402
 from frameweave.model.backbone import StableDiffusion  # noqa: E402
 from frameweave.model.loading import load  # noqa: E402
+from tiny import save_tiny  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ TICK = Fraction(1, 90_000)
 def colour_ramp(frames: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Frames of one colour each: frames x height x width x 3."""
     width, height = size
-    values = np.array([(20 + 25 * i % 200, 200 - 20 * i % 180, 60 + 10 * i % 150) for i in range(frames)], np.uint8)
+    values = np.array(
+        [(20 + 25 * i % 200, 200 - 20 * i % 180, 60 + 10 * i % 150) for i in range(frames)], np.uint8
+    )
     return np.broadcast_to(values.reshape(-1, 1, 1, 3), (frames, height, width, 3)).copy()
 
 
@@ -53,7 +55,9 @@ def write_video(
         if tone is not None:
             wave = 0.3 * np.sin(np.arange(int(48_000 * sound)) * 0.05).astype(np.float32)
             for start in range(0, len(wave), 1024):
-                frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="fltp", layout="mono")
+                frame = av.AudioFrame.from_ndarray(
+                    wave[None, start : start + 1024], format="fltp", layout="mono"
+                )
                 frame.sample_rate, frame.pts = 48_000, start
                 container.mux(tone.encode(frame))
             container.mux(tone.encode(None))

@@ -77,7 +77,7 @@ def _replace(stage: Path, target: Path) -> None:
         stage.rename(target)
         shutil.rmtree(aside)
     else:
-        os.replace(stage, target)
+        stage.replace(target)
     _flush(target.parent)
 
 

@@ -12,7 +12,6 @@ Each message says what was found and what was expected; the hint says what to do
 that is raised is a bug and keeps its traceback.
 """
 
-
 import difflib
 from collections.abc import Sequence
 

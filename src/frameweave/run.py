@@ -70,7 +70,11 @@ def read_run(path: Path) -> dict[str, Any]:
 
 def environment() -> dict[str, str]:
     """Versions of what a run depends on."""
-    versions = {"frameweave": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    versions = {
+        "frameweave": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     for name in _PACKAGES:
         try:
             versions[name] = metadata.version(name)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from videos import colour_ramp, enormous_gif, write_video
 
 from frameweave.clip import probe, read_frames
 from frameweave.errors import InputError
+from videos import colour_ramp, enormous_gif, write_video
 
 
 def test_constant_rate(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_truncated_anywhere(tmp_path: Path) -> None:
     for share in (0.01, 0.3, 0.6, 0.9):
         path = tmp_path / "cut.mp4"
         path.write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(InputError, match="truncated|not a readable video|found no frame|only sound"):
+        with pytest.raises(InputError, match=r"truncated|not a readable video|found no frame|only sound"):
             probe(path)
             list(read_frames(path))
 
@@ -133,5 +133,5 @@ def test_folder_without_pictures_and_of_mixed_sizes(tmp_path: Path) -> None:
         probe(tmp_path)
     Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
     Image.new("RGB", (9, 8)).save(tmp_path / "1.png")
-    with pytest.raises(InputError, match="9 x 8 pixels, the first picture has 8 x 8"):
+    with pytest.raises(InputError, match="9 x 8 pixels, the first has 8 x 8"):
         list(read_frames(tmp_path))

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from videos import colour_ramp, sound_packets, write_video
 
 from frameweave.clip import Clip, VideoWriter, probe, read_frames
 from frameweave.errors import InputError
+from videos import colour_ramp, sound_packets, write_video
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".gif"])

@@ -10,7 +10,9 @@ from tests_shared import SD
 
 
 @pytest.mark.parametrize("steps", [1, 3, 20, 25, 50, 333, 999])
-@pytest.mark.parametrize("changes", [{}, {"steps_offset": 0}, {"beta_schedule": "linear", "set_alpha_to_one": True}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"steps_offset": 0}, {"beta_schedule": "linear", "set_alpha_to_one": True}]
+)
 def test_levels_are_those_of_diffusers(steps: int, changes: dict[str, object]) -> None:
     theirs = DDIMScheduler(**(SD | changes), clip_sample=False)
     theirs.set_timesteps(steps)

@@ -18,7 +18,12 @@ def edited(name: str, clip: Clip, model: StableDiffusion, *, seed: int = 0, **se
     depth = torch.rand(len(clip), 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(9))
     rng = torch.Generator().manual_seed(seed)
     return editor.edit(
-        clip, "a red car", model, source_prompt="a blue car", depth=depth if editor.needs_depth else None, rng=rng
+        clip,
+        "a red car",
+        model,
+        source_prompt="a blue car",
+        depth=depth if editor.needs_depth else None,
+        rng=rng,
     )
 
 

@@ -1,9 +1,10 @@
 """The backbone's verbs against the stock pipeline's parts."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
-from pathlib import Path
 
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.errors import InputError, ModelFolderError

@@ -23,7 +23,7 @@ def test_a_missing_part(copy: Path) -> None:
 def test_torn_weights_name_the_file(copy: Path) -> None:
     file = copy / "unet" / "diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ModelFolderError, match="unet/diffusion_pytorch_model.safetensors: damaged"):
+    with pytest.raises(ModelFolderError, match=r"unet/diffusion_pytorch_model\.safetensors: damaged"):
         load(str(copy))
 
 

@@ -12,7 +12,17 @@ from frameweave import __version__
 from frameweave.cli import console
 from frameweave.errors import ModelFolderError
 
-_NEEDED = ("torch", "diffusers", "transformers", "accelerate", "av", "numpy", "safetensors", "pillow", "cyclopts")
+_NEEDED = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "av",
+    "numpy",
+    "safetensors",
+    "pillow",
+    "cyclopts",
+)
 
 
 def doctor(*, fast: bool = False) -> None:
@@ -52,7 +62,11 @@ def _with_torch() -> list[tuple[str, str, str]]:
     from frameweave.model.loading import load  # noqa: PLC0415
 
     rows = [
-        ("cuda", ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())) or "none", ""),
+        (
+            "cuda",
+            ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())) or "none",
+            "",
+        ),
         ("mps", "yes" if torch.backends.mps.is_available() else "none", ""),
         ("threads", str(torch.get_num_threads()), ""),
     ]

@@ -16,7 +16,13 @@ def editors() -> None:
 
     for name in base.names():
         kind = base.load(name)
-        table = Table("setting", "default", box=None, title=f"{name}: {(kind.__doc__ or '').strip()}", title_justify="left")
+        table = Table(
+            "setting",
+            "default",
+            box=None,
+            title=f"{name}: {(kind.__doc__ or '').strip()}",
+            title_justify="left",
+        )
         for field in dataclasses.fields(kind):  # pyright: ignore[reportArgumentType]
             table.add_row(field.name, str(field.default))
         console.out.print(table)

@@ -16,24 +16,33 @@ app = App(
     version=__version__,
     help_epilogue="Example: frameweave edit clip.mp4 'a blue car in the snow' --out runs/blue",
 )
+# Name: what it does, an example. Given here, so that no command is imported for --help.
 _COMMANDS = {
-    "edit": "Edit a video by a prompt.",
-    "generate": "Make a clip from a prompt alone.",
-    "demo": "Edit a bundled clip in several ways and write a report.",
-    "editors": "List the editors and their settings.",
-    "doctor": "Show versions, devices, memory, and what is missing.",
-    "rerun": "Repeat a run from its run.toml.",
-    "bench": "Measure speed and memory, as ratios within one run.",
+    "edit": ("Edit a video by a prompt.", "edit clip.mp4 'a blue car in the snow' --out runs/blue"),
+    "generate": ("Make a clip from a prompt alone.", "generate 'a red fish in the sky' --frames 8"),
+    "demo": ("Edit a bundled clip in several ways and write a report.", "demo --out runs/demo"),
+    "editors": ("List the editors and their settings.", "editors"),
+    "doctor": ("Show versions, devices, memory, and what is missing.", "doctor --fast"),
+    "rerun": ("Repeat a run from its run.toml.", "rerun runs/edit/run.toml --out runs/again"),
+    "bench": ("Measure speed and memory, as ratios within one run.", "bench"),
 }
-for _name, _help in _COMMANDS.items():
-    app.command(f"frameweave.cli.{_name}:{_name}", name=_name, help=_help)
+_MINIATURE = {
+    "train": ("Train the packaged model, or one part of it.", "miniature train unet --threads 2"),
+    "score": ("Measure the packaged model on held-out scenes.", "miniature score --out runs/score"),
+    "world": ("Write clips of the procedural world as mp4.", "miniature world --clips 5"),
+}
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
-for _name, _help in {
-    "train": "Train the packaged model, or one part of it.",
-    "score": "Measure the packaged model on held-out scenes.",
-    "world": "Write a clip of the procedural world as mp4.",
-}.items():
-    miniature.command(f"frameweave.cli.miniature:{_name}", name=_name, help=_help)
+for _name, (_help, _example) in _COMMANDS.items():
+    app.command(
+        f"frameweave.cli.{_name}:{_name}", name=_name, help=_help, help_epilogue=f"Example: frameweave {_example}"
+    )
+for _name, (_help, _example) in _MINIATURE.items():
+    miniature.command(
+        f"frameweave.cli.miniature:{_name}",
+        name=_name,
+        help=_help,
+        help_epilogue=f"Example: frameweave {_example}",
+    )
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 
@@ -71,7 +80,10 @@ def run() -> None:
     except KeyboardInterrupt:
         _fail("interrupted; no unfinished file was left", 130)
     except OSError as error:
-        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; free some space or choose another --out", 1)
+        _fail(
+            f"{error.filename or 'disk'}: {error.strerror or error}; free some space or choose another --out",
+            1,
+        )
     except BrokenPipeError:
         sys.exit(0)
 

@@ -160,7 +160,7 @@ def _reason(error: BaseException) -> str:
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"{path}: frames of {width} x {height} pixels, at most {MAX_PIXELS // 10**6} million pixels are read",
+            f"{path}: frames of {width} x {height}, at most {MAX_PIXELS // 10**6} million pixels are read",
             hint="scale the video down first",
         )
     if width < 1 or height < 1:
@@ -171,7 +171,9 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 
 def _has_alpha(pixel_format: str | None) -> bool:
-    return pixel_format is not None and any(word in pixel_format for word in ("rgba", "bgra", "argb", "yuva", "pal8", "ya"))
+    return pixel_format is not None and any(
+        word in pixel_format for word in ("rgba", "bgra", "argb", "yuva", "pal8", "ya")
+    )
 
 
 def _upright(frame: VideoFrame, *, alpha: bool) -> Picture:
@@ -216,7 +218,9 @@ def _picture(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except (OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable picture ({_reason(error)})", hint="remove or replace it") from error
+        raise InputError(
+            f"{path}: not a readable picture ({_reason(error)})", hint="remove or replace it"
+        ) from error
 
 
 def _folder_frames(folder: Path) -> Iterator[TimedPicture]:
@@ -227,7 +231,7 @@ def _folder_frames(folder: Path) -> Iterator[TimedPicture]:
             size = size or image.size
             if image.size != size:
                 raise InputError(
-                    f"{path}: {image.size[0]} x {image.size[1]} pixels, the first picture has {size[0]} x {size[1]}",
+                    f"{path}: {image.width} x {image.height} pixels, the first has {size[0]} x {size[1]}",
                     hint="scale all pictures to one size",
                 )
             rgba = image.convert("RGBA")

@@ -19,8 +19,8 @@ def invert(
     """The latent at the noisiest timestep.
 
     `timesteps` (default: all of the schedule's) may be a tail of the list that the schedule gives
-    for `steps`, to invert only part of the way. Each step asks for the noise at the timestep that it goes to, with the latent that it comes
-    from; the same convention as diffusers' DDIMInverseScheduler.
+    for `steps`, to invert only part of the way. Each step asks for the noise at the timestep that
+    it goes to, with the latent that it comes from, as diffusers' DDIMInverseScheduler does.
     """
     x = x_0
     visited = schedule.timesteps(steps) if timesteps is None else timesteps

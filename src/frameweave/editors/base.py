@@ -160,5 +160,7 @@ def parse_setting(name: str, text: str, kind: Any) -> Any:
             return tuple(k(item) for k, item in zip(kinds, text.split(","), strict=True))
     except (ValueError, KeyError) as error:
         expected = getattr(kind, "__name__", str(kind))
-        raise InputError(f"--set {name}={text}, expected {expected}", hint="see frameweave editors") from error
+        raise InputError(
+            f"--set {name}={text}, expected {expected}", hint="see frameweave editors"
+        ) from error
     return text

@@ -88,7 +88,7 @@ class Text2VideoZero:
         index_1, index_0 = (_nearest(levels, share * schedule.T) for share in (self.t1, self.t0))
         if not 0 <= index_1 < index_0:
             raise InputError(
-                f"t0 = {self.t0} and t1 = {self.t1} fall on one of {self.steps} noise levels, t1 must be noisier",
+                f"t1 = {self.t1} is no noisier than t0 = {self.t0} on {self.steps} noise levels",
                 hint="take more steps, or move them apart",
             )
         x = backbone.noise(_latent_shape(backbone, 1, size), rng)
@@ -103,7 +103,12 @@ class Text2VideoZero:
         # The product of the published program ends one timestep early on both sides.
         copies = schedule.renoise(copies, eps, levels[index_0] - 1, levels[index_1] - 1)
         x = self._sampled(
-            torch.cat([at_1, copies]), prompt, negative, backbone, timesteps=levels[index_1:], progress=progress
+            torch.cat([at_1, copies]),
+            prompt,
+            negative,
+            backbone,
+            timesteps=levels[index_1:],
+            progress=progress,
         )
         return backbone.decode(x)
 
@@ -119,7 +124,10 @@ class Text2VideoZero:
         progress: Progress = SILENT,
     ) -> Tensor:
         look_back = _FirstFrame()
-        networks = [backbone.unet, *([backbone.controlnet] if depth is not None and backbone.controlnet else [])]
+        networks = [
+            backbone.unet,
+            *([backbone.controlnet] if depth is not None and backbone.controlnet else []),
+        ]
         eps = prompt_eps(
             backbone,
             prompt,

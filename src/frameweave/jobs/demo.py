@@ -13,14 +13,18 @@ from frameweave.jobs.pictures import grid, write_slice
 from frameweave.miniature.clips import HeldOutClip, held_out_clips
 from frameweave.miniature.grammar import phrase
 from frameweave.model import depth as depth_model
-from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import MINIATURE, load
 from frameweave.progress import SILENT, Progress
 from frameweave.report.page import Panel, Row, write_page
 from frameweave.run import Run
 
 EDITS = {"noun": "elephant", "colour": "red", "background": "grass", "style": "cartoon"}
-_TITLES = {"noun": "Another object", "colour": "Another colour", "background": "Another background", "style": "Another style"}
+_TITLES = {
+    "noun": "Another object",
+    "colour": "Another colour",
+    "background": "Another background",
+    "style": "Another style",
+}
 EDITORS = ("framewise", "text2video_zero")
 
 
@@ -95,7 +99,11 @@ def _written(folder: Path, held_out: HeldOutClip, source: Clip, made: list[_Made
             _panel(folder, f"{attribute}-perfect", truth, "perfect edit"),
         ]
         rows.append(Row(_TITLES[attribute], _prompt(held_out, attribute, word), tuple(panels)))
-        sheet += [("source", source), *((f"{word}: {one.editor}", one.clip) for one in results), (f"{word}: perfect", truth)]
+        sheet += [
+            ("source", source),
+            *((f"{word}: {one.editor}", one.clip) for one in results),
+            (f"{word}: perfect", truth),
+        ]
     grid(sheet, columns=len(EDITORS) + 2).write(folder / "comparison.gif")
     return rows
 

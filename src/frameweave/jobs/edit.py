@@ -82,7 +82,8 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
     make = getattr(editor, "generate", None)
     if make is None:
         raise InputError(
-            f"{options.editor} edits a video and cannot make one from text", hint="use --editor text2video_zero"
+            f"{options.editor} edits a video and cannot make one from text",
+            hint="use --editor text2video_zero",
         )
     timer = _Timer()
     run = Run.start(options.out, "generate", options, overwrite=options.overwrite)

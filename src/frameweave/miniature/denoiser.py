@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from frameweave.atomic import staged
@@ -80,7 +80,13 @@ def _cat(parts: list[Scenes]) -> Scenes:
 
 @torch.no_grad()
 def encoded(
-    vae: AutoencoderKL, shards: int, file: Path, *, seed: int, split: Split = "train", progress: Progress = SILENT
+    vae: AutoencoderKL,
+    shards: int,
+    file: Path,
+    *,
+    seed: int,
+    split: Split = "train",
+    progress: Progress = SILENT,
 ) -> Latents:
     """Latents of `shards` x 512 frames: read from `file`, or encoded and written there."""
     drawn = [_drawn(shard, seed, split) for shard in range(shards)]

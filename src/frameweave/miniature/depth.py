@@ -5,7 +5,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import DPTConfig, DPTForDepthEstimation
 
 from frameweave.miniature.denoiser import BATCH, DenoisingBatches, Latents, TextStates, mixed
@@ -131,5 +131,3 @@ class EstimatorPart:
         there = self.held_out.depth > 0.48
         overlap = (found & there).sum((1, 2, 3)) / (found | there).sum((1, 2, 3))
         return {"absolute_error": float(error.abs().mean()), "object_iou": float(overlap.mean())}
-
-

@@ -101,9 +101,9 @@ class _State:
             weight.data.copy_(flat[f"weights/{key}"])
             self.average[key].copy_(flat[f"average/{key}"])
             self.optimiser.state[weight] = {
-                name: flat[f"optimiser/{name}/{key}"].to(
-                    memory_format=torch.preserve_format
-                ).contiguous(memory_format=_format(weight, name))
+                name: flat[f"optimiser/{name}/{key}"]
+                .to(memory_format=torch.preserve_format)
+                .contiguous(memory_format=_format(weight, name))
                 for name in ("step", "exp_avg", "exp_avg_sq")
             }
 

@@ -25,7 +25,7 @@ from frameweave.miniature.vae import DecoderPart, VaePart, new_vae, standardised
 from frameweave.progress import SILENT, Progress
 
 PLANS: dict[str, Plan] = {
-    "vae": Plan(steps=8_000, learning_rate=6e-4),
+    "vae": Plan(steps=5_500, learning_rate=6e-4, flat=0.55),
     "decoder": Plan(steps=12_000, learning_rate=6e-4, flat=0.3),
     "towers": Plan(steps=1_600),
     "vision": Plan(steps=3_000, learning_rate=6e-4, flat=0.3),
@@ -34,7 +34,7 @@ PLANS: dict[str, Plan] = {
     "estimator": Plan(steps=3_000),
     "controlnet": Plan(steps=6_000, learning_rate=5e-4),
 }
-_TRAIN_SHARDS, _HELD_OUT_SHARDS = 128, 1
+_TRAIN_SHARDS, _HELD_OUT_SHARDS = 96, 1
 
 
 class Recipe:
@@ -76,7 +76,9 @@ class Recipe:
                 save_file({k: v.contiguous() for k, v in standardised(vae).state_dict().items()}, stage)
         vae.load_state_dict(load_file(file))
         if sharpened and (self.folder / "decoder" / CHECKPOINT).is_file():
-            self._load(nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}), "decoder")
+            self._load(
+                nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}), "decoder"
+            )
         return vae.eval()
 
     def clip(self, part: str = "vision") -> CLIPModel:

@@ -163,7 +163,9 @@ def pose(scenes: Scenes, t: Float[Tensor, " N"]) -> Pose:
     size = fold(scenes.size + scenes.size_rate * t, low, high)
     largest = torch.where(scenes.size_rate == 0, scenes.size, torch.full_like(size, high))
     edge = (largest / 2 - 1)[:, None]
-    centre = fold(edge + scenes.start * (PIXELS - 2 * edge) + scenes.velocity * t[:, None], edge, PIXELS - edge)
+    centre = fold(
+        edge + scenes.start * (PIXELS - 2 * edge) + scenes.velocity * t[:, None], edge, PIXELS - edge
+    )
     shift = torch.stack([scenes.pan * t, torch.zeros_like(t)], dim=1)
     return Pose(
         centre,

@@ -23,7 +23,8 @@ def _dilated(alpha: Alpha, radius: int) -> Alpha:
     return F.max_pool2d(alpha, 2 * radius + 1, stride=1, padding=radius)
 
 
-def plain(frames: Frames, alpha: Alpha) -> Frames:
+def plain(frames: Frames, _alpha: Alpha) -> Frames:
+    """As rendered."""
     return frames
 
 

@@ -39,7 +39,9 @@ def _draw(name: str) -> Picture:
     y, x = np.mgrid[0:TILE, 0:TILE] + 0.5
     match name:
         case "grass":
-            return _mix((0.33, 0.56, 0.22), (0.47, 0.68, 0.28), 0.5 + 0.25 * _noise(1, x_scale=1.6, y_scale=6))
+            return _mix(
+                (0.33, 0.56, 0.22), (0.47, 0.68, 0.28), 0.5 + 0.25 * _noise(1, x_scale=1.6, y_scale=6)
+            )
         case "sky":
             return _mix((0.45, 0.72, 0.96), (0.97, 0.98, 1.0), 0.9 * (_noise(2, x_scale=10, y_scale=6) - 0.3))
         case "sand":

@@ -7,6 +7,7 @@ in one attribute only.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -100,7 +101,7 @@ class TowersPart:
             captions(one_attribute_changed(pairs.scenes, name, rng), (self.seed, step, 4), complete=True)
             for name in changed
         ]
-        wrong_ids = tokenised(self.tokenizer, sum(wrong, []))
+        wrong_ids = tokenised(self.tokenizer, list(chain.from_iterable(wrong)))
         text = self.clip.text_model(torch.cat([pairs.ids, wrong_ids]))
         image = self.clip.vision_model(pairs.pixels)
         text_embeds = F.normalize(self.clip.text_projection(text.pooler_output).float(), dim=-1)
@@ -164,7 +165,7 @@ class VisionPart:
             for name in ("noun", "noun", "style")
         ]
         with torch.no_grad():
-            ids = torch.cat([pairs.ids, tokenised(self.tokenizer, sum(wrong, []))])
+            ids = torch.cat([pairs.ids, tokenised(self.tokenizer, list(chain.from_iterable(wrong)))])
             text = self.clip.text_projection(self.clip.text_model(ids).pooler_output)
             text = F.normalize(text.float(), dim=-1)
             scale = self.clip.logit_scale.clamp(max=4.6).exp()

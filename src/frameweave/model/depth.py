@@ -35,7 +35,9 @@ class DepthEstimator:
         device = next(self.network.parameters()).device
         maps: list[Tensor] = []
         for batch in frames.split(self.frames_at_once):
-            x = F.interpolate(batch, (self.pixels, self.pixels), mode="bicubic", antialias=True, align_corners=False)
+            x = F.interpolate(
+                batch, (self.pixels, self.pixels), mode="bicubic", antialias=True, align_corners=False
+            )
             depth = self.network((x.clamp(0, 1) * 2 - 1).to(device)).predicted_depth[:, None].float().cpu()
             maps.append(F.interpolate(depth, frames.shape[2:], mode="bilinear", align_corners=False))
         return per_clip(torch.cat(maps))

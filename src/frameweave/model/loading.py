@@ -75,10 +75,11 @@ def torch_device(name: str) -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
-    kind = name.split(":")[0]
+    kind = name.split(":", maxsplit=1)[0]
     if not there.get(kind, False):
         raise InputError(
-            f"device {name!r} is not here", hint=f"choose from auto, {', '.join(k for k, v in there.items() if v)}"
+            f"device {name!r} is not here",
+            hint=f"choose from auto, {', '.join(k for k, v in there.items() if v)}",
         )
     return torch.device(name)
 
@@ -91,11 +92,13 @@ def _located(name: str) -> tuple[str, Path | None]:
     if folder.suffix.lower() in _PICKLES:
         raise _refused(folder)
     if folder.is_file():
-        raise ModelFolderError(f"{folder}: a file, expected a diffusers folder", hint="convert it with diffusers")
+        raise ModelFolderError(
+            f"{folder}: a file, expected a diffusers folder", hint="convert it with diffusers"
+        )
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise ModelFolderError(
             f"model {name!r}: no such folder, and not a hub id (owner/name)",
-            hint=f"give {MINIATURE!r}, a diffusers folder, or e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
+            hint=f"give {MINIATURE!r}, a folder, or e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
         )
     return name, None
 
@@ -149,7 +152,9 @@ def _tokenizer(source: str) -> CLIPTokenizer:
     try:
         return CLIPTokenizer.from_pretrained(source, subfolder="tokenizer")
     except (OSError, ValueError) as error:
-        raise ModelFolderError(f"{source}/tokenizer: cannot be loaded ({error})", hint="copy it again") from error
+        raise ModelFolderError(
+            f"{source}/tokenizer: cannot be loaded ({error})", hint="copy it again"
+        ) from error
 
 
 def _scheduler_config(source: str) -> dict[str, Any]:

@@ -30,7 +30,9 @@ class Row:
     panels: tuple[Panel, ...]
 
 
-def write_page(folder: Path, *, title: str, intro: str, rows: list[Row], animation: str | None = None) -> Path:
+def write_page(
+    folder: Path, *, title: str, intro: str, rows: list[Row], animation: str | None = None
+) -> Path:
     """Write `report.html` into a run folder; videos and pictures named in `rows` lie there too.
 
     Everything is embedded, so the file can be sent around alone.

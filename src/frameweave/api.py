@@ -1,0 +1,47 @@
+"""The public face: everything that a program needs to edit a clip."""
+
+from frameweave.clip import Clip, VideoWriter, probe, read_frames, working_size
+from frameweave.editors.base import Editor, Generator
+from frameweave.editors.base import load as load_editor
+from frameweave.editors.base import names as editor_names
+from frameweave.errors import (
+    AdaptorMismatch,
+    DataError,
+    FrameweaveError,
+    InputError,
+    MissingExtra,
+    ModelFolderError,
+    RunError,
+)
+from frameweave.model.backbone import Backbone, Condition, StableDiffusion
+from frameweave.model.depth import DepthEstimator
+from frameweave.model.depth import load as load_depth_estimator
+from frameweave.model.loading import load as load_model
+from frameweave.progress import SILENT, Progress
+
+__all__ = [
+    "SILENT",
+    "AdaptorMismatch",
+    "Backbone",
+    "Clip",
+    "Condition",
+    "DataError",
+    "DepthEstimator",
+    "Editor",
+    "FrameweaveError",
+    "Generator",
+    "InputError",
+    "MissingExtra",
+    "ModelFolderError",
+    "Progress",
+    "RunError",
+    "StableDiffusion",
+    "VideoWriter",
+    "editor_names",
+    "load_depth_estimator",
+    "load_editor",
+    "load_model",
+    "probe",
+    "read_frames",
+    "working_size",
+]

@@ -1,0 +1,1 @@
+"""Measurements that put models, editors and data together."""

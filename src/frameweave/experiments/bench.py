@@ -1,0 +1,157 @@
+"""Speed and memory as ratios: each figure and its floor are measured in turns within one run."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+from frameweave.clip import Clip, VideoWriter, read_frames
+from frameweave.editors import base
+from frameweave.miniature.scene import sample_scenes
+from frameweave.miniature.world import render_clip
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
+from frameweave.progress import SILENT, Progress
+
+_STEPS, _FRAMES = 25, 16
+
+
+def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+    """Yield one row per figure: what, the measured ratio or value, and its bar."""
+    repeats = 1 if quick else 3
+    yield _import_time()
+    yield _world_speed()
+    model = load(device="cpu")
+    for name in ("framewise", "text2video_zero"):
+        progress.note(f"editing with {name}")
+        yield _editing(model, name, repeats)
+    seconds = 2 if quick else 10
+    progress.note(f"reading and writing {seconds} s of 720p")
+    with tempfile.TemporaryDirectory() as folder:
+        yield _video_speed(Path(folder), seconds, repeats)
+        yield _video_memory(Path(folder), seconds)
+
+
+def _row(figure: str, value: float, bar: str) -> dict[str, Any]:
+    return {"figure": figure, "value": round(value, 3), "bar": bar}
+
+
+def _paired(ours: Callable[[], object], floor: Callable[[], object], repeats: int) -> float:
+    """Median of ours over floor, measured in turns after one warm-up each."""
+    ours(), floor()
+    return median(_seconds(ours) / _seconds(floor) for _ in range(repeats))
+
+
+def _seconds(job: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    job()
+    return time.perf_counter() - start
+
+
+def _import_time() -> dict[str, Any]:
+    """`import frameweave` beside a bare interpreter."""
+    command = [sys.executable, "-c"]
+    runs = [
+        _seconds(lambda: subprocess.run([*command, "import frameweave"], check=True))
+        - _seconds(lambda: subprocess.run([*command, "pass"], check=True))
+        for _ in range(7)
+    ]
+    return _row("import frameweave, seconds", median(runs), "< 0.1")
+
+
+def _world_speed() -> dict[str, Any]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    scenes = sample_scenes(32, seed=0)
+    render_clip(scenes[:2], 16)
+    seconds = _seconds(lambda: render_clip(scenes, 16))
+    torch.set_num_threads(threads)
+    return _row("world, frames per second on one core", 512 / seconds, "> 300")
+
+
+def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
+    """An edit over the bare batched network calls that it needs."""
+    clip = Clip.of(render_clip(sample_scenes(1, seed=1), _FRAMES).frames)
+    editor = base.make(name, {"steps": _STEPS})
+    depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
+    x = model.encode(clip.frames)
+    one, two = (model.condition(prompts).states for prompts in ([""], ["", "a red duck in the snow"]))
+
+    def edit() -> None:
+        editor.edit(clip, "a red duck in the snow", model, depth=depth, rng=torch.Generator().manual_seed(0))
+
+    def forwards() -> None:
+        for t in model.schedule.timesteps(_STEPS):
+            if editor.uses_source:
+                model.eps(x, t, one)
+            model.eps(x, t, two, depth)
+
+    return _row(f"{name}: edit over bare UNet forwards", _paired(edit, forwards, repeats), "<= 1.10")
+
+
+def _source(path: Path, seconds: int) -> Path:
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 255, (72, 128, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+    with VideoWriter(path, size=(1280, 720), fps=25) as writer:
+        for index in range(25 * seconds):
+            writer.write(np.roll(still, 4 * index, axis=1), Fraction(index, 25), Fraction(1, 25))
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with VideoWriter(target, size=(1280, 720), fps=25) as writer:
+        for frame in read_frames(source):
+            writer.write(frame.pixels, frame.time, frame.duration)
+
+
+def _copy_by_hand(source: Path, target: Path) -> None:
+    """The same work as a plain PyAV loop."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        stream = writer.add_stream("libx264", rate=25, options={"crf": "16", "preset": "medium"})
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        reader.streams.video[0].thread_type = "AUTO"
+        for frame in reader.decode(video=0):
+            picture = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            writer.mux(stream.encode(picture))
+        writer.mux(stream.encode(None))
+
+
+def _video_speed(folder: Path, seconds: int, repeats: int) -> dict[str, Any]:
+    source = _source(folder / "source.mp4", seconds)
+    ratio = _paired(
+        lambda: _copy(source, folder / "ours.mp4"), lambda: _copy_by_hand(source, folder / "hand.mp4"), repeats
+    )
+    return _row("720p read and write over a plain PyAV loop", ratio, "<= 1.2")
+
+
+def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
+    """Peak memory of a process that copies ten times the length, over one that copies the length."""
+    code = "import sys; from pathlib import Path; from frameweave.experiments.bench import copy_peak; copy_peak(*sys.argv[1:])"
+    peaks: list[int] = []
+    for factor in (1, 10):
+        source = _source(folder / f"{factor}.mp4", seconds * factor)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(source), str(folder / "copy.mp4")],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        peaks.append(int(done.stdout))
+    return _row("720p copy: peak memory at ten times the length over once", peaks[1] / peaks[0], "<= 1.1")
+
+
+def copy_peak(source: str, target: str) -> None:
+    """Copy a video and write this process's peak memory (KiB) to standard output."""
+    _copy(Path(source), Path(target))
+    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
