@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 
 
 @contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path) -> Generator[Path, None, None]:
     """Yield a path to write to; on success it becomes `target`, otherwise it vanishes.
 
     The suffix of `target` is kept, because writers choose formats by it. Raises whatever the

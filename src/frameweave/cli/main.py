@@ -34,7 +34,10 @@ _MINIATURE = {
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
 for _name, (_help, _example) in _COMMANDS.items():
     app.command(
-        f"frameweave.cli.{_name}:{_name}", name=_name, help=_help, help_epilogue=f"Example: frameweave {_example}"
+        f"frameweave.cli.{_name}:{_name}",
+        name=_name,
+        help=_help,
+        help_epilogue=f"Example: frameweave {_example}",
     )
 for _name, (_help, _example) in _MINIATURE.items():
     miniature.command(
@@ -79,13 +82,13 @@ def run() -> None:
         _fail(" ".join(str(error).split()), 2)
     except KeyboardInterrupt:
         _fail("interrupted; no unfinished file was left", 130)
+    except BrokenPipeError:
+        sys.exit(0)
     except OSError as error:
         _fail(
             f"{error.filename or 'disk'}: {error.strerror or error}; free some space or choose another --out",
             1,
         )
-    except BrokenPipeError:
-        sys.exit(0)
 
 
 def _fail(message: str, code: int) -> None:

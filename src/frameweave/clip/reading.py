@@ -4,7 +4,7 @@ Only local files in known container formats are opened: playlists and network ad
 refused. Memory does not grow with the length of the video.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -134,7 +134,7 @@ def _torn(path: Path, good: int, declared: int) -> InputError:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def _opened(path: Path) -> Generator[InputContainer, None, None]:
     if not path.exists():
         raise InputError(f"{path}: no such file", hint="check the path of the video")
     options = _OPTIONS | {"max_pixels": str(MAX_PIXELS)}
@@ -183,7 +183,8 @@ def _upright(frame: VideoFrame, *, alpha: bool) -> Picture:
         pixels = (rgba[..., :3] * share + 255 * (1 - share) + 0.5).astype(np.uint8)
     else:
         pixels = frame.to_ndarray(format="rgb24")
-    return np.rot90(pixels, k=round(frame.rotation / 90)) if frame.rotation else pixels
+    upright = np.rot90(pixels, k=round(frame.rotation / 90)) if frame.rotation else pixels
+    return np.asarray(upright, np.uint8)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -213,7 +214,7 @@ def _probe_folder(folder: Path) -> VideoInfo:
 
 
 @contextmanager
-def _picture(path: Path) -> Iterator[Image.Image]:
+def _picture(path: Path) -> Generator[Image.Image, None, None]:
     try:
         with Image.open(path) as image:
             yield image

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import av
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 
@@ -32,7 +32,7 @@ class Sound:
             if container.streams.audio:
                 track = container.streams.audio[0]
                 copies = track.codec_context.name in self._carried
-                self._packets = self._copied(track) if copies else self._encoded(track)
+                self._packets = self._copied(container, track) if copies else self._encoded(container, track)
         self._waiting = next(self._packets, None)
         return self
 
@@ -47,19 +47,19 @@ class Sound:
             self._target.mux(self._waiting)
             self._waiting = next(self._packets, None)
 
-    def _copied(self, track: AudioStream) -> Iterator[Packet]:
+    def _copied(self, container: InputContainer, track: AudioStream) -> Iterator[Packet]:
         out = self._target.add_stream_from_template(track)
-        for packet in track.container.demux(track):
+        for packet in container.demux(track):
             if packet.dts is not None:
                 packet.stream = out
                 yield packet
 
-    def _encoded(self, track: AudioStream) -> Iterator[Packet]:
+    def _encoded(self, container: InputContainer, track: AudioStream) -> Iterator[Packet]:
         out = self._target.add_stream(
             "libopus" if self._carried[0] == "opus" else self._carried[0], rate=track.rate or 48_000
         )
         assert isinstance(out, AudioStream)
-        for frame in chain(track.container.decode(track), [None]):
+        for frame in chain(container.decode(track), [None]):
             yield from out.encode(frame)
 
 

@@ -90,7 +90,7 @@ class VideoWriter:
     def write(self, pixels: np.ndarray, time: Fraction, duration: Fraction) -> None:
         """Append a frame (height x width x 3 bytes) that starts at `time` and lasts `duration` seconds."""
         if self._stream.pix_fmt == "pal8":
-            frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")
+            frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
         else:
             frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
         frame.pts, frame.time_base = round(time / _TICK), _TICK

@@ -91,7 +91,7 @@ def load(name: str) -> Callable[..., Editor]:
     ]
     public = [kind for kind in found if not kind.__name__.startswith("_")]
     assert len(public) == 1, f"{module.__name__} must define exactly one public dataclass"
-    return public[0]
+    return typing.cast("Callable[..., Editor]", public[0])
 
 
 def make(name: str, settings: dict[str, Any]) -> Editor:

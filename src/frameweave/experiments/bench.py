@@ -48,7 +48,8 @@ def _row(figure: str, value: float, bar: str) -> dict[str, Any]:
 
 def _paired(ours: Callable[[], object], floor: Callable[[], object], repeats: int) -> float:
     """Median of ours over floor, measured in turns after one warm-up each."""
-    ours(), floor()
+    for job in (ours, floor):
+        job()
     return median(_seconds(ours) / _seconds(floor) for _ in range(repeats))
 
 
@@ -130,14 +131,16 @@ def _copy_by_hand(source: Path, target: Path) -> None:
 def _video_speed(folder: Path, seconds: int, repeats: int) -> dict[str, Any]:
     source = _source(folder / "source.mp4", seconds)
     ratio = _paired(
-        lambda: _copy(source, folder / "ours.mp4"), lambda: _copy_by_hand(source, folder / "hand.mp4"), repeats
+        lambda: _copy(source, folder / "ours.mp4"),
+        lambda: _copy_by_hand(source, folder / "hand.mp4"),
+        repeats,
     )
     return _row("720p read and write over a plain PyAV loop", ratio, "<= 1.2")
 
 
 def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
     """Peak memory of a process that copies ten times the length, over one that copies the length."""
-    code = "import sys; from pathlib import Path; from frameweave.experiments.bench import copy_peak; copy_peak(*sys.argv[1:])"
+    code = "import sys; from frameweave.experiments.bench import copy_peak as peak; peak(*sys.argv[1:])"
     peaks: list[int] = []
     for factor in (1, 10):
         source = _source(folder / f"{factor}.mp4", seconds * factor)

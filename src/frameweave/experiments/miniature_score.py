@@ -153,7 +153,11 @@ def _edits(
         target = words | {name: options[index % len(options)]}
         source = Clip.of(render_clip(scenes[index], _EDIT_FRAMES).frames)
         result = Framewise(steps=STEPS).edit(
-            source, phrase(target), model, source_prompt=phrase(words), rng=torch.Generator().manual_seed(index)
+            source,
+            phrase(target),
+            model,
+            source_prompt=phrase(words),
+            rng=torch.Generator().manual_seed(index),
         )
         named = judge.name(result.frames)
         hits = {key: named[key] == ATTRIBUTES[key].index(word) for key, word in target.items()}

@@ -18,6 +18,8 @@ def save_sheet(pictures: Float[Tensor, "N 3 H W"], path: Path, *, columns: int, 
     grid = torch.cat([pictures, empty]).unflatten(0, (rows, columns))
     sheet = grid.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 3)
     pixels = (sheet.clamp(0, 1) * 255).round().byte().numpy()
-    image = Image.fromarray(pixels).resize((zoom * columns * width, zoom * rows * height), Image.Resampling.NEAREST)
+    image = Image.fromarray(pixels).resize(
+        (zoom * columns * width, zoom * rows * height), Image.Resampling.NEAREST
+    )
     with staged(path) as stage:
         image.save(stage)

@@ -1,6 +1,6 @@
 """The held-out clips that ship as mp4 files with sound, and how they are made."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -77,7 +77,7 @@ def write_with_sound(clip: Clip, path: Path) -> None:
 
 
 @contextmanager
-def _melody(seconds: Fraction) -> Iterator[Path]:
+def _melody(seconds: Fraction) -> Generator[Path, None, None]:
     t = np.arange(round(seconds * _RATE)) / _RATE
     pitch = np.array(_MELODY)[(t * 2).astype(int) % len(_MELODY)]
     loudness = 0.2 * np.exp(-4 * (t % 0.5))

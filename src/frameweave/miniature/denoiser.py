@@ -8,6 +8,7 @@ tells early whether objects are being learned; the loss alone does not.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from frameweave.miniature.grammar import captions
 from frameweave.miniature.scene import Scenes, Split, sample_scenes
 from frameweave.miniature.towers import WIDTH, one_attribute_changed, tokenised
 from frameweave.miniature.world import render
+from frameweave.model.stock import channels_last, posterior
 from frameweave.progress import SILENT, Progress
 
 BATCH = 32
@@ -32,7 +34,7 @@ _DROPPED = 0.1
 
 def new_unet() -> UNet2DConditionModel:
     """Random weights: 16, 8 and 4 pixels wide levels, each with self- and cross-attention."""
-    return UNet2DConditionModel(
+    config: dict[str, Any] = dict(
         sample_size=16,
         in_channels=4,
         out_channels=4,
@@ -44,6 +46,7 @@ def new_unet() -> UNet2DConditionModel:
         norm_num_groups=4,
         cross_attention_dim=WIDTH,
     )
+    return UNet2DConditionModel(**config)
 
 
 def new_scheduler() -> DDIMScheduler:
@@ -95,7 +98,7 @@ def encoded(
         for scenes, t in progress.track(drawn, f"encoding {split} frames"):
             frames = (render(scenes, t).frames * 2 - 1).contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
-                parts += [vae.encode(batch).latent_dist.mean.half() for batch in frames.split(64)]
+                parts += [posterior(vae, batch).mean.half() for batch in frames.split(64)]
         with staged(file) as stage:
             save_file({"x_0": torch.cat(parts).contiguous()}, stage)
     scenes = _cat([scenes for scenes, _ in drawn])
@@ -170,7 +173,7 @@ class DenoiserPart:
 
     def __init__(self, train: Latents, held_out: Latents, text: TextStates, seed: int = 0) -> None:
         torch.manual_seed(seed)
-        self.module = new_unet().to(memory_format=torch.channels_last)
+        self.module = channels_last(new_unet())
         self.module.set_attn_processor(AttnProcessor())  # SDPA's backward is slow for short sequences
         self.batches = DenoisingBatches(train, text, seed)
         self.held_out, self.text = held_out, text

@@ -12,6 +12,7 @@ from frameweave.miniature.denoiser import BATCH, DenoisingBatches, Latents, Text
 from frameweave.miniature.grammar import captions
 from frameweave.miniature.scene import Scenes, Split, sample_scenes
 from frameweave.miniature.world import Rendered, render
+from frameweave.model.stock import channels_last
 
 _FAR = 0.1  # the world's least inverse depth
 
@@ -37,9 +38,9 @@ class ControlPart:
     ) -> None:
         torch.manual_seed(seed)
         self.seed = seed
-        self.unet = unet.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.unet = channels_last(unet.requires_grad_(False).eval())
         self.module = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 64))
-        self.module.requires_grad_(True).to(memory_format=torch.channels_last)
+        channels_last(self.module.requires_grad_(True))
         for network in (self.unet, self.module):
             network.set_attn_processor(AttnProcessor())
         self.batches = DenoisingBatches(train, text, seed)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from frameweave.miniature.scene import ATTRIBUTES, Split, sample_scenes
 from frameweave.miniature.world import render
+from frameweave.model.stock import channels_last
 
 BATCH = 64
 _CHANNELS = (32, 64, 96, 128)
@@ -61,7 +62,7 @@ class JudgePart:
     def __init__(self, seed: int = 0) -> None:
         torch.manual_seed(seed)
         self.seed = seed
-        self.module = Judge().to(memory_format=torch.channels_last)
+        self.module = channels_last(Judge())
         self.held_out = _labelled(512, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:

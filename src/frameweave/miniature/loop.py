@@ -7,7 +7,7 @@ with the same bits as one that was not. Checkpoints are safetensors files writte
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -68,7 +68,7 @@ class Plan:
         return self.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, after)))
 
 
-def cast(plan: Plan) -> contextlib.AbstractContextManager[None]:
+def cast(plan: Plan) -> torch.autocast:
     """The precision of forward passes under this plan."""
     return torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16)
 
@@ -119,7 +119,7 @@ def _format(weight: Tensor, name: str) -> torch.memory_format:
 
 
 @contextlib.contextmanager
-def _averaged(state: _State) -> Iterator[None]:
+def _averaged(state: _State) -> Generator[None, None, None]:
     """The moving average in the module's place."""
     kept = {k: p.detach().clone() for k, p in state.weights.items()}
     for key, weight in state.weights.items():

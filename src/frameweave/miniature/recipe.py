@@ -6,6 +6,7 @@ alone), judge, unet, estimator, controlnet. A part needs those before it that it
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
@@ -21,7 +22,8 @@ from frameweave.miniature.grammar import train_tokenizer
 from frameweave.miniature.judge import Judge, JudgePart
 from frameweave.miniature.loop import CHECKPOINT, Part, Plan, fit, load_average
 from frameweave.miniature.towers import TowersPart, VisionPart, new_clip
-from frameweave.miniature.vae import DecoderPart, VaePart, new_vae, standardised
+from frameweave.miniature.vae import DecoderPart, VaePart, decoder_of, new_vae, standardised
+from frameweave.model.stock import channels_last
 from frameweave.progress import SILENT, Progress
 
 PLANS: dict[str, Plan] = {
@@ -34,6 +36,8 @@ PLANS: dict[str, Plan] = {
     "estimator": Plan(steps=3_000),
     "controlnet": Plan(steps=6_000, learning_rate=5e-4),
 }
+M = TypeVar("M", bound=nn.Module)
+
 _TRAIN_SHARDS, _HELD_OUT_SHARDS = 96, 1
 
 
@@ -76,9 +80,7 @@ class Recipe:
                 save_file({k: v.contiguous() for k, v in standardised(vae).state_dict().items()}, stage)
         vae.load_state_dict(load_file(file))
         if sharpened and (self.folder / "decoder" / CHECKPOINT).is_file():
-            self._load(
-                nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv}), "decoder"
-            )
+            self._load(decoder_of(vae), "decoder")
         return vae.eval()
 
     def clip(self, part: str = "vision") -> CLIPModel:
@@ -100,7 +102,7 @@ class Recipe:
 
     def latents(self) -> tuple[Latents, Latents]:
         """Training and held-out latents, encoded on the first call."""
-        vae = self.vae(sharpened=False).to(memory_format=torch.channels_last)
+        vae = channels_last(self.vae(sharpened=False))
         train = encoded(
             vae, _TRAIN_SHARDS, self.folder / "latents/train.safetensors", seed=100, progress=self.progress
         )
@@ -117,7 +119,7 @@ class Recipe:
             text_encoder=clip.text_model,
             tokenizer=self.tokenizer(),
             unet=self.unet(),
-            scheduler=new_scheduler(),
+            scheduler=new_scheduler(),  # pyright: ignore[reportArgumentType]
             safety_checker=None,  # pyright: ignore[reportArgumentType]
             feature_extractor=None,  # pyright: ignore[reportArgumentType]
             requires_safety_checker=False,
@@ -135,7 +137,7 @@ class Recipe:
             for name, network in extra.items():
                 _save(network.half(), stage / name)
 
-    def _load(self, module: nn.Module, part: str) -> nn.Module:
+    def _load(self, module: M, part: str) -> M:
         if not (self.folder / part / CHECKPOINT).is_file():
             raise RunError(
                 f"{self.folder}: {part} is not trained yet", hint=f"frameweave miniature train {part}"

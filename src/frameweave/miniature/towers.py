@@ -81,16 +81,19 @@ class TowersPart:
         self.seed, self.tokenizer = seed, tokenizer
         self.clip = new_clip(tokenizer)
         self.clip.set_attn_implementation("eager")  # SDPA's backward is slow for short sequences
+        self.image_heads, self.text_heads = attribute_heads(WIDTH), attribute_heads(WIDTH)
+        self.word = nn.Linear(WIDTH, len(tokenizer))
         self.module = nn.ModuleDict(
             {
                 "clip": self.clip,
-                "image_heads": attribute_heads(WIDTH),
-                "text_heads": attribute_heads(WIDTH),
-                "word": nn.Linear(WIDTH, len(tokenizer)),
+                "image_heads": self.image_heads,
+                "text_heads": self.text_heads,
+                "word": self.word,
             }
         )
         nouns = tokenised(tokenizer, list(ATTRIBUTES["noun"]))[:, 1]
         self.noun_ids = nouns
+        self.end = int(nouns.new_tensor(tokenizer.eos_token_id))
         self.held_out = world_pairs(tokenizer, 512, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
@@ -112,18 +115,18 @@ class TowersPart:
         return {
             "contrastive": _contrastive(scale, image_embeds, text_embeds[:BATCH], labels),
             "hard": _hard(scale, image_embeds, text_embeds.view(-1, BATCH, WIDTH)),
-            "image": _head_loss(self.module["image_heads"], image.pooler_output, labels),
+            "image": _head_loss(self.image_heads, image.pooler_output, labels),
             "text": self._readable(states, pairs.ids, labels),
-            "word": F.cross_entropy(self.module["word"](states).flatten(0, 1).float(), pairs.ids.flatten()),
+            "word": F.cross_entropy(self.word(states).flatten(0, 1).float(), pairs.ids.flatten()),
         }
 
     def _readable(self, states: Tensor, ids: Tensor, labels: dict[str, Tensor]) -> Tensor:
         """All attributes from the end token on, noun and colour from the noun on."""
         is_noun = torch.isin(ids, self.noun_ids).int()
         after_noun = is_noun.cumsum(1) > 0
-        at_end = (ids == self.tokenizer.eos_token_id).cumsum(1) > 0
+        at_end = ids.eq(self.end).cumsum(1) > 0
         terms: list[Tensor] = []
-        for name, head in self.module["text_heads"].items():
+        for name, head in self.text_heads.items():
             where = after_noun if name in ("noun", "colour") else at_end
             wanted = labels[name][:, None].expand_as(ids)[where]
             terms.append(F.cross_entropy(head(states[where]).float(), wanted))
@@ -134,7 +137,7 @@ class TowersPart:
         labels = self.held_out.scenes.attributes()
         seen = {
             f"see_{name}": float((head(pooled).argmax(-1) == labels[name]).float().mean())
-            for name, head in self.module["image_heads"].items()
+            for name, head in self.image_heads.items()
         }
         return seen | zero_shot(self.clip, self.tokenizer, self.held_out)
 
@@ -148,11 +151,12 @@ class VisionPart:
         self.clip = clip
         self.clip.set_attn_implementation("eager")
         self.clip.text_model.requires_grad_(False)
+        self.image_heads = attribute_heads(WIDTH)
         self.module = nn.ModuleDict(
             {
                 "vision": clip.vision_model,
                 "projection": clip.visual_projection,
-                "image_heads": attribute_heads(WIDTH),
+                "image_heads": self.image_heads,
             }
         )
         self.held_out = world_pairs(tokenizer, 512, (seed, 10**9), "held-out")
@@ -175,7 +179,7 @@ class VisionPart:
         return {
             "contrastive": _contrastive(scale, image, text[:BATCH], labels),
             "hard": _hard(scale, image, text.view(-1, BATCH, WIDTH)),
-            "image": _head_loss(self.module["image_heads"], pooled, labels),
+            "image": _head_loss(self.image_heads, pooled, labels),
         }
 
     def watch(self) -> dict[str, float]:
@@ -197,8 +201,7 @@ def _hard(scale: Tensor, image: Tensor, texts: Float[Tensor, "K N D"]) -> Tensor
     return F.cross_entropy(logits, torch.zeros(len(image), dtype=torch.long))
 
 
-def _head_loss(heads: nn.Module, pooled: Tensor, labels: dict[str, Tensor]) -> Tensor:
-    assert isinstance(heads, nn.ModuleDict)
+def _head_loss(heads: nn.ModuleDict, pooled: Tensor, labels: dict[str, Tensor]) -> Tensor:
     losses = [F.cross_entropy(head(pooled).float(), labels[name]) for name, head in heads.items()]
     return torch.stack(losses).mean()
 

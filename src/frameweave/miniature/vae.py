@@ -1,5 +1,7 @@
 """The Miniature's VAE: 64 x 64 x 3 pictures to 16 x 16 x 4 latents of mean 0 and deviation 1."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from frameweave.miniature.scene import Split, sample_scenes
 from frameweave.miniature.world import render
+from frameweave.model.stock import channels_last, decoded, posterior
 
 BATCH = 8  # pictures; each has 256 latents, so this is plenty, and steps are what counts
 _KL_WEIGHT = 3e-5  # of the mean over latent elements: keeps latents smooth, costs no sharpness
@@ -19,7 +22,7 @@ _SAMPLED = 0.03  # noise on latents while the decoder is sharpened: sampled late
 
 def new_vae() -> AutoencoderKL:
     """Random weights; the posterior starts narrow, or early training drowns in its noise."""
-    vae = AutoencoderKL(
+    config: dict[str, Any] = dict(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(16, 48, 128),
@@ -30,6 +33,7 @@ def new_vae() -> AutoencoderKL:
         scaling_factor=1.0,
         mid_block_add_attention=False,
     )
+    vae = AutoencoderKL(**config)
     assert vae.quant_conv is not None and vae.quant_conv.bias is not None
     vae.quant_conv.weight.data[4:] *= 0.1
     vae.quant_conv.bias.data[4:] = -5.0
@@ -55,7 +59,7 @@ class VaePart:
     def __init__(self, seed: int = 0) -> None:
         torch.manual_seed(seed)
         self.seed = seed
-        self.vae = new_vae().to(memory_format=torch.channels_last)
+        self.vae = channels_last(new_vae())
         self.probe = nn.Conv2d(4, 3, 1)
         self.module = nn.ModuleDict({"vae": self.vae, "probe": self.probe})
         self.held_out = world_frames(128, (seed, 10**9), "held-out")
@@ -63,11 +67,11 @@ class VaePart:
     def loss(self, step: int) -> dict[str, Tensor]:
         x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
         noise = torch.randn(BATCH, 4, 16, 16, generator=torch.Generator().manual_seed(step))
-        posterior = self.vae.encode(x).latent_dist
-        z = posterior.mean + posterior.std * noise
-        error = self.vae.decode(z).sample.float() - x
+        q = posterior(self.vae, x)
+        z = q.mean + q.std * noise
+        error = decoded(self.vae, z).float() - x
         small = F.avg_pool2d(x, 4)
-        kl = 0.5 * (posterior.mean.float() ** 2 + posterior.var.float() - 1 - posterior.logvar.float())
+        kl = 0.5 * (q.mean.float() ** 2 + q.var.float() - 1 - q.logvar.float())
         return _reconstruction(error) | {
             "kl": _KL_WEIGHT * kl.mean(),
             "probe": 0.05 * F.mse_loss(self.probe(z).float(), small),
@@ -77,23 +81,28 @@ class VaePart:
         return {"psnr": psnr(self.vae, self.held_out)}
 
 
+def decoder_of(vae: AutoencoderKL) -> nn.ModuleDict:
+    """What comes after the latents."""
+    assert vae.post_quant_conv is not None
+    return nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv})
+
+
 class DecoderPart:
     """Sharpens the decoder of a finished VAE; the encoder is frozen, so latents keep their meaning."""
 
     def __init__(self, vae: AutoencoderKL, seed: int = 1) -> None:
         self.seed = seed
-        self.vae = vae.to(memory_format=torch.channels_last)
+        self.vae = channels_last(vae)
         self.vae.encoder.requires_grad_(False)
-        assert vae.post_quant_conv is not None
-        self.module = nn.ModuleDict({"decoder": vae.decoder, "post_quant_conv": vae.post_quant_conv})
+        self.module = decoder_of(vae)
         self.held_out = world_frames(128, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
         x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            z = self.vae.encode(x).latent_dist.mean
+            z = posterior(self.vae, x).mean
         noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(step))
-        return _reconstruction(self.vae.decode(z + _SAMPLED * noise).sample.float() - x)
+        return _reconstruction(decoded(self.vae, z + _SAMPLED * noise).float() - x)
 
     def watch(self) -> dict[str, float]:
         return {"psnr": psnr(self.vae, self.held_out)}
@@ -102,8 +111,8 @@ class DecoderPart:
 @torch.no_grad()
 def psnr(vae: AutoencoderKL, frames: Float[Tensor, "N 3 H W"]) -> float:
     """Mean peak signal-to-noise ratio, in dB, of frames in [-1, 1] after encoding and decoding."""
-    z = vae.encode(frames).latent_dist.mean
-    error = (vae.decode(z).sample.float() - frames) / 2
+    z = posterior(vae, frames).mean
+    error = (decoded(vae, z).float() - frames) / 2
     return float(-10 * torch.log10((error**2).mean((1, 2, 3))).mean())
 
 
@@ -111,7 +120,7 @@ def psnr(vae: AutoencoderKL, frames: Float[Tensor, "N 3 H W"]) -> float:
 def standardised(vae: AutoencoderKL, seed: int = 0) -> AutoencoderKL:
     """Fold the latents' mean and deviation into the 1x1 convolutions, so that scaling_factor is 1."""
     vae = vae.float().eval()
-    z = torch.cat([vae.encode(world_frames(256, (seed, 10**9 + k))).latent_dist.mean for k in range(8)])
+    z = torch.cat([posterior(vae, world_frames(256, (seed, 10**9 + k))).mean for k in range(8)])
     mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3))
     into, out = vae.quant_conv, vae.post_quant_conv
     assert into is not None and out is not None and into.bias is not None and out.bias is not None

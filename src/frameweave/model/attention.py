@@ -6,7 +6,7 @@ runs the layer's own projections (with whatever LoRA sits on them) through SDPA.
 by an exception, the very same processor objects stand in their places again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -53,21 +53,21 @@ def own(x: Tokens, attend: Attend, site: Site) -> Tokens:
 
 
 @contextmanager
-def overridden(network: nn.Module, rule: AttentionRule) -> Iterator[None]:
+def overridden(network: nn.Module, rule: AttentionRule) -> Generator[None, None, None]:
     """Apply `rule` to every self-attention of a UNet or ControlNet while the block runs."""
-    layers = [(name, layer) for name, layer in network.named_modules() if _is_self_attention(layer)]
+    layers = [
+        (name, layer)
+        for name, layer in network.named_modules()
+        if isinstance(layer, Attention) and not layer.is_cross_attention
+    ]
     before = [(layer, layer.processor) for _, layer in layers]
     try:
         for order, (name, layer) in enumerate(layers):
-            layer.processor = _RuleProcessor(rule, Site(name, name.split("_")[0], order))
+            layer.set_processor(_RuleProcessor(rule, Site(name, name.split("_")[0], order)))  # pyright: ignore[reportArgumentType]
         yield
     finally:
         for layer, processor in before:
-            layer.processor = processor
-
-
-def _is_self_attention(layer: nn.Module) -> bool:
-    return isinstance(layer, Attention) and not layer.is_cross_attention
+            layer.set_processor(processor)
 
 
 class _RuleProcessor:
@@ -99,6 +99,7 @@ def attention(attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens) -
     def heads(tokens: Tensor) -> Tensor:
         return tokens.reshape(groups, -1, attn.heads, d).transpose(1, 2)
 
+    assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
     q, k, v = heads(attn.to_q(q_from)), heads(attn.to_k(k_from)), heads(attn.to_v(v_from))
     y = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
     y = y.transpose(1, 2).reshape(batch, queries, attn.inner_dim)

@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.model.stock import decoded, posterior
 
 Frames = Float[Tensor, "F 3 H W"]
 Latents = Float[Tensor, "F C h w"]
@@ -126,7 +127,7 @@ class StableDiffusion:
                 hint="use frameweave.clip.working_size",
             )
         batches = [
-            self.vae.encode(self._placed(batch * 2 - 1)).latent_dist.mean
+            posterior(self.vae, self._placed(batch * 2 - 1)).mean
             for batch in frames.split(self.frames_at_once)
         ]
         return torch.cat(batches) * self.vae.config["scaling_factor"]
@@ -135,7 +136,7 @@ class StableDiffusion:
     def decode(self, x_0: Latents) -> Frames:
         """Frames in [0, 1], float32 on the CPU."""
         batches = [
-            self.vae.decode(self._placed(batch)).sample.float().cpu()
+            decoded(self.vae, self._placed(batch)).float().cpu()
             for batch in (x_0 / self.vae.config["scaling_factor"]).split(self.frames_at_once)
         ]
         return (torch.cat(batches) / 2 + 0.5).clamp(0, 1)

@@ -7,7 +7,7 @@ Only safetensors files are read: a pickle can run code when it is opened, so `.b
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
@@ -18,6 +18,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.backbone import StableDiffusion
+from frameweave.model.stock import channels_last
 
 MINIATURE = "miniature"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -63,10 +64,10 @@ def load(
     )
     for network in (model.vae, model.unet, model.text_encoder, model.controlnet):
         if network is not None:
-            network.requires_grad_(False).eval().to(place, DTYPES[dtype])
+            nn.Module.to(network.requires_grad_(False).eval(), place, DTYPES[dtype])
     for network in (model.vae, model.unet, model.controlnet):
         if network is not None:
-            network.to(memory_format=torch.channels_last)
+            channels_last(network)
     return model
 
 
@@ -159,7 +160,7 @@ def _tokenizer(source: str) -> CLIPTokenizer:
 
 def _scheduler_config(source: str) -> dict[str, Any]:
     try:
-        return dict(DDIMScheduler.load_config(source, subfolder="scheduler"))
+        return dict(cast("dict[str, Any]", DDIMScheduler.load_config(source, subfolder="scheduler")))
     except (OSError, json.JSONDecodeError) as error:
         raise ModelFolderError(
             f"{source}/scheduler: cannot be read ({str(error).strip().splitlines()[0]})",
