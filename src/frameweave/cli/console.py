@@ -7,17 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from frameweave.progress import SILENT
-from frameweave.progress import Progress as FrameweaveProgress
+from frameweave.progress import SILENT, Progress
 
 T = TypeVar("T")
 
@@ -29,14 +20,16 @@ class Bars:
     """Rich progress bars on standard error."""
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        from rich import progress as rich_progress  # noqa: PLC0415 - --help needs no bars
+
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TimeElapsedColumn(),
+            rich_progress.TimeRemainingColumn(),
         )
-        with Progress(*columns, console=err, transient=True) as bar:
+        with rich_progress.Progress(*columns, console=err, transient=True) as bar:
             yield from bar.track(items, total=_length(items, total), description=what)
 
     def note(self, text: str) -> None:
@@ -101,7 +94,7 @@ def choose(*, quiet: bool, json_lines: bool) -> None:
     _mode["quiet"], _mode["json"] = quiet, json_lines
 
 
-def progress() -> FrameweaveProgress:
+def progress() -> Progress:
     """The progress that suits the flags and the terminal."""
     if _mode["json"]:
         return JsonLines()

@@ -14,6 +14,7 @@ app = App(
     name="frameweave",
     help="Text-driven video editing with pretrained text-to-image diffusion models.",
     version=__version__,
+    suppress_keyboard_interrupt=False,
     help_epilogue="Example: frameweave edit clip.mp4 'a blue car in the snow' --out runs/blue",
 )
 # Name: what it does, an example. Given here, so that no command is imported for --help.

@@ -51,6 +51,7 @@ def edit(video: Path, prompt: str, options: EditOptions, *, progress: Progress =
         size = working_size((info.width, info.height), options.size or model.native, model.multiple)
     with timer.part("read"):
         source = Clip.read(video, frames=_limit(options.frames, info.frames), size=size)
+        source = source if options.fps is None else source.at_rate(options.fps)
     with timer.part("depth"):
         depth = None
         if editor.needs_depth:

@@ -54,6 +54,8 @@ class EditOptions(ModelOptions, SamplingOptions):
     """What the source shows; helps editors that invert it."""
     frames: int | None = None
     """Edit only so many frames from the start."""
+    fps: float | None = None
+    """Frames per second of the result; default: every frame of the source, at its own time."""
     out: Path = Path("runs/edit")
     """The run folder."""
     overwrite: bool = False

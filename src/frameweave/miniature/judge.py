@@ -79,4 +79,4 @@ class JudgePart:
     def watch(self) -> dict[str, float]:
         frames, labels = self.held_out
         named = self.module.name(frames)
-        return {name: float((named[name] == labels[name]).float().mean()) for name in ATTRIBUTES}
+        return {f"right_{name}": float((named[name] == labels[name]).float().mean()) for name in ATTRIBUTES}

@@ -1,0 +1,141 @@
+"""The installed command, as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+from videos import colour_ramp, write_video
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
+COMMANDS = [
+    "edit", "generate", "demo", "editors", "doctor", "rerun", "bench",
+    "miniature", "miniature train", "miniature score", "miniature world",
+]  # fmt: skip
+
+
+def call(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"COLUMNS": "200"} | environment,
+        check=False,
+    )
+
+
+def test_help_answers_at_once() -> None:
+    times: list[float] = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert call("--help").returncode == 0
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> None:
+    done = call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    assert f"frameweave {command}" in done.stdout
+    if command != "miniature":
+        assert f"Example: frameweave {command}" in done.stdout
+    assert " torch\n" not in done.stderr
+
+
+def test_flags_are_as_reviewed() -> None:
+    """Each new flag shows in review: run with FRAMEWEAVE_WRITE_GOLDEN=1 to accept it."""
+    golden = Path(__file__).parent / "flags.txt"
+    lines: list[str] = []
+    for command in COMMANDS:
+        words = call(*command.split(), "--help").stdout.split()
+        lines += [f"{command} {word}" for word in sorted({w for w in words if w.startswith("--")})]
+    if os.environ.get("FRAMEWEAVE_WRITE_GOLDEN"):
+        golden.write_text("\n".join(lines) + "\n")
+    assert lines == golden.read_text().splitlines()
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, frameweave; assert not {'torch', 'numpy', 'av'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["edit", "absent.mp4", "x"], "absent.mp4: no such file; check the path"),
+        (["edit"], "VIDEO"),
+        (["edti"], 'Did you mean "edit"'),
+        (["edit", "a.mp4", "x", "--guidence", "3"], "--guidence"),
+        (["edit", "a.mp4", "x", "--dtype", "int8"], "int8"),
+        (["rerun", "absent.toml"], "absent.toml: No such file"),
+        (["generate", "x", "--editor", "framewise"], "cannot make one from text"),
+        (["miniature", "train", "vea"], "did you mean vae"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = call(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_edit_and_rerun_with_json_lines(tiny_folder: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "ä b.mp4", colour_ramp(3, (32, 32)), fps=8)
+    flags = ["--model", tiny_folder, "--device", "cpu", "--steps", "2", "--out", tmp_path / "run", "--json"]
+    done = call("edit", video, "a red car", *flags)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"track", "result"} <= {event["event"] for event in events}
+    first = Path(events[-1]["video"])
+    again = call("rerun", tmp_path / "run", "--out", tmp_path / "again", "--json")
+    assert again.returncode == 0, again.stderr
+    second = Path(json.loads(again.stdout.splitlines()[-1])["video"])
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_quiet_says_nothing(tiny_folder: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32)), fps=8)
+    done = call(
+        "edit", video, "a car", "--model", tiny_folder, "--steps", "1", "--out", tmp_path / "run", "--quiet"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) -> None:
+    import signal
+
+    video = write_video(tmp_path / "a.mp4", colour_ramp(8, (64, 64)), fps=8)
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [COMMAND, "edit", video, "a car", "--model", tiny_folder, "--steps", "900", "--out", run],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (run / "run.toml").exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert [path.name for path in run.iterdir()] == ["run.toml"]
+
+
+def test_doctor_and_editors(tmp_path: Path) -> None:
+    assert "torch" in call("doctor", "--fast").stdout
+    listed = call("editors").stdout
+    assert "framewise" in listed and "strength" in listed
+
+
+def test_world(tmp_path: Path) -> None:
+    done = call("miniature", "world", "--clips", "2", "--frames", "4", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000.mp4", "001.mp4"]

@@ -1,0 +1,23 @@
+"""The demo on the packaged model, shortened."""
+
+from pathlib import Path
+
+from frameweave.clip import probe
+from frameweave.jobs.demo import EDITORS, EDITS, demo
+from frameweave.jobs.options import DemoOptions
+from frameweave.run import read_run
+
+
+def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
+    report = demo(DemoOptions(frames=2, steps=2, out=tmp_path / "run"))
+    run = tmp_path / "run"
+    assert report == run / "report.html"
+    for attribute in EDITS:
+        for name in (*EDITORS, "perfect"):
+            assert probe(run / f"{attribute}-{name}.mp4").frames == 2
+            assert (run / f"{attribute}-{name}.png").is_file()
+    assert probe(run / "source.mp4").frames == 2
+    assert probe(run / "comparison.gif").frames in (0, 2)
+    text = report.read_text(encoding="utf-8")
+    assert text.count("<video") == len(EDITS) * (len(EDITORS) + 2)
+    assert read_run(run)["result"]["report"] == "report.html"

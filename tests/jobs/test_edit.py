@@ -1,0 +1,110 @@
+"""The edit job from file to file, on the tiny model."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from frameweave.clip import probe, read_frames
+from frameweave.errors import InputError, ModelFolderError, RunError
+from frameweave.jobs.edit import edit, generate
+from frameweave.jobs.options import EditOptions, GenerateOptions
+from frameweave.run import read_run
+from videos import colour_ramp, sound_packets, write_video
+
+
+@pytest.fixture
+def options(tiny_folder: Path, tmp_path: Path) -> EditOptions:
+    return EditOptions(model=str(tiny_folder), device="cpu", steps=2, out=tmp_path / "run")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "a.mp4", colour_ramp(6, (50, 30)), fps=6, sound=1)
+
+
+@pytest.mark.parametrize("editor", ["framewise", "text2video_zero"])
+def test_size_times_and_sound_are_kept(options: EditOptions, video: Path, editor: str) -> None:
+    done = edit(video, "a red car", replace(options, editor=editor))
+    before, after = probe(video), probe(done.video)
+    assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
+    assert [f.time for f in read_frames(done.video)] == [f.time for f in read_frames(video)]
+    assert sound_packets(done.video) == sound_packets(video) != []
+
+
+def test_uneven_times_and_rotation(options: EditOptions, tmp_path: Path) -> None:
+    times = [Fraction(t, 100) for t in (0, 10, 15, 70)]
+    video = write_video(tmp_path / "b.mov", colour_ramp(4, (48, 32)), times=times, rotation=90)
+    done = edit(video, "a red car", options)
+    assert done.video.suffix == ".mov"
+    assert [f.time for f in read_frames(done.video)] == times
+    assert (probe(done.video).width, probe(done.video).height) == (32, 48)
+
+
+def test_another_frame_rate_keeps_the_duration(options: EditOptions, video: Path) -> None:
+    done = edit(video, "a red car", replace(options, fps=3))
+    info = probe(done.video)
+    assert (info.frames, info.fps) == (3, 3)
+
+
+def test_the_run_says_what_was_done(options: EditOptions, video: Path) -> None:
+    edit(video, "a red car", replace(options, frames=2, seed=7))
+    tables = read_run(options.out)
+    assert tables["input"] == {"video": str(video), "prompt": "a red car"}
+    assert tables["settings"]["seed"] == 7
+    assert tables["result"]["frames"] == 2
+    assert set(tables["result"]["seconds"]) == {"load", "read", "depth", "edit", "write"}
+
+
+def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
+    same, other = (
+        edit(video, "a red car", replace(options, set=setting, out=options.out / name)).video.read_bytes()
+        for name, setting in (("a", ("strength=1.0",)), ("b", ("strength=0.5",)))
+    )
+    assert same != other
+    with pytest.raises(InputError, match="'strenght'.*did you mean strength"):
+        edit(video, "a red car", replace(options, set=("strenght=1",)))
+    with pytest.raises(InputError, match="write it as name=value"):
+        edit(video, "a red car", replace(options, set=("strength",)))
+    with pytest.raises(InputError, match="strength=much, expected float"):
+        edit(video, "a red car", replace(options, set=("strength=much",)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "prompt", "error", "message"),
+    [
+        ({}, " ", InputError, "the prompt is empty"),
+        ({"steps": 0}, "x", InputError, "0 steps"),
+        ({"frames": 0}, "x", InputError, "--frames 0"),
+        ({"fps": 0.0}, "x", InputError, "0 frames per second"),
+        ({"editor": "framewize"}, "x", InputError, "did you mean framewise"),
+        ({"model": "absent"}, "x", ModelFolderError, "no such folder"),
+    ],
+)
+def test_wrong_settings(
+    options: EditOptions,
+    video: Path,
+    changes: dict[str, object],
+    prompt: str,
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        edit(video, prompt, replace(options, **changes))
+
+
+def test_a_taken_folder(options: EditOptions, video: Path) -> None:
+    edit(video, "a red car", replace(options, frames=1))
+    with pytest.raises(RunError, match="holds a run already"):
+        edit(video, "a red car", options)
+
+
+def test_generate(tiny_folder: Path, tmp_path: Path) -> None:
+    options = GenerateOptions(
+        model=str(tiny_folder), device="cpu", steps=20, frames=3, fps=4, size=16, out=tmp_path / "run"
+    )
+    info = probe(generate("a red car", options).video)
+    assert (info.width, info.height, info.frames, info.fps) == (16, 16, 3, 4)
+    with pytest.raises(InputError, match="cannot make one from text"):
+        generate("a red car", replace(options, editor="framewise"))

@@ -1,0 +1,94 @@
+"""Atomic writing: whole or not there, also under kills and full disks."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from frameweave.atomic import MANIFEST, sha256, staged, verify
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    with staged(target) as stage:
+        stage.write_text("whole")
+        assert not target.exists()
+        assert stage.suffix == ".txt"
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_gets_a_manifest_that_finds_changes(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    for content in ("first", "second"):
+        with staged(target) as stage:
+            (stage / "sub").mkdir(parents=True)
+            (stage / "sub" / "a.txt").write_text(content)
+    assert (target / "sub" / "a.txt").read_text() == "second"
+    assert verify(target) == []
+    (target / "sub" / "a.txt").write_text("changed")
+    assert verify(target) == ["sub/a.txt has changed"]
+    (target / "sub" / "a.txt").unlink()
+    assert verify(target) == ["sub/a.txt is missing"]
+    (target / MANIFEST).unlink()
+    assert verify(target) == ["manifest.json is missing"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
+def test_a_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("earlier")
+    with pytest.raises(error), staged(target) as stage:
+        stage.write_text("half")
+        raise error
+    assert target.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("earlier")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("frameweave.atomic.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"), staged(target) as stage:
+        stage.write_text("new")
+    assert target.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_sha256_of_known_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from frameweave.atomic import staged
+for number in range(100_000):
+    with staged(Path(sys.argv[1])) as stage:
+        stage.write_text(str(number) * 20_000)
+"""
+
+
+def test_kills_never_leave_a_torn_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    for attempt in range(5):
+        process = subprocess.Popen([sys.executable, "-c", _WRITER, str(target)])
+        while not target.exists():
+            time.sleep(0.01)
+        time.sleep(0.05 + 0.013 * attempt)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        text = target.read_text()
+        number = text[: len(text) // 20_000]
+        assert text == number * 20_000

@@ -1,0 +1,57 @@
+"""Run folders: what they hold, and which folders are refused."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import RunError
+from frameweave.run import Run, read_run
+
+
+@dataclass(frozen=True)
+class Settings:
+    steps: int = 3
+
+
+def test_a_run_explains_itself(tmp_path: Path) -> None:
+    run = Run.start(tmp_path / "run", "edit", Settings())
+    run.log(loss=0.5)
+    run.log(loss=0.25)
+    run.finish({"video": "edited.mp4"})
+    tables = read_run(tmp_path / "run")
+    assert tables == read_run(tmp_path / "run" / "run.toml")
+    assert tables["command"] == "edit"
+    assert tables["settings"] == {"steps": 3}
+    assert tables["result"] == {"video": "edited.mp4"}
+    assert tables["environment"]["torch"].startswith("2.")
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["loss"] for line in lines] == [0.5, 0.25]
+
+
+def test_a_taken_folder_is_refused_unless_told(tmp_path: Path) -> None:
+    Run.start(tmp_path / "run", "edit", Settings())
+    with pytest.raises(RunError, match="holds a run already.*--overwrite"):
+        Run.start(tmp_path / "run", "edit", Settings())
+    Run.start(tmp_path / "run", "demo", Settings(), overwrite=True)
+    assert read_run(tmp_path / "run")["command"] == "demo"
+
+
+def test_a_folder_of_other_things_is_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "holiday.mp4").write_bytes(b"precious")
+    with pytest.raises(RunError, match="not a run folder"):
+        Run.start(tmp_path, "edit", Settings(), overwrite=True)
+    assert (tmp_path / "holiday.mp4").read_bytes() == b"precious"
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("x")
+    with pytest.raises(RunError, match="a file, expected a folder"):
+        Run.start(tmp_path / "run", "edit", Settings())
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frameweave.run.os.access", lambda *_: False)
+    with pytest.raises(RunError, match="cannot be written"):
+        Run.start(tmp_path / "run", "edit", Settings())
