@@ -1,5 +1,6 @@
 """Captions name what is shown, and the tokenizer keeps every word whole."""
 
+from itertools import pairwise
 from pathlib import Path
 
 from transformers import CLIPTokenizer
@@ -32,7 +33,7 @@ def test_articles() -> None:
     texts = captions(sample_scenes(500, seed=3), 4)
     for text in texts:
         tokens = text.replace(",", "").split()
-        for article, word in zip(tokens, tokens[1:], strict=False):
+        for article, word in pairwise(tokens):
             if article in ("a", "an"):
                 assert (article == "an") == (word[0] in "aeiou"), text
 

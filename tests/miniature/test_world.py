@@ -70,7 +70,7 @@ def fetched(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
 
 
 def clear_of_edges(mask: torch.Tensor) -> torch.Tensor:
-    """Pixels whose neighbourhood is all object or all background (shadows reach three pixels), off the border."""
+    """Pixels off the border whose neighbourhood is all object or all background (shadows reach far)."""
     near = F.max_pool2d(mask[None], 7, 1, 3)[0] - -F.max_pool2d(-mask[None], 7, 1, 3)[0]
     inside = F.pad(torch.ones(56, 56), (4, 4, 4, 4))[None] > 0
     return (near < 0.02) & inside

@@ -50,6 +50,8 @@ for _name, (_help, _example) in _MINIATURE.items():
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 
+app.meta.suppress_keyboard_interrupt = False  # `run` says what was left
+
 
 @app.meta.default
 def _meta(

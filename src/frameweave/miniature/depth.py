@@ -97,7 +97,7 @@ def new_estimator() -> DPTForDepthEstimation:
             backbone_out_indices=[0, 1, 2, 3],
             neck_hidden_sizes=[24, 32, 48, 64],
             fusion_hidden_size=32,
-            reassemble_factors=[4, 2, 1, 0.5],
+            reassemble_factors=[2, 1, 0.5, 0.25],
             is_hybrid=False,
             use_auxiliary_head=False,
         )
