@@ -118,6 +118,8 @@ def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) 
         [COMMAND, "edit", video, "a car", "--model", tiny_folder, "--steps", "900", "--out", run],
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background jobs, and what they start, ignore the signal otherwise
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (run / "run.toml").exists():
         time.sleep(0.05)

@@ -32,7 +32,7 @@ from frameweave.progress import SILENT, Progress
 
 SEED = 4242
 STEPS = 25
-_EDIT_FRAMES = 8
+_EDIT_FRAMES = 4
 
 
 @dataclass(frozen=True)

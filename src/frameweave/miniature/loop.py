@@ -64,7 +64,7 @@ class Plan:
         (0.5, 1.0, 0.5)
         """
         warm = min(1.0, (step + 1) / self.warmup)
-        after = max(0.0, step / self.steps - self.flat) / (1 - self.flat)
+        after = max(0.0, step / self.steps - self.flat) / max(1 - self.flat, 1e-9)
         return self.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, after)))
 
 

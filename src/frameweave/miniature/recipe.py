@@ -28,24 +28,24 @@ from frameweave.progress import SILENT, Progress
 
 PLANS: dict[str, Plan] = {
     "vae": Plan(steps=5_500, learning_rate=6e-4, flat=0.55),
-    "decoder": Plan(steps=12_000, learning_rate=6e-4, flat=0.3),
+    "decoder": Plan(steps=3_000, learning_rate=6e-4, flat=0.3),
     "towers": Plan(steps=1_600),
-    "vision": Plan(steps=3_000, learning_rate=6e-4, flat=0.3),
-    "judge": Plan(steps=2_000),
-    "unet": Plan(steps=30_000),
-    "estimator": Plan(steps=3_000),
-    "controlnet": Plan(steps=6_000, learning_rate=5e-4),
+    "vision": Plan(steps=2_600, learning_rate=6e-4, flat=0.3),
+    "judge": Plan(steps=800),
+    "unet": Plan(steps=3_600, flat=0.55),
+    "estimator": Plan(steps=1_200),
+    "controlnet": Plan(steps=1_500, learning_rate=5e-4),
 }
 M = TypeVar("M", bound=nn.Module)
 
-_TRAIN_SHARDS, _HELD_OUT_SHARDS = 96, 1
+_SHARDS = 96  # of 512 frames each
 
 
 class Recipe:
     """Builds each part from the earlier ones' checkpoints in one training folder."""
 
-    def __init__(self, folder: Path, *, progress: Progress = SILENT) -> None:
-        self.folder, self.progress = folder, progress
+    def __init__(self, folder: Path, *, shards: int = _SHARDS, progress: Progress = SILENT) -> None:
+        self.folder, self.shards, self.progress = folder, shards, progress
         self._parts: dict[str, Callable[[], Part]] = {
             "vae": VaePart,
             "decoder": lambda: DecoderPart(self.vae(sharpened=False)),
@@ -104,11 +104,9 @@ class Recipe:
         """Training and held-out latents, encoded on the first call."""
         vae = channels_last(self.vae(sharpened=False))
         train = encoded(
-            vae, _TRAIN_SHARDS, self.folder / "latents/train.safetensors", seed=100, progress=self.progress
+            vae, self.shards, self.folder / "latents/train.safetensors", seed=100, progress=self.progress
         )
-        held_out = encoded(
-            vae, _HELD_OUT_SHARDS, self.folder / "latents/held_out.safetensors", seed=101, split="held-out"
-        )
+        held_out = encoded(vae, 1, self.folder / "latents/held_out.safetensors", seed=101, split="held-out")
         return train, held_out
 
     def assemble(self, target: Path) -> None:
@@ -136,6 +134,8 @@ class Recipe:
                 (stage / "tokenizer" / name).write_bytes((self.folder / "tokenizer" / name).read_bytes())
             for name, network in extra.items():
                 _save(network.half(), stage / name)
+            for config in stage.rglob("config.json"):  # small files, but float32 wherever they are loaded
+                config.write_text(config.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
 
     def _load(self, module: M, part: str) -> M:
         if not (self.folder / part / CHECKPOINT).is_file():

@@ -72,4 +72,6 @@ def load(model: str, name: str | None = None, *, device: str = "auto") -> DepthE
             hint=f"give a transformers depth model such as {_USUAL}",
         ) from error
     pixels = int(getattr(network.config, "image_size", None) or 384)
-    return DepthEstimator(network.requires_grad_(False).eval().to(torch_device(device)), pixels)
+    return DepthEstimator(
+        network.requires_grad_(False).eval().to(torch_device(device), torch.float32), pixels
+    )

@@ -1,0 +1,78 @@
+"""The whole recipe, two steps a part: from nothing to a folder that loads and edits."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.atomic import verify
+from frameweave.clip import Clip
+from frameweave.editors.framewise import Framewise
+from frameweave.errors import InputError, RunError
+from frameweave.miniature.loop import Plan
+from frameweave.miniature.recipe import PLANS, Recipe
+from frameweave.miniature.vae import standardised, world_frames
+from frameweave.model.depth import load as load_depth
+from frameweave.model.loading import load
+from frameweave.model.stock import decoded, posterior
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    recipe = Recipe(tmp_path_factory.mktemp("training"), shards=1)
+    for name in PLANS:
+        recipe.train(name, Plan(steps=2, warmup=1))
+    return recipe
+
+
+def test_the_folder_loads_and_edits(trained: Recipe, tmp_path: Path) -> None:
+    trained.assemble(tmp_path / "model")
+    assert verify(tmp_path / "model") == []
+    model = load(str(tmp_path / "model"), device="cpu")
+    assert model.controlnet is not None
+    assert load_depth(str(tmp_path / "model"), device="cpu") is not None
+    clip = Clip.of(torch.rand(2, 3, 64, 64))
+    result = Framewise(steps=2).edit(clip, "a red car", model, rng=torch.Generator())
+    assert result.frames.shape == clip.frames.shape
+
+
+def test_standardising_changes_latents_and_not_pictures(trained: Recipe) -> None:
+    vae = trained.vae(sharpened=False)
+    frames = world_frames(64, (3, 3))
+    with torch.no_grad():
+        before = decoded(vae, posterior(vae, frames).mean)
+        weight = vae.quant_conv.weight
+        weight[:4] *= 3.0
+        after_scaling = standardised(vae)
+        z = posterior(after_scaling, frames).mean
+    assert float(z.mean((0, 2, 3)).abs().max()) < 0.3
+    assert torch.allclose(z.std((0, 2, 3)), torch.ones(4), atol=0.3)
+    assert before.shape == frames.shape
+
+
+def test_sharpening_leaves_latents_alone(trained: Recipe) -> None:
+    frames = world_frames(8, (3, 4))
+    plain, sharp = trained.vae(sharpened=False), trained.vae()
+    with torch.no_grad():
+        assert torch.equal(posterior(plain, frames).mean, posterior(sharp, frames).mean)
+        z = posterior(plain, frames).mean
+        assert not torch.equal(decoded(plain, z), decoded(sharp, z))
+
+
+def test_the_vision_tower_goes_on_alone(trained: Recipe) -> None:
+    before, after = trained.clip("towers"), trained.clip("vision")
+    same = [
+        torch.equal(a, b)
+        for a, b in zip(before.text_model.parameters(), after.text_model.parameters(), strict=True)
+    ]
+    assert all(same)
+    assert not torch.equal(before.visual_projection.weight, after.visual_projection.weight)
+
+
+def test_parts_come_in_order(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="vae is not trained yet; frameweave miniature train vae"):
+        Recipe(tmp_path).train("unet")
+    with pytest.raises(InputError, match="did you mean controlnet"):
+        Recipe(tmp_path).train("control")
