@@ -16,7 +16,7 @@ class Regression:
 
     def __init__(self, *, broken_at: int = -1) -> None:
         torch.manual_seed(0)
-        layers = (nn.Conv2d(3, 8, 3, padding=1), nn.GroupNorm(1, 8), nn.SiLU(), nn.Conv2d(8, 1, 1))
+        layers = (nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU(), nn.Conv2d(8, 1, 1))
         self.module = nn.Sequential(*layers)
         self.module.to(memory_format=torch.channels_last)
         self.broken_at = broken_at
@@ -76,6 +76,8 @@ def test_the_average_is_what_is_loaded(tmp_path: Path) -> None:
     stored = load_file(tmp_path / CHECKPOINT)
     assert torch.equal(fresh[0].weight, stored["average/0.weight"])
     assert not torch.equal(stored["average/0.weight"], stored["weights/0.weight"])
+    assert torch.equal(fresh[1].running_mean, part.module[1].running_mean)
+    assert float(fresh[1].running_mean.abs().max()) > 0
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_term_and_keeps_the_checkpoint(tmp_path: Path) -> None:

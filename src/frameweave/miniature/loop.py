@@ -80,6 +80,9 @@ class _State:
         self.module = module
         self.weights = {k: p for k, p in module.named_parameters() if p.requires_grad}
         self.average = {k: p.detach().clone() for k, p in self.weights.items()}
+        stored = module.state_dict().keys()
+        # such as the statistics of batch norms
+        self.buffers = {key: buffer for key, buffer in module.named_buffers() if key in stored}
         self.optimiser = torch.optim.AdamW(
             list(self.weights.values()),
             lr=plan.learning_rate,
@@ -91,12 +94,15 @@ class _State:
     def tensors(self) -> dict[str, Tensor]:
         flat = {f"weights/{k}": p.detach() for k, p in self.weights.items()}
         flat |= {f"average/{k}": p for k, p in self.average.items()}
+        flat |= {f"buffer/{k}": b for k, b in self.buffers.items()}
         for key, weight in self.weights.items():
             for name, value in self.optimiser.state[weight].items():
                 flat[f"optimiser/{name}/{key}"] = value
         return {k: v.contiguous() for k, v in flat.items()}
 
     def load(self, flat: dict[str, Tensor]) -> None:
+        for key, buffer in self.buffers.items():
+            buffer.copy_(flat[f"buffer/{key}"])
         for key, weight in self.weights.items():
             weight.data.copy_(flat[f"weights/{key}"])
             self.average[key].copy_(flat[f"average/{key}"])
@@ -134,11 +140,13 @@ def _averaged(state: _State) -> Generator[None, None, None]:
 
 
 def load_average(module: nn.Module, folder: Path) -> int:
-    """Put the trained moving average into `module`; return the number of steps it took."""
+    """Put the trained moving average and the buffers into `module`; return the number of steps it took."""
     with safe_open(folder / CHECKPOINT, "pt") as file:
-        for key, weight in module.named_parameters():
-            if f"average/{key}" in file.keys():  # noqa: SIM118 - safe_open is not a mapping
-                weight.data.copy_(file.get_tensor(f"average/{key}"))
+        stored = set(file.keys())
+        for kind, tensors in (("average", module.named_parameters()), ("buffer", module.named_buffers())):
+            for key, tensor in tensors:
+                if f"{kind}/{key}" in stored:
+                    tensor.data.copy_(file.get_tensor(f"{kind}/{key}"))
         return int(file.metadata()["step"])
 
 
