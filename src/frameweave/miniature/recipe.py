@@ -30,11 +30,11 @@ PLANS: dict[str, Plan] = {
     "vae": Plan(steps=5_500, learning_rate=6e-4, flat=0.55),
     "decoder": Plan(steps=3_000, learning_rate=6e-4, flat=0.3),
     "towers": Plan(steps=1_600),
-    "vision": Plan(steps=2_600, learning_rate=6e-4, flat=0.3),
+    "vision": Plan(steps=3_600, learning_rate=6e-4, flat=0.3),
     "judge": Plan(steps=800),
     "unet": Plan(steps=3_600, flat=0.55),
     "estimator": Plan(steps=1_200),
-    "controlnet": Plan(steps=1_500, learning_rate=5e-4),
+    "controlnet": Plan(steps=1_000, learning_rate=5e-4),
 }
 M = TypeVar("M", bound=nn.Module)
 
