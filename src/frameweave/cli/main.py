@@ -33,20 +33,17 @@ _MINIATURE = {
     "world": ("Write clips of the procedural world as mp4.", "miniature world --clips 5"),
 }
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
-for _name, (_help, _example) in _COMMANDS.items():
-    app.command(
-        f"frameweave.cli.{_name}:{_name}",
-        name=_name,
-        help=_help,
-        help_epilogue=f"Example: frameweave {_example}",
-    )
-for _name, (_help, _example) in _MINIATURE.items():
-    miniature.command(
-        f"frameweave.cli.miniature:{_name}",
-        name=_name,
-        help=_help,
-        help_epilogue=f"Example: frameweave {_example}",
-    )
+for _parent, _module, _commands in (
+    (app, "frameweave.cli.{0}", _COMMANDS),
+    (miniature, "frameweave.cli.miniature", _MINIATURE),
+):
+    for _name, (_help, _example) in _commands.items():
+        _parent.command(
+            f"{_module.format(_name)}:{_name}",
+            name=_name,
+            help=_help,
+            help_epilogue=f"Example: frameweave {_example}",
+        )
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 
