@@ -10,7 +10,13 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, DPTForDepthEstimation
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    DPTForDepthEstimation,
+)
 
 from frameweave.miniature.depth import new_estimator
 from frameweave.miniature.grammar import train_tokenizer
@@ -79,6 +85,15 @@ def save_tiny(folder: Path) -> None:
         requires_safety_checker=False,
     ).save_pretrained(folder)
     control.save_pretrained(folder / "controlnet")
+    vision = CLIPVisionConfig(
+        hidden_size=12,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+    )
+    CLIPVisionModel(vision).save_pretrained(folder / "clip")
     estimator: DPTForDepthEstimation = new_estimator()
     for layer in estimator.head.modules():  # random heads end below zero, where all depth is flat
         if isinstance(layer, torch.nn.Conv2d):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.errors import InputError, ModelFolderError
 from tests_shared import SD
 
@@ -53,3 +53,23 @@ def test_impossible_step_counts_are_refused(steps: int) -> None:
 def test_unknown_betas_are_refused() -> None:
     with pytest.raises(ModelFolderError, match="squaredcos"):
         Schedule.from_config({"beta_schedule": "squaredcos_cap_v2"})
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"), [(100, 10), (50, 5), (30, 2), (25, 2), (20, 2), (10, 1), (8, 0), (4, 0)]
+)
+def test_the_window_counts_the_steps_that_the_paper_facts_give(steps: int, expected: int) -> None:
+    schedule = Schedule(torch.linspace(0.999, 0.005, 1000), 1.0)
+    assert Window().active(schedule.timesteps(steps)) == expected
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.1, 1), (0.9, 0.9), (0.5, 1.1)])
+def test_an_impossible_window_is_refused(low: float, high: float) -> None:
+    with pytest.raises(InputError, match="expected 0 <= low < high <= 1"):
+        Window(low, high)
+
+
+def test_the_window_decides_by_value() -> None:
+    window = Window(0.5, 0.6, 100)
+    assert [t for t in range(100) if t in window] == list(range(49, 60))
+    assert window.values == (50, 59)

@@ -9,12 +9,12 @@ from frameweave.atomic import verify
 from frameweave.clip import Clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import InputError, RunError
-from frameweave.miniature.loop import Plan
 from frameweave.miniature.recipe import PLANS, Recipe
 from frameweave.miniature.vae import standardised, world_frames
 from frameweave.model.depth import load as load_depth
 from frameweave.model.loading import load
 from frameweave.model.stock import decoded, posterior
+from frameweave.training.fit import Plan
 
 pytestmark = pytest.mark.timeout(900)
 

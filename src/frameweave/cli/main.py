@@ -30,20 +30,31 @@ _COMMANDS = {
 _MINIATURE = {
     "train": ("Train the packaged model, or one part of it.", "miniature train unet --threads 2"),
     "score": ("Measure the packaged model on held-out scenes.", "miniature score --out runs/score"),
+    "effect": ("Measure what an adaptor changes.", "miniature effect runs/train/adaptor"),
     "world": ("Write clips of the procedural world as mp4.", "miniature world --clips 5"),
 }
+_TRAIN = {
+    "depth": ("Train the depth ControlNet (stage 1).", "train depth --out runs/train"),
+    "tokens": ("Train shared tokens and projection (stage 2).", "train tokens --out runs/train"),
+    "lora": ("Train the LoRA with the temporal loss (stage 3).", "train lora --out runs/train --steps 1000"),
+    "all": ("Train several stages in order.", "train all --stages tokens --stages lora"),
+}
+train = App(name="train", help="Train an adaptor; goes on where an earlier call stopped.")
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
+_FUNCTIONS = {"all": "every"}  # where the command's name would hide a built-in
 for _parent, _module, _commands in (
     (app, "frameweave.cli.{0}", _COMMANDS),
+    (train, "frameweave.cli.train", _TRAIN),
     (miniature, "frameweave.cli.miniature", _MINIATURE),
 ):
     for _name, (_help, _example) in _commands.items():
         _parent.command(
-            f"{_module.format(_name)}:{_name}",
+            f"{_module.format(_name)}:{_FUNCTIONS.get(_name, _name)}",
             name=_name,
             help=_help,
             help_epilogue=f"Example: frameweave {_example}",
         )
+app.command(train)
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 

@@ -92,3 +92,34 @@ def score(*, samples: int = 512, out: Path | None = None) -> None:
 
     for row in job(samples, out, progress=console.progress()):
         console.result(**row)
+
+
+def effect(
+    adaptor: str = "miniature",
+    /,
+    *,
+    clips: int = 64,
+    tokens: bool = False,
+    strength: float | None = None,
+) -> None:
+    """Measure what an adaptor changes on held-out clips: the same seeds with and without it.
+
+    Example: `frameweave miniature effect runs/train/adaptor --clips 64`.
+
+    Parameters
+    ----------
+    adaptor
+        The packaged "miniature", or a folder that `frameweave train` wrote.
+    clips
+        How many clips to edit with each editor.
+    tokens
+        Whether the adaptor's prompt tokens act too.
+    strength
+        How strongly the LoRA acts; default: as the adaptor says.
+    """
+    from frameweave.experiments.adaptor_effect import effect as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.model.adaptor import load_adaptor  # noqa: PLC0415
+
+    loaded = load_adaptor(adaptor)
+    for row in job(loaded, clips=clips, tokens=tokens, strength=strength, progress=console.progress()):
+        console.result(**row)

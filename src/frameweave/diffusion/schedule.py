@@ -1,5 +1,6 @@
 """Noise levels: alpha_bar over the training timesteps, and the timesteps that a sampler visits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,3 +77,44 @@ class Schedule:
         """x_t from x_s for t > s: the forward process from one noise level to a higher one."""
         ratio = self.at(t) / self.at(s)
         return ratio**0.5 * x_s + (1 - ratio) ** 0.5 * eps
+
+
+EDGE = 1.0
+"""Timesteps by which a window reaches below its low end: trailing samplers visit 899, others fractions."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The timestep values t with low T <= t < high T, with `EDGE` to spare at the low end.
+
+    >>> window = Window(0.9, 1.0)
+    >>> 899 in window, 898 in window, 999.5 in window
+    (True, False, True)
+    >>> window.active([981, 961, 941, 921, 901, 881]), window.values
+    (5, (900, 999))
+
+    Raises `InputError` unless 0 <= low < high <= 1.
+    """
+
+    low: float = 0.9
+    high: float = 1.0
+    T: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 1:
+            raise InputError(
+                f"window [{self.low:g}, {self.high:g}), expected 0 <= low < high <= 1",
+                hint="0.9 to 1 is usual",
+            )
+
+    def __contains__(self, t: float) -> bool:
+        return self.low * self.T - EDGE <= t < self.high * self.T or (self.high == 1 and t >= self.T)
+
+    def active(self, timesteps: Sequence[float]) -> int:
+        """How many of a sampler's timesteps lie inside."""
+        return sum(t in self for t in timesteps)
+
+    @property
+    def values(self) -> tuple[int, int]:
+        """The first and the last whole timestep, without the edge."""
+        return round(self.low * self.T), round(self.high * self.T) - 1

@@ -120,15 +120,17 @@ def prompt_eps(
     frames_at_once: int,
     progress: Progress,
     depth: Float[Tensor, "F 1 H W"] | None = None,
+    source: Float[Tensor, "F 3 H W"] | None = None,
     on_chunk: Callable[[int, int], None] = lambda _start, _count: None,
 ) -> Eps:
     """The guided noise prediction for a whole clip, computed in chunks of frames.
 
-    With guidance 1 the negative branch is not computed at all. `on_chunk` is told the
+    `source` are the frames that are edited, for backbones whose text depends on them. With
+    guidance 1 the negative branch is not computed at all. `on_chunk` is told the
     first frame and the count of each chunk before it is computed, in order, at every noise level.
     """
     with_guidance = guidance != 1.0
-    condition = backbone.condition([negative, prompt] if with_guidance else [prompt])
+    condition = backbone.condition([negative, prompt] if with_guidance else [prompt], source)
     if condition.cut:
         progress.note(f"the prompt is too long for the text tower; not seen by it: {condition.cut!r}")
 
@@ -137,7 +139,8 @@ def prompt_eps(
         for start in range(0, len(x), frames_at_once):
             chunk = slice(start, start + frames_at_once)
             on_chunk(start, len(x[chunk]))
-            branches = backbone.eps(x[chunk], t, condition.states, None if depth is None else depth[chunk])
+            near = None if depth is None else depth[chunk]
+            branches = backbone.eps(x[chunk], t, condition.of(chunk), near)
             parts.append(guided(branches[0], branches[1], guidance) if with_guidance else branches[0])
         return torch.cat(parts)
 

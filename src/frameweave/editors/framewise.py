@@ -49,11 +49,23 @@ class Framewise:
         levels = levels[len(levels) - max(1, round(self.strength * self.steps)) :]
         x_0 = backbone.encode(clip.frames)
         source_eps = prompt_eps(
-            backbone, source_prompt, "", 1.0, frames_at_once=self.frames_at_once, progress=progress
+            backbone,
+            source_prompt,
+            "",
+            1.0,
+            frames_at_once=self.frames_at_once,
+            progress=progress,
+            source=clip.frames,
         )
         x = invert(source_eps, x_0, schedule, self.steps, timesteps=levels, progress=progress)
         target_eps = prompt_eps(
-            backbone, prompt, negative, self.guidance, frames_at_once=self.frames_at_once, progress=progress
+            backbone,
+            prompt,
+            negative,
+            self.guidance,
+            frames_at_once=self.frames_at_once,
+            progress=progress,
+            source=clip.frames,
         )
         x = sample(target_eps, x, schedule, self.steps, timesteps=levels, progress=progress)
         return clip.with_frames(backbone.decode(x))

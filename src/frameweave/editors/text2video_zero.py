@@ -66,7 +66,9 @@ class Text2VideoZero:
             )
         size = clip.size
         noise = backbone.noise(_latent_shape(backbone, 1, size), rng).expand(len(clip), -1, -1, -1)
-        x = self._sampled(noise, prompt, negative, backbone, depth=depth, progress=progress)
+        x = self._sampled(
+            noise, prompt, negative, backbone, depth=depth, source=clip.frames, progress=progress
+        )
         return clip.with_frames(backbone.decode(x))
 
     def generate(
@@ -120,6 +122,7 @@ class Text2VideoZero:
         backbone: Backbone,
         *,
         depth: Float[Tensor, "F 1 H W"] | None = None,
+        source: Float[Tensor, "F 3 H W"] | None = None,
         timesteps: list[int] | None = None,
         progress: Progress = SILENT,
     ) -> Tensor:
@@ -136,6 +139,7 @@ class Text2VideoZero:
             frames_at_once=self.frames_at_once,
             progress=progress,
             depth=depth,
+            source=source,
             on_chunk=look_back.next_chunk,
         )
         with ExitStack() as stack:

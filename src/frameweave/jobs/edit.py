@@ -14,7 +14,8 @@ from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.model import depth as depth_model
-from frameweave.model.backbone import StableDiffusion
+from frameweave.model.adaptor import load_adaptor, strength_in_range
+from frameweave.model.backbone import Backbone, StableDiffusion
 from frameweave.model.loading import load
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
@@ -57,11 +58,11 @@ def edit(video: Path, prompt: str, options: EditOptions, *, progress: Progress =
         if editor.needs_depth:
             estimator = depth_model.load(options.model, options.depth_model, device=options.device)
             depth = None if estimator is None else estimator.estimate(source.frames)
-    with timer.part("edit"):
+    with timer.part("edit"), adapted(model, options, editor, progress) as backbone:
         result = editor.edit(
             source,
             prompt,
-            model,
+            backbone,
             source_prompt=options.source_prompt,
             negative=options.negative,
             depth=depth,
@@ -92,10 +93,10 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
     with timer.part("load"):
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
-    with timer.part("generate"):
+    with timer.part("generate"), adapted(model, options, editor, progress) as backbone:
         frames = make(
             prompt,
-            model,
+            backbone,
             frames=options.frames,
             size=side,
             negative=options.negative,
@@ -111,7 +112,33 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
 
 def load_model(options: ModelOptions) -> StableDiffusion:
     """The model of the options."""
-    return load(options.model, dtype=options.dtype, device=options.device, control=options.control)
+    return load(
+        options.model,
+        dtype=options.dtype,
+        device=options.device,
+        control=options.control,
+        vision=options.vision,
+    )
+
+
+@contextlib.contextmanager
+def adapted(
+    model: StableDiffusion, options: ModelOptions, editor: base.Editor, progress: Progress
+) -> Generator[Backbone, None, None]:
+    """The model with the adaptor of the options, or as it is; says how many steps the adaptor acts in."""
+    if options.adaptor is None:
+        yield model
+        return
+    adaptor = load_adaptor(options.adaptor)
+    strength = options.adaptor_strength
+    steps = int(getattr(editor, "steps", 0))
+    active = adaptor.active(model.schedule, steps)
+    warning = "" if active else "; WARNING: it does nothing, take more steps"
+    progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
+    with adaptor.on(
+        model, strength=None if strength is None else strength_in_range(strength), tokens=options.tokens
+    ) as backbone:
+        yield backbone
 
 
 def _editor(options: EditOptions | GenerateOptions) -> base.Editor:

@@ -20,6 +20,14 @@ class ModelOptions:
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""
+    vision: str | None = None
+    """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
+    adaptor: str | None = None
+    """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
+    adaptor_strength: float | None = None
+    """How strongly the adaptor's LoRA acts; default: as the adaptor says, usually 0.5."""
+    tokens: bool = False
+    """Whether the adaptor's prompt tokens act too; the LoRA alone is what the paper uses."""
     dtype: Dtype = "fp32"
     """Precision of the networks."""
     device: str = "auto"

@@ -23,9 +23,14 @@ def xt_slice(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "3 F W"]:
 
 def write_slice(clip: Clip, path: Path) -> None:
     """The clip's x-t slice as a PNG, enlarged."""
-    picture = _image(xt_slice(clip.frames))
+    save_picture(xt_slice(clip.frames), path, zoom=4)
+
+
+def save_picture(picture: Float[Tensor, "3 H W"], path: Path, *, zoom: int = 1) -> None:
+    """A PNG, enlarged without smoothing."""
+    image = _image(picture)
     with staged(path) as stage:
-        picture.resize((picture.width * 4, picture.height * 4), Image.Resampling.NEAREST).save(stage)
+        image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(stage)
 
 
 def grid(panels: list[tuple[str, Clip]], *, columns: int) -> Clip:

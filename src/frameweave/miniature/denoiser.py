@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from frameweave.atomic import staged
+from frameweave.diffusion.losses import min_snr_weight
 from frameweave.miniature.grammar import captions
 from frameweave.miniature.scene import Scenes, Split, sample_scenes
 from frameweave.miniature.towers import WIDTH, one_attribute_changed, tokenised
@@ -123,12 +124,6 @@ def stratified(n: int, steps: int, generator: torch.Generator) -> Int[Tensor, " 
     return ((torch.randperm(n, generator=generator) + jitter) / n * steps).long()
 
 
-def min_snr(alpha_bar: Float[Tensor, " N"], gamma: float = 5.0) -> Float[Tensor, " N"]:
-    """Min-SNR weight for epsilon prediction: min(SNR, gamma) / SNR."""
-    snr = alpha_bar / (1 - alpha_bar)
-    return snr.clamp(max=gamma) / snr
-
-
 @dataclass(frozen=True)
 class Noised:
     """One training batch."""
@@ -158,7 +153,7 @@ class DenoisingBatches:
         noise = torch.randn(BATCH, *self.latents.x_0.shape[1:], generator=generator)
         alpha_bar = self.alpha_bar[t]
         x_t = mixed(self.latents.x_0[index].float(), noise, alpha_bar)
-        return Noised(x_t, t, noise, self.text(texts), min_snr(alpha_bar), index)
+        return Noised(x_t, t, noise, self.text(texts), min_snr_weight(alpha_bar), index)
 
 
 def mixed(x_0: Tensor, noise: Tensor, alpha_bar: Float[Tensor, " N"]) -> Tensor:

@@ -20,11 +20,12 @@ from frameweave.miniature.denoiser import DenoiserPart, Latents, TextStates, enc
 from frameweave.miniature.depth import ControlPart, EstimatorPart, new_estimator
 from frameweave.miniature.grammar import train_tokenizer
 from frameweave.miniature.judge import Judge, JudgePart
-from frameweave.miniature.loop import CHECKPOINT, Part, Plan, fit, load_average
 from frameweave.miniature.towers import TowersPart, VisionPart, new_clip
 from frameweave.miniature.vae import DecoderPart, VaePart, decoder_of, new_vae, standardised
 from frameweave.model.stock import channels_last
 from frameweave.progress import SILENT, Progress
+from frameweave.training import checkpoint
+from frameweave.training.fit import Plan, TrainStage, fit, load_average
 
 PLANS: dict[str, Plan] = {
     "vae": Plan(steps=5_500, learning_rate=6e-4, flat=0.55),
@@ -46,7 +47,7 @@ class Recipe:
 
     def __init__(self, folder: Path, *, shards: int = _SHARDS, progress: Progress = SILENT) -> None:
         self.folder, self.shards, self.progress = folder, shards, progress
-        self._parts: dict[str, Callable[[], Part]] = {
+        self._parts: dict[str, Callable[[], TrainStage]] = {
             "vae": VaePart,
             "decoder": lambda: DecoderPart(self.vae(sharpened=False)),
             "towers": lambda: TowersPart(self.tokenizer()),
@@ -64,7 +65,17 @@ class Recipe:
         """
         if name not in self._parts:
             raise InputError.unknown("part", name, list(self._parts))
-        fit(self._parts[name](), plan or PLANS[name], self.folder / name, progress=self.progress)
+        plan = plan or PLANS[name]
+        folder = self.folder / name
+        smooth: dict[str, float] = {}
+        steps = fit(self._parts[name](), plan, folder, note=self.progress.note)
+        for step in self.progress.track(steps, name, plan.steps):
+            for term, now in step.terms.items():
+                smooth[term] = 0.98 * smooth.get(term, now) + 0.02 * now
+            if step.watched:
+                self.progress.measure(
+                    step=step.number, steps_per_second=step.steps_per_second, **smooth, **step.watched
+                )
 
     def tokenizer(self) -> CLIPTokenizer:
         folder = self.folder / "tokenizer"
@@ -79,14 +90,14 @@ class Recipe:
             with staged(file) as stage:
                 save_file({k: v.contiguous() for k, v in standardised(vae).state_dict().items()}, stage)
         vae.load_state_dict(load_file(file))
-        if sharpened and (self.folder / "decoder" / CHECKPOINT).is_file():
+        if sharpened and self._trained("decoder"):
             self._load(decoder_of(vae), "decoder")
         return vae.eval()
 
     def clip(self, part: str = "vision") -> CLIPModel:
         clip = new_clip(self.tokenizer())
         self._load(nn.ModuleDict({"clip": clip}), "towers")
-        if part == "vision" and (self.folder / "vision" / CHECKPOINT).is_file():
+        if part == "vision" and self._trained("vision"):
             vision = nn.ModuleDict({"vision": clip.vision_model, "projection": clip.visual_projection})
             self._load(vision, "vision")
         return clip.eval()
@@ -123,10 +134,10 @@ class Recipe:
             requires_safety_checker=False,
         )
         extra: dict[str, nn.Module] = {"clip": clip, "judge": self.judge()}
-        if (self.folder / "controlnet" / CHECKPOINT).is_file():
+        if self._trained("controlnet"):
             control = ControlNetModel.from_unet(self.unet(), conditioning_embedding_out_channels=(16, 32, 64))
             extra["controlnet"] = self._load(control, "controlnet")
-        if (self.folder / "estimator" / CHECKPOINT).is_file():
+        if self._trained("estimator"):
             extra["depth_estimator"] = self._load(new_estimator(), "estimator")
         with staged(target) as stage:
             pipeline.to(torch.float16).save_pretrained(stage, safe_serialization=True)
@@ -137,8 +148,11 @@ class Recipe:
             for config in stage.rglob("config.json"):  # small files, but float32 wherever they are loaded
                 config.write_text(config.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
 
+    def _trained(self, part: str) -> bool:
+        return checkpoint.latest(self.folder / part) is not None
+
     def _load(self, module: M, part: str) -> M:
-        if not (self.folder / part / CHECKPOINT).is_file():
+        if not self._trained(part):
             raise RunError(
                 f"{self.folder}: {part} is not trained yet", hint=f"frameweave miniature train {part}"
             )

@@ -13,21 +13,28 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.stock import decoded, posterior
+from frameweave.model.vision import VisionTower
 
 Frames = Float[Tensor, "F 3 H W"]
 Latents = Float[Tensor, "F C h w"]
-TextStates = Float[Tensor, "branches L D"]
+VisionStates = Float[Tensor, "F N D_vision"]
+TextStates = Float[Tensor, "branches _ L D"]
+"""Guidance branches, frames (1 when all frames share the text), tokens, width."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """The text of a run: one row of hidden states per guidance branch.
+    """The text of a run: hidden states per guidance branch, the same for all frames or one per frame.
 
     `cut` is the end of the prompt that the text tower could not take, or empty.
     """
 
     states: TextStates
     cut: str = ""
+
+    def of(self, frames: slice) -> TextStates:
+        """The states of a chunk of frames."""
+        return self.states if self.states.shape[1] == 1 else self.states[:, frames]
 
 
 @runtime_checkable
@@ -67,7 +74,11 @@ class Backbone(Protocol):
 
     def decode(self, x_0: Latents) -> Frames: ...
 
-    def condition(self, prompts: Sequence[str]) -> Condition: ...
+    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
+        """`frames` is the source, for backbones whose text depends on it."""
+        ...
+
+    def vision(self, frames: Frames) -> VisionStates: ...
 
     def eps(
         self, x_t: Latents, t: int, states: TextStates, depth: Float[Tensor, "F 1 H W"] | None = None
@@ -87,6 +98,7 @@ class StableDiffusion:
     schedule: Schedule
     prediction: str = "epsilon"
     controlnet: ControlNetModel | None = None
+    vision_tower: VisionTower | None = None
     frames_at_once: int = 16
     """How many frames the VAE takes in one batch."""
 
@@ -142,8 +154,8 @@ class StableDiffusion:
         return (torch.cat(batches) / 2 + 0.5).clamp(0, 1)
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str]) -> Condition:
-        """The text tower's last hidden states, one row per prompt."""
+    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
+        """The text tower's last hidden states, one branch per prompt; `frames` changes nothing here."""
         limit = self.tokenizer.model_max_length
         cut = ""
         for prompt in prompts:
@@ -153,7 +165,21 @@ class StableDiffusion:
         ids = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
         ).input_ids
-        return Condition(self.text_encoder(ids.to(self.device)).last_hidden_state, cut)
+        return Condition(self.text_encoder(ids.to(self.device)).last_hidden_state[:, None], cut)
+
+    @torch.no_grad()
+    def vision(self, frames: Frames) -> VisionStates:
+        """H_vision (Eq. 5): the vision tower's last hidden states of frames in [0, 1], CLS first.
+
+        Raises `ModelFolderError` when the model has no vision tower.
+        """
+        if self.vision_tower is None:
+            raise ModelFolderError(
+                "unshared tokens need a CLIP vision tower, and the model has none",
+                hint="name one with --vision, e.g. openai/clip-vit-base-patch32",
+            )
+        batches = [self.vision_tower(batch) for batch in frames.split(self.frames_at_once)]
+        return torch.cat(batches).to(self.device, self.dtype)
 
     @torch.no_grad()
     def eps(
@@ -167,7 +193,7 @@ class StableDiffusion:
         """
         branches, n = len(states), len(x_t)
         batch = x_t.repeat(branches, 1, 1, 1)
-        text = states.repeat_interleave(n, dim=0)
+        text = states.expand(-1, n, -1, -1).flatten(0, 1)
         extra: dict[str, object] = {}
         if depth is not None:
             if self.controlnet is None:

@@ -13,12 +13,13 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModel
 
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.stock import channels_last
+from frameweave.model.vision import VisionTower
 
 MINIATURE = "miniature"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -34,12 +35,18 @@ def miniature_folder() -> Path:
 
 
 def load(
-    name: str = MINIATURE, *, dtype: str = "fp32", device: str = "auto", control: str | None = None
+    name: str = MINIATURE,
+    *,
+    dtype: str = "fp32",
+    device: str = "auto",
+    control: str | None = None,
+    vision: str | None = None,
 ) -> StableDiffusion:
     """Load "miniature", a diffusers folder, or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5.
 
     `dtype` is fp32, fp16 or bf16; `device` is auto, cpu, cuda or mps. `control` names a depth
-    ControlNet (folder or hub id); by default the model folder's own `controlnet` is taken, if any.
+    ControlNet, `vision` a CLIP vision tower (folder or hub id); by default the model folder's own
+    `controlnet` and `clip` are taken, if any.
     Offline environment variables of the hub client are respected.
 
     Raises `ModelFolderError` when a file is missing, damaged or a pickle, `InputError` for an
@@ -52,7 +59,8 @@ def load(
     if folder is not None:
         _check_folder(folder)
     scheduler = _scheduler_config(source)
-    controlnet = _controlnet(source, folder, control)
+    controlnet = _extra(ControlNetModel, folder, "controlnet", control)
+    vision_network = _extra(CLIPVisionModel, folder, "clip", vision)
     model = StableDiffusion(
         vae=_weights(AutoencoderKL, source, "vae"),
         unet=_weights(UNet2DConditionModel, source, "unet"),
@@ -61,11 +69,12 @@ def load(
         schedule=Schedule.from_config(scheduler),
         prediction=str(scheduler.get("prediction_type", "epsilon")),
         controlnet=controlnet,
+        vision_tower=None if vision_network is None else VisionTower(vision_network),
     )
-    for network in (model.vae, model.unet, model.text_encoder, model.controlnet):
+    for network in (model.vae, model.unet, model.text_encoder, controlnet, vision_network):
         if network is not None:
             nn.Module.to(network.requires_grad_(False).eval(), place, DTYPES[dtype])
-    for network in (model.vae, model.unet, model.controlnet):
+    for network in (model.vae, model.unet, controlnet):
         if network is not None:
             channels_last(network)
     return model
@@ -90,8 +99,7 @@ def _located(name: str) -> tuple[str, Path | None]:
     folder = miniature_folder() if name == MINIATURE else Path(name)
     if folder.is_dir():
         return str(folder), folder
-    if folder.suffix.lower() in _PICKLES:
-        raise _refused(folder)
+    refuse_pickle(folder)
     if folder.is_file():
         raise ModelFolderError(
             f"{folder}: a file, expected a diffusers folder", hint="convert it with diffusers"
@@ -104,11 +112,13 @@ def _located(name: str) -> tuple[str, Path | None]:
     return name, None
 
 
-def _refused(file: Path) -> ModelFolderError:
-    return ModelFolderError(
-        f"{file}: a pickle file can run code when it is opened and is refused",
-        hint="convert it to safetensors on a machine that you can lose",
-    )
+def refuse_pickle(file: Path) -> None:
+    """Raise `ModelFolderError` for a file whose name says that it is a pickle."""
+    if file.suffix.lower() in _PICKLES:
+        raise ModelFolderError(
+            f"{file}: a pickle file can run code when it is opened and is refused",
+            hint="convert it to safetensors on a machine that you can lose",
+        )
 
 
 def _check_folder(folder: Path) -> None:
@@ -119,7 +129,7 @@ def _check_folder(folder: Path) -> None:
             raise ModelFolderError(
                 f"{folder}: no {part} folder in it (found {found})", hint="give a complete diffusers folder"
             )
-    for part in (*_PARTS, "controlnet"):
+    for part in _PARTS:
         check_weights(folder / part)
 
 
@@ -130,7 +140,7 @@ def check_weights(folder: Path) -> None:
     tensors = sorted(folder.glob("*.safetensors"))
     pickles = sorted(path for path in folder.iterdir() if path.suffix in _PICKLES)
     if pickles and not tensors:
-        raise _refused(pickles[0])
+        refuse_pickle(pickles[0])
     for file in tensors:
         try:
             with safe_open(file, "pt"):
@@ -168,12 +178,14 @@ def _scheduler_config(source: str) -> dict[str, Any]:
         ) from error
 
 
-def _controlnet(source: str, folder: Path | None, control: str | None) -> ControlNetModel | None:
-    if control is not None:
-        where, local = _located(control)
+def _extra(kind: type[M], folder: Path | None, part: str, named: str | None) -> M | None:
+    """A network beside the usual parts: the one named, or the model folder's own, or none."""
+    if named is not None:
+        where, local = _located(named)
         if local is not None:
             check_weights(local)
-        return _weights(ControlNetModel, where, "")
-    if folder is not None and (folder / "controlnet").is_dir():
-        return _weights(ControlNetModel, source, "controlnet")
+        return _weights(kind, where, "")
+    if folder is not None and (folder / part).is_dir():
+        check_weights(folder / part)
+        return _weights(kind, str(folder), part)
     return None

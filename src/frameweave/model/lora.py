@@ -1,0 +1,155 @@
+"""Low-rank adaptation (Eq. 1) of a UNet's attention through peft, reversible and switchable."""
+
+import re
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from frameweave.errors import AdaptorMismatch, InputError
+
+NAME = "frameweave"
+BLOCKS = {"down": "down_blocks", "mid": "mid_block", "up": "up_blocks"}
+TARGETS = r"attn[12]\.to_(q|k|v|out\.0)"
+"""Queries, keys, values and the output projection of self- and cross-attention."""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """LoRA pairs in place on a network; made by `added_lora`."""
+
+    layers: dict[str, LoraLayer]
+    others: dict[str, tuple[str, ...]]
+    """Adapters that were active on a layer before."""
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Each A (rank x in) and B (out x rank) under its peft name, `<layer>.lora_A.weight`."""
+        named: dict[str, nn.Parameter] = {}
+        for name, layer in self.layers.items():
+            for half in ("lora_A", "lora_B"):
+                named[f"{name}.{half}.weight"] = getattr(layer, half)[NAME].weight
+        return named
+
+    def switch(self, on: bool, *, trainable: bool = False) -> None:
+        """Let the pairs act, or be passed by without cost; other people's adapters stay as they are."""
+        for name, layer in self.layers.items():
+            others = list(self.others[name])
+            layer.set_adapter([*others, NAME] if on else others, inference_mode=not trainable)
+
+    def scale(self, strength: float) -> None:
+        """W_0 x + strength * (alpha / rank) * B A x."""
+        for layer in self.layers.values():
+            layer.set_scale(NAME, strength)
+
+
+def pattern(blocks: str, targets: str = TARGETS) -> str:
+    """The regular expression of adapted layers; `blocks` is "all" or some of down, mid, up with "+".
+
+    >>> bool(re.fullmatch(pattern("down"), "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"))
+    True
+    >>> bool(re.fullmatch(pattern("down+mid"), "up_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"))
+    False
+    """
+    chosen = list(BLOCKS) if blocks == "all" else blocks.split("+")
+    for block in chosen:
+        if block not in BLOCKS:
+            raise InputError.unknown("LoRA block", block, ["all", *BLOCKS])
+    return rf"({'|'.join(BLOCKS[block] for block in chosen)})\..*({targets})"
+
+
+@contextmanager
+def added_lora(
+    unet: nn.Module,
+    *,
+    rank: int,
+    alpha: float,
+    layers: str,
+    weights: dict[str, Tensor] | None = None,
+    seed: int = 0,
+) -> Generator[Lora, None, None]:
+    """Put LoRA pairs on the linear layers whose names match `layers` in full, and take them off again.
+
+    `weights` (peft names) fills them; otherwise A is Gaussian (std 1 / rank) and B zero, so that
+    nothing changes at first. On leaving, the very same modules stand in their places again.
+
+    Raises `InputError` when nothing matches, `AdaptorMismatch` when the weights do not fit.
+    """
+    before = dict(unet.named_modules())
+    expected = {name for name, module in before.items() if re.fullmatch(layers, name) and _linear(module)}
+    if not expected:
+        raise InputError(f"no linear layer matches {layers}", hint="check lora_blocks and lora_targets")
+    others = {name: _active(module) for name, module in before.items()}
+    elsewhere = {name: m for name, m in before.items() if isinstance(m, LoraLayer)}
+    had_config = hasattr(unet, "peft_config")
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, init_lora_weights="gaussian")  # pyright: ignore[reportArgumentType]
+    try:
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")  # somebody else's LoRA
+            torch.manual_seed(seed)
+            inject_adapter_in_model(config, unet, NAME)
+        lora = Lora(_adapted(unet), others)
+        if lora.layers.keys() != expected:
+            odd = sorted(lora.layers.keys() ^ expected)
+            raise AdaptorMismatch(
+                f"LoRA sits on {len(lora.layers)} layers, expected {len(expected)} (differs at {odd[0]})",
+                hint="check lora_targets",
+            )
+        for name, module in elsewhere.items():  # peft has made ours the only active one everywhere
+            module.set_adapter(list(others[name]), inference_mode=True)
+        if weights is not None:
+            _fill(lora, weights)
+        for parameter in lora.weights().values():
+            parameter.data = parameter.data.to(next(unet.parameters()).device)
+        lora.switch(on=True, trainable=True)
+        yield lora
+    finally:
+        for name, module in elsewhere.items():
+            module.set_adapter(list(others[name]), inference_mode=True)
+            if NAME in module.lora_A:
+                module.delete_adapter(NAME)
+        for name in expected - elsewhere.keys():
+            parent, _, child = name.rpartition(".")
+            setattr(before[parent], child, before[name])
+        if not had_config and hasattr(unet, "peft_config"):
+            del unet.peft_config
+        elif had_config:
+            unet.peft_config.pop(NAME, None)  # pyright: ignore
+
+
+def _linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or isinstance(getattr(module, "base_layer", None), nn.Linear)
+
+
+def _active(module: nn.Module) -> tuple[str, ...]:
+    return tuple(module.active_adapters) if isinstance(module, LoraLayer) else ()
+
+
+def _adapted(unet: nn.Module) -> dict[str, LoraLayer]:
+    return {
+        name: module
+        for name, module in unet.named_modules()
+        if isinstance(module, LoraLayer) and NAME in module.lora_A
+    }
+
+
+def _fill(lora: Lora, weights: dict[str, Tensor]) -> None:
+    places = lora.weights()
+    if places.keys() != weights.keys():
+        odd = sorted(places.keys() ^ weights.keys())
+        raise AdaptorMismatch(
+            f"the adaptor has {len(weights)} LoRA tensors, the model takes {len(places)} "
+            f"(differs at {odd[0]})",
+            hint="use the model that the adaptor was trained on",
+        )
+    for name, place in places.items():
+        if place.shape != weights[name].shape:
+            raise AdaptorMismatch(
+                f"{name}: the adaptor has {tuple(weights[name].shape)}, the model takes {tuple(place.shape)}",
+                hint="use the model that the adaptor was trained on",
+            )
+        place.data.copy_(weights[name])

@@ -1,0 +1,44 @@
+"""A CLIP vision tower: frames to the hidden states of their patches (Eq. 5)."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from transformers import CLIPVisionModel
+
+_OWN = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+_OPENAI_PIXELS = 224  # towers for smaller pictures were not trained with OpenAI's statistics
+
+
+@dataclass(frozen=True, eq=False)
+class VisionTower:
+    """Resizes, normalises, and runs the tower."""
+
+    network: CLIPVisionModel
+
+    @property
+    def width(self) -> int:
+        """D_vision."""
+        return int(self.network.config.hidden_size)
+
+    @property
+    def pixels(self) -> int:
+        """Side of the pictures that the tower takes."""
+        return cast("int", self.network.config.image_size)
+
+    @torch.no_grad()
+    def __call__(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F N D_vision"]:
+        """The last hidden states before the final norm, CLS first, of frames in [0, 1]."""
+        side = self.pixels
+        if frames.shape[2:] != (side, side):
+            frames = F.interpolate(frames, (side, side), mode="bicubic", antialias=True, align_corners=False)
+        weight = next(self.network.parameters())
+        mean, std = (
+            torch.tensor(values)[:, None, None] for values in (_OPENAI if side >= _OPENAI_PIXELS else _OWN)
+        )
+        pixels = (frames.clamp(0, 1).cpu() - mean) / std
+        return self.network(pixels.to(weight.device, weight.dtype)).last_hidden_state

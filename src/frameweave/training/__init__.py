@@ -1,0 +1,1 @@
+"""Training of adaptors, and the one loop that everything here is trained by."""

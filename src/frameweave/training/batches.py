@@ -1,0 +1,120 @@
+"""The micro-batches of a run: which groups, timesteps, noise, texts; a pure function of the step's number."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frameweave.errors import InputError
+from frameweave.model.backbone import StableDiffusion
+from frameweave.training.cached import Prepared
+from frameweave.training.options import TrainOptions
+
+
+@runtime_checkable
+class Groups(Protocol):
+    """Prepared groups by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Prepared: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """G groups of F frames at L noise levels; samples are ordered group, level, frame."""
+
+    x_t: Float[Tensor, "S C h w"]
+    eps: Float[Tensor, "S C h w"]
+    t: Int[Tensor, " S"]
+    text: Float[Tensor, "S L D"]
+    depth: Float[Tensor, "S 1 H W"]
+    vision: Float[Tensor, "S N D_vision"] | None
+    """The frames' vision states for the unshared tokens; None when they are left out."""
+    replaced: bool
+    """Whether the prompt is replaced (p_share); one draw for the whole batch."""
+    shape: tuple[int, int, int]
+    """G, L, F."""
+
+
+@dataclass(eq=False)
+class Batches:
+    """Batch k of a run. Each process takes its equal part of every batch."""
+
+    groups: Groups
+    backbone: StableDiffusion
+    options: TrainOptions
+    t_range: tuple[float, float]
+    levels: int = 1
+    rank: int = 0
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.options.batch % self.processes:
+            raise InputError(
+                f"a batch of {self.options.batch} groups for {self.processes} processes",
+                hint=f"give --batch as a multiple of {self.processes}",
+            )
+        self._state = lru_cache(maxsize=4096)(self._encoded)
+
+    def __call__(self, step: int) -> Batch:
+        size, n, seed = self.options.batch, len(self.groups), self.options.seed
+        mine = range(self.rank * size // self.processes, (self.rank + 1) * size // self.processes)
+        whole = np.random.default_rng((seed, step, 7))
+        replaced, dropped = whole.random() < self.options.p_share, whole.random() < self.options.vision_drop
+        parts = [self._sample(position(step * size + slot, n, seed), (seed, step, slot)) for slot in mine]
+        stacked = [torch.cat([part[k] for part in parts]) for k in range(6)]
+        x_t, eps, t, text, depth, vision = (tensor.to(self.backbone.device) for tensor in stacked)
+        shape = (len(parts), self.levels, len(x_t) // len(parts) // self.levels)
+        return Batch(x_t, eps, t.long(), text, depth, None if dropped else vision, bool(replaced), shape)
+
+    def _sample(self, index: int, seed: tuple[int, int, int]) -> tuple[Tensor, ...]:
+        group, options = self.groups[index], self.options
+        rng, torch_rng = np.random.default_rng(seed), torch.Generator()
+        torch_rng.manual_seed(int(rng.integers(2**62)))
+        frames, levels = len(group.mean), self.levels
+        schedule = self.backbone.schedule
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=torch_rng)
+
+        x_0 = group.mean + group.std * normal(*group.mean.shape)
+        x_0 = x_0 * self.backbone.vae.config["scaling_factor"]
+        low, high = (round(share * schedule.T) for share in self.t_range)
+        t = torch.from_numpy(rng.integers(low, high, levels)).repeat_interleave(frames)
+        shared = options.noise_sharing == "shared"
+        eps = normal(levels, 1 if shared else frames, *x_0.shape[1:]).expand(-1, frames, -1, -1, -1)
+        a = schedule.alpha_bar[t][:, None, None, None]
+        x_0 = x_0.repeat(levels, 1, 1, 1)
+        eps = eps.flatten(0, 1)
+        caption = group.captions[int(rng.integers(len(group.captions)))]
+        text = self._state("" if rng.random() < options.text_drop else caption).expand(len(t), -1, -1)
+        shown = {
+            "random": torch.from_numpy(rng.integers(frames, size=frames)),
+            "own": torch.arange(frames),
+            "first": torch.zeros(frames, dtype=torch.long),
+        }[options.vision_frame]
+        depth = (group.depth.float() / 255).repeat(levels, 1, 1, 1)
+        x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * eps
+        return x_t, eps, t, text, depth, group.vision[shown].repeat(levels, 1, 1)
+
+    def _encoded(self, caption: str) -> Tensor:
+        return self.backbone.condition([caption]).states[0].float().cpu()
+
+
+def position(item: int, n: int, seed: int) -> int:
+    """The group that item number `item` of a run takes: a fresh permutation for every pass over n groups.
+
+    >>> sorted(position(item, 5, seed=0) for item in range(5, 10))
+    [0, 1, 2, 3, 4]
+    """
+    return int(_order(n, item // n, seed)[item % n])
+
+
+@lru_cache(maxsize=4)
+def _order(n: int, epoch: int, seed: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch, 11)).permutation(n)

@@ -1,0 +1,121 @@
+"""What training needs of each group, computed once: latents, depth, vision states; kept on the disk.
+
+The key of an entry is made of the group's content, the weights that encoded it and the
+preprocessing, so that an entry is never served for something else. Captions are kept as text and
+encoded on the fly: twenty embeddings a clip would take 36 times the room of the latents.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from frameweave.atomic import staged
+from frameweave.clip.group import FrameGroup, GroupSource
+from frameweave.errors import ModelFolderError
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.depth import DepthEstimator
+from frameweave.model.stock import posterior
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One group, encoded: posterior of unscaled latents, depth in 255ths, vision states, captions."""
+
+    mean: Float[Tensor, "F C h w"]
+    std: Float[Tensor, "F C h w"]
+    depth: UInt8[Tensor, "F 1 H W"]
+    vision: Float[Tensor, "F N D_vision"]
+    captions: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class CachedGroups:
+    """Encodes a group when it is first asked for. `pixels` is the side of the square pictures."""
+
+    source: GroupSource
+    backbone: StableDiffusion
+    estimator: DepthEstimator | None
+    folder: Path
+    pixels: int
+    crop: bool = True
+    _print: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        networks: list[nn.Module | None] = [
+            self.backbone.vae,
+            None if self.backbone.vision_tower is None else self.backbone.vision_tower.network,
+            None if self.estimator is None else self.estimator.network,
+        ]
+        self._print = f"{[fingerprint(n) for n in networks if n is not None]} {self.pixels} {self.crop}"
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Prepared:
+        name = hashlib.sha256(f"{self.source.key(index)}|{self._print}".encode()).hexdigest()
+        file = self.folder / name[:2] / f"{name}.safetensors"
+        if not file.is_file():
+            tensors, captions = self._encoded(self.source.group(index))
+            with staged(file) as stage:
+                save_file(tensors, stage, {"captions": json.dumps(captions)})
+        with safe_open(file, "pt") as opened:
+            texts = tuple(json.loads(opened.metadata()["captions"]))
+            get = opened.get_tensor
+            return Prepared(
+                get("mean").float(), get("std").float(), get("depth"), get("vision").float(), texts
+            )
+
+    @torch.no_grad()
+    def _encoded(self, group: FrameGroup) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+        frames = squared(group.frames, self.pixels, crop=self.crop)
+        depth = group.depth
+        if depth is not None:
+            depth = squared(depth, self.pixels, crop=self.crop)
+        elif self.estimator is not None:
+            depth = self.estimator.estimate(frames)
+        else:
+            raise ModelFolderError(
+                "training with depth needs a depth estimator, and the model has none",
+                hint="name one with --depth-model, or give --no-depth-control",
+            )
+        vae = self.backbone.vae
+        latent = posterior(vae, (frames * 2 - 1).to(vae.device, vae.dtype))
+        tensors = {"mean": latent.mean.half(), "std": latent.std.half()}
+        tensors["depth"] = (depth.clamp(0, 1) * 255).round().byte()
+        tensors["vision"] = self.backbone.vision(frames).half()
+        return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, group.captions
+
+
+def squared(frames: Float[Tensor, "F C H W"], pixels: int, *, crop: bool) -> Float[Tensor, "F C p p"]:
+    """Square pictures: the centre at the short side's scale, or everything squashed.
+
+    >>> squared(torch.rand(1, 3, 20, 40), 8, crop=True).shape
+    torch.Size([1, 3, 8, 8])
+    """
+    height, width = frames.shape[2:]
+    if (height, width) == (pixels, pixels):
+        return frames
+    scale = pixels / min(height, width)
+    size = (
+        (max(pixels, round(height * scale)), max(pixels, round(width * scale))) if crop else (pixels, pixels)
+    )
+    scaled = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    top, left = (size[0] - pixels) // 2, (size[1] - pixels) // 2
+    return scaled[:, :, top : top + pixels, left : left + pixels]
+
+
+def fingerprint(network: nn.Module) -> str:
+    """SHA-256 of a network's weights and their names."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,112 @@
+"""Checkpoints of a training run: `step-00001234/` with `state.safetensors` and `state.json`.
+
+Each is written whole or not at all, and read only when its checksums are right.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from frameweave import __version__
+from frameweave.atomic import staged, verify
+from frameweave.errors import RunError
+from frameweave.progress import SILENT
+
+TENSORS, RECORD = "state.safetensors", "state.json"
+_FREE = ("steps",)  # may differ between a run and its continuation
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after `step` optimiser steps."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    settings: dict[str, Any] | None = None
+    scaler: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Of the gradient scaler; empty without one."""
+
+
+def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Write a checkpoint, then delete all but the last `keep` and what a killed writer left behind.
+
+    Raises `RunError` when the disk refuses, e.g. because it is full; earlier checkpoints stay.
+    """
+    target = folder / f"step-{checkpoint.step:08d}"
+    record = {
+        "step": checkpoint.step,
+        "frameweave": __version__,
+        "settings": checkpoint.settings,
+        "scaler": checkpoint.scaler,
+    }
+    try:
+        with staged(target) as stage:
+            stage.mkdir()
+            save_file(checkpoint.tensors, stage / TENSORS)
+            (stage / RECORD).write_text(json.dumps(record, indent=1, default=str), encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"{target}: the checkpoint cannot be written ({error})",
+            hint="the earlier checkpoint is intact; free some room and start again to go on from it",
+        ) from error
+    older = [path for path in _all(folder) if path.name <= target.name]
+    for path in (*older[:-keep], *folder.glob(".*-step-*")):
+        shutil.rmtree(path)
+    return target
+
+
+def latest(folder: Path, *, note: Callable[[str], None] = SILENT.note) -> Path | None:
+    """The newest whole checkpoint, or None when there are none; `note` hears of each torn one.
+
+    Raises `RunError` when there are checkpoints and all are torn.
+    """
+    torn: list[str] = []
+    for path in reversed(_all(folder)):
+        problems = _problems(path)
+        if not problems:
+            return path
+        torn.append(f"{path}: skipped ({', '.join(problems)})")
+        note(torn[-1])
+    if torn:
+        raise RunError(
+            f"{'; '.join(torn)}; no other checkpoint is whole", hint="delete the folder to start afresh"
+        )
+    return None
+
+
+def read(path: Path, settings: dict[str, Any] | None = None) -> Checkpoint:
+    """Read a checkpoint. Raises `RunError` when it was made with other settings than the given ones."""
+    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    before = record["settings"]
+    if settings is not None and before is not None:
+        now = json.loads(json.dumps(settings, default=str))
+        changed = [
+            f"{key} was {json.dumps(before.get(key))} and is {json.dumps(now.get(key))}"
+            for key in sorted(now.keys() | before.keys())
+            if key not in _FREE and now.get(key) != before.get(key)
+        ]
+        if changed:
+            raise RunError(
+                f"{path}: resume with changed settings ({'; '.join(changed)})",
+                hint="give the old settings, or another folder",
+            )
+    tensors = load_file(path / TENSORS)
+    return Checkpoint(record["step"], tensors, before, record["scaler"])
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))
+
+
+def _problems(path: Path) -> list[str]:
+    try:
+        return verify(path)
+    except ValueError:
+        return ["the manifest is not JSON"]

@@ -1,0 +1,72 @@
+"""What the three stages share: the noise prediction under tokens and depth, and the held-out batch."""
+
+from dataclasses import dataclass
+
+import torch
+from diffusers.models.attention_processor import AttnProcessor
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from frameweave.diffusion.losses import min_snr_weight, noise_loss
+from frameweave.errors import ModelFolderError
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.tokens import PrefixTokens, concat_tokens
+from frameweave.training.batches import Batch
+from frameweave.training.options import TrainOptions
+
+
+@dataclass(eq=False)
+class Denoiser:
+    """Predicts the noise of a batch; what is trained in it is the stage's choice."""
+
+    backbone: StableDiffusion
+    options: TrainOptions
+    tokens: PrefixTokens | None
+    train_control: bool = False
+
+    def __post_init__(self) -> None:
+        networks: list[nn.Module] = [self.backbone.unet]
+        if self.options.depth_control or self.train_control:
+            if self.backbone.controlnet is None:
+                raise ModelFolderError(
+                    "depth_control is on, and the model has no depth ControlNet",
+                    hint="name one with --control, or give --no-depth-control",
+                )
+            networks.append(self.backbone.controlnet)
+        for network in networks:
+            network.requires_grad_(False)
+            if self.backbone.device.type == "cpu":  # SDPA's backward pass is slow there for short sequences
+                network.set_attn_processor(AttnProcessor())  # pyright: ignore
+            if self.options.checkpointing:
+                network.enable_gradient_checkpointing()  # pyright: ignore
+
+    def states(self, batch: Batch) -> Float[Tensor, "S PL D"]:
+        """The text of each sample after the tokens, without them, or the tokens alone: see `token_mode`."""
+        mode = self.options.token_mode
+        if self.tokens is None or not (batch.replaced or mode == "always"):
+            return batch.text
+        prefix = self.tokens(batch.vision)
+        if mode == "replace":
+            return prefix.expand(len(batch.text), -1, -1)
+        return concat_tokens(prefix.expand(len(batch.text), -1, -1), batch.text[None])[0]
+
+    def __call__(self, batch: Batch, states: Float[Tensor, "S PL D"]) -> Float[Tensor, "S C h w"]:
+        extra: dict[str, object] = {}
+        control = self.backbone.controlnet
+        if self.options.depth_control or self.train_control:
+            assert control is not None
+            picture = batch.depth.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+            seen = states.detach() if self.options.controlnet_text == "tokens" else batch.text
+            with torch.set_grad_enabled(self.train_control and torch.is_grad_enabled()):
+                down, mid = control(batch.x_t, batch.t, seen, controlnet_cond=picture, return_dict=False)
+            extra = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+        x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
+        return self.backbone.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
+
+    def noise_term(self, eps_hat: Float[Tensor, "S C h w"], batch: Batch) -> Tensor:
+        """The noise part of Eq. 9, with min-SNR weights when asked for."""
+        weight = None
+        if self.options.min_snr is not None:
+            alpha_bar = self.backbone.schedule.alpha_bar[batch.t.cpu()].to(batch.x_t.device)
+            weight = min_snr_weight(alpha_bar, self.options.min_snr)
+        return noise_loss(eps_hat, batch.eps, weight)

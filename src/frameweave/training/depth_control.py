@@ -1,0 +1,36 @@
+"""Stage 1: the depth ControlNet, trained from the UNet's encoder or from the one that is given."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from frameweave.training.batches import Batches
+from frameweave.training.denoising import Denoiser
+
+
+@dataclass(eq=False)
+class DepthControl:
+    """Plain denoising under a given depth at all timesteps; the UNet is frozen."""
+
+    denoiser: Denoiser
+    batches: Batches
+    held_out: Batches
+
+    def __post_init__(self) -> None:
+        assert self.denoiser.backbone.controlnet is not None
+        self.module: nn.Module = nn.ModuleDict(
+            {"controlnet": self.denoiser.backbone.controlnet.requires_grad_(True)}
+        )
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        batch = self.batches(step)
+        return {"noise": self.denoiser.noise_term(self.denoiser(batch, batch.text), batch)}
+
+    def watch(self) -> dict[str, float]:
+        """The held-out noise loss at fixed noise and timesteps."""
+        count = len(self.held_out.groups) // self.held_out.options.batch
+        losses = [
+            self.denoiser.noise_term(self.denoiser(batch, batch.text), batch)
+            for batch in map(self.held_out, range(count))
+        ]
+        return {"held_out": sum(map(float, losses)) / count}

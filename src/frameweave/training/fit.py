@@ -1,0 +1,349 @@
+"""The one training loop: mixed precision, accumulation, moving average, several processes, exact resume.
+
+A stage draws everything random from the number of the micro-step, so a run that was stopped goes
+on with the same bits as one that was not.
+"""
+
+import contextlib
+import importlib
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+
+from frameweave.errors import MissingExtra, RunError
+from frameweave.progress import SILENT
+from frameweave.training.checkpoint import Checkpoint, latest, read, save
+
+
+@runtime_checkable
+class TrainStage(Protocol):
+    """Something to train: the parameters of `module` that require gradients, and its stored buffers."""
+
+    @property
+    def module(self) -> nn.Module: ...
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        """Named, weighted terms whose sum is minimised; a function of the micro-step's number alone.
+
+        With several processes each returns the mean over its equal part of the batch.
+        """
+        ...
+
+    def watch(self) -> dict[str, float]:
+        """Figures on held-out data, in evaluation mode."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long, how fast and how often. `steps` counts optimiser steps."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    schedule: Literal["flat_cosine", "constant"] = "flat_cosine"
+    """After the warm-up: flat and then a cosine to zero, or flat throughout."""
+    flat: float = 0.6
+    """Share of the steps before the cosine."""
+    accumulate: int = 1
+    """Micro-steps per optimiser step; their gradients are averaged."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    precision: Literal["fp32", "bf16", "fp16"] = "bf16"
+    """Of forward and backward. bf16 is several times faster where the CPU has AMX."""
+    eight_bit: bool = False
+    """8-bit AdamW; needs bitsandbytes."""
+    save_minutes: float = 3.0
+    save_every: int | None = None
+    """Steps between checkpoints, besides the minutes."""
+    keep: int = 2
+    """Checkpoints that are kept."""
+    watch_every: int = 500
+    log_every: int = 50
+    """Steps between log lines, for whoever reads the steps."""
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0.
+
+        >>> plan = Plan(steps=1000, learning_rate=1.0, warmup=100)
+        >>> plan.rate(49), plan.rate(500), round(plan.rate(800), 3)
+        (0.5, 1.0, 0.5)
+        """
+        warm = self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup))
+        if self.schedule == "constant":
+            return warm
+        after = max(0.0, step / self.steps - self.flat) / max(1 - self.flat, 1e-9)
+        return warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, after)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimiser step did. `number` counts from 1."""
+
+    number: int
+    total: int
+    terms: dict[str, float]
+    """Means over micro-steps and processes."""
+    gradient_norm: float
+    """Before clipping. Not finite when the fp16 scaler skipped the step."""
+    rate: float
+    steps_per_second: float
+    watched: dict[str, float] = field(default_factory=dict[str, float])
+    saved: Path | None = None
+
+
+def fit(
+    stage: TrainStage,
+    plan: Plan,
+    folder: Path,
+    *,
+    accelerator: Accelerator | None = None,
+    settings: dict[str, Any] | None = None,
+    note: Callable[[str], None] = SILENT.note,
+) -> Iterator[Step]:
+    """Train until `plan.steps`, going on from the folder's newest whole checkpoint if there is one.
+
+    An interrupt saves the last finished step and is raised again; so does closing the iterator.
+    Raises `RunError` when a loss or a gradient is not finite, when the settings are not those of
+    the checkpoint, and when a checkpoint cannot be written or read; `MissingExtra` for 8-bit AdamW
+    without bitsandbytes.
+    """
+    accelerator = accelerator or new_accelerator()
+    stage.module.to(accelerator.device)
+    state = _State(stage.module, plan, accelerator.device)
+    saved, first = latest(folder, note=note), 0
+    if saved is not None:
+        first = state.load(saved, settings)
+        note(f"going on from step {first}")
+    stage.module.train()
+    done = stored = first
+    consistent = True
+    buffers = state.copied_buffers()
+    clock = started = time.monotonic()
+    try:
+        for number in range(first + 1, plan.steps + 1):
+            terms = _backward(stage, state, plan, accelerator, number - 1)
+            norm = state.clip(plan.clip_norm)
+            _check(number, terms, norm, state.scaler, saved)
+            consistent = False
+            state.update(plan, number - 1)
+            buffers, done, consistent = state.copied_buffers(), number, True
+            last = number == plan.steps
+            watched: dict[str, float] = {}
+            if last or number % plan.watch_every == 0:
+                with state.averaged(), torch.no_grad(), _cast(plan, accelerator.device):
+                    watched = stage.watch()
+            due = last or (plan.save_every is not None and number % plan.save_every == 0)
+            due = accelerator.is_main_process and (due or time.monotonic() - clock > 60 * plan.save_minutes)
+            if due:
+                saved, stored = save(folder, state.checkpoint(number, settings), plan.keep), number
+                clock = time.monotonic()
+            if last:
+                accelerator.wait_for_everyone()
+            speed = (number - first) / (time.monotonic() - started)
+            rate = plan.rate(number - 1)
+            yield Step(number, plan.steps, terms, norm, rate, speed, watched, saved if due else None)
+    except (KeyboardInterrupt, GeneratorExit):  # the latter when the reader was interrupted
+        if consistent and done > stored and accelerator.is_main_process:
+            state.restore_buffers(buffers)
+            save(folder, state.checkpoint(done, settings), plan.keep)
+            note(f"stopped; step {done} is saved")
+        raise
+
+
+def load_average(module: nn.Module, folder: Path) -> int:
+    """Put the trained moving average and the buffers into `module`; return the number of steps it took.
+
+    Raises `RunError` when the folder has no whole checkpoint.
+    """
+    path = latest(folder)
+    if path is None:
+        raise RunError(f"{folder}: there is no checkpoint", hint="train first")
+    stored = read(path)
+    for kind, tensors in (("average", module.named_parameters()), ("buffer", module.named_buffers())):
+        for key, tensor in tensors:
+            if f"{kind}/{key}" in stored.tensors:
+                tensor.data.copy_(stored.tensors[f"{kind}/{key}"])
+    return stored.step
+
+
+def new_accelerator() -> Accelerator:
+    """This process's share of the machine: its GPU, or the CPU when there is none."""
+    return Accelerator(cpu=not torch.cuda.is_available())
+
+
+def _backward(
+    stage: TrainStage, state: "_State", plan: Plan, accelerator: Accelerator, step: int
+) -> dict[str, float]:
+    """The mean gradient over micro-steps and processes, left in the weights; returns the mean terms."""
+    state.optimiser.zero_grad(set_to_none=True)
+    seen: list[dict[str, float]] = []
+    for micro in range(plan.accumulate):
+        with _cast(plan, accelerator.device):
+            terms = stage.loss(step * plan.accumulate + micro)
+        total = torch.stack(list(terms.values())).sum()
+        state.scaler.scale(total / plan.accumulate).backward()
+        seen.append({key: float(value.detach()) for key, value in terms.items()})
+    means = _mean(seen)
+    if accelerator.num_processes > 1:
+        _share_gradients(list(state.weights.values()), accelerator)
+        means = _mean(gather_object([means]))
+    return means
+
+
+def _mean(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """A term that a part does not have counts as 0.
+
+    >>> _mean([{"noise": 1.0}, {"noise": 3.0, "temporal": 1.0}])
+    {'noise': 2.0, 'temporal': 0.5}
+    """
+    keys = dict.fromkeys(key for part in parts for key in part)
+    return {key: sum(part.get(key, 0.0) for part in parts) / len(parts) for key in keys}
+
+
+def _share_gradients(weights: list[nn.Parameter], accelerator: Accelerator) -> None:
+    """Average gradients over processes; a weight that has one nowhere keeps none."""
+    flags = torch.tensor([float(w.grad is not None) for w in weights], device=accelerator.device)
+    grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+    flat: Any = accelerator.reduce(torch.cat([flags, *(grad.flatten() for grad in grads)]), reduction="mean")
+    shared, *parts = flat.split([len(weights), *(w.numel() for w in weights)])
+    for weight, grad, part, share in zip(weights, grads, parts, shared.tolist(), strict=True):
+        weight.grad = grad.copy_(part.view(weight.shape)) if share > 0 else None
+
+
+def _check(
+    number: int, terms: dict[str, float], norm: float, scaler: torch.amp.GradScaler, saved: Path | None
+) -> None:
+    wrong = [f"{key} is {value}" for key, value in terms.items() if not math.isfinite(value)]
+    skipped = scaler.is_enabled() and scaler.get_scale() >= 1  # by the scaler, which then lowers its scale
+    if not math.isfinite(norm) and not skipped:
+        wrong.append(f"the gradient norm is {norm}")
+    if wrong:
+        good = "there is no checkpoint yet" if saved is None else f"the last good checkpoint is {saved}"
+        raise RunError(f"step {number}: {', '.join(wrong)}", hint=f"{good}; lower the learning rate")
+
+
+def _cast(plan: Plan, device: torch.device) -> torch.autocast:
+    # not the accelerator's: its precision is fixed once per process
+    dtype = torch.float16 if plan.precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype, enabled=plan.precision != "fp32")
+
+
+class _State:
+    """Weights, their moving average, buffers, optimiser and gradient scaler."""
+
+    def __init__(self, module: nn.Module, plan: Plan, device: torch.device) -> None:
+        self.module = module
+        self.weights = {k: p for k, p in module.named_parameters() if p.requires_grad}
+        self.average = {k: p.detach().clone() for k, p in self.weights.items()}
+        stored = module.state_dict().keys()
+        # such as the statistics of batch norms
+        self.buffers = {key: buffer for key, buffer in module.named_buffers() if key in stored}
+        self.optimiser = _optimiser(list(self.weights.values()), plan)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.precision == "fp16")
+
+    def checkpoint(self, step: int, settings: dict[str, Any] | None) -> Checkpoint:
+        flat = {f"weights/{k}": p.detach() for k, p in self.weights.items()}
+        flat |= {f"average/{k}": p for k, p in self.average.items()}
+        flat |= {f"buffer/{k}": b for k, b in self.buffers.items()}
+        for key, weight in self.weights.items():
+            for name, value in self.optimiser.state[weight].items():
+                tensor = torch.as_tensor(value)
+                # the small ones may be one tensor for all weights, which safetensors refuses
+                flat[f"optimiser/{name}/{key}"] = tensor if tensor.shape == weight.shape else tensor.clone()
+        tensors = {k: v.contiguous() for k, v in flat.items()}
+        return Checkpoint(step, tensors, settings, self.scaler.state_dict())
+
+    def load(self, path: Path, settings: dict[str, Any] | None) -> int:
+        """Take over a checkpoint; return the number of steps behind it."""
+        checkpoint = read(path, settings)
+        flat = checkpoint.tensors
+        own = {f"weights/{k}": p.shape for k, p in self.weights.items()}
+        own |= {f"buffer/{k}": b.shape for k, b in self.buffers.items()}
+        for key, shape in own.items():
+            if key not in flat or flat[key].shape != shape:
+                found = list(flat[key].shape) if key in flat else "nothing"
+                raise RunError(
+                    f"{path}: {key} is {found}, expected {list(shape)}", hint="give another folder"
+                )
+        self.restore_buffers({key: flat[f"buffer/{key}"] for key in self.buffers})
+        for key, weight in self.weights.items():
+            weight.data.copy_(flat[f"weights/{key}"])
+            self.average[key].copy_(flat[f"average/{key}"])
+        for path_of, value in flat.items():
+            kind, name, key = (*path_of.split("/", 2), "")[:3]
+            if kind == "optimiser":
+                self.optimiser.state[self.weights[key]][name] = _like(self.weights[key], value)
+        if self.scaler.is_enabled() and checkpoint.scaler:
+            self.scaler.load_state_dict(checkpoint.scaler)
+        return checkpoint.step
+
+    def clip(self, norm: float) -> float:
+        """Clip the gradients; return their norm before."""
+        self.scaler.unscale_(self.optimiser)
+        return float(nn.utils.clip_grad_norm_(list(self.weights.values()), norm))
+
+    def update(self, plan: Plan, step: int) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.rate(step)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        decay = min(plan.ema, (1 + step) / (10 + step))
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateUsage]
+            list(self.average.values()), [p.detach() for p in self.weights.values()], 1 - decay
+        )
+
+    def copied_buffers(self) -> dict[str, Tensor]:
+        return {key: buffer.clone() for key, buffer in self.buffers.items()}
+
+    def restore_buffers(self, buffers: dict[str, Tensor]) -> None:
+        for key, buffer in self.buffers.items():
+            buffer.copy_(buffers[key])
+
+    @contextlib.contextmanager
+    def averaged(self) -> Generator[None, None, None]:
+        """The moving average in the module's place."""
+        kept = {k: p.detach().clone() for k, p in self.weights.items()}
+        try:
+            for key, weight in self.weights.items():
+                weight.data.copy_(self.average[key])
+            self.module.eval()
+            yield
+        finally:
+            self.module.train()
+            for key, weight in self.weights.items():
+                weight.data.copy_(kept[key])
+
+
+def _optimiser(weights: list[nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
+    given = dict(lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=plan.betas)
+    if not plan.eight_bit:
+        return torch.optim.AdamW(weights, **given, fused=True)  # pyright: ignore[reportArgumentType]
+    try:
+        bitsandbytes = importlib.import_module("bitsandbytes")
+    except ImportError as error:
+        raise MissingExtra(
+            "8-bit AdamW needs bitsandbytes, which is not installed", hint="pip install bitsandbytes"
+        ) from error
+    return bitsandbytes.optim.AdamW8bit(weights, **given)
+
+
+def _like(weight: nn.Parameter, value: Tensor) -> Tensor | int:
+    """A stored value of the optimiser as it was: on the weight's device, in its memory format."""
+    if value.dim() == 0 and value.dtype == torch.int64:  # 8-bit AdamW counts steps in plain numbers
+        return int(value)
+    last = weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    last = last and value.shape == weight.shape
+    return value.to(weight.device).contiguous(
+        memory_format=torch.channels_last if last else torch.contiguous_format
+    )

@@ -1,0 +1,174 @@
+"""Settings of `frameweave train`, and where in the paper each comes from.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Settings of `frameweave train`."""
+
+    model: str = "miniature"
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""
+    control: str | None = None
+    """A depth ControlNet (folder or hub id); default: the model folder's own."""
+    depth_model: str | None = None
+    """A depth estimator (folder or hub id); default: the model folder's own."""
+    vision: str | None = None
+    """A CLIP vision tower (folder or hub id); default: the model folder's own `clip`."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    data: str = "world"
+    """The Miniature's procedural "world", or a folder of videos, each with captions in a .txt beside it."""
+    groups: int = 4096
+    """How many groups of frames to draw from the world."""
+    held_out: int = 32
+    """How many groups are kept for the held-out loss."""
+    frames: int = 3
+    """Adjacent frames in a group."""
+    stride: int = 1
+    """Frames from one of the group to the next."""
+    size: int | None = None
+    """Side of the training pictures in pixels; default: the model's own."""
+    resize: Literal["crop", "squash"] = "crop"
+    """Short side scaled and the centre cut out, or squashed into the square."""
+    rank: int = 4
+    """Rank of the LoRA."""
+    alpha: float | None = None
+    """LoRA scale numerator; default: the rank, so that the scale is 1."""
+    lora_blocks: str = "down"
+    """Blocks of the UNet with LoRA: down, mid, up joined by "+", or all."""
+    lora_targets: str = r"attn[12]\.to_(q|k|v|out\.0)"
+    """Regular expression of the adapted layers within a block."""
+    temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
+    """Eq. 3 over frames at one noise level, over two noise levels of a pair, both, or neither."""
+    temporal_reduce: Literal["token", "map"] = "token"
+    """Cosine similarity (Eq. 2) per token and averaged, or of the whole feature map."""
+    temporal_layers: str = "decoder"
+    """Self-attentions whose outputs are compared: "decoder" or a regular expression."""
+    temporal_sum: bool = True
+    """Sum the loss over layers; otherwise their mean."""
+    temporal_norm: Literal["valid", "T"] = "valid"
+    """Divide Eq. 3 by the number of valid terms or by the number of frames."""
+    temporal_weight: float = 0.01
+    """lambda of Eq. 9."""
+    temporal_range: tuple[float, float] = (0.9, 1.0)
+    """Share of T in which the temporal term counts."""
+    first_order_weight: float = 0.0
+    """Weight of an added term 1 - similarity."""
+    noise_sharing: Literal["shared", "independent"] = "shared"
+    """Whether the frames of a group get the same noise."""
+    t_range: tuple[float, float] = (0.9, 1.0)
+    """Share of T from which timesteps are drawn."""
+    n_shared: int = 4
+    """Number of shared tokens."""
+    vision_stride: int = 2
+    """Every how many patches become unshared tokens."""
+    vision_frame: Literal["random", "own", "first"] = "random"
+    """Which frame of the group gives a frame its unshared tokens."""
+    vision_drop: float = 0.05
+    """How often the unshared tokens are left out."""
+    tokens_in_uncond: bool = True
+    """Whether the negative branch gets the tokens too at inference."""
+    token_mode: Literal["mix", "replace", "always"] = "mix"
+    """With probability p_share tokens before the text, tokens in place of the text; or always both."""
+    p_share: float = 0.3
+    """Probability with which the prompt is replaced."""
+    text_drop: float = 0.1
+    """How often the text is empty, for guidance."""
+    train_tokens: bool = True
+    """Whether the LoRA stage goes on training the tokens."""
+    depth_control: bool = True
+    """Whether the frozen depth ControlNet steers while training."""
+    controlnet_text: Literal["text", "tokens"] = "text"
+    """Whether the ControlNet reads the plain text or the tokens too (never with gradient)."""
+    steps: int = 1000
+    """Optimiser steps of the LoRA stage."""
+    tokens_steps: int = 1000
+    """Optimiser steps of the token stage."""
+    depth_steps: int = 1000
+    """Optimiser steps of the depth stage."""
+    learning_rate: float = 3e-5
+    """Of the LoRA stage."""
+    tokens_learning_rate: float = 1e-4
+    """Of the token stage."""
+    depth_learning_rate: float = 1e-5
+    """Of the depth stage."""
+    batch: int = 1
+    """Groups in a forward pass, over all processes."""
+    accumulate: int = 8
+    """Forward passes per optimiser step."""
+    schedule: Literal["constant", "flat_cosine"] = "constant"
+    """Learning rate after the warm-up."""
+    warmup: int = 50
+    """Optimiser steps of warm-up."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.99
+    """Decay of the weights' moving average, which is what is exported."""
+    min_snr: float | None = None
+    """Gamma of min-SNR weights; without effect inside the window, where the SNR is below 0.02."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of forward and backward; auto is bf16 where it is native, fp16 on other GPUs."""
+    checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, more time."""
+    eight_bit: bool = False
+    """8-bit AdamW; needs bitsandbytes."""
+    stages: tuple[str, ...] = ("tokens", "lora")
+    """What `frameweave train all` runs, in order: depth, tokens, lora."""
+    watch_every: int = 100
+    """Steps between held-out losses."""
+    preview_every: int = 0
+    """Steps between preview strips with and without the adaptor; 0 is never."""
+    save_minutes: float = 3.0
+    """Minutes between checkpoints."""
+    tensorboard: bool = False
+    """Write tensorboard events beside log.jsonl."""
+    threads: int | None = None
+    """CPU threads; default: all cores."""
+    seed: int = 0
+    """Seed of all random draws."""
+    out: Path = Path("runs/train")
+    """The run folder; a run in it with the same settings goes on."""
+
+
+PROVENANCE = {
+    "rank": "A.1; Eq. 1",
+    "alpha": "Eq. 1 gives none; rank, as in the published program",
+    "lora_targets": "Eq. 1 says q, k, v; the output projection is in the published program",
+    "lora_blocks": 'A.1: "the downsampling block"; the published program adapted all blocks',
+    "temporal_mode": "Eq. 3 compares frames; the published program two noise levels of a pair",
+    "temporal_reduce": "Eq. 2 leaves it open; per token is what the program's comments intend",
+    "temporal_layers": "section 3, (l, b) unspecified; the program took eight decoder self-attentions",
+    "temporal_sum": "the program sums over layers",
+    "temporal_norm": "Eq. 3 divides by T, but only T - 2 of its terms are defined",
+    "temporal_weight": "A.1; Eq. 9",
+    "temporal_range": "Eq. 9",
+    "first_order_weight": "not in the paper; Eq. 3 alone is zero for any constant similarity",
+    "noise_sharing": "not in the paper; with independent noise similarity measures the noise",
+    "t_range": "A.1: only [0.9T, T] is sampled",
+    "n_shared": "not given; 4 in the program's training, 8 in its tests",
+    "vision_stride": "Eq. 6, s not given; 2 in the program's training, 1 in its tests",
+    "vision_frame": "Eq. 5, which frame is not said; the program's own frame leaks the target",
+    "vision_drop": "not in the paper; the usual remedy for over-reliance on picture tokens",
+    "tokens_in_uncond": "Eq. 8 does not say; the program gives them to both branches",
+    "token_mode": "A.1 says replace; the program always concatenates",
+    "p_share": "A.1",
+    "text_drop": "not in the paper; guidance needs it",
+    "train_tokens": "A.1 trains in stages, Eq. 9 jointly",
+    "depth_control": "section 3: depth while training, none needed at inference (A.2)",
+    "learning_rate": "A.1",
+    "batch": "not given; from the program",
+    "accumulate": "not given; from the program",
+    "schedule": "not given; constant in the program, whose warm-up was ignored",
+    "precision": "A.1: fp16",
+    "resize": "A.1: 512 x 512; the program squashes",
+    "stride": "A.3: adjacent; the program's depth pairs are two frames apart",
+}
+"""Where in the paper a setting comes from, and what its readings are; `--explain` prints it."""

@@ -1,0 +1,132 @@
+"""The adaptor: its window decided by timestep value, its tokens, its file, and what it refuses."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from frameweave.clip import Clip
+from frameweave.editors import base
+from frameweave.errors import AdaptorMismatch, ModelFolderError
+from frameweave.model.adaptor import FILE, Adaptor, Card, architecture, load_adaptor
+from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.lora import added_lora, pattern
+from frameweave.model.tokens import PrefixTokens
+
+
+@pytest.fixture(scope="module")
+def adaptor(tiny: StableDiffusion) -> Adaptor:
+    layers, rng = pattern("down"), torch.Generator().manual_seed(5)
+    with added_lora(tiny.unet, rank=4, alpha=4, layers=layers) as lora:
+        weights = {key: 0.3 * torch.randn(w.shape, generator=rng) for key, w in lora.weights().items()}
+    tokens = PrefixTokens(3, 16, 12, stride=2, rng=rng).requires_grad_(False)
+    return Adaptor(weights, tokens, Card(base="tiny", architecture=architecture(tiny.unet), layers=layers))
+
+
+def out(unet: torch.nn.Module, t: float) -> Tensor:
+    rng = torch.Generator().manual_seed(3)
+    x, text = torch.randn(2, 4, 16, 16, generator=rng), torch.randn(2, 5, 16, generator=rng)
+    with torch.no_grad():
+        return unet(x, t, text, return_dict=False)[0]
+
+
+@pytest.mark.parametrize("t", [999, 950, 901, 899.5, torch.tensor(950), torch.tensor([950, 950])])
+def test_inside_the_window_the_lora_acts(tiny: StableDiffusion, adaptor: Adaptor, t: float) -> None:
+    plain = out(tiny.unet, t)
+    with adaptor.in_unet(tiny.unet, 1000):
+        assert not torch.equal(out(tiny.unet, t), plain)
+
+
+def test_outside_the_window_nothing_changes_bit_for_bit(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    plain = {t: out(tiny.unet, t) for t in (981, 881, 1)}
+    with adaptor.in_unet(tiny.unet, 1000):
+        for t in (981, 881, 981, 1):
+            assert torch.equal(out(tiny.unet, t), plain[t]) == (t < 899)
+    assert torch.equal(out(tiny.unet, 981), plain[981])
+    assert not tiny.unet._forward_pre_hooks
+
+
+def test_half_strength_is_half_of_the_low_rank_term(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    with adaptor.in_unet(tiny.unet, 1000, strength=0.5):
+        half = out(tiny.unet, 950)
+    halved = {key: w * (0.5 if "lora_B" in key else 1) for key, w in adaptor.lora.items()}
+    with dataclasses.replace(adaptor, lora=halved).in_unet(tiny.unet, 1000, strength=1.0):
+        assert torch.allclose(out(tiny.unet, 950), half, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("tokens", [False, True])
+def test_every_editor_takes_it_and_leaves_no_trace(
+    name: str, tokens: bool, tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
+) -> None:
+    depth = torch.rand(5, 1, 32, 32, generator=torch.Generator().manual_seed(2))
+
+    def edited(backbone: Backbone) -> Tensor:
+        editor = base.make(name, {"steps": 20, "frames_at_once": 2})
+        rng = torch.Generator().manual_seed(0)
+        given = depth if editor.needs_depth else None
+        return editor.edit(clip, "a red car", backbone, depth=given, rng=rng).frames
+
+    plain = edited(tiny)
+    with adaptor.on(tiny, strength=2.0, tokens=tokens) as backbone:
+        assert isinstance(backbone, Backbone)
+        assert not torch.equal(edited(backbone), plain)
+    with adaptor.on(tiny, strength=0.0, tokens=False) as backbone:
+        assert torch.equal(edited(backbone), plain)
+    assert torch.equal(edited(tiny), plain)
+
+
+def test_the_tokens_stand_before_the_text_inside_the_window_only(
+    tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
+) -> None:
+    with adaptor.on(tiny, strength=0.0) as backbone:
+        plain = tiny.condition(["", "a red car"]).states
+        states = backbone.condition(["", "a red car"], clip.frames).states
+        assert states.shape == (2, 5, 3 + 9 + plain.shape[2], 16)  # 17 vision states: CLS and 8 of 16 patches
+        assert torch.equal(states[:, 2, 12:], plain[:, 0])
+        assert backbone.condition(["a red car"]).states.shape[1:3] == (1, 3 + plain.shape[2])
+        x = torch.randn(5, 4, 16, 16)
+        assert torch.allclose(backbone.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-6)
+        assert not torch.allclose(backbone.eps(x, 950, states), tiny.eps(x, 950, plain), atol=1e-6)
+
+
+def test_it_comes_back_from_its_file_with_the_same_bits(adaptor: Adaptor, tmp_path: Path) -> None:
+    adaptor.save(tmp_path)
+    for name in (tmp_path, tmp_path / FILE):
+        back = load_adaptor(str(name))
+        assert back.card == adaptor.card
+        assert back.lora.keys() == adaptor.lora.keys()
+        assert all(torch.equal(back.lora[key], adaptor.lora[key]) for key in back.lora)
+        assert back.tokens is not None
+        assert adaptor.tokens is not None
+        assert torch.equal(back.tokens.W_proj.weight, adaptor.tokens.W_proj.weight)
+        assert torch.equal(back.tokens.T_share, adaptor.tokens.T_share)
+
+
+def test_active_steps_are_counted(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    assert [adaptor.active(tiny.schedule, steps) for steps in (50, 20, 8)] == [5, 2, 0]
+
+
+def test_another_architecture_is_refused_with_both_widths(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    other = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, architecture="320-640 x 768"))
+    with (
+        pytest.raises(AdaptorMismatch, match=r"UNet 320-640 x 768\), the model's UNet is 8-16 x 16"),
+        other.on(tiny),
+    ):
+        pass
+
+
+def test_bad_files_are_told(adaptor: Adaptor, tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="not there"):
+        load_adaptor(str(tmp_path))
+    with pytest.raises(ModelFolderError, match="pickle"):
+        load_adaptor(str(tmp_path / "lora.ckpt"))
+    (tmp_path / FILE).write_bytes(b"torn")
+    with pytest.raises(ModelFolderError, match=r"adaptor.safetensors: damaged"):
+        load_adaptor(str(tmp_path))
+    card = dataclasses.replace(adaptor.card, rank=8)
+    Adaptor(adaptor.lora, None, card).save(tmp_path)
+    with pytest.raises(AdaptorMismatch, match="has rank 4, the header says 8"):
+        load_adaptor(str(tmp_path))

@@ -1,0 +1,163 @@
+"""Stage 3 on a tiny model: the temporal loss reaches the LoRA, batches are functions of the step."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.clip.group import FrameGroup
+from frameweave.errors import InputError
+from frameweave.model import depth as depth_model
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
+from frameweave.model.lora import added_lora, pattern
+from frameweave.model.tokens import PrefixTokens
+from frameweave.training.batches import Batches, position
+from frameweave.training.cached import CachedGroups
+from frameweave.training.denoising import Denoiser
+from frameweave.training.low_rank import LowRank, check_frames, noise_levels
+from frameweave.training.options import TrainOptions
+
+OPTIONS = TrainOptions(batch=2, accumulate=1, p_share=1.0, vision_drop=0.0)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Twelve groups of three noisy frames."""
+
+    asked: list[int]
+
+    def __len__(self) -> int:
+        return 12
+
+    def key(self, index: int) -> str:
+        return f"noise {index}"
+
+    def group(self, index: int) -> FrameGroup:
+        self.asked.append(index)
+        frames = torch.rand(3, 3, 32, 40, generator=torch.Generator().manual_seed(index))
+        return FrameGroup(frames, (f"a red car {index}", "a blue fish"))
+
+
+@pytest.fixture
+def model(tiny_folder: Path) -> StableDiffusion:
+    return load(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture
+def groups(model: StableDiffusion, tiny_folder: Path, tmp_path: Path) -> CachedGroups:
+    estimator = depth_model.load(str(tiny_folder), device="cpu")
+    return CachedGroups(Noise([]), model, estimator, tmp_path / "cache", 32)
+
+
+def tokens() -> PrefixTokens:
+    return PrefixTokens(3, 16, 12, stride=2, rng=torch.Generator().manual_seed(0))
+
+
+def test_a_group_is_encoded_once_and_under_its_own_key(
+    groups: CachedGroups, model: StableDiffusion, tmp_path: Path
+) -> None:
+    first, again = groups[3], groups[3]
+    assert groups.source.asked == [3]
+    assert torch.equal(first.mean, again.mean)
+    assert first.mean.shape == (3, 4, 16, 16)
+    assert first.depth.shape == (3, 1, 32, 32)
+    assert first.vision.shape == (3, 17, 12)
+    assert first.captions == ("a red car 3", "a blue fish")
+    squashed = replace(groups, crop=False)
+    assert not torch.equal(squashed[3].mean, first.mean)
+    next(model.vae.parameters()).data.add_(0.1)
+    assert not torch.equal(
+        CachedGroups(groups.source, model, groups.estimator, groups.folder, 32)[3].mean, first.mean
+    )
+
+
+def test_every_group_is_taken_once_a_pass() -> None:
+    for epoch in range(3):
+        assert sorted(position(epoch * 7 + k, 7, seed=1) for k in range(7)) == list(range(7))
+
+
+def test_two_processes_share_a_batch_between_them(groups: CachedGroups, model: StableDiffusion) -> None:
+    whole = Batches(groups, model, OPTIONS, (0.9, 1.0))(5)
+    halves = [Batches(groups, model, OPTIONS, (0.9, 1.0), 1, rank, 2)(5) for rank in (0, 1)]
+    assert torch.equal(whole.x_t, torch.cat([half.x_t for half in halves]))
+    assert torch.equal(whole.t, torch.cat([half.t for half in halves]))
+    with pytest.raises(InputError, match="a batch of 2 groups for 3 processes"):
+        Batches(groups, model, OPTIONS, (0.9, 1.0), 1, 0, 3)
+
+
+def test_a_batch_is_what_the_paper_says(groups: CachedGroups, model: StableDiffusion) -> None:
+    batch = Batches(groups, model, OPTIONS, (0.9, 1.0))(0)
+    assert batch.shape == (2, 1, 3)
+    assert int(batch.t.min()) >= 900
+    assert batch.t[:3].unique().numel() == 1  # one noise level a group
+    assert torch.equal(batch.eps[0], batch.eps[2])  # the same noise for its frames
+    assert not torch.equal(batch.eps[0], batch.eps[3])
+    independent = replace(OPTIONS, noise_sharing="independent")
+    other = Batches(groups, model, independent, (0.0, 1.0), 2)(0)
+    assert other.shape == (2, 2, 3)
+    assert not torch.equal(other.eps[0], other.eps[1])
+    a = model.schedule.alpha_bar[batch.t][:, None, None, None]
+    x_0 = (batch.x_t - (1 - a) ** 0.5 * batch.eps) / a**0.5
+    wanted = torch.cat([groups[position(k, 12, 0)].mean for k in (0, 1)]) * model.vae.config["scaling_factor"]
+    spread = torch.cat([groups[position(k, 12, 0)].std for k in (0, 1)]).max() * 6 + 0.1
+    assert float((x_0 - wanted).abs().max()) < float(spread)
+
+
+@pytest.mark.parametrize("mode", ["frames", "noise", "both"])
+def test_the_temporal_loss_reaches_the_lora_and_falls_when_minimised_alone(
+    mode: str, groups: CachedGroups, model: StableDiffusion
+) -> None:
+    options = replace(OPTIONS, temporal_mode=mode, temporal_weight=1.0, noise_sharing="independent")
+    batches = Batches(groups, model, options, (0.9, 1.0), noise_levels(options))
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("all")) as lora:
+        stage = LowRank(Denoiser(model, options, tokens()), lora, batches, batches)
+        weights = list(lora.weights().values())
+        optimiser = torch.optim.Adam(weights, lr=0.02)
+        losses: list[float] = []
+        for _ in range(25):
+            optimiser.zero_grad()
+            loss = stage.loss(0)["temporal"]
+            loss.backward()
+            norms = [float(w.grad.norm()) for w in weights if w.grad is not None]
+            assert max(norms) > 0
+            optimiser.step()
+            losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_outside_its_range_the_temporal_term_is_zero(groups: CachedGroups, model: StableDiffusion) -> None:
+    batches = Batches(groups, model, OPTIONS, (0.0, 0.5))
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        terms = LowRank(Denoiser(model, OPTIONS, tokens()), lora, batches, batches).loss(0)
+        assert float(terms["temporal"].detach()) == 0
+        assert float(terms["noise"].detach()) > 0
+
+
+def test_checkpointing_and_control_change_nothing_or_something(
+    groups: CachedGroups, model: StableDiffusion
+) -> None:
+    seen: dict[str, list[float]] = {}
+    for name, changes in {
+        "plain": {},
+        "checkpointing": {"checkpointing": True},
+        "no depth": {"depth_control": False},
+    }.items():
+        options = replace(OPTIONS, **changes)
+        batches = Batches(groups, model, options, (0.9, 1.0))
+        with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+            stage = LowRank(Denoiser(model, options, tokens()), lora, batches, batches)
+            terms = stage.loss(0)
+            torch.stack(list(terms.values())).sum().backward()
+            norm = sum(float(w.grad.norm()) for w in lora.weights().values() if w.grad is not None)
+            seen[name] = [float(terms["noise"].detach()), norm]
+    assert seen["plain"] == pytest.approx(seen["checkpointing"], rel=1e-4)
+    assert seen["plain"][0] != pytest.approx(seen["no depth"][0], rel=1e-6)
+    assert all(p.grad is None for p in model.controlnet.parameters()) if model.controlnet else False
+
+
+def test_short_groups_are_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(InputError, match=r"groups of 2 frames, temporal_mode 'frames' needs 3.*pairs"):
+        check_frames(replace(OPTIONS, frames=2))
+    check_frames(replace(OPTIONS, frames=2, temporal_mode="noise"))

@@ -1,0 +1,127 @@
+"""The training loop in real processes: two that share a batch, and one that is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from frameweave.errors import MissingExtra
+from frameweave.training import checkpoint
+from frameweave.training.fit import Plan, fit
+
+STAGE = """
+import os, sys, time
+from pathlib import Path
+import torch
+from torch import nn
+from frameweave.training.fit import Plan, fit, new_accelerator
+
+accelerator = new_accelerator()
+RANK, COUNT = accelerator.process_index, accelerator.num_processes
+
+class Stage:
+    def __init__(self):
+        torch.manual_seed(0)
+        self.module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def loss(self, step):
+        time.sleep(float(os.environ.get("SLOW", 0)))
+        x = torch.rand(8, 4, generator=torch.Generator().manual_seed(step)).chunk(COUNT)[RANK]
+        terms = {"squared": ((self.module(x) - x.sum(1, keepdim=True)) ** 2).mean()}
+        if RANK == COUNT - 1:  # a term that not every process has
+            terms["extra"] = 0 * terms["squared"]
+        return terms
+
+    def watch(self):
+        return {}
+
+plan = Plan(steps=int(sys.argv[2]), warmup=1, precision="fp32", accumulate=2, save_every=1)
+for step in fit(Stage(), plan, Path(sys.argv[1]), accelerator=accelerator):
+    assert step.terms["extra"] == 0
+assert COUNT == int(os.environ.get("WORLD_SIZE", 1))
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "stage.py"
+    path.write_text(STAGE)
+    return path
+
+
+def tensors(folder: Path) -> dict[str, Tensor]:
+    path = checkpoint.latest(folder)
+    assert path is not None
+    return checkpoint.read(path).tensors
+
+
+def environment(**more: str) -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"} | more
+
+
+def test_two_processes_do_what_one_does(script: Path, tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for name, start in (("one", [sys.executable]), ("two", launcher)):
+        subprocess.run([*start, str(script), str(tmp_path / name), "3"], env=environment(), check=True)
+    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+    assert one.keys() == two.keys()
+    assert all(torch.allclose(one[key], two[key], atol=1e-5) for key in one)
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(script: Path, tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, str(script), str(killed), "12"]
+    with subprocess.Popen(command, env=environment(SLOW="0.05")) as process:
+        while not (killed / "step-00000003").is_dir():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    reached = checkpoint.latest(killed)
+    assert reached is not None
+    assert reached.name < "step-00000012"
+    subprocess.run(command, env=environment(), check=True)
+    subprocess.run([*command[:2], str(whole), "12"], env=environment(), check=True)
+    first, second = tensors(killed), tensors(whole)
+    assert all(torch.equal(first[key], second[key]) for key in second)
+    assert sorted(path.name for path in killed.iterdir()) == ["step-00000011", "step-00000012"]
+
+
+class Tiny:
+    """One linear layer."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.module = nn.Linear(4, 1)
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        x = torch.rand(8, 4, generator=torch.Generator().manual_seed(step))
+        return {"squared": ((self.module(x).float() - 1) ** 2).mean()}
+
+    def watch(self) -> dict[str, float]:
+        return {}
+
+
+def test_the_fp16_scaler_is_resumed(tmp_path: Path) -> None:
+    plan = Plan(steps=6, warmup=1, precision="fp16", save_every=1)
+    steps = fit(Tiny(), plan, tmp_path / "parts")
+    for _ in range(3):
+        next(steps)
+    del steps
+    list(fit(Tiny(), plan, tmp_path / "parts"))
+    list(fit(Tiny(), plan, tmp_path / "whole"))
+    first, second = tensors(tmp_path / "parts"), tensors(tmp_path / "whole")
+    assert all(torch.equal(first[key], second[key]) for key in second)
+    path = checkpoint.latest(tmp_path / "parts")
+    assert path is not None
+    assert checkpoint.read(path).scaler["_growth_tracker"] == 6
+
+
+def test_eight_bit_names_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(MissingExtra, match="pip install bitsandbytes"):
+        next(iter(fit(Tiny(), Plan(steps=1, eight_bit=True), tmp_path)))
