@@ -130,3 +130,16 @@ def test_bad_files_are_told(adaptor: Adaptor, tmp_path: Path) -> None:
     Adaptor(adaptor.lora, None, card).save(tmp_path)
     with pytest.raises(AdaptorMismatch, match="has rank 4, the header says 8"):
         load_adaptor(str(tmp_path))
+
+
+def test_the_packaged_adaptor_fits_the_packaged_model() -> None:
+    from frameweave.model.loading import load
+
+    model, packaged = load(device="cpu"), load_adaptor("miniature")
+    before = model.condition(["a red car"]).states
+    x = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    plain = model.eps(x, 951, before)
+    with packaged.on(model) as backbone:
+        adapted = backbone.eps(x, 951, before)
+        assert torch.equal(backbone.eps(x, 851, before), model.eps(x, 851, before))
+    assert 1e-5 < float((adapted - plain).abs().max()) < 0.5
