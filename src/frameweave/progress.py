@@ -19,7 +19,7 @@ class Progress(Protocol):
         ...
 
     def measure(self, **values: float) -> None:
-        """Report named numbers, e.g. losses."""
+        """Tell the latest values of named numbers, e.g. losses; shown beside the loop that runs."""
         ...
 
 

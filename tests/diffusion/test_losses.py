@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from frameweave.diffusion.losses import L_noise, L_temporal, min_snr_weight, noise_loss, sim, total_loss
+from frameweave.diffusion.losses import L_noise, L_temporal, min_snr_weight, noise_loss, sim
 from frameweave.errors import InputError
 
 
@@ -50,12 +50,6 @@ def test_the_noise_reading_compares_the_pair_at_two_levels() -> None:
     a, b = turned(0, 60)[None], turned(0, 90)[None]
     assert float(L_noise(a, b)) == pytest.approx(0.25, abs=1e-6)
     assert float(L_noise(a, a)) == 0
-
-
-def test_the_total_has_the_temporal_term_only_inside_the_window() -> None:
-    noise, temporal = torch.tensor(2.0), torch.tensor(30.0)
-    assert float(total_loss(noise, temporal, inside=True, lam=0.01)) == pytest.approx(2.3)
-    assert float(total_loss(noise, temporal, inside=False, lam=0.01)) == 2.0
 
 
 def test_a_cosine_over_one_channel_has_no_gradient_and_ours_has() -> None:

@@ -124,5 +124,5 @@ def test_the_fp16_scaler_is_resumed(tmp_path: Path) -> None:
 
 
 def test_eight_bit_names_what_to_install(tmp_path: Path) -> None:
-    with pytest.raises(MissingExtra, match="pip install bitsandbytes"):
+    with pytest.raises(MissingExtra, match=r"pip install 'frameweave\[eight-bit\]'"):
         next(iter(fit(Tiny(), Plan(steps=1, eight_bit=True), tmp_path)))

@@ -17,7 +17,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Bars:
-    """Rich progress bars on standard error."""
+    """Rich progress bars on standard error, the latest figures beside them."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, float] = {}
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         from rich import progress as rich_progress  # noqa: PLC0415 - --help needs no bars
@@ -28,19 +31,26 @@ class Bars:
             rich_progress.MofNCompleteColumn(),
             rich_progress.TimeElapsedColumn(),
             rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[latest]}", style="dim"),
         )
         with rich_progress.Progress(*columns, console=err, transient=True) as bar:
-            yield from bar.track(items, total=_length(items, total), description=what)
+            task = bar.add_task(what, total=_length(items, total), latest="")
+            for item in items:
+                yield item
+                bar.update(task, advance=1, latest=_figures(self._latest))
 
     def note(self, text: str) -> None:
         err.print(text, style="dim", markup=False)
 
     def measure(self, **values: float) -> None:
-        err.print("  ".join(f"{name} {value:.4g}" for name, value in values.items()), markup=False)
+        self._latest = values
 
 
 class Lines:
-    """One plain line at the start and at the end of a loop, and every ten seconds between."""
+    """One plain line at the end of a loop, and every ten seconds before, with the latest figures."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, float] = {}
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         length = _length(items, total)
@@ -51,15 +61,18 @@ class Lines:
             done += 1
             now = time.monotonic()
             if now - shown > 10 and done != length:
-                print(f"{what}: {done} of {length or '?'} ({now - start:.0f} s)", file=sys.stderr, flush=True)
+                left = f", {(now - start) * (length - done) / done:.0f} s left" if length else ""
+                self.note(
+                    f"{what}: {done} of {length or '?'} ({now - start:.0f} s{left})  {_figures(self._latest)}".rstrip()
+                )
                 shown = now
-        print(f"{what}: {done} in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+        self.note(f"{what}: {done} in {time.monotonic() - start:.1f} s")
 
     def note(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     def measure(self, **values: float) -> None:
-        self.note("  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        self._latest = values
 
 
 class JsonLines:
@@ -78,6 +91,10 @@ class JsonLines:
         _emit(event="measure", **values)
 
 
+def _figures(values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
 def _emit(**event: object) -> None:
     print(json.dumps(event), flush=True)
 
@@ -92,6 +109,11 @@ _mode = {"quiet": False, "json": False}
 def choose(*, quiet: bool, json_lines: bool) -> None:
     """Set by the flags --quiet and --json before a command runs."""
     _mode["quiet"], _mode["json"] = quiet, json_lines
+
+
+def machine() -> bool:
+    """Whether a program reads the output."""
+    return _mode["json"]
 
 
 def progress() -> Progress:

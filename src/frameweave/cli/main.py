@@ -8,7 +8,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from frameweave import __version__
 from frameweave.cli import console
+from frameweave.cli.run_files import expanded
 from frameweave.errors import FrameweaveError
+from frameweave.training.options import TrainOptions
 
 app = App(
     name="frameweave",
@@ -77,6 +79,8 @@ def _meta(
         Write progress and result as JSON lines on standard output.
     """
     console.choose(quiet=quiet, json_lines=json)
+    if tokens[:1] == ("train",):
+        tokens = tuple(expanded(tokens, TrainOptions))
     app(tokens, exit_on_error=False, print_error=False)
 
 

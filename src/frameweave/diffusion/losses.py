@@ -1,4 +1,4 @@
-"""The losses of the adaptor: Sim (Eq. 2), L_temporal (Eq. 3, both readings) and the total (Eq. 9)."""
+"""The losses of the adaptor: Sim (Eq. 2), L_temporal (Eq. 3, both readings), the noise loss (Eq. 9)."""
 
 from typing import Literal
 
@@ -75,8 +75,3 @@ def noise_loss(
     """The first part of Eq. 9: mean squared error of the predicted noise, optionally weighted by sample."""
     each = ((eps_hat.float() - eps) ** 2).mean((1, 2, 3))
     return (each if weight is None else weight * each).mean()
-
-
-def total_loss(noise: Tensor, temporal: Tensor, *, inside: bool, lam: float = 0.01) -> Float[Tensor, ""]:
-    """Eq. 9: the noise loss, plus lambda times the temporal loss inside the window."""
-    return noise + lam * temporal if inside else noise + torch.zeros_like(temporal)

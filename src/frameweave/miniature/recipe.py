@@ -72,10 +72,11 @@ class Recipe:
         for step in self.progress.track(steps, name, plan.steps):
             for term, now in step.terms.items():
                 smooth[term] = 0.98 * smooth.get(term, now) + 0.02 * now
+            self.progress.measure(**smooth)
             if step.watched:
-                self.progress.measure(
-                    step=step.number, steps_per_second=step.steps_per_second, **smooth, **step.watched
-                )
+                figures = {**smooth, **step.watched}
+                told = "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
+                self.progress.note(f"{name} step {step.number}: {told}")
 
     def tokenizer(self) -> CLIPTokenizer:
         folder = self.folder / "tokenizer"

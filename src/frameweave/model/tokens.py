@@ -9,9 +9,11 @@ from torch import Tensor, nn
 INIT_STD = 0.02
 
 
-def init_T_share(n_shared: int, width: int, rng: torch.Generator) -> Float[Tensor, "N D"]:
+def init_T_share(
+    n_shared: int, width: int, rng: torch.Generator, *, std: float = INIT_STD
+) -> Float[Tensor, "N D"]:
     """Eq. 4: normal with standard deviation 0.02."""
-    return INIT_STD * torch.randn(n_shared, width, generator=rng)
+    return std * torch.randn(n_shared, width, generator=rng)
 
 
 def subsample(H_vision: Float[Tensor, "F N D"], stride: int) -> Float[Tensor, "F M D"]:
@@ -53,11 +55,18 @@ class PrefixTokens(nn.Module):
     """T_share (N_share D) and W_proj, a linear layer with bias from the vision tower's width to D (Eq. 7)."""
 
     def __init__(
-        self, n_shared: int, width: int, vision_width: int, *, stride: int, rng: torch.Generator
+        self,
+        n_shared: int,
+        width: int,
+        vision_width: int,
+        *,
+        stride: int,
+        rng: torch.Generator,
+        std: float = INIT_STD,
     ) -> None:
         super().__init__()
         self.stride = stride
-        self.T_share = nn.Parameter(init_T_share(n_shared, width, rng))
+        self.T_share = nn.Parameter(init_T_share(n_shared, width, rng, std=std))
         self.W_proj = nn.Linear(vision_width, width)
         nn.init.xavier_uniform_(self.W_proj.weight, generator=rng)
         nn.init.zeros_(self.W_proj.bias)

@@ -86,12 +86,16 @@ class Batches:
         x_0 = x_0 * self.backbone.vae.config["scaling_factor"]
         low, high = (round(share * schedule.T) for share in self.t_range)
         t = torch.from_numpy(rng.integers(low, high, levels)).repeat_interleave(frames)
-        shared = options.noise_sharing == "shared"
-        eps = normal(levels, 1 if shared else frames, *x_0.shape[1:]).expand(-1, frames, -1, -1, -1)
+        common = options.common_noise
+        eps = common**0.5 * normal(levels, 1, *x_0.shape[1:]) + (1 - common) ** 0.5 * normal(
+            levels, frames, *x_0.shape[1:]
+        )
         a = schedule.alpha_bar[t][:, None, None, None]
         x_0 = x_0.repeat(levels, 1, 1, 1)
         eps = eps.flatten(0, 1)
-        caption = group.captions[int(rng.integers(len(group.captions)))]
+        drawn = int(rng.integers(len(group.captions)))
+        chosen = drawn if options.caption is None else min(options.caption, len(group.captions) - 1)
+        caption = group.captions[chosen]
         text = self._state("" if rng.random() < options.text_drop else caption).expand(len(t), -1, -1)
         shown = {
             "random": torch.from_numpy(rng.integers(frames, size=frames)),

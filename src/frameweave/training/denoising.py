@@ -45,10 +45,14 @@ class Denoiser:
         mode = self.options.token_mode
         if self.tokens is None or not (batch.replaced or mode == "always"):
             return batch.text
-        prefix = self.tokens(batch.vision)
+        prefix = self.tokens(batch.vision).expand(len(batch.text), -1, -1)
         if mode == "replace":
-            return prefix.expand(len(batch.text), -1, -1)
-        return concat_tokens(prefix.expand(len(batch.text), -1, -1), batch.text[None])[0]
+            return prefix
+        if self.options.tokens_form == "sequence":
+            empty = self.backbone.condition([""]).states[0].to(batch.text)
+            branches = torch.stack([empty.expand_as(batch.text), batch.text])
+            return concat_tokens(prefix, branches, form="sequence")[0]
+        return concat_tokens(prefix, batch.text[None])[0]
 
     def __call__(self, batch: Batch, states: Float[Tensor, "S PL D"]) -> Float[Tensor, "S C h w"]:
         extra: dict[str, object] = {}

@@ -69,8 +69,8 @@ class Plan:
     keep: int = 2
     """Checkpoints that are kept."""
     watch_every: int = 500
-    log_every: int = 50
-    """Steps between log lines, for whoever reads the steps."""
+    norms_every: int = 0
+    """Steps between gradient norms of each term alone; 0 is never."""
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0.
@@ -98,6 +98,8 @@ class Step:
     """Before clipping. Not finite when the fp16 scaler skipped the step."""
     rate: float
     steps_per_second: float
+    term_norms: dict[str, float] = field(default_factory=dict[str, float])
+    """Norm of each term's own gradient in this process's first micro-step; every `norms_every` steps."""
     watched: dict[str, float] = field(default_factory=dict[str, float])
     saved: Path | None = None
 
@@ -132,6 +134,9 @@ def fit(
     clock = started = time.monotonic()
     try:
         for number in range(first + 1, plan.steps + 1):
+            alone: dict[str, float] = {}
+            if plan.norms_every and number % plan.norms_every == 0:
+                alone = _term_norms(stage, state, plan, accelerator.device, number - 1)
             terms = _backward(stage, state, plan, accelerator, number - 1)
             norm = state.clip(plan.clip_norm)
             _check(number, terms, norm, state.scaler, saved)
@@ -152,7 +157,8 @@ def fit(
                 accelerator.wait_for_everyone()
             speed = (number - first) / (time.monotonic() - started)
             rate = plan.rate(number - 1)
-            yield Step(number, plan.steps, terms, norm, rate, speed, watched, saved if due else None)
+            kept = saved if due else None
+            yield Step(number, plan.steps, terms, norm, rate, speed, alone, watched, kept)
     except (KeyboardInterrupt, GeneratorExit):  # the latter when the reader was interrupted
         if consistent and done > stored and accelerator.is_main_process:
             state.restore_buffers(buffers)
@@ -199,6 +205,23 @@ def _backward(
         _share_gradients(list(state.weights.values()), accelerator)
         means = _mean(gather_object([means]))
     return means
+
+
+def _term_norms(
+    stage: TrainStage, state: "_State", plan: Plan, device: torch.device, step: int
+) -> dict[str, float]:
+    """How strongly each term pulls at the weights by itself: a small one beside a large one is inert."""
+    with _cast(plan, device):
+        terms = stage.loss(step * plan.accumulate)
+    weights, norms = list(state.weights.values()), dict[str, float]()
+    for key, term in terms.items():
+        if not term.requires_grad:
+            norms[key] = 0.0
+            continue
+        grads = torch.autograd.grad(state.scaler.scale(term), weights, retain_graph=True, allow_unused=True)
+        squares = [grad.float().square().sum() for grad in grads if grad is not None]
+        norms[key] = float(torch.stack(squares).sum().sqrt()) / state.scaler.get_scale()
+    return norms
 
 
 def _mean(parts: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -333,7 +356,8 @@ def _optimiser(weights: list[nn.Parameter], plan: Plan) -> torch.optim.Optimizer
         bitsandbytes = importlib.import_module("bitsandbytes")
     except ImportError as error:
         raise MissingExtra(
-            "8-bit AdamW needs bitsandbytes, which is not installed", hint="pip install bitsandbytes"
+            "8-bit AdamW needs bitsandbytes, which is not installed",
+            hint="pip install 'frameweave[eight-bit]'",
         ) from error
     return bitsandbytes.optim.AdamW8bit(weights, **given)
 

@@ -60,12 +60,18 @@ class TrainOptions:
     """Share of T in which the temporal term counts."""
     first_order_weight: float = 0.0
     """Weight of an added term 1 - similarity."""
-    noise_sharing: Literal["shared", "independent"] = "shared"
-    """Whether the frames of a group get the same noise."""
+    noise_sharing: Literal["shared", "mixed", "independent"] = "shared"
+    """Whether the frames of a group get the same noise, each its own, or a mixture of both."""
+    noise_correlation: float = 0.8
+    """Correlation of neighbours' noise when it is mixed; inverted latents of the Miniature have 0.8."""
     t_range: tuple[float, float] = (0.9, 1.0)
     """Share of T from which timesteps are drawn."""
     n_shared: int = 4
     """Number of shared tokens."""
+    tokens_std: float = 0.02
+    """Standard deviation of the fresh shared tokens; 0.1414 reads Eq. 4's 0.02 as a variance."""
+    tokens_form: Literal["branch", "sequence"] = "branch"
+    """Tokens before the text of each guidance branch, or Eq. 8 to the letter: one sequence of all branches."""
     vision_stride: int = 2
     """Every how many patches become unshared tokens."""
     vision_frame: Literal["random", "own", "first"] = "random"
@@ -78,6 +84,8 @@ class TrainOptions:
     """With probability p_share tokens before the text, tokens in place of the text; or always both."""
     p_share: float = 0.3
     """Probability with which the prompt is replaced."""
+    caption: int | None = None
+    """Always this one of a clip's captions, counted from 0; default: one at random."""
     text_drop: float = 0.1
     """How often the text is empty, for guidance."""
     train_tokens: bool = True
@@ -115,7 +123,7 @@ class TrainOptions:
     min_snr: float | None = None
     """Gamma of min-SNR weights; without effect inside the window, where the SNR is below 0.02."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of forward and backward; auto is bf16 where it is native, fp16 on other GPUs."""
+    """Of forward and backward; auto is bf16 where it is native, else fp16 on GPUs and fp32 on CPUs."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
     eight_bit: bool = False
@@ -124,12 +132,16 @@ class TrainOptions:
     """What `frameweave train all` runs, in order: depth, tokens, lora."""
     watch_every: int = 100
     """Steps between held-out losses."""
+    norms_every: int = 50
+    """Steps between gradient norms of each loss term alone, which cost a backward pass each; 0 is never."""
     preview_every: int = 0
     """Steps between preview strips with and without the adaptor; 0 is never."""
     save_minutes: float = 3.0
     """Minutes between checkpoints."""
     tensorboard: bool = False
     """Write tensorboard events beside log.jsonl."""
+    wandb: bool = False
+    """Log to Weights & Biases too."""
     threads: int | None = None
     """CPU threads; default: all cores."""
     seed: int = 0
@@ -137,36 +149,52 @@ class TrainOptions:
     out: Path = Path("runs/train")
     """The run folder; a run in it with the same settings goes on."""
 
+    @property
+    def common_noise(self) -> float:
+        """The share of the noise's variance that the frames of a group have in common."""
+        return {"shared": 1.0, "mixed": self.noise_correlation, "independent": 0.0}[self.noise_sharing]
+
 
 PROVENANCE = {
     "rank": "A.1; Eq. 1",
-    "alpha": "Eq. 1 gives none; rank, as in the published program",
+    "alpha": "Eq. 1 gives none; the rank, as in the published program",
     "lora_targets": "Eq. 1 says q, k, v; the output projection is in the published program",
     "lora_blocks": 'A.1: "the downsampling block"; the published program adapted all blocks',
     "temporal_mode": "Eq. 3 compares frames; the published program two noise levels of a pair",
     "temporal_reduce": "Eq. 2 leaves it open; per token is what the program's comments intend",
     "temporal_layers": "section 3, (l, b) unspecified; the program took eight decoder self-attentions",
-    "temporal_sum": "the program sums over layers",
+    "temporal_sum": "the program sums over layers, so lambda grows with their number",
     "temporal_norm": "Eq. 3 divides by T, but only T - 2 of its terms are defined",
-    "temporal_weight": "A.1; Eq. 9",
+    "temporal_weight": "A.1; Eq. 9, where L_lora is read as L_temporal",
     "temporal_range": "Eq. 9",
     "first_order_weight": "not in the paper; Eq. 3 alone is zero for any constant similarity",
     "noise_sharing": "not in the paper; with independent noise similarity measures the noise",
-    "t_range": "A.1: only [0.9T, T] is sampled",
+    "noise_correlation": "not in the paper; used by mixed noise only",
+    "t_range": "A.1: only [0.9T, T] is sampled; Eq. 9 is defined for all t",
     "n_shared": "not given; 4 in the program's training, 8 in its tests",
+    "tokens_std": "Eq. 4: N(0, 0.02), standard deviation as in the program, or variance",
+    "tokens_form": "Eq. 8 joins everything in one sequence, which leaves no guidance; the program, each branch",
+    "tokens_in_uncond": "Eq. 8 does not say; the program gives them to both branches",
+    "vision": "Eq. 5, which CLIP is not said; ViT-B/32 before the last norm in the program; L/14 works too",
     "vision_stride": "Eq. 6, s not given; 2 in the program's training, 1 in its tests",
     "vision_frame": "Eq. 5, which frame is not said; the program's own frame leaks the target",
     "vision_drop": "not in the paper; the usual remedy for over-reliance on picture tokens",
-    "tokens_in_uncond": "Eq. 8 does not say; the program gives them to both branches",
     "token_mode": "A.1 says replace; the program always concatenates",
     "p_share": "A.1",
+    "caption": "A.3, not said; always the fourth of twenty in the program",
     "text_drop": "not in the paper; guidance needs it",
     "train_tokens": "A.1 trains in stages, Eq. 9 jointly",
+    "stages": "A.1: ControlNet, tokens, LoRA; the program trains tokens and LoRA jointly",
     "depth_control": "section 3: depth while training, none needed at inference (A.2)",
-    "learning_rate": "A.1",
+    "controlnet_text": "not given; the program shows it the tokens too",
+    "steps": "A.1: 10 epochs; the program resamples 10,000 items an epoch",
+    "learning_rate": "A.1; low for rank 4, 1e-4 is usual",
     "batch": "not given; from the program",
     "accumulate": "not given; from the program",
-    "schedule": "not given; constant in the program, whose warm-up was ignored",
+    "schedule": "not given; constant in the program",
+    "warmup": "not given; 500 in the program, which its schedule ignored",
+    "weight_decay": "not given; from the program",
+    "clip_norm": "not given; from the program",
     "precision": "A.1: fp16",
     "resize": "A.1: 512 x 512; the program squashes",
     "stride": "A.3: adjacent; the program's depth pairs are two frames apart",

@@ -1,0 +1,227 @@
+"""The stages of an adaptor put together: model, groups of frames, what is trained, what is written."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from accelerate import PartialState
+from diffusers import ControlNetModel
+
+from frameweave.clip.group import FrameGroup, GroupSource
+from frameweave.errors import InputError
+from frameweave.miniature.groups import WorldGroups
+from frameweave.model import depth as depth_model
+from frameweave.model.adaptor import FILE, Adaptor, architecture, load_adaptor
+from frameweave.model.card import Card
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
+from frameweave.model.lora import Lora, added_lora, pattern
+from frameweave.model.tokens import PrefixTokens
+from frameweave.progress import Progress
+from frameweave.training.batches import Batches
+from frameweave.training.cached import CachedGroups
+from frameweave.training.denoising import Denoiser
+from frameweave.training.depth_control import DepthControl
+from frameweave.training.fit import Plan, TrainStage
+from frameweave.training.folder import FolderGroups
+from frameweave.training.low_rank import LowRank, noise_levels
+from frameweave.training.options import TrainOptions
+from frameweave.training.shared_tokens import SharedTokens
+
+STAGES = ("depth", "tokens", "lora")
+ADAPTOR = "adaptor"
+_HELD_OUT_SEED = 1_000_003
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A stage, and what of it is not the loop's business."""
+
+    stage: TrainStage
+    lora: Lora | None = None
+    tokens: PrefixTokens | None = None
+
+
+class Workshop:
+    """The model and the groups of one run; builds its stages and writes what they made."""
+
+    def __init__(self, options: TrainOptions, progress: Progress) -> None:
+        self.options, self.progress = options, progress
+        self.model = load(
+            options.model, device=options.device, control=options.control, vision=options.vision
+        )
+        self._take_trained_control()
+        estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+        pixels = options.size or self.model.native
+        self.train_groups, self.held_out_groups = (
+            CachedGroups(
+                source, self.model, estimator, options.out / "cache", pixels, crop=options.resize == "crop"
+            )
+            for source in _sources(options)
+        )
+
+    @contextmanager
+    def built(self, name: str) -> Generator[Built, None, None]:
+        """The stage of that name, ready for the loop; the UNet is restored on leaving."""
+        options = self.options
+        state = PartialState()
+        t_range = (0.0, 1.0) if name == "depth" else options.t_range
+        levels = noise_levels(options) if name == "lora" else 1
+        batches, held_out = (
+            Batches(groups, self.model, opts, t_range, levels, rank, count)
+            for groups, opts, rank, count in (
+                (self.train_groups, options, state.process_index, state.num_processes),
+                (self.held_out_groups, replace(options, seed=options.seed + _HELD_OUT_SEED, batch=1), 0, 1),
+            )
+        )
+        tokens = None if name == "depth" or options.n_shared == 0 else self._tokens()
+        inner = replace(options, token_mode="always") if name == "tokens" else options
+        denoiser = Denoiser(self.model, inner, tokens, train_control=name == "depth")
+        if name == "depth":
+            yield Built(DepthControl(denoiser, batches, held_out))
+        elif name == "tokens":
+            yield Built(SharedTokens(denoiser, batches, held_out), tokens=tokens)
+        else:
+            with added_lora(
+                self.model.unet,
+                rank=options.rank,
+                alpha=options.alpha or options.rank,
+                layers=pattern(options.lora_blocks, options.lora_targets),
+                seed=options.seed,
+            ) as lora:
+                count = sum(weight.numel() for weight in lora.weights().values())
+                self.progress.note(
+                    f"LoRA on {len(lora.layers)} layers: {len(lora.weights())} tensors, {count:,} weights"
+                )
+                yield Built(LowRank(denoiser, lora, batches, held_out), lora, tokens)
+
+    def write(self, name: str, built: Built, steps: int) -> None:
+        """Write what `steps` optimiser steps of a stage made into the run folder."""
+        options = self.options
+        if name == "depth":
+            assert self.model.controlnet is not None
+            self.model.controlnet.save_pretrained(self._control_folder)
+            return
+        low, high = options.t_range
+        card = Card(
+            base=options.model,
+            architecture=architecture(self.model.unet),
+            rank=options.rank,
+            alpha=options.alpha or options.rank,
+            layers=pattern(options.lora_blocks, options.lora_targets),
+            low=low,
+            high=high,
+            tokens_low=low,
+            stride=options.vision_stride,
+            in_uncond=options.tokens_in_uncond,
+            form=options.tokens_form,
+            steps=steps,
+        )
+        lora = built.lora
+        weights = {} if lora is None else {key: weight.detach() for key, weight in lora.weights().items()}
+        folder = options.out / (ADAPTOR if name == "lora" else f"{name}/{ADAPTOR}")
+        Adaptor(weights, built.tokens, card).save(folder)
+
+    @property
+    def _control_folder(self) -> Path:
+        return self.options.out / "depth" / "controlnet"
+
+    def _take_trained_control(self) -> None:
+        """The ControlNet of this run's depth stage, when an earlier call has finished it."""
+        control = self.model.controlnet
+        if control is not None and (self._control_folder / "config.json").is_file():
+            trained = ControlNetModel.from_pretrained(self._control_folder, use_safetensors=True)
+            control.load_state_dict(trained.state_dict())
+
+    def _tokens(self) -> PrefixTokens:
+        """Those of an earlier stage in this run, or fresh ones."""
+        options = self.options
+        file = options.out / "tokens" / ADAPTOR / FILE
+        if file.is_file():
+            tokens = load_adaptor(str(file)).tokens
+            assert tokens is not None
+            return tokens.to(self.model.device)
+        if self.model.vision_tower is None:
+            raise InputError(
+                "the model has no vision tower for unshared tokens",
+                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --n-shared 0",
+            )
+        tokens = PrefixTokens(
+            options.n_shared,
+            int(self.model.unet.config["cross_attention_dim"]),
+            self.model.vision_tower.width,
+            stride=options.vision_stride,
+            std=options.tokens_std,
+            rng=torch.Generator().manual_seed(options.seed),
+        )
+        return tokens.to(self.model.device)
+
+
+def plan_of(stage: str, options: TrainOptions, device: torch.device) -> Plan:
+    """How a stage is trained under these settings."""
+    return Plan(
+        steps={"depth": options.depth_steps, "tokens": options.tokens_steps, "lora": options.steps}[stage],
+        learning_rate={
+            "depth": options.depth_learning_rate,
+            "tokens": options.tokens_learning_rate,
+            "lora": options.learning_rate,
+        }[stage],
+        warmup=options.warmup,
+        schedule=options.schedule,
+        weight_decay=options.weight_decay,
+        betas=(0.9, 0.999),
+        clip_norm=options.clip_norm,
+        ema=options.ema,
+        accumulate=options.accumulate,
+        precision=fastest_precision(device) if options.precision == "auto" else options.precision,
+        eight_bit=options.eight_bit,
+        save_minutes=options.save_minutes,
+        watch_every=options.watch_every,
+        norms_every=options.norms_every,
+    )
+
+
+def fastest_precision(device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
+    """bf16 where the hardware multiplies matrices in it, else fp16 on GPUs and fp32 on CPUs."""
+    if device.type == "cpu":
+        return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp16"
+
+
+def _sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """Groups to train on, and groups that are held out."""
+    frames, stride, seed = options.frames, options.stride, options.seed
+    if options.data == "world":
+        return (
+            WorldGroups(options.groups, frames, stride, seed),
+            WorldGroups(options.held_out, frames, stride, seed, "held-out"),
+        )
+    every = FolderGroups(Path(options.data), frames, stride, seed)
+    count = min(options.held_out, max(1, len(every) // 10))
+    if len(every) < 2:
+        raise InputError(
+            f"{options.data}: {len(every)} video, expected at least 2", hint="one video is held out"
+        )
+    cut = len(every) - count
+    return _Part(every, 0, cut), _Part(every, cut, len(every))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some consecutive groups of a source."""
+
+    source: GroupSource
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def key(self, index: int) -> str:
+        return self.source.key(self.start + index)
+
+    def group(self, index: int) -> FrameGroup:
+        return self.source.group(self.start + index)
