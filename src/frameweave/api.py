@@ -6,6 +6,7 @@ from frameweave.editors.base import load as load_editor
 from frameweave.editors.base import names as editor_names
 from frameweave.errors import (
     AdaptorMismatch,
+    CheckFailed,
     DataError,
     FrameweaveError,
     InputError,
@@ -13,16 +14,20 @@ from frameweave.errors import (
     ModelFolderError,
     RunError,
 )
+from frameweave.model.adaptor import Adaptor, load_adaptor
 from frameweave.model.backbone import Backbone, Condition, StableDiffusion
 from frameweave.model.depth import DepthEstimator
 from frameweave.model.depth import load as load_depth_estimator
 from frameweave.model.loading import load as load_model
+from frameweave.model.pipeline import windowed
 from frameweave.progress import SILENT, Progress
 
 __all__ = [
     "SILENT",
+    "Adaptor",
     "AdaptorMismatch",
     "Backbone",
+    "CheckFailed",
     "Clip",
     "Condition",
     "DataError",
@@ -38,10 +43,12 @@ __all__ = [
     "StableDiffusion",
     "VideoWriter",
     "editor_names",
+    "load_adaptor",
     "load_depth_estimator",
     "load_editor",
     "load_model",
     "probe",
     "read_frames",
+    "windowed",
     "working_size",
 ]

@@ -6,7 +6,8 @@ FrameweaveError             has a `hint`: what to do about it
 ├── AdaptorMismatch         an adaptor does not fit the model (exit code 2)
 ├── DataError               a data file is wrong; names file and line (exit code 2)
 ├── MissingExtra            an optional package is not installed (exit code 2)
-└── RunError                a run folder is taken, or cannot be resumed or written (exit code 2)
+├── RunError                a run folder is taken, or cannot be resumed or written (exit code 2)
+└── CheckFailed             a comparison is off by more than its tolerance (exit code 1)
 
 Each message says what was found and what was expected; the hint says what to do. Anything else
 that is raised is a bug and keeps its traceback.
@@ -18,6 +19,8 @@ from collections.abc import Sequence
 
 class FrameweaveError(Exception):
     """Base of all errors that are explained to the user in one line."""
+
+    exit_code = 2
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -61,3 +64,9 @@ class MissingExtra(FrameweaveError):
 
 class RunError(FrameweaveError):
     """A run folder is taken, or cannot be resumed or written."""
+
+
+class CheckFailed(FrameweaveError):
+    """A comparison is off by more than its tolerance: what was compared, and both numbers."""
+
+    exit_code = 1

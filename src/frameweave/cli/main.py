@@ -27,6 +27,8 @@ _COMMANDS = {
     "editors": ("List the editors and their settings.", "editors"),
     "doctor": ("Show versions, devices, memory, and what is missing.", "doctor --fast"),
     "rerun": ("Repeat a run from its run.toml.", "rerun runs/edit/run.toml --out runs/again"),
+    "export": ("Write an adaptor for other programs.", "export runs/train/adaptor --out runs/export"),
+    "verify": ("Check that an adaptor does the same everywhere.", "verify runs/train/adaptor"),
     "bench": ("Measure speed and memory, as ratios within one run.", "bench"),
 }
 _MINIATURE = {
@@ -92,7 +94,7 @@ def run() -> None:
     try:
         app.meta(exit_on_error=False, print_error=False)
     except FrameweaveError as error:
-        _fail(str(error), 2)
+        _fail(str(error), error.exit_code)
     except CycloptsError as error:
         _fail(" ".join(str(error).split()), 2)
     except KeyboardInterrupt:

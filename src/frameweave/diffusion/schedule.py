@@ -1,5 +1,6 @@
 """Noise levels: alpha_bar over the training timesteps, and the timesteps that a sampler visits."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,6 +114,23 @@ class Window:
     def active(self, timesteps: Sequence[float]) -> int:
         """How many of a sampler's timesteps lie inside."""
         return sum(t in self for t in timesteps)
+
+    def by_share(self, timesteps: Sequence[float]) -> "Window":
+        """The window of values that holds the same share of a sampler's steps (noisiest first).
+
+        Of n steps the first ceil((1 - low) n) lie inside, whatever their values, without the
+        floor((1 - high) n) before them; so at least one does.
+
+        >>> Window(0.9, 1.0).active([801, 601, 401, 201, 1])
+        0
+        >>> Window(0.9, 1.0).by_share([801, 601, 401, 201, 1]).active([801, 601, 401, 201, 1])
+        1
+        """
+        n = len(timesteps)  # rounded, since (1 - 0.7) * 10 is a little more than 3
+        start = math.floor(round((1 - self.high) * n, 9))
+        end = max(math.ceil(round((1 - self.low) * n, 9)), start + 1)
+        high = 1.0 if start == 0 else (timesteps[start] + 0.5) / self.T
+        return Window((timesteps[end - 1] + EDGE - 0.75) / self.T, high, self.T)
 
     @property
     def values(self) -> tuple[int, int]:

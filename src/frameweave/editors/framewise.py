@@ -49,7 +49,7 @@ class Framewise:
         levels = levels[len(levels) - max(1, round(self.strength * self.steps)) :]
         x_0 = backbone.encode(clip.frames)
         source_eps = prompt_eps(
-            backbone,
+            backbone.inverse,
             source_prompt,
             "",
             1.0,

@@ -130,13 +130,24 @@ def adapted(
         yield model
         return
     adaptor = load_adaptor(options.adaptor)
+    if adaptor.card.base != options.model:
+        progress.note(
+            f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
+            "make sure that they belong together"
+        )
     strength = options.adaptor_strength
     steps = int(getattr(editor, "steps", 0))
-    active = adaptor.active(model.schedule, steps)
-    warning = "" if active else "; WARNING: it does nothing, take more steps"
+    by_share = options.adaptor_window == "steps"
+    active = adaptor.active(model.schedule, steps, by_share=by_share)
+    warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
     progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
     with adaptor.on(
-        model, strength=None if strength is None else strength_in_range(strength), tokens=options.tokens
+        model,
+        strength=None if strength is None else strength_in_range(strength),
+        tokens=options.tokens,
+        in_inversion=options.adaptor_in_inversion,
+        vision_frame=options.vision_frame,
+        share_of=steps if by_share else None,
     ) as backbone:
         yield backbone
 

@@ -28,6 +28,12 @@ class ModelOptions:
     """How strongly the adaptor's LoRA acts; default: as the adaptor says, usually 0.5."""
     tokens: bool = False
     """Whether the adaptor's prompt tokens act too; the LoRA alone is what the paper uses."""
+    adaptor_in_inversion: bool = True
+    """Whether the adaptor acts while a source is inverted too, inside the same window."""
+    adaptor_window: Literal["value", "steps"] = "value"
+    """The adaptor's window: by timestep value, or the same share of the sampler's steps."""
+    vision_frame: Literal["own", "first"] = "own"
+    """The source frame that gives a frame its unshared tokens: its own, or the first for all."""
     dtype: Dtype = "fp32"
     """Precision of the networks."""
     device: str = "auto"
@@ -100,3 +106,37 @@ class DemoOptions:
     """The run folder."""
     overwrite: bool = False
     """Replace an earlier run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Settings of `frameweave export`."""
+
+    out: Path = Path("runs/export")
+    """The folder to write to."""
+    sampler: Literal["ddim", "dpmpp_2m_karras", "euler_a"] = "ddim"
+    """The sampler of the workflow, and the one whose steps the line for A1111 counts."""
+    steps: int = 20
+    """Noise levels of that sampler."""
+    strength: float | None = None
+    """How strongly the LoRA acts; default: as the adaptor says, usually 0.5."""
+    overwrite: bool = False
+    """Replace files of an earlier export in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """Settings of `frameweave verify`."""
+
+    model: str | None = None
+    """The model to verify with; default: the one that the adaptor was trained on."""
+    prompt: str = "a red car in the snow"
+    """What the picture shows that is made in both ways."""
+    steps: int = 20
+    """Noise levels of that picture."""
+    guidance: float = 7.5
+    """Classifier-free guidance of that picture."""
+    seed: int = 0
+    """Seed of its noise."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""

@@ -1,14 +1,13 @@
 """The adaptor: LoRA pairs and prompt tokens that act on a frozen model inside a window of noise levels."""
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -16,44 +15,16 @@ from torch import Tensor, nn
 from frameweave.atomic import staged
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError
-from frameweave.model.backbone import Backbone, Condition, Frames, Latents, TextStates, VisionStates
+from frameweave.model.adapted import Adapted, Gate, VisionFrame
+from frameweave.model.backbone import Backbone
+from frameweave.model.card import Card
+from frameweave.model.formats import write_layouts
 from frameweave.model.loading import MINIATURE, miniature_folder, refuse_pickle
 from frameweave.model.lora import added_lora
-from frameweave.model.tokens import PrefixTokens, concat_tokens
+from frameweave.model.tokens import PrefixTokens
 
 FILE = "adaptor.safetensors"
 _HEADER = "frameweave_adaptor"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """What an adaptor says of itself; stored in its file's header."""
-
-    base: str
-    """The model that it was trained on."""
-    architecture: str
-    """Widths of that model's UNet; see `architecture`."""
-    rank: int = 4
-    alpha: float = 4.0
-    layers: str
-    """Regular expression of the adapted layers."""
-    strength: float = 0.5
-    """How strongly the LoRA acts by default."""
-    low: float = 0.9
-    high: float = 1.0
-    """The window [low T, high T) of timestep values in which the LoRA acts."""
-    tokens_low: float = 0.9
-    """The tokens act in [tokens_low T, high T)."""
-    stride: int = 2
-    """Every how many patches become unshared tokens (Eq. 6)."""
-    in_uncond: bool = True
-    """Whether the negative branch gets the tokens too."""
-    steps: int = 0
-    """Optimiser steps of the LoRA stage."""
-
-    def window(self, T: int) -> Window:
-        """Where the LoRA acts on a schedule of T timesteps."""
-        return Window(self.low, self.high, T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +37,19 @@ class Adaptor:
 
     @contextmanager
     def in_unet(
-        self, unet: nn.Module, T: int, *, strength: float | None = None
-    ) -> Generator[None, None, None]:
+        self, unet: nn.Module, T: int, *, strength: float | None = None, window: Window | None = None
+    ) -> Generator[Gate, None, None]:
         """The LoRA on any UNet, switched by the timestep value of each call: the one mechanism of the window.
 
         Works for every loop that calls the UNet: the editors', the inversion's, a diffusers pipeline's.
+        `strength` and `window` replace the card's. The gate that is yielded can silence the LoRA.
         """
+        gate = Gate()
         if strength == 0 or not self.lora:  # the same as no LoRA
-            yield
+            yield gate
             return
         check_architecture(self.card, unet)
-        window, acting = self.card.window(T), [True]
+        inside, acting = window or self.card.window(T), [True]
         card = self.card
         with added_lora(
             unet, rank=card.rank, alpha=card.alpha, layers=card.layers, weights=self.lora
@@ -86,36 +59,66 @@ class Adaptor:
 
             def choose(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
                 t = args[1] if len(args) > 1 else kwargs["timestep"]
-                inside = float(t.flatten()[0] if isinstance(t, Tensor) else t) in window
-                if inside != acting[0]:
-                    lora.switch(inside)
-                    acting[0] = inside
+                act = gate.open and float(t.flatten()[0] if isinstance(t, Tensor) else t) in inside
+                if act != acting[0]:
+                    lora.switch(act)
+                    acting[0] = act
 
             hook = unet.register_forward_pre_hook(choose, with_kwargs=True)
             try:
-                yield
+                yield gate
             finally:
                 hook.remove()
 
     @contextmanager
     def on(
-        self, backbone: Backbone, *, strength: float | None = None, tokens: bool = True
-    ) -> Generator["Adapted", None, None]:
+        self,
+        backbone: Backbone,
+        *,
+        strength: float | None = None,
+        tokens: bool = True,
+        in_inversion: bool = True,
+        vision_frame: VisionFrame = "own",
+        share_of: int | None = None,
+    ) -> Generator[Adapted, None, None]:
         """The adapted backbone, to be used in place of the plain one while the block runs.
 
-        `strength` replaces the card's; with `tokens=False` only the LoRA acts. Raises
-        `AdaptorMismatch` when the adaptor belongs to another architecture.
+        `strength` replaces the card's; with `tokens=False` only the LoRA acts; without
+        `in_inversion` both are silent in the backbone's `inverse`. `vision_frame` says which source
+        frame gives a frame its unshared tokens. With `share_of`, a number of steps, the window is a
+        share of that many steps instead of timestep values. Raises `AdaptorMismatch` when the
+        adaptor belongs to another architecture.
         """
         check_architecture(self.card, backbone.unet)
-        with self.in_unet(backbone.unet, backbone.schedule.T, strength=strength):
-            yield Adapted(backbone, self.card, self.tokens if tokens else None)
+        schedule = backbone.schedule
+        window, tokens_window = self.card.window(schedule.T), self.card.tokens_window(schedule.T)
+        if share_of is not None:
+            timesteps = schedule.timesteps(share_of)
+            window, tokens_window = window.by_share(timesteps), tokens_window.by_share(timesteps)
+        with self.in_unet(backbone.unet, schedule.T, strength=strength, window=window) as gate:
+            yield Adapted(
+                backbone=backbone,
+                gate=gate,
+                tokens=self.tokens if tokens else None,
+                tokens_window=tokens_window,
+                in_uncond=self.card.in_uncond,
+                in_inversion=in_inversion,
+                vision_frame=vision_frame,
+            )
 
-    def active(self, schedule: Schedule, steps: int) -> int:
-        """How many of a sampler's steps lie in the window."""
-        return self.card.window(schedule.T).active(schedule.timesteps(steps))
+    def active(self, schedule: Schedule, steps: int, *, by_share: bool = False) -> int:
+        """How many of a sampler's steps lie in the window of values, or in the same share of the steps."""
+        window, timesteps = self.card.window(schedule.T), schedule.timesteps(steps)
+        return (window.by_share(timesteps) if by_share else window).active(timesteps)
 
     def save(self, folder: Path) -> None:
-        """Write `adaptor.safetensors` into a folder, atomically."""
+        """Write the adaptor into a folder, each file atomically.
+
+        `adaptor.safetensors` holds all of it. When there is a LoRA, it is written in the layouts of
+        diffusers and of kohya too (see `formats`).
+        """
+        if self.lora:
+            write_layouts(self.lora, self.card, folder)
         tensors = {f"lora.{name}": weight for name, weight in self.lora.items()}
         if self.tokens is not None:
             tensors |= {f"tokens.{name}": weight for name, weight in self.tokens.state_dict().items()}
@@ -124,16 +127,25 @@ class Adaptor:
             save_file(tensors, stage, {_HEADER: json.dumps(asdict(self.card))})
 
 
-def load_adaptor(name: str) -> Adaptor:
-    """Read "miniature" (the packaged one), a folder that `Adaptor.save` wrote, or its file.
+def adaptor_file(name: str) -> Path:
+    """Where the adaptor of that name lies: "miniature" (the packaged one), a folder, or its file.
 
-    Raises `ModelFolderError` when it is missing, damaged, a pickle, or no adaptor.
+    Raises `ModelFolderError` when it is missing or a pickle.
     """
     folder = miniature_folder().parent / "adaptor" if name == MINIATURE else Path(name)
     refuse_pickle(folder)
     file = folder / FILE if folder.is_dir() else folder
     if not file.is_file():
         raise ModelFolderError(f"{file}: not there", hint="give a folder that `frameweave train` wrote")
+    return file
+
+
+def load_adaptor(name: str) -> Adaptor:
+    """Read "miniature" (the packaged one), a folder that `Adaptor.save` wrote, or its file.
+
+    Raises `ModelFolderError` when it is missing, damaged, a pickle, or no adaptor.
+    """
+    file = adaptor_file(name)
     try:
         with safe_open(file, "pt") as opened:
             header = (opened.metadata() or {}).get(_HEADER)
@@ -190,75 +202,6 @@ def _tokens(tensors: dict[str, Tensor], stride: int) -> PrefixTokens | None:
     tokens = PrefixTokens(n_shared, width, vision, stride=stride, rng=torch.Generator())
     tokens.load_state_dict(state)
     return tokens.requires_grad_(False).eval()
-
-
-@dataclass(eq=False)
-class Adapted:
-    """A backbone whose text starts with the adaptor's tokens. Made by `Adaptor.on`."""
-
-    backbone: Backbone
-    card: Card
-    tokens: PrefixTokens | None
-    text_tokens: int = 0
-    """Length of the text without the prefix, once it is known."""
-
-    @property
-    def unet(self) -> nn.Module:
-        return self.backbone.unet
-
-    @property
-    def controlnet(self) -> nn.Module | None:
-        return self.backbone.controlnet
-
-    @property
-    def schedule(self) -> Schedule:
-        return self.backbone.schedule
-
-    @property
-    def vae_factor(self) -> int:
-        return self.backbone.vae_factor
-
-    @property
-    def channels(self) -> int:
-        return self.backbone.channels
-
-    @property
-    def multiple(self) -> int:
-        return self.backbone.multiple
-
-    @property
-    def native(self) -> int:
-        return self.backbone.native
-
-    def encode(self, frames: Frames) -> Latents:
-        return self.backbone.encode(frames)
-
-    def decode(self, x_0: Latents) -> Frames:
-        return self.backbone.decode(x_0)
-
-    def vision(self, frames: Frames) -> VisionStates:
-        return self.backbone.vision(frames)
-
-    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
-        return self.backbone.noise(shape, rng)
-
-    @torch.no_grad()
-    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
-        """The text after the shared tokens and, when there are source frames, each frame's own (Eq. 8)."""
-        text = self.backbone.condition(prompts, frames)
-        if self.tokens is None:
-            return text
-        tokens = self.tokens.to(text.states.device, text.states.dtype)
-        prefix = tokens(None if frames is None else self.backbone.vision(frames))
-        self.text_tokens = text.states.shape[2]
-        return replace(text, states=concat_tokens(prefix, text.states, in_uncond=self.card.in_uncond))
-
-    def eps(
-        self, x_t: Latents, t: int, states: TextStates, depth: Float[Tensor, "F 1 H W"] | None = None
-    ) -> Float[Tensor, "branches F C h w"]:
-        if self.tokens is not None and t not in Window(self.card.tokens_low, self.card.high, self.schedule.T):
-            states = states[:, :, -self.text_tokens :]
-        return self.backbone.eps(x_t, t, states, depth)
 
 
 def strength_in_range(strength: float) -> float:

@@ -70,6 +70,11 @@ class Backbone(Protocol):
         """The longer side, in pixels, at which the model was trained."""
         ...
 
+    @property
+    def inverse(self) -> "Backbone":
+        """The backbone to invert a source with; an adaptor may be silent in it."""
+        ...
+
     def encode(self, frames: Frames) -> Latents: ...
 
     def decode(self, x_0: Latents) -> Frames: ...
@@ -125,6 +130,10 @@ class StableDiffusion:
     @property
     def native(self) -> int:
         return int(self.unet.config["sample_size"]) * self.vae_factor
+
+    @property
+    def inverse(self) -> "StableDiffusion":
+        return self
 
     @torch.no_grad()
     def encode(self, frames: Frames) -> Latents:

@@ -55,7 +55,7 @@ def load(
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}", hint=f"choose from {', '.join(DTYPES)}")
     place = torch_device(device)
-    source, folder = _located(name)
+    source, folder = located(name)
     if folder is not None:
         _check_folder(folder)
     scheduler = _scheduler_config(source)
@@ -94,8 +94,11 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _located(name: str) -> tuple[str, Path | None]:
-    """Where to load from, and the local folder if it is one."""
+def located(name: str) -> tuple[str, Path | None]:
+    """Where to load a model from, and the local folder if it is one.
+
+    Raises `ModelFolderError` for a file, and for what is neither a folder nor like a hub id.
+    """
     folder = miniature_folder() if name == MINIATURE else Path(name)
     if folder.is_dir():
         return str(folder), folder
@@ -181,7 +184,7 @@ def _scheduler_config(source: str) -> dict[str, Any]:
 def _extra(kind: type[M], folder: Path | None, part: str, named: str | None) -> M | None:
     """A network beside the usual parts: the one named, or the model folder's own, or none."""
     if named is not None:
-        where, local = _located(named)
+        where, local = located(named)
         if local is not None:
             check_weights(local)
         return _weights(kind, where, "")

@@ -26,25 +26,27 @@ class Lora:
     layers: dict[str, LoraLayer]
     others: dict[str, tuple[str, ...]]
     """Adapters that were active on a layer before."""
+    name: str = NAME
+    """The adapter's name in peft."""
 
     def weights(self) -> dict[str, nn.Parameter]:
         """Each A (rank x in) and B (out x rank) under its peft name, `<layer>.lora_A.weight`."""
         named: dict[str, nn.Parameter] = {}
         for name, layer in self.layers.items():
             for half in ("lora_A", "lora_B"):
-                named[f"{name}.{half}.weight"] = getattr(layer, half)[NAME].weight
+                named[f"{name}.{half}.weight"] = getattr(layer, half)[self.name].weight
         return named
 
     def switch(self, on: bool, *, trainable: bool = False) -> None:
         """Let the pairs act, or be passed by without cost; other people's adapters stay as they are."""
         for name, layer in self.layers.items():
             others = list(self.others[name])
-            layer.set_adapter([*others, NAME] if on else others, inference_mode=not trainable)
+            layer.set_adapter([*others, self.name] if on else others, inference_mode=not trainable)
 
     def scale(self, strength: float) -> None:
         """W_0 x + strength * (alpha / rank) * B A x."""
         for layer in self.layers.values():
-            layer.set_scale(NAME, strength)
+            layer.set_scale(self.name, strength)
 
 
 def pattern(blocks: str, targets: str = TARGETS) -> str:
@@ -83,7 +85,7 @@ def added_lora(
     expected = {name for name, module in before.items() if re.fullmatch(layers, name) and _linear(module)}
     if not expected:
         raise InputError(f"no linear layer matches {layers}", hint="check lora_blocks and lora_targets")
-    others = {name: _active(module) for name, module in before.items()}
+    others = {name: active_adapters(module) for name, module in before.items()}
     elsewhere = {name: m for name, m in before.items() if isinstance(m, LoraLayer)}
     had_config = hasattr(unet, "peft_config")
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, init_lora_weights="gaussian")  # pyright: ignore[reportArgumentType]
@@ -92,7 +94,7 @@ def added_lora(
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # somebody else's LoRA
             torch.manual_seed(seed)
             inject_adapter_in_model(config, unet, NAME)
-        lora = Lora(_adapted(unet), others)
+        lora = Lora(lora_layers(unet, NAME), others)
         if lora.layers.keys() != expected:
             odd = sorted(lora.layers.keys() ^ expected)
             raise AdaptorMismatch(
@@ -125,15 +127,17 @@ def _linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or isinstance(getattr(module, "base_layer", None), nn.Linear)
 
 
-def _active(module: nn.Module) -> tuple[str, ...]:
+def active_adapters(module: object) -> tuple[str, ...]:
+    """The names of the adapters that act on a layer."""
     return tuple(module.active_adapters) if isinstance(module, LoraLayer) else ()
 
 
-def _adapted(unet: nn.Module) -> dict[str, LoraLayer]:
+def lora_layers(unet: nn.Module, name: str) -> dict[str, LoraLayer]:
+    """The layers that carry the adapter of that name."""
     return {
-        name: module
-        for name, module in unet.named_modules()
-        if isinstance(module, LoraLayer) and NAME in module.lora_A
+        place: module
+        for place, module in unet.named_modules()
+        if isinstance(module, LoraLayer) and name in module.lora_A
     }
 
 

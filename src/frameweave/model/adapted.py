@@ -1,0 +1,120 @@
+"""The adapted backbone: a backbone whose UNet carries an adaptor's LoRA and whose text its tokens."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from frameweave.diffusion.schedule import Schedule, Window
+from frameweave.model.backbone import Backbone, Condition, Frames, Latents, TextStates, VisionStates
+from frameweave.model.tokens import PrefixTokens, concat_tokens
+
+VisionFrame = Literal["own", "first"]
+
+
+@dataclass(eq=False)
+class Gate:
+    """Lets the LoRA on a UNet act inside its window, or not at all. Made by `Adaptor.in_unet`."""
+
+    open: bool = True
+
+    @contextmanager
+    def shut(self) -> Generator[None, None, None]:
+        """The LoRA is silent at every noise level while the block runs."""
+        before, self.open = self.open, False
+        try:
+            yield
+        finally:
+            self.open = before
+
+
+@dataclass(eq=False, kw_only=True)
+class Adapted:
+    """A backbone whose text starts with the adaptor's tokens. Made by `Adaptor.on`."""
+
+    backbone: Backbone
+    gate: Gate
+    tokens: PrefixTokens | None
+    tokens_window: Window
+    in_uncond: bool = True
+    """Whether the negative branch gets the tokens too."""
+    in_inversion: bool = True
+    """Whether `inverse` is adapted too."""
+    vision_frame: VisionFrame = "own"
+    """The source frame that gives a frame its unshared tokens: its own, or the first."""
+    silent: bool = False
+    """Whether the LoRA does not act in this view of the backbone."""
+    text_tokens: int = field(default=0, init=False)
+    """Length of the text without the prefix, once it is known."""
+
+    @property
+    def unet(self) -> nn.Module:
+        return self.backbone.unet
+
+    @property
+    def controlnet(self) -> nn.Module | None:
+        return self.backbone.controlnet
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.backbone.schedule
+
+    @property
+    def vae_factor(self) -> int:
+        return self.backbone.vae_factor
+
+    @property
+    def channels(self) -> int:
+        return self.backbone.channels
+
+    @property
+    def multiple(self) -> int:
+        return self.backbone.multiple
+
+    @property
+    def native(self) -> int:
+        return self.backbone.native
+
+    @property
+    def inverse(self) -> Backbone:
+        """This backbone, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
+        return self if self.in_inversion else replace(self, tokens=None, silent=True)
+
+    def encode(self, frames: Frames) -> Latents:
+        return self.backbone.encode(frames)
+
+    def decode(self, x_0: Latents) -> Frames:
+        return self.backbone.decode(x_0)
+
+    def vision(self, frames: Frames) -> VisionStates:
+        return self.backbone.vision(frames)
+
+    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
+        return self.backbone.noise(shape, rng)
+
+    @torch.no_grad()
+    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
+        """The text after the shared tokens and, when there are source frames, the unshared ones (Eq. 8)."""
+        text = self.backbone.condition(prompts, frames)
+        if self.tokens is None:
+            return text
+        if frames is not None and self.vision_frame == "first":
+            frames = frames[:1]
+        tokens = self.tokens.to(text.states.device, text.states.dtype)
+        prefix = tokens(None if frames is None else self.backbone.vision(frames))
+        self.text_tokens = text.states.shape[2]
+        return replace(text, states=concat_tokens(prefix, text.states, in_uncond=self.in_uncond))
+
+    def eps(
+        self, x_t: Latents, t: int, states: TextStates, depth: Float[torch.Tensor, "F 1 H W"] | None = None
+    ) -> Float[torch.Tensor, "branches F C h w"]:
+        if self.silent:
+            with self.gate.shut():
+                return self.backbone.eps(x_t, t, states, depth)
+        if self.tokens is not None and t not in self.tokens_window:
+            states = states[:, :, -self.text_tokens :]
+        return self.backbone.eps(x_t, t, states, depth)

@@ -1,0 +1,40 @@
+"""What an adaptor says of itself."""
+
+from dataclasses import dataclass
+
+from frameweave.diffusion.schedule import Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What an adaptor says of itself; stored in its file's header."""
+
+    base: str
+    """The model that it was trained on."""
+    architecture: str
+    """Widths of that model's UNet; see `adaptor.architecture`."""
+    rank: int = 4
+    alpha: float = 4.0
+    layers: str
+    """Regular expression of the adapted layers."""
+    strength: float = 0.5
+    """How strongly the LoRA acts by default."""
+    low: float = 0.9
+    high: float = 1.0
+    """The window [low T, high T) of timestep values in which the LoRA acts."""
+    tokens_low: float = 0.9
+    """The tokens act in [tokens_low T, high T)."""
+    stride: int = 2
+    """Every how many patches become unshared tokens (Eq. 6)."""
+    in_uncond: bool = True
+    """Whether the negative branch gets the tokens too."""
+    steps: int = 0
+    """Optimiser steps of the LoRA stage."""
+
+    def window(self, T: int) -> Window:
+        """Where the LoRA acts on a schedule of T timesteps."""
+        return Window(self.low, self.high, T)
+
+    def tokens_window(self, T: int) -> Window:
+        """Where the tokens act on a schedule of T timesteps."""
+        return Window(self.tokens_low, self.high, T)
