@@ -62,9 +62,8 @@ class Lines:
             now = time.monotonic()
             if now - shown > 10 and done != length:
                 left = f", {(now - start) * (length - done) / done:.0f} s left" if length else ""
-                self.note(
-                    f"{what}: {done} of {length or '?'} ({now - start:.0f} s{left})  {_figures(self._latest)}".rstrip()
-                )
+                at = f"{what}: {done} of {length or '?'} ({now - start:.0f} s{left})"
+                self.note(f"{at}  {_figures(self._latest)}".rstrip())
                 shown = now
         self.note(f"{what}: {done} in {time.monotonic() - start:.1f} s")
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from frameweave.cli import console
+from frameweave.errors import InputError
 
 
 def train(
@@ -95,31 +96,52 @@ def score(*, samples: int = 512, out: Path | None = None) -> None:
 
 
 def effect(
-    adaptor: str = "miniature",
-    /,
-    *,
+    *adaptors: str,
     clips: int = 64,
     tokens: bool = False,
-    strength: float | None = None,
+    editors: tuple[str, ...] = ("framewise", "text2video_zero"),
+    threads: int | None = None,
 ) -> None:
-    """Measure what an adaptor changes on held-out clips: the same seeds with and without it.
+    """Measure what adaptors change on held-out clips: the same seeds with and without them.
 
-    Example: `frameweave miniature effect runs/train/adaptor --clips 64`.
+    Example: `frameweave miniature effect miniature runs/train/adaptor@1.0 --clips 64`.
 
     Parameters
     ----------
-    adaptor
-        The packaged "miniature", or a folder that `frameweave train` wrote.
+    adaptors
+        The packaged "miniature" (default), or folders that `frameweave train` wrote; `@1.0` behind one is
+        a strength other than its own.
     clips
         How many clips to edit with each editor.
     tokens
-        Whether the adaptor's prompt tokens act too.
-    strength
-        How strongly the LoRA acts; default: as the adaptor says.
+        Whether the adaptors' prompt tokens act too.
+    editors
+        Which editors to measure.
+    threads
+        CPU threads; default: all cores.
     """
-    from frameweave.experiments.adaptor_effect import effect as job  # noqa: PLC0415 - torch must not slow --help
-    from frameweave.model.adaptor import load_adaptor  # noqa: PLC0415
+    import torch  # noqa: PLC0415 - torch must not slow --help
 
-    loaded = load_adaptor(adaptor)
-    for row in job(loaded, clips=clips, tokens=tokens, strength=strength, progress=console.progress()):
+    from frameweave.experiments.adaptor_effect import Variant  # noqa: PLC0415
+    from frameweave.experiments.adaptor_effect import effect as job  # noqa: PLC0415
+    from frameweave.model.adaptor import load_adaptor, strength_in_range  # noqa: PLC0415
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    variants: list[Variant] = []
+    for name in adaptors or ("miniature",):
+        folder, _, number = name.partition("@")
+        strength = strength_in_range(_number(number)) if number else None
+        variants.append(Variant(name, load_adaptor(folder), strength, tokens))
+    for row in job(variants, clips=clips, editors=editors, progress=console.progress()):
         console.result(**row)
+
+
+def _number(text: str) -> float:
+    """The number that a person wrote. Raises `InputError` when it is none."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(
+            f"strength {text!r}, expected a number", hint="write e.g. runs/train/adaptor@0.5"
+        ) from error

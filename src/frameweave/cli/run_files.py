@@ -1,6 +1,7 @@
 """`--from`: the settings of a run file or of a preset, as flags in front of those that were typed."""
 
 import dataclasses
+import typing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,16 @@ def expanded(tokens: tuple[str, ...], kind: type[Any]) -> list[str]:
         if isinstance(value, bool):
             added.append(flag if value else f"--no-{flag[2:]}")
             continue
-        for item in value if isinstance(value, list) else [value]:
-            added.append(f"{flag}={item}")
+        items = value if isinstance(value, list) else [value]
+        added += (
+            [flag, *map(str, items)] if _fixed_length(field.type) else [f"{flag}={item}" for item in items]
+        )
     return [*tokens, *added]
+
+
+def _fixed_length(kind: Any) -> bool:
+    """Whether a flag takes several values at once, as tuple[float, float] does."""
+    return typing.get_origin(kind) is tuple and ... not in typing.get_args(kind)
 
 
 def _given(tokens: tuple[str, ...]) -> str | None:

@@ -1,6 +1,8 @@
-"""What an adaptor changes on held-out clips of the world: the same seeds with and without it, in pairs."""
+"""What adaptors change on held-out clips of the world: the same seeds with and without, in pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,94 +25,147 @@ from frameweave.model.loading import load, miniature_folder
 from frameweave.progress import SILENT, Progress
 
 SEED = 7777
+EDITORS = ("framewise", "text2video_zero")
 _FRAMES, _STEPS = 4, 25
+_INVERTED_CORRELATION = 0.8  # of neighbours' noise after inversion; measured on these clips
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """An adaptor and how it is used."""
+
+    name: str
+    adaptor: Adaptor
+    strength: float | None = None
+    """Default: the adaptor's own."""
+    tokens: bool = False
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One edit of one clip, and what a perfect edit would give."""
+
+    drawn: Rendered
+    source_prompt: str
+    prompt: str
+    target: dict[str, str]
+    attribute: str
+    truth: Float[Tensor, "F 3 H W"]
+    seed: int
 
 
 def effect(
-    adaptor: Adaptor,
+    variants: Sequence[Variant],
     *,
     clips: int = 64,
-    editors: tuple[str, ...] = ("framewise", "text2video_zero"),
-    tokens: bool = False,
-    strength: float | None = None,
+    editors: Sequence[str] = EDITORS,
     progress: Progress = SILENT,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row per editor and measure: means without and with, and the paired difference.
+    """Yield one row per variant, editor and measure: means without and with, and the paired difference.
 
-    `warp error` is the mean absolute difference of neighbouring frames along the true flow where
-    the content stays visible (lower is better); `target reached` and `others kept` are the
-    judge's; `similarity in the window` is Sim (Eq. 2) of neighbours' decoder features at t = 951.
+    Measures, with an arrow for what is better:
+
+    - `warp error` (down): mean absolute difference of neighbouring frames along the true flow, where
+      the content stays visible.
+    - `similarity, shared noise` and `similarity, own noise` (up): Sim (Eq. 2) of neighbours' decoder
+      features at t = 951, under the same noise and under noise correlated as after an inversion.
+    - `target reached`, `others kept` (up): shares of frames in which the judge sees the changed
+      attribute as asked for, and the other three as they were.
+    - `log-probability` (up): of all four wanted attributes by the judge, mean over attributes.
+    - `PSNR to the true edit` (up), in dB: the world knows the perfect edit.
     """
-    model = load(device="cpu")
+    model, judge = load(device="cpu"), _judge()
+    scenes = sample_scenes(clips, seed=SEED, split="held-out")
+    seen: dict[tuple[str, str], dict[str, list[float]]] = {}  # of (variant or "", editor)
+    for index in progress.track(range(clips), "editing clips with and without"):
+        task = _task(scenes, index)
+        for variant in (None, *variants):
+            name = "" if variant is None else variant.name
+            with ExitStack() as stack:
+                backbone: Backbone = model
+                if variant is not None:
+                    use = variant.adaptor.on(model, strength=variant.strength, tokens=variant.tokens)
+                    backbone = stack.enter_context(use)
+                for editor in editors:
+                    measured = _measured(judge, _edited(editor, task, backbone), task)
+                    if editor == editors[0]:
+                        measured |= _similarities(model, backbone, task)
+                    lists = seen.setdefault((name, editor), {key: [] for key in measured})
+                    for key, value in measured.items():
+                        lists[key].append(value)
+    for variant in variants:
+        for editor in editors:
+            plain, adapted = seen["", editor], seen[variant.name, editor]
+            for measure, values in plain.items():
+                yield _row(variant.name, editor, measure, torch.tensor([values, adapted[measure]]))
+
+
+def _row(variant: str, editor: str, measure: str, pairs: Float[Tensor, "2 N"]) -> dict[str, Any]:
+    without, adapted = pairs.double()
+    change = adapted - without
+    return {
+        "adaptor": variant,
+        "editor": editor,
+        "measure": measure,
+        "without": f"{float(without.mean()):.5f}",
+        "with": f"{float(adapted.mean()):.5f}",
+        "difference": f"{float(change.mean()):+.5f} ± {1.96 * float(change.std()) / len(change) ** 0.5:.5f}",
+        "clips": len(change),
+    }
+
+
+def _judge() -> Judge:
     judge = Judge()
     weights = load_file(miniature_folder() / "judge/model.safetensors")
     judge.load_state_dict({key: value.float() for key, value in weights.items()})
-    judge.eval()
-    scenes = sample_scenes(clips, seed=SEED, split="held-out")
-    measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for index in progress.track(range(clips), "editing clips with and without"):
-        drawn = render_clip(scenes[index], _FRAMES)
-        target, attribute = _edit(scenes, index)
-        for name in editors:
-            both: list[dict[str, float]] = []
-            for on in (False, True):
-                with adaptor.on(model, strength=strength if on else 0.0, tokens=tokens and on) as backbone:
-                    prompts = phrase(scenes.words(index)), phrase(target)
-                    frames = _edited(name, drawn, prompts, backbone, index)
-                    seen = _judged(judge, frames, target, attribute)
-                    seen["warp error"] = warp_error(frames, drawn)
-                    if name == editors[0]:
-                        seen["similarity in the window"] = _similarity(model, backbone, drawn, phrase(target))
-                    both.append(seen)
-            for measure in both[0]:
-                measured.setdefault((name, measure), []).append((both[0][measure], both[1][measure]))
-    for (name, measure), pairs in measured.items():
-        yield _row(name, measure, torch.tensor(pairs, dtype=torch.float64))
+    return judge.eval()
 
 
-def _row(editor: str, measure: str, pairs: Float[Tensor, "N 2"]) -> dict[str, Any]:
-    change = pairs[:, 1] - pairs[:, 0]
-    half = 1.96 * float(change.std()) / len(pairs) ** 0.5
-    return {
-        "editor": editor,
-        "measure": measure,
-        "without": f"{float(pairs[:, 0].mean()):.5f}",
-        "with": f"{float(pairs[:, 1].mean()):.5f}",
-        "difference": f"{float(change.mean()):+.5f} ± {half:.5f}",
-        "clips": len(pairs),
-    }
-
-
-def _edit(scenes: Scenes, index: int) -> tuple[dict[str, str], str]:
-    """The target's words: one attribute changed, each kind in turn."""
+def _task(scenes: Scenes, index: int) -> _Task:
+    """One attribute changed, each kind in turn."""
     attribute = list(ATTRIBUTES)[index % len(ATTRIBUTES)]
     words = scenes.words(index)
     others = [word for word in ATTRIBUTES[attribute] if word != words[attribute]]
-    return words | {attribute: others[index % len(others)]}, attribute
+    target = words | {attribute: others[index % len(others)]}
+    return _Task(
+        render_clip(scenes[index], _FRAMES),
+        phrase(words),
+        phrase(target),
+        target,
+        attribute,
+        render_clip(scenes[index].edited(**{attribute: target[attribute]}), _FRAMES).frames,
+        index,
+    )
 
 
-def _edited(
-    name: str, drawn: Rendered, prompts: tuple[str, str], backbone: Backbone, seed: int
-) -> Float[Tensor, "F 3 H W"]:
+def _edited(name: str, task: _Task, backbone: Backbone) -> Float[Tensor, "F 3 H W"]:
     editor = base.make(name, {"steps": _STEPS})
-    low, high = drawn.depth.amin(), drawn.depth.amax()
+    depth = task.drawn.depth
+    low, high = depth.amin(), depth.amax()
     return editor.edit(
-        Clip.of(drawn.frames),
-        prompts[1],
+        Clip.of(task.drawn.frames),
+        task.prompt,
         backbone,
-        source_prompt=prompts[0],
-        depth=(drawn.depth - low) / (high - low) if editor.needs_depth else None,
-        rng=torch.Generator().manual_seed(seed),
+        source_prompt=task.source_prompt,
+        depth=(depth - low) / (high - low) if editor.needs_depth else None,
+        rng=torch.Generator().manual_seed(task.seed),
     ).frames
 
 
-def _judged(judge: Judge, frames: Tensor, target: dict[str, str], attribute: str) -> dict[str, float]:
-    named = judge.name(frames)
-    hits = {
-        key: float((named[key] == ATTRIBUTES[key].index(word)).float().mean()) for key, word in target.items()
+@torch.no_grad()
+def _measured(judge: Judge, frames: Float[Tensor, "F 3 H W"], task: _Task) -> dict[str, float]:
+    logits = judge(frames)
+    wanted = {key: ATTRIBUTES[key].index(word) for key, word in task.target.items()}
+    hits = {key: float((logits[key].argmax(-1) == index).float().mean()) for key, index in wanted.items()}
+    chances = [float(logits[key].log_softmax(-1)[:, index].mean()) for key, index in wanted.items()]
+    kept = [hit for key, hit in hits.items() if key != task.attribute]
+    return {
+        "warp error": warp_error(frames, task.drawn),
+        "PSNR to the true edit": float(-10 * torch.log10(((frames - task.truth) ** 2).mean())),
+        "target reached": hits[task.attribute],
+        "others kept": sum(kept) / len(kept),
+        "log-probability": sum(chances) / len(chances),
     }
-    kept = [hit for key, hit in hits.items() if key != attribute]
-    return {"target reached": hits[attribute], "others kept": sum(kept) / len(kept)}
 
 
 def warp_error(frames: Float[Tensor, "F 3 H W"], drawn: Rendered) -> float:
@@ -126,12 +181,18 @@ def warp_error(frames: Float[Tensor, "F 3 H W"], drawn: Rendered) -> float:
 
 
 @torch.no_grad()
-def _similarity(model: StableDiffusion, backbone: Backbone, drawn: Rendered, prompt: str) -> float:
+def _similarities(model: StableDiffusion, backbone: Backbone, task: _Task) -> dict[str, float]:
     t = 951
-    x_0 = model.encode(drawn.frames)
-    noise = torch.randn(x_0[:1].shape, generator=torch.Generator().manual_seed(0)).expand_as(x_0)
-    x_t = model.schedule.add_noise(x_0, noise, t)
-    with collected(model.unet, decoder_layers(model.unet)) as features:
-        backbone.eps(x_t, t, backbone.condition([prompt], drawn.frames).states)
-        taken = features.take()
-    return float(torch.stack([sim(F_l[:-1], F_l[1:]).mean() for F_l in taken]).mean())
+    x_0 = model.encode(task.drawn.frames)
+    rng = torch.Generator().manual_seed(0)
+    shared, own = (torch.randn(n, *x_0.shape[1:], generator=rng) for n in (1, len(x_0)))
+    states = backbone.condition([task.prompt], task.drawn.frames).states
+    found: dict[str, float] = {}
+    for name, c in (("shared", 1.0), ("own", _INVERTED_CORRELATION)):
+        x_t = model.schedule.add_noise(x_0, c**0.5 * shared + (1 - c) ** 0.5 * own, t)
+        with collected(model.unet, decoder_layers(model.unet)) as features:
+            backbone.eps(x_t, t, states)
+            maps = features.take()
+        means = [sim(F_l[:-1], F_l[1:]).mean() for F_l in maps]
+        found[f"similarity, {name} noise"] = float(torch.stack(means).mean())
+    return found

@@ -16,7 +16,6 @@ from frameweave.miniature.groups import WorldGroups
 from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import FILE, Adaptor, architecture, load_adaptor
 from frameweave.model.card import Card
-from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
 from frameweave.model.lora import Lora, added_lora, pattern
 from frameweave.model.tokens import PrefixTokens

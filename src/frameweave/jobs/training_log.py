@@ -1,7 +1,5 @@
 """What a training run tells: log.jsonl, live figures for the bar, tensorboard and wandb when asked for."""
 
-from typing import Any
-
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 from accelerate.utils import is_tensorboard_available, is_wandb_available
 

@@ -42,6 +42,8 @@ class Adapted:
     tokens_window: Window
     in_uncond: bool = True
     """Whether the negative branch gets the tokens too."""
+    form: Literal["branch", "sequence"] = "branch"
+    """How tokens and text are joined (Eq. 8)."""
     in_inversion: bool = True
     """Whether `inverse` is adapted too."""
     vision_frame: VisionFrame = "own"
@@ -80,7 +82,7 @@ class Adapted:
         return self.backbone.native
 
     @property
-    def inverse(self) -> Backbone:
+    def inverse(self) -> "Adapted":
         """This backbone, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
         return self if self.in_inversion else replace(self, tokens=None, silent=True)
 
@@ -107,7 +109,8 @@ class Adapted:
         tokens = self.tokens.to(text.states.device, text.states.dtype)
         prefix = tokens(None if frames is None else self.backbone.vision(frames))
         self.text_tokens = text.states.shape[2]
-        return replace(text, states=concat_tokens(prefix, text.states, in_uncond=self.in_uncond))
+        states = concat_tokens(prefix, text.states, in_uncond=self.in_uncond, form=self.form)
+        return replace(text, states=states.expand(len(text.states), -1, -1, -1))
 
     def eps(
         self, x_t: Latents, t: int, states: TextStates, depth: Float[torch.Tensor, "F 1 H W"] | None = None
@@ -116,5 +119,12 @@ class Adapted:
             with self.gate.shut():
                 return self.backbone.eps(x_t, t, states, depth)
         if self.tokens is not None and t not in self.tokens_window:
-            states = states[:, :, -self.text_tokens :]
+            states = self._text(states)
         return self.backbone.eps(x_t, t, states, depth)
+
+    def _text(self, states: TextStates) -> TextStates:
+        """Each branch's own text out of states with tokens."""
+        if self.form == "branch":
+            return states[:, :, -self.text_tokens :]
+        texts = states[:, :, -len(states) * self.text_tokens :].unflatten(2, (len(states), -1))
+        return torch.stack([own[:, branch] for branch, own in enumerate(texts)])

@@ -102,6 +102,7 @@ class Adaptor:
                 tokens=self.tokens if tokens else None,
                 tokens_window=tokens_window,
                 in_uncond=self.card.in_uncond,
+                form=self.card.form,
                 in_inversion=in_inversion,
                 vision_frame=vision_frame,
             )

@@ -1,6 +1,7 @@
 """What an adaptor says of itself."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from frameweave.diffusion.schedule import Window
 
@@ -28,6 +29,8 @@ class Card:
     """Every how many patches become unshared tokens (Eq. 6)."""
     in_uncond: bool = True
     """Whether the negative branch gets the tokens too."""
+    form: Literal["branch", "sequence"] = "branch"
+    """How tokens and text are joined (Eq. 8); see `tokens.concat_tokens`."""
     steps: int = 0
     """Optimiser steps of the LoRA stage."""
 

@@ -219,7 +219,7 @@ def _term_norms(
             norms[key] = 0.0
             continue
         grads = torch.autograd.grad(state.scaler.scale(term), weights, retain_graph=True, allow_unused=True)
-        squares = [grad.float().square().sum() for grad in grads if grad is not None]
+        squares = [grad.float().square().sum() for grad in grads if grad is not None]  # pyright: ignore
         norms[key] = float(torch.stack(squares).sum().sqrt()) / state.scaler.get_scale()
     return norms
 

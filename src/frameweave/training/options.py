@@ -57,7 +57,7 @@ class TrainOptions:
     temporal_weight: float = 0.01
     """lambda of Eq. 9."""
     temporal_range: tuple[float, float] = (0.9, 1.0)
-    """Share of T in which the temporal term counts."""
+    """Share of T in which the temporal term counts: two numbers."""
     first_order_weight: float = 0.0
     """Weight of an added term 1 - similarity."""
     noise_sharing: Literal["shared", "mixed", "independent"] = "shared"
@@ -65,13 +65,13 @@ class TrainOptions:
     noise_correlation: float = 0.8
     """Correlation of neighbours' noise when it is mixed; inverted latents of the Miniature have 0.8."""
     t_range: tuple[float, float] = (0.9, 1.0)
-    """Share of T from which timesteps are drawn."""
+    """Share of T from which timesteps are drawn: two numbers."""
     n_shared: int = 4
     """Number of shared tokens."""
     tokens_std: float = 0.02
     """Standard deviation of the fresh shared tokens; 0.1414 reads Eq. 4's 0.02 as a variance."""
     tokens_form: Literal["branch", "sequence"] = "branch"
-    """Tokens before the text of each guidance branch, or Eq. 8 to the letter: one sequence of all branches."""
+    """Tokens before the text of each guidance branch, or Eq. 8 to the letter: all in one sequence."""
     vision_stride: int = 2
     """Every how many patches become unshared tokens."""
     vision_frame: Literal["random", "own", "first"] = "random"
@@ -173,7 +173,7 @@ PROVENANCE = {
     "t_range": "A.1: only [0.9T, T] is sampled; Eq. 9 is defined for all t",
     "n_shared": "not given; 4 in the program's training, 8 in its tests",
     "tokens_std": "Eq. 4: N(0, 0.02), standard deviation as in the program, or variance",
-    "tokens_form": "Eq. 8 joins everything in one sequence, which leaves no guidance; the program, each branch",
+    "tokens_form": "Eq. 8 joins all in one sequence, which leaves no guidance; the program does not",
     "tokens_in_uncond": "Eq. 8 does not say; the program gives them to both branches",
     "vision": "Eq. 5, which CLIP is not said; ViT-B/32 before the last norm in the program; L/14 works too",
     "vision_stride": "Eq. 6, s not given; 2 in the program's training, 1 in its tests",
