@@ -13,11 +13,11 @@ def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert report == run / "report.html"
     for attribute in EDITS:
-        for name in (*EDITORS, "perfect"):
+        for name in (*EDITORS, *(f"{editor}-adaptor" for editor in EDITORS), "perfect"):
             assert probe(run / f"{attribute}-{name}.mp4").frames == 2
             assert (run / f"{attribute}-{name}.png").is_file()
     assert probe(run / "source.mp4").frames == 2
     assert probe(run / "comparison.gif").frames in (0, 2)
     text = report.read_text(encoding="utf-8")
-    assert text.count("<video") == len(EDITS) * (len(EDITORS) + 2)
+    assert text.count("<video") == len(EDITS) * (2 * len(EDITORS) + 2)
     assert read_run(run)["result"]["report"] == "report.html"

@@ -1,16 +1,21 @@
 """Training jobs from end to end on a tiny model: every stage, resuming, a folder of videos, refusals."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from frameweave.errors import DataError, InputError, RunError
+from frameweave.errors import DataError, InputError, MissingExtra, RunError
 from frameweave.jobs.edit import edit
 from frameweave.jobs.options import EditOptions
+from frameweave.jobs.stages import Workshop
 from frameweave.jobs.train import train
 from frameweave.model.adaptor import load_adaptor
+from frameweave.progress import SILENT
+from frameweave.run import read_run
 from frameweave.training.options import PROVENANCE, TrainOptions
 from videos import colour_ramp, write_video
 
@@ -40,12 +45,19 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: Path) -> None:
-    done = train(("depth", "tokens", "lora"), replace(options, preview_every=4))
+    done = train(("depth", "tokens", "lora"), replace(options, preview_every=4, norms_every=4))
     assert done.figures["lora_held_out_noise"] > 0
     assert (options.out / "depth" / "controlnet" / "config.json").is_file()
     assert (options.out / "lora" / "preview-000004.png").is_file()
-    log = (options.out / "log.jsonl").read_text().splitlines()
-    assert len(log) == 1 + 2 + 4
+    log = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [line["stage"] for line in log] == ["depth", "tokens", "tokens", *["lora"] * 4]
+    assert log[-1]["gradient_norm_noise"] > 0
+    assert log[-1]["gradient_norm_temporal"] > 0
+    assert "gradient_norm_noise" not in log[-2]
+    assert {"groups_per_second", "rate", "noise", "temporal", "held_out_similarity"} <= log[-1].keys()
+    result = read_run(options.out)["result"]
+    assert result["seconds"] == pytest.approx(done.seconds)
+    assert result["peak_bytes"] > 2**20
     adaptor = load_adaptor(str(options.out / "adaptor"))
     assert adaptor.card.steps == 4
     assert any(float(w.abs().max()) > 0 for key, w in adaptor.lora.items() if "lora_B" in key)
@@ -83,8 +95,38 @@ def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path)
     with pytest.raises(DataError, match=r"short\.mp4: 2 frames, expected at least 3"):
         train(("lora",), replace(options, data=str(folder), out=tmp_path / "c"))
     (folder / "short.mp4").unlink()
-    done = train(("lora",), replace(options, data=str(folder), n_shared=0, out=tmp_path / "d"))
-    assert load_adaptor(str(done.folder / "adaptor")).tokens is None
+    train(("lora",), replace(options, data=str(folder), n_shared=0, out=tmp_path / "d"))
+    assert load_adaptor(str(tmp_path / "d" / "adaptor")).tokens is None
+
+
+def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> None:
+    train(("depth",), replace(options, depth_learning_rate=0.1))
+    file = options.out / "depth" / "controlnet" / "diffusion_pytorch_model.safetensors"
+    trained = load_file(file)
+    fresh = Workshop(replace(options, out=options.out / "elsewhere"), SILENT).model.controlnet
+    taken = Workshop(options, SILENT).model.controlnet
+    assert fresh is not None
+    assert taken is not None
+    name = "controlnet_mid_block.weight"
+    assert torch.equal(taken.state_dict()[name].contiguous(), trained[name].contiguous())
+    assert not torch.equal(fresh.state_dict()[name].contiguous(), trained[name].contiguous())
+
+
+def test_tensorboard_gets_every_figure(options: TrainOptions) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(("lora",), replace(options, n_shared=0, tensorboard=True, steps=2))
+    board = event_accumulator.EventAccumulator(str(options.out / "tensorboard" / "lora"))
+    board.Reload()
+    log = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    for name in ("noise", "gradient_norm", "held_out_similarity"):
+        written = {event.step: event.value for event in board.Scalars(name)}
+        assert written == pytest.approx({line["step"]: line[name] for line in log if name in line}, rel=1e-4)
+
+
+def test_a_missing_tracker_is_named(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frameweave.jobs.training_log.is_wandb_available", lambda: False)
+    with pytest.raises(MissingExtra, match=r"wandb is not installed; pip install 'frameweave\[wandb\]'"):
+        train(("lora",), replace(options, n_shared=0, wandb=True, steps=2))
 
 
 def test_wrong_settings_are_refused(options: TrainOptions) -> None:

@@ -139,6 +139,21 @@ def test_the_learning_rate_warms_up_and_the_terms_are_told(tmp_path: Path) -> No
     assert steps[-1].watched.keys() == {"norm"}
 
 
+def test_each_terms_own_gradient_is_measured_and_changes_nothing(tmp_path: Path) -> None:
+    plan = Plan(steps=4, warmup=1, precision="fp32", norms_every=2)
+    steps = trained(Regression(), plan, tmp_path / "measured")
+    assert [set(step.term_norms) for step in steps] == [set(), {"squared", "absolute"}] * 2
+    trained(Regression(), Plan(steps=1, warmup=1, precision="fp32"), tmp_path / "one")
+    stage = Regression()
+    stage.module.load_state_dict(
+        {k[8:]: v for k, v in state(tmp_path / "one").items() if k[:8] == "weights/"}, strict=False
+    )
+    stage.module.train()
+    stage.loss(1)["absolute"].backward()
+    norm = torch.stack([p.grad.norm() for p in stage.module.parameters() if p.grad is not None]).norm()
+    assert steps[1].term_norms["absolute"] == pytest.approx(float(norm), rel=1e-4)
+
+
 def test_accumulated_gradients_are_those_of_the_mean_loss(tmp_path: Path) -> None:
     plan = Plan(steps=1, warmup=1, accumulate=2, precision="fp32", clip_norm=1e9)
     (step,) = trained(Regression(), plan, tmp_path)

@@ -10,6 +10,7 @@ from frameweave.clip.group import FrameGroup
 from frameweave.errors import InputError
 from frameweave.model import depth as depth_model
 from frameweave.model.backbone import StableDiffusion
+from frameweave.model.features import collected
 from frameweave.model.loading import load
 from frameweave.model.lora import added_lora, pattern
 from frameweave.model.tokens import PrefixTokens
@@ -133,6 +134,58 @@ def test_outside_its_range_the_temporal_term_is_zero(groups: CachedGroups, model
         terms = LowRank(Denoiser(model, OPTIONS, tokens()), lora, batches, batches).loss(0)
         assert float(terms["temporal"].detach()) == 0
         assert float(terms["noise"].detach()) > 0
+
+
+def test_equation_9_by_hand(groups: CachedGroups, model: StableDiffusion) -> None:
+    batches = Batches(groups, model, OPTIONS, (0.9, 1.0))
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        stage = LowRank(Denoiser(model, OPTIONS, None), lora, batches, batches)
+        terms, batch = stage.loss(0), batches(0)
+        with collected(model.unet, stage.layers) as features, torch.no_grad():
+            eps_hat = stage.denoiser(batch, batch.text)
+            maps = features.take()
+    temporal = 0.0
+    for F_l in maps:
+        for group in F_l.unflatten(0, (2, 3)):
+            s = torch.nn.functional.cosine_similarity(group[1:], group[:-1], dim=-1).mean(1)
+            temporal += float((s[1] - s[0]) ** 2) / 2  # one term, mean over two groups, sum over layers
+    assert float(terms["noise"].detach()) == pytest.approx(
+        float(((eps_hat - batch.eps) ** 2).mean()), rel=1e-4
+    )
+    assert float(terms["temporal"].detach()) == pytest.approx(0.01 * temporal, rel=1e-3)
+
+
+def test_mixed_noise_is_correlated_as_asked(groups: CachedGroups, model: StableDiffusion) -> None:
+    mixed = replace(OPTIONS, noise_sharing="mixed", noise_correlation=0.8)
+    batches = Batches(groups, model, mixed, (0.9, 1.0))
+    eps = torch.cat([batches(step).eps.unflatten(0, (2, 3)) for step in range(8)]).flatten(2)
+    correlations = torch.stack([torch.corrcoef(group)[0, 1] for group in eps])
+    assert float(correlations.mean()) == pytest.approx(0.8, abs=0.02)
+    assert float(eps.std()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_caption_is_drawn_or_always_the_same(groups: CachedGroups, model: StableDiffusion) -> None:
+    fish = model.condition(["a blue fish"]).states[0, 0]
+
+    def share(**changes: object) -> float:
+        options = replace(OPTIONS, text_drop=0.0, **changes)  # pyright: ignore
+        batches = Batches(groups, model, options, (0.9, 1.0))
+        texts = [batches(step).text[::3] for step in range(8)]
+        return float(torch.cat([(text == fish).all(-1).all(-1).float() for text in texts]).mean())
+
+    assert share(caption=1) == share(caption=9) == 1
+    assert share(caption=0) == 0
+    assert 0 < share() < 1
+
+
+def test_equation_8_to_the_letter_is_one_sequence(groups: CachedGroups, model: StableDiffusion) -> None:
+    batch = Batches(groups, model, OPTIONS, (0.9, 1.0))(0)
+    lengths = {
+        form: Denoiser(model, replace(OPTIONS, tokens_form=form), tokens()).states(batch).shape[1]
+        for form in ("branch", "sequence")
+    }
+    text = batch.text.shape[1]
+    assert lengths == {"branch": 12 + text, "sequence": 12 + 2 * text}
 
 
 def test_checkpointing_and_control_change_nothing_or_something(

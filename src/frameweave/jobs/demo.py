@@ -1,6 +1,8 @@
-"""The demo: a bundled clip, edited in four ways by each editor, with a report."""
+"""The demo: a bundled clip, edited in four ways by each editor, without and with the adaptor; a report."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from frameweave.jobs.pictures import grid, write_slice
 from frameweave.miniature.clips import HeldOutClip, held_out_clips
 from frameweave.miniature.grammar import phrase
 from frameweave.model import depth as depth_model
+from frameweave.model.adaptor import Adaptor, load_adaptor
+from frameweave.model.backbone import Backbone
 from frameweave.model.loading import MINIATURE, load
 from frameweave.progress import SILENT, Progress
 from frameweave.report.page import Panel, Row, write_page
@@ -34,39 +38,56 @@ class _Made:
 
     attribute: str
     editor: str
+    adapted: bool
     clip: Clip
+
+    @property
+    def title(self) -> str:
+        return f"{self.editor} + adaptor" if self.adapted else self.editor
+
+    @property
+    def file(self) -> str:
+        return f"{self.attribute}-{self.editor}{'-adaptor' if self.adapted else ''}"
 
 
 def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
-    """Edit the first bundled clip by every prompt with every editor; return the report's path."""
+    """Edit the first bundled clip by every prompt with every editor, without and with the adaptor.
+
+    Returns the report's path.
+    """
     run = Run.start(options.out, "demo", options, overwrite=options.overwrite)
     held_out = held_out_clips()[0]
     seconds: dict[str, float] = {}
     start = time.perf_counter()
-    model = load(MINIATURE)
+    model, adaptor = load(MINIATURE), load_adaptor(MINIATURE)
     estimator = depth_model.load(MINIATURE)
     source = Clip.read(held_out.path, frames=options.frames)
     assert estimator is not None
     depth = estimator.estimate(source.frames)
     seconds["load"] = round(time.perf_counter() - start, 2)
     made: list[_Made] = []
+    active = adaptor.active(model.schedule, options.steps)
+    progress.note(f"the adaptor acts in {active} of {options.steps} steps")
     for editor_name in EDITORS:
-        start = time.perf_counter()
         editor = base.make(editor_name, {"steps": options.steps})
-        for attribute, word in EDITS.items():
-            prompt = _prompt(held_out, attribute, word)
-            progress.note(f"{editor_name}: {prompt}")
-            clip = editor.edit(
-                source,
-                prompt,
-                model,
-                source_prompt=held_out.caption,
-                depth=depth if editor.needs_depth else None,
-                rng=torch.Generator().manual_seed(options.seed),
-                progress=progress,
-            )
-            made.append(_Made(attribute, editor_name, clip))
-        seconds[f"{editor_name}, {len(EDITS)} edits"] = round(time.perf_counter() - start, 2)
+        for adapted in (False, True):
+            start = time.perf_counter()
+            with _backbone(model, adaptor if adapted else None) as backbone:
+                for attribute, word in EDITS.items():
+                    prompt = _prompt(held_out, attribute, word)
+                    progress.note(f"{editor_name}{' with the adaptor' if adapted else ''}: {prompt}")
+                    clip = editor.edit(
+                        source,
+                        prompt,
+                        backbone,
+                        source_prompt=held_out.caption,
+                        depth=depth if editor.needs_depth else None,
+                        rng=torch.Generator().manual_seed(options.seed),
+                        progress=progress,
+                    )
+                    made.append(_Made(attribute, editor_name, adapted, clip))
+            took = round(time.perf_counter() - start, 2)
+            seconds[f"{made[-1].title}, {len(EDITS)} edits"] = took
     rows = _written(options.out, held_out, source, made)
     run.finish({"report": "report.html", "seconds": seconds})
     return write_page(
@@ -74,11 +95,21 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         title="Frameweave demo",
         intro=(
             f"The source shows {held_out.caption}; the model never saw this combination. Each row is one "
-            "prompt. Since the clip comes from a procedural world, the perfect edit is known and shown last."
+            f"prompt, without and with the adaptor, which acts in {active} of {options.steps} steps. Since the "
+            "clip comes from a procedural world, the perfect edit is known and shown last."
         ),
         rows=rows,
         animation="comparison.gif",
     )
+
+
+@contextmanager
+def _backbone(model: Backbone, adaptor: Adaptor | None) -> Generator[Backbone, None, None]:
+    if adaptor is None:
+        yield model
+    else:
+        with adaptor.on(model, tokens=False) as backbone:
+            yield backbone
 
 
 def _prompt(held_out: HeldOutClip, attribute: str, word: str) -> str:
@@ -95,16 +126,16 @@ def _written(folder: Path, held_out: HeldOutClip, source: Clip, made: list[_Made
         results = [one for one in made if one.attribute == attribute]
         panels = [
             original,
-            *(_panel(folder, f"{attribute}-{one.editor}", one.clip, one.editor) for one in results),
+            *(_panel(folder, one.file, one.clip, one.title) for one in results),
             _panel(folder, f"{attribute}-perfect", truth, "perfect edit"),
         ]
         rows.append(Row(_TITLES[attribute], _prompt(held_out, attribute, word), tuple(panels)))
         sheet += [
             ("source", source),
-            *((f"{word}: {one.editor}", one.clip) for one in results),
+            *((f"{word}: {one.title}", one.clip) for one in results),
             (f"{word}: perfect", truth),
         ]
-    grid(sheet, columns=len(EDITORS) + 2).write(folder / "comparison.gif")
+    grid(sheet, columns=2 * len(EDITORS) + 2).write(folder / "comparison.gif")
     return rows
 
 

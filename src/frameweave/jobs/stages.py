@@ -111,6 +111,7 @@ class Workshop:
             rank=options.rank,
             alpha=options.alpha or options.rank,
             layers=pattern(options.lora_blocks, options.lora_targets),
+            strength=options.strength,
             low=low,
             high=high,
             tokens_low=low,

@@ -24,7 +24,7 @@ from frameweave.training.options import TrainOptions
 
 _MINE = (
     "threads", "tensorboard", "wandb", "out", "watch_every", "norms_every", "preview_every", "save_minutes",
-    "stages",
+    "stages", "strength",
 )  # fmt: skip
 """Settings that may change when a run goes on: they do not change its numbers."""
 

@@ -122,7 +122,7 @@ class Adapted:
             states = self._text(states)
         return self.backbone.eps(x_t, t, states, depth)
 
-    def _text(self, states: TextStates) -> TextStates:
+    def _text(self, states: TextStates) -> Float[torch.Tensor, "branches _ text D"]:
         """Each branch's own text out of states with tokens."""
         if self.form == "branch":
             return states[:, :, -self.text_tokens :]

@@ -44,6 +44,8 @@ class TrainOptions:
     """Blocks of the UNet with LoRA: down, mid, up joined by "+", or all."""
     lora_targets: str = r"attn[12]\.to_(q|k|v|out\.0)"
     """Regular expression of the adapted layers within a block."""
+    strength: float = 0.5
+    """How strongly the finished LoRA acts by default; it is trained at 1."""
     temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
     """Eq. 3 over frames at one noise level, over two noise levels of a pair, both, or neither."""
     temporal_reduce: Literal["token", "map"] = "token"
@@ -160,6 +162,7 @@ PROVENANCE = {
     "alpha": "Eq. 1 gives none; the rank, as in the published program",
     "lora_targets": "Eq. 1 says q, k, v; the output projection is in the published program",
     "lora_blocks": 'A.1: "the downsampling block"; the published program adapted all blocks',
+    "strength": "A.2: integrated at 50 %; added while it runs, no weight is changed",
     "temporal_mode": "Eq. 3 compares frames; the published program two noise levels of a pair",
     "temporal_reduce": "Eq. 2 leaves it open; per token is what the program's comments intend",
     "temporal_layers": "section 3, (l, b) unspecified; the program took eight decoder self-attentions",
