@@ -14,7 +14,7 @@ from videos import colour_ramp, write_video
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
 COMMANDS = [
-    "edit", "generate", "demo", "editors", "doctor", "rerun", "bench",
+    "edit", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
     "train", "train depth", "train tokens", "train lora", "train all",
     "miniature", "miniature train", "miniature score", "miniature world", "miniature effect",
 ]  # fmt: skip

@@ -14,6 +14,8 @@ def test_shared_tokens_have_standard_deviation_0_02() -> None:
     drawn = init_T_share(500, 200, torch.Generator().manual_seed(0))
     assert float(drawn.std()) == pytest.approx(0.02, rel=0.01)
     assert float(drawn.mean()) == pytest.approx(0, abs=2e-4)
+    read_as_variance = init_T_share(500, 200, torch.Generator().manual_seed(0), std=0.02**0.5)
+    assert float(read_as_variance.var()) == pytest.approx(0.02, rel=0.02)
 
 
 def test_subsampling_keeps_cls_and_every_second_patch() -> None:

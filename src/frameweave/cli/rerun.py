@@ -8,8 +8,9 @@ from frameweave.errors import InputError
 from frameweave.jobs.options import DemoOptions, EditOptions, GenerateOptions
 from frameweave.run import read_run
 from frameweave.settings import from_table
+from frameweave.training.options import TrainOptions
 
-_KINDS = {"edit": EditOptions, "generate": GenerateOptions, "demo": DemoOptions}
+_KINDS = {"edit": EditOptions, "generate": GenerateOptions, "demo": DemoOptions, "train": TrainOptions}
 
 
 def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> None:
@@ -24,17 +25,20 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
     out
         Another run folder; default: the one that the run used.
     overwrite
-        Replace an earlier run in that folder.
+        Replace an earlier run in that folder; a training run goes on instead.
     """
     tables = read_run(run)
     command = tables.get("command", "")
     if command not in _KINDS:
         raise InputError.unknown(f"command in {run}:", str(command), list(_KINDS))
     options = from_table(_KINDS[command], tables.get("settings", {}), where=str(run))
-    options = replace(options, out=out or options.out, overwrite=overwrite)
+    options = replace(options, out=out or options.out)
+    if not isinstance(options, TrainOptions):
+        options = replace(options, overwrite=overwrite)
     given = tables.get("input", {})
     from frameweave.jobs import demo as demo_job  # noqa: PLC0415 - torch must not slow --help
     from frameweave.jobs import edit as edit_job  # noqa: PLC0415
+    from frameweave.jobs import train as train_job  # noqa: PLC0415
 
     match options:
         case EditOptions():
@@ -43,5 +47,8 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
         case GenerateOptions():
             done = edit_job.generate(given["prompt"], options, progress=console.progress())
             console.result(video=str(done.video), seconds=done.seconds)
+        case TrainOptions():
+            trained = train_job.train(tuple(given["stages"]), options, progress=console.progress())
+            console.result(folder=str(options.out), **trained.figures)
         case DemoOptions():
             console.result(report=str(demo_job.demo(options, progress=console.progress())))

@@ -95,8 +95,8 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         title="Frameweave demo",
         intro=(
             f"The source shows {held_out.caption}; the model never saw this combination. Each row is one "
-            f"prompt, without and with the adaptor, which acts in {active} of {options.steps} steps. Since the "
-            "clip comes from a procedural world, the perfect edit is known and shown last."
+            f"prompt, without and with the adaptor, which acts in {active} of {options.steps} steps. Since "
+            "the clip comes from a procedural world, the perfect edit is known and shown last."
         ),
         rows=rows,
         animation="comparison.gif",
