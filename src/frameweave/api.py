@@ -1,6 +1,7 @@
 """The public face: everything that a program needs to edit a clip."""
 
 from frameweave.clip import Clip, VideoWriter, probe, read_frames, working_size
+from frameweave.diffusion.schedule import Window
 from frameweave.editors.base import Editor, Generator
 from frameweave.editors.base import load as load_editor
 from frameweave.editors.base import names as editor_names
@@ -19,6 +20,7 @@ from frameweave.model.backbone import Backbone, Condition, StableDiffusion
 from frameweave.model.depth import DepthEstimator
 from frameweave.model.depth import load as load_depth_estimator
 from frameweave.model.loading import load as load_model
+from frameweave.model.loading import miniature_folder
 from frameweave.model.pipeline import windowed
 from frameweave.progress import SILENT, Progress
 
@@ -42,11 +44,13 @@ __all__ = [
     "RunError",
     "StableDiffusion",
     "VideoWriter",
+    "Window",
     "editor_names",
     "load_adaptor",
     "load_depth_estimator",
     "load_editor",
     "load_model",
+    "miniature_folder",
     "probe",
     "read_frames",
     "windowed",
