@@ -15,7 +15,7 @@ from videos import colour_ramp, write_video
 COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
 COMMANDS = [
     "edit", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
-    "train", "train depth", "train tokens", "train lora", "train all",
+    "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
     "miniature", "miniature train", "miniature score", "miniature world", "miniature effect",
 ]  # fmt: skip
 
@@ -45,7 +45,7 @@ def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> No
     done = call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     assert f"frameweave {command}" in done.stdout
-    if command not in ("miniature", "train"):
+    if command not in ("miniature", "train", "plan"):
         assert f"Example: frameweave {command}" in done.stdout
     assert " torch\n" not in done.stderr
 

@@ -6,47 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from frameweave.clip import Clip
 from frameweave.editors.framewise import Framewise
-from frameweave.miniature.grammar import train_tokenizer
 from frameweave.model.loading import load
-from tests_shared import SD
-
-
-def save_full_size(folder: Path) -> None:
-    """SD 1.5's configs with random weights, in fp16."""
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(folder / "tokenizer")
-    tokenizer.model_max_length = 77
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            block_out_channels=(128, 256, 512, 512),
-            layers_per_block=2,
-            latent_channels=4,
-            sample_size=512,
-        ),
-        text_encoder=CLIPTextModel(
-            CLIPTextConfig(
-                hidden_size=768,
-                intermediate_size=3072,
-                num_hidden_layers=12,
-                num_attention_heads=12,
-                projection_dim=768,
-            )
-        ),
-        tokenizer=tokenizer,
-        unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
-        scheduler=DDIMScheduler(**SD, clip_sample=False),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.to(torch.float16).save_pretrained(folder)
+from full_size import save_full_size
 
 
 @pytest.mark.slow

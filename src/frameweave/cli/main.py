@@ -44,11 +44,14 @@ _TRAIN = {
     "all": ("Train several stages in order.", "train all --stages tokens --stages lora"),
 }
 train = App(name="train", help="Train an adaptor; goes on where an earlier call stopped.")
+_PLAN = {"train": ("Tell memory and time of a training run.", "plan train --from paper --stages lora")}
+plan = App(name="plan", help="Tell what a run will take, before it is started.")
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
 _FUNCTIONS = {"all": "every"}  # where the command's name would hide a built-in
 for _parent, _module, _commands in (
     (app, "frameweave.cli.{0}", _COMMANDS),
     (train, "frameweave.cli.train", _TRAIN),
+    (plan, "frameweave.cli.plan", _PLAN),
     (miniature, "frameweave.cli.miniature", _MINIATURE),
 ):
     for _name, (_help, _example) in _commands.items():
@@ -59,6 +62,7 @@ for _parent, _module, _commands in (
             help_epilogue=f"Example: frameweave {_example}",
         )
 app.command(train)
+app.command(plan)
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 
@@ -81,7 +85,7 @@ def _meta(
         Write progress and result as JSON lines on standard output.
     """
     console.choose(quiet=quiet, json_lines=json)
-    if tokens[:1] == ("train",):
+    if tokens[:1] in (("train",), ("plan",)):
         tokens = tuple(expanded(tokens, TrainOptions))
     app(tokens, exit_on_error=False, print_error=False)
 

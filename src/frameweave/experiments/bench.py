@@ -4,8 +4,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -17,6 +16,8 @@ import torch
 
 from frameweave.clip import Clip, VideoWriter, read_frames
 from frameweave.editors import base
+from frameweave.experiments.bench_training import adaptor_row, training_rows
+from frameweave.experiments.paired import paired, row, seconds
 from frameweave.miniature.scene import sample_scenes
 from frameweave.miniature.world import render_clip
 from frameweave.model.backbone import StableDiffusion
@@ -35,39 +36,26 @@ def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[
     for name in ("framewise", "text2video_zero"):
         progress.note(f"editing with {name}")
         yield _editing(model, name, repeats)
-    seconds = 2 if quick else 10
-    progress.note(f"reading and writing {seconds} s of 720p")
+    progress.note("training steps")
+    yield from training_rows(3 if quick else 15)
+    progress.note("editing with the adaptor")
+    yield adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)
+    length = 2 if quick else 10
+    progress.note(f"reading and writing {length} s of 720p")
     with tempfile.TemporaryDirectory() as folder:
-        yield _video_speed(Path(folder), seconds, repeats)
-        yield _video_memory(Path(folder), seconds)
-
-
-def _row(figure: str, value: float, bar: str) -> dict[str, Any]:
-    return {"figure": figure, "value": round(value, 3), "bar": bar}
-
-
-def _paired(ours: Callable[[], object], floor: Callable[[], object], repeats: int) -> float:
-    """Median of ours over floor, measured in turns after one warm-up each."""
-    for job in (ours, floor):
-        job()
-    return median(_seconds(ours) / _seconds(floor) for _ in range(repeats))
-
-
-def _seconds(job: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
+        yield _video_speed(Path(folder), length, repeats)
+        yield _video_memory(Path(folder), length)
 
 
 def _import_time() -> dict[str, Any]:
     """`import frameweave` beside a bare interpreter."""
     command = [sys.executable, "-c"]
     runs = [
-        _seconds(lambda: subprocess.run([*command, "import frameweave"], check=True))
-        - _seconds(lambda: subprocess.run([*command, "pass"], check=True))
+        seconds(lambda: subprocess.run([*command, "import frameweave"], check=True))
+        - seconds(lambda: subprocess.run([*command, "pass"], check=True))
         for _ in range(7)
     ]
-    return _row("import frameweave, seconds", median(runs), "< 0.1")
+    return row("import frameweave, seconds", median(runs), "< 0.1")
 
 
 def _world_speed() -> dict[str, Any]:
@@ -75,9 +63,9 @@ def _world_speed() -> dict[str, Any]:
     torch.set_num_threads(1)
     scenes = sample_scenes(32, seed=0)
     render_clip(scenes[:2], 16)
-    seconds = _seconds(lambda: render_clip(scenes, 16))
+    took = seconds(lambda: render_clip(scenes, 16))
     torch.set_num_threads(threads)
-    return _row("world, frames per second on one core", 512 / seconds, "> 300")
+    return row("world, frames per second on one core", 512 / took, "> 300")
 
 
 def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
@@ -97,7 +85,7 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
                 model.eps(x, t, one)
             model.eps(x, t, two, depth)
 
-    return _row(f"{name}: edit over bare UNet forwards", _paired(edit, forwards, repeats), "<= 1.10")
+    return row(f"{name}: edit over bare UNet forwards", paired(edit, forwards, repeats), "<= 1.10")
 
 
 def _source(path: Path, seconds: int) -> Path:
@@ -130,12 +118,12 @@ def _copy_by_hand(source: Path, target: Path) -> None:
 
 def _video_speed(folder: Path, seconds: int, repeats: int) -> dict[str, Any]:
     source = _source(folder / "source.mp4", seconds)
-    ratio = _paired(
+    ratio = paired(
         lambda: _copy(source, folder / "ours.mp4"),
         lambda: _copy_by_hand(source, folder / "hand.mp4"),
         repeats,
     )
-    return _row("720p read and write over a plain PyAV loop", ratio, "<= 1.2")
+    return row("720p read and write over a plain PyAV loop", ratio, "<= 1.2")
 
 
 def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
@@ -151,7 +139,7 @@ def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
             text=True,
         )
         peaks.append(int(done.stdout))
-    return _row("720p copy: peak memory at ten times the length over once", peaks[1] / peaks[0], "<= 1.1")
+    return row("720p copy: peak memory at ten times the length over once", peaks[1] / peaks[0], "<= 1.1")
 
 
 def copy_peak(source: str, target: str) -> None:

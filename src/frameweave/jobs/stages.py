@@ -59,7 +59,7 @@ class Workshop:
             CachedGroups(
                 source, self.model, estimator, options.out / "cache", pixels, crop=options.resize == "crop"
             )
-            for source in _sources(options)
+            for source in sources(options)
         )
 
     @contextmanager
@@ -191,7 +191,7 @@ def fastest_precision(device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp16"
 
 
-def _sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
     """Groups to train on, and groups that are held out."""
     frames, stride, seed = options.frames, options.stride, options.seed
     if options.data == "world":

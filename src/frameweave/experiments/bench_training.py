@@ -1,0 +1,107 @@
+"""Speed of training and of the adaptor, as ratios: the published way, the bare UNet, no adaptor."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from frameweave.clip import Clip
+from frameweave.diffusion.losses import noise_loss
+from frameweave.editors.framewise import Framewise
+from frameweave.experiments.paired import paired, row
+from frameweave.miniature.groups import WorldGroups
+from frameweave.miniature.scene import sample_scenes
+from frameweave.miniature.world import render_clip
+from frameweave.model.adaptor import load_adaptor
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.features import collected
+from frameweave.model.loading import load
+from frameweave.model.lora import added_lora, pattern
+from frameweave.model.tokens import PrefixTokens
+from frameweave.training.batches import Batches, position
+from frameweave.training.cached import CachedGroups
+from frameweave.training.denoising import Denoiser
+from frameweave.training.low_rank import LowRank, noise_levels
+from frameweave.training.options import TrainOptions
+
+# The published program's item: two frames, each at two noise levels, tokens before the text.
+_OPTIONS = TrainOptions(
+    frames=2, batch=2, accumulate=1, temporal_mode="noise", token_mode="always", vision_drop=0.0
+)
+
+
+def training_rows(repeats: int) -> Iterator[dict[str, Any]]:
+    """One micro-step of stage 3 (forward and backward) against two others, in turns."""
+    model = load(device="cpu")
+    assert model.vision_tower is not None
+    width = int(model.unet.config["cross_attention_dim"])
+    tokens = PrefixTokens(4, width, model.vision_tower.width, stride=2, rng=torch.Generator().manual_seed(0))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora,
+    ):
+        source = WorldGroups(4, frames=2)
+        groups = CachedGroups(source, model, None, Path(folder), model.native)
+        batches = Batches(groups, model, _OPTIONS, (0.9, 1.0), noise_levels(_OPTIONS))
+        stage = LowRank(Denoiser(model, _OPTIONS, tokens), lora, batches, batches)
+        taken = [source.group(position(k, len(source), _OPTIONS.seed)).frames for k in range(_OPTIONS.batch)]
+        frames = torch.cat([frames for frames in taken for _level in range(batches.levels)])
+
+        def ours() -> None:
+            torch.stack(list(stage.loss(0).values())).sum().backward()
+
+        def published() -> None:
+            _published(stage, model, frames)
+
+        def bare() -> None:
+            batch = batches(0)
+            states = stage.denoiser.states(batch)
+            noise_loss(model.unet(batch.x_t, batch.t, states, return_dict=False)[0], batch.eps).backward()
+
+        yield row("training step: the published way over ours", paired(published, ours, repeats), ">= 1.5")
+        yield row("training step: ours over the bare UNet's", paired(ours, bare, repeats), "<= 1.25")
+
+
+def _published(stage: LowRank, model: StableDiffusion, frames: Tensor) -> None:
+    """Each frame encoded and looked at once per noise level; gradient through the ControlNet."""
+    assert model.controlnet is not None
+    assert stage.denoiser.tokens is not None
+    batch = stage.batches(0)
+    x_0, a = model.encode(frames), model.schedule.alpha_bar[batch.t][:, None, None, None]
+    x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * batch.eps
+    states = torch.cat([stage.denoiser.tokens(model.vision(frames)), batch.text], dim=1)
+    picture = batch.depth.expand(-1, 3, -1, -1)
+    down, mid = model.controlnet(x_t, batch.t, states, controlnet_cond=picture, return_dict=False)
+    with collected(model.unet, stage.layers) as features:
+        eps_hat = model.unet(
+            x_t,
+            batch.t,
+            states,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=mid,
+            return_dict=False,
+        )[0]
+        maps = features.take()
+    loss = F.mse_loss(eps_hat.float(), batch.eps) + _OPTIONS.temporal_weight * stage.temporal(maps, batch)
+    loss.backward()
+
+
+def adaptor_row(repeats: int, *, frames: int, steps: int) -> dict[str, Any]:
+    """An edit with the adaptor in its window over the same edit without it."""
+    model, adaptor = load(device="cpu"), load_adaptor("miniature")
+    clip = Clip.of(render_clip(sample_scenes(1, seed=1), frames).frames)
+    editor = Framewise(steps=steps)
+
+    def plain() -> None:
+        editor.edit(clip, "a red duck in the snow", model, rng=torch.Generator().manual_seed(0))
+
+    def adapted() -> None:
+        with adaptor.on(model, tokens=False) as backbone:
+            editor.edit(clip, "a red duck in the snow", backbone, rng=torch.Generator().manual_seed(0))
+
+    name = f"{steps}-step edit: with the adaptor over without"
+    return row(name, paired(adapted, plain, repeats), "<= 1.03")
