@@ -131,9 +131,9 @@ def _written(folder: Path, held_out: HeldOutClip, source: Clip, made: list[_Made
         ]
         rows.append(Row(_TITLES[attribute], _prompt(held_out, attribute, word), tuple(panels)))
         sheet += [
-            ("source", source),
-            *((f"{word}: {one.title}", one.clip) for one in results),
-            (f"{word}: perfect", truth),
+            (f"source, for {word}", source),
+            *((one.title, one.clip) for one in results),
+            ("perfect edit", truth),
         ]
     grid(sheet, columns=2 * len(EDITORS) + 2).write(folder / "comparison.gif")
     return rows

@@ -133,7 +133,7 @@ def _probed(stage: str, options: TrainOptions) -> Probe:
     with tempfile.TemporaryDirectory() as folder:
         small = replace(
             options,
-            groups=min(options.groups, 2 * options.batch),
+            groups=min(options.groups, _STEPS * options.batch),  # so that every step meets new captions
             held_out=_HELD_OUT,
             accumulate=1,
             norms_every=0,
