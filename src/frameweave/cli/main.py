@@ -8,9 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from frameweave import __version__
 from frameweave.cli import console
-from frameweave.cli.run_files import expanded
 from frameweave.errors import FrameweaveError
-from frameweave.training.options import TrainOptions
 
 app = App(
     name="frameweave",
@@ -86,6 +84,9 @@ def _meta(
     """
     console.choose(quiet=quiet, json_lines=json)
     if tokens[:1] in (("train",), ("plan",)):
+        from frameweave.cli.run_files import expanded  # noqa: PLC0415 - other commands start without it
+        from frameweave.training.options import TrainOptions  # noqa: PLC0415
+
         tokens = tuple(expanded(tokens, TrainOptions))
     app(tokens, exit_on_error=False, print_error=False)
 
