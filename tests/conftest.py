@@ -16,9 +16,10 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from frameweave.clip import Clip  # noqa: E402
+from frameweave.model.adaptor import Adaptor  # noqa: E402
 from frameweave.model.backbone import StableDiffusion  # noqa: E402
 from frameweave.model.loading import load  # noqa: E402
-from tiny import save_tiny  # noqa: E402
+from tiny import new_adaptor, save_tiny  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,11 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> StableDiffusion:
     return load(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def adaptor(tiny: StableDiffusion) -> Adaptor:
+    return new_adaptor(tiny)
 
 
 @pytest.fixture

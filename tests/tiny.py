@@ -20,6 +20,11 @@ from transformers import (
 
 from frameweave.miniature.depth import new_estimator
 from frameweave.miniature.grammar import train_tokenizer
+from frameweave.model.adaptor import Adaptor, architecture
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.card import Card
+from frameweave.model.lora import added_lora, pattern
+from frameweave.model.tokens import PrefixTokens
 
 WIDTH = 16
 
@@ -100,3 +105,21 @@ def save_tiny(folder: Path) -> None:
             layer.weight.data.mul_(3)
             layer.bias.data.fill_(1)
     estimator.save_pretrained(folder / "depth_estimator")
+
+
+def new_adaptor(tiny: StableDiffusion, *, rank: int = 4, alpha: float = 4.0, base: str = "tiny") -> Adaptor:
+    """Random LoRA pairs on the down blocks, strong enough to show, and three shared tokens."""
+    layers, rng = pattern("down"), torch.Generator().manual_seed(5)
+    with added_lora(tiny.unet, rank=rank, alpha=alpha, layers=layers) as lora:
+        weights = {key: 0.3 * torch.randn(w.shape, generator=rng) for key, w in lora.weights().items()}
+    tokens = PrefixTokens(3, WIDTH, 12, stride=2, rng=rng).requires_grad_(False)
+    card = Card(base=base, architecture=architecture(tiny.unet), layers=layers, rank=rank, alpha=alpha)
+    return Adaptor(weights, tokens, card)
+
+
+def prediction(unet: torch.nn.Module, t: float | torch.Tensor) -> torch.Tensor:
+    """The UNet's output for two fixed inputs and texts."""
+    rng = torch.Generator().manual_seed(3)
+    x, text = torch.randn(2, 4, 16, 16, generator=rng), torch.randn(2, 5, WIDTH, generator=rng)
+    with torch.no_grad():
+        return unet(x, t, text, return_dict=False)[0]

@@ -73,3 +73,18 @@ def test_the_window_decides_by_value() -> None:
     window = Window(0.5, 0.6, 100)
     assert [t for t in range(100) if t in window] == list(range(49, 60))
     assert window.values == (50, 59)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 8, 10, 20, 30, 50, 999, 1000])
+@pytest.mark.parametrize(("low", "high"), [(0.9, 1.0), (0.7, 1.0), (0.5, 0.8), (0.0, 1.0)])
+def test_a_window_by_share_holds_that_share_of_the_steps(steps: int, low: float, high: float) -> None:
+    timesteps = Schedule(torch.linspace(0.999, 0.005, 1000), 1.0).timesteps(steps)
+    window = Window(low, high).by_share(timesteps)
+    first = -(-round(1000 * (1 - low)) * steps // 1000) or 1
+    skipped = round(1000 * (1 - high)) * steps // 1000
+    assert [t for t in timesteps if t in window] == timesteps[skipped:first]
+
+
+def test_a_window_by_share_takes_fractions() -> None:
+    timesteps = [999.0, 946.4211, 893.8421, 841.2632]
+    assert Window().by_share(timesteps).active(timesteps) == 1

@@ -10,50 +10,33 @@ from torch import Tensor
 from frameweave.clip import Clip
 from frameweave.editors import base
 from frameweave.errors import AdaptorMismatch, ModelFolderError
-from frameweave.model.adaptor import FILE, Adaptor, Card, architecture, load_adaptor
+from frameweave.model.adaptor import FILE, Adaptor, load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
-from frameweave.model.lora import added_lora, pattern
-from frameweave.model.tokens import PrefixTokens
-
-
-@pytest.fixture(scope="module")
-def adaptor(tiny: StableDiffusion) -> Adaptor:
-    layers, rng = pattern("down"), torch.Generator().manual_seed(5)
-    with added_lora(tiny.unet, rank=4, alpha=4, layers=layers) as lora:
-        weights = {key: 0.3 * torch.randn(w.shape, generator=rng) for key, w in lora.weights().items()}
-    tokens = PrefixTokens(3, 16, 12, stride=2, rng=rng).requires_grad_(False)
-    return Adaptor(weights, tokens, Card(base="tiny", architecture=architecture(tiny.unet), layers=layers))
-
-
-def out(unet: torch.nn.Module, t: float) -> Tensor:
-    rng = torch.Generator().manual_seed(3)
-    x, text = torch.randn(2, 4, 16, 16, generator=rng), torch.randn(2, 5, 16, generator=rng)
-    with torch.no_grad():
-        return unet(x, t, text, return_dict=False)[0]
+from tiny import prediction
 
 
 @pytest.mark.parametrize("t", [999, 950, 901, 899.5, torch.tensor(950), torch.tensor([950, 950])])
 def test_inside_the_window_the_lora_acts(tiny: StableDiffusion, adaptor: Adaptor, t: float) -> None:
-    plain = out(tiny.unet, t)
+    plain = prediction(tiny.unet, t)
     with adaptor.in_unet(tiny.unet, 1000):
-        assert not torch.equal(out(tiny.unet, t), plain)
+        assert not torch.equal(prediction(tiny.unet, t), plain)
 
 
 def test_outside_the_window_nothing_changes_bit_for_bit(tiny: StableDiffusion, adaptor: Adaptor) -> None:
-    plain = {t: out(tiny.unet, t) for t in (981, 881, 1)}
+    plain = {t: prediction(tiny.unet, t) for t in (981, 881, 1)}
     with adaptor.in_unet(tiny.unet, 1000):
         for t in (981, 881, 981, 1):
-            assert torch.equal(out(tiny.unet, t), plain[t]) == (t < 899)
-    assert torch.equal(out(tiny.unet, 981), plain[981])
+            assert torch.equal(prediction(tiny.unet, t), plain[t]) == (t < 899)
+    assert torch.equal(prediction(tiny.unet, 981), plain[981])
     assert not tiny.unet._forward_pre_hooks
 
 
 def test_half_strength_is_half_of_the_low_rank_term(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     with adaptor.in_unet(tiny.unet, 1000, strength=0.5):
-        half = out(tiny.unet, 950)
+        half = prediction(tiny.unet, 950)
     halved = {key: w * (0.5 if "lora_B" in key else 1) for key, w in adaptor.lora.items()}
     with dataclasses.replace(adaptor, lora=halved).in_unet(tiny.unet, 1000, strength=1.0):
-        assert torch.allclose(out(tiny.unet, 950), half, atol=1e-5)
+        assert torch.allclose(prediction(tiny.unet, 950), half, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", base.names())

@@ -80,7 +80,7 @@ class Adapted:
         return self.backbone.native
 
     @property
-    def inverse(self) -> Backbone:
+    def inverse(self) -> "Adapted":
         """This backbone, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
         return self if self.in_inversion else replace(self, tokens=None, silent=True)
 

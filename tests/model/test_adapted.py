@@ -1,0 +1,110 @@
+"""How an adaptor is used: silent in inversion, its window as a share of steps, the frame its tokens see."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from frameweave.clip import Clip
+from frameweave.diffusion.inversion import invert
+from frameweave.editors.framewise import Framewise
+from frameweave.model.adaptor import Adaptor
+from frameweave.model.backbone import Backbone, StableDiffusion
+
+TEXT = "a red car"
+
+
+def inverted(backbone: Backbone, clip: Clip) -> Tensor:
+    states = backbone.condition([TEXT], clip.frames).states
+    x_0 = backbone.encode(clip.frames)
+    return invert(lambda x, t: backbone.eps(x, t, states)[0], x_0, backbone.schedule, 20)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_silent_in_inversion_is_the_plain_inversion_bit_for_bit(
+    tiny: StableDiffusion, adaptor: Adaptor, clip: Clip, tokens: bool
+) -> None:
+    plain = inverted(tiny.inverse, clip)
+    with adaptor.on(tiny, tokens=tokens, in_inversion=False) as backbone:
+        assert isinstance(backbone.inverse, Backbone)
+        assert torch.equal(inverted(backbone.inverse, clip), plain)
+        assert not torch.equal(inverted(backbone, clip), plain)  # and it still acts where it should
+    with adaptor.on(tiny, tokens=tokens) as backbone:
+        assert backbone.inverse is backbone
+        assert not torch.equal(inverted(backbone.inverse, clip), plain)
+
+
+def test_the_gate_opens_again_after_an_exception(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
+    states = tiny.condition([TEXT]).states
+    x = torch.randn(1, 4, 16, 16)
+    with adaptor.on(tiny, tokens=False, in_inversion=False) as backbone:
+        adapted = backbone.eps(x, 951, states)
+        with pytest.raises(RuntimeError):
+            backbone.inverse.eps(x, 951, states[..., :3])  # too narrow for the UNet
+        assert torch.equal(backbone.eps(x, 951, states), adapted)
+    assert not torch.equal(tiny.eps(x, 951, states), adapted)
+
+
+def test_the_baseline_inverts_with_the_inverse(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
+    editor = Framewise(steps=20, guidance=1.0, frames_at_once=2)
+
+    def edited(backbone: Backbone) -> Tensor:
+        return editor.edit(clip, TEXT, backbone, source_prompt="a car", rng=torch.Generator()).frames
+
+    with adaptor.on(tiny, tokens=False, in_inversion=False) as backbone:
+        alone = edited(backbone)
+    with adaptor.on(tiny, tokens=False) as backbone:
+        assert not torch.equal(edited(backbone), alone)
+
+
+def changed(backbone: Backbone, tiny: StableDiffusion, plain: dict[int, Tensor]) -> list[int]:
+    """The timesteps at which the adapted backbone differs from the plain one."""
+    states = tiny.condition([TEXT]).states
+    return [t for t in plain if not torch.equal(backbone.eps(noise(), t, states), plain[t])]
+
+
+def noise() -> Tensor:
+    return torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize(
+    ("share_of", "expected"), [(None, []), (8, [876]), (5, [801]), (10, [901]), (20, [951, 901])]
+)
+def test_the_window_by_steps_holds_the_first_ones_whatever_their_values(
+    tiny: StableDiffusion, adaptor: Adaptor, share_of: int | None, expected: list[int]
+) -> None:
+    states = tiny.condition([TEXT]).states
+    plain = {t: tiny.eps(noise(), t, states) for t in tiny.schedule.timesteps(share_of or 8)}
+    with adaptor.on(tiny, tokens=False, share_of=share_of) as backbone:
+        assert changed(backbone, tiny, plain) == expected
+    assert adaptor.active(tiny.schedule, share_of or 8, by_share=share_of is not None) == len(expected)
+
+
+def test_the_tokens_follow_the_window_by_steps(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    states = tiny.condition([TEXT]).states
+    with adaptor.on(tiny, strength=0.0, share_of=8) as backbone:
+        given = backbone.condition([TEXT]).states
+        for t in tiny.schedule.timesteps(8):
+            plain = tiny.eps(noise(), t, states)
+            assert torch.equal(backbone.eps(noise(), t, given), plain) == (t != 876)
+
+
+def test_the_first_frame_can_give_all_frames_their_tokens(
+    tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
+) -> None:
+    with adaptor.on(tiny, vision_frame="own") as backbone:
+        own = backbone.condition([TEXT], clip.frames).states
+        alone = backbone.condition([TEXT], clip.frames[:1]).states
+    with adaptor.on(tiny, vision_frame="first") as backbone:
+        first = backbone.condition([TEXT], clip.frames)
+        bare = backbone.condition([TEXT]).states
+    assert torch.equal(first.states, alone)
+    assert torch.allclose(first.of(slice(2, 4))[:, 0], own[:, 0], atol=1e-6)  # of any chunk of frames
+    assert not torch.allclose(own[:, 3], own[:, 0], atol=1e-3)
+    assert bare.shape[2] == 3 + tiny.condition([TEXT]).states.shape[2]  # no source: shared tokens only
+
+
+def test_active_counts_by_value_and_by_share(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    low = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, low=0.7))
+    assert low.active(tiny.schedule, 10, by_share=True) == 3  # not 4, though (1 - 0.7) * 10 > 3
