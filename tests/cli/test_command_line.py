@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from frameweave.model.backbone import StableDiffusion
+from tiny import new_adaptor
 from videos import colour_ramp, write_video
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
@@ -78,6 +80,9 @@ def test_importing_the_package_is_light() -> None:
         (["rerun", "absent.toml"], "absent.toml: No such file"),
         (["generate", "x", "--editor", "framewise"], "cannot make one from text"),
         (["miniature", "train", "vea"], "did you mean vae"),
+        (["export", "absent"], "absent: not there"),
+        (["export", "miniature", "--sampler", "heun"], "heun"),
+        (["verify", "lora.ckpt"], "lora.ckpt: a pickle"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
@@ -142,3 +147,20 @@ def test_world(tmp_path: Path) -> None:
     done = call("miniature", "world", "--clips", "2", "--frames", "4", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000.mp4", "001.mp4"]
+
+
+def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: Path) -> None:
+    new_adaptor(tiny, base=str(tiny_folder)).save(tmp_path / "adaptor")
+    done = call("export", tmp_path / "adaptor", "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["a1111"].startswith("<lora:kohya:0.5@0,")
+    done = call("verify", tmp_path / "out", "--json", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stdout.splitlines() if "max_difference" in line]) == 10
+    kohya = tmp_path / "out" / "kohya.safetensors"
+    new_adaptor(tiny, alpha=8).save(tmp_path / "other")
+    kohya.write_bytes((tmp_path / "other" / "kohya.safetensors").read_bytes())
+    done = call("verify", tmp_path / "out", "--quiet", "--device", "cpu")
+    assert done.returncode == 1
+    assert "first kohya: weights in the file" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,8 +1,10 @@
 """The edit job from file to file, on the tiny model."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -10,8 +12,12 @@ from frameweave.clip import probe, read_frames
 from frameweave.errors import InputError, ModelFolderError, RunError
 from frameweave.jobs.edit import edit, generate
 from frameweave.jobs.options import EditOptions, GenerateOptions
+from frameweave.model.backbone import StableDiffusion
 from frameweave.run import read_run
+from tiny import new_adaptor
 from videos import colour_ramp, sound_packets, write_video
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -92,6 +98,60 @@ def test_wrong_settings(
 ) -> None:
     with pytest.raises(error, match=message):
         edit(video, prompt, replace(options, **changes))
+
+
+class Notes:
+    """A progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        yield from items
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+    def measure(self, **values: float) -> None:
+        pass
+
+
+def test_the_adaptor_s_steps_are_told(
+    options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    new_adaptor(tiny, base=options.model).save(tmp_path / "adaptor")
+    adapted = replace(options, adaptor=str(tmp_path / "adaptor"), overwrite=True)
+
+    def told(**changes: object) -> list[str]:
+        notes = Notes()
+        edit(video, "a red car", replace(adapted, **changes), progress=notes)
+        return notes.texts
+
+    nothing = "; WARNING: it does nothing, take more steps or --adaptor-window steps"
+    assert told() == [f"the adaptor acts in 0 of 2 steps{nothing}"]
+    assert told(adaptor_window="steps") == ["the adaptor acts in 1 of 2 steps"]
+    assert told(steps=20, frames=1) == ["the adaptor acts in 2 of 20 steps"]
+    new_adaptor(tiny, base="another/model").save(tmp_path / "adaptor")
+    assert told()[0].startswith(f"the adaptor was trained on another/model, the model is {options.model}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adaptor_window": "steps"},
+        {"adaptor_window": "steps", "adaptor_in_inversion": False},
+        {"adaptor_window": "steps", "tokens": True},
+        {"adaptor_window": "steps", "tokens": True, "vision_frame": "first"},
+    ],
+)
+def test_each_way_to_use_an_adaptor_changes_the_video(
+    options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    new_adaptor(tiny).save(tmp_path / "adaptor")
+    plain = replace(options, adaptor=str(tmp_path / "adaptor"), adaptor_strength=2.0, overwrite=True)
+    fewer = replace(plain, **dict(list(changes.items())[:-1]))  # all but the last change
+    before = edit(video, "a red car", fewer).video.read_bytes()
+    assert edit(video, "a red car", replace(plain, **changes)).video.read_bytes() != before
 
 
 def test_a_taken_folder(options: EditOptions, video: Path) -> None:

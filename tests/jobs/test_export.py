@@ -1,73 +1,58 @@
-"""Export: every file is there and says the same; verify: passes on it, and fails when a file was changed."""
+"""The files that an export writes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
-from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError, RunError
-from frameweave.jobs.export import WORKFLOW_FILE, export
-from frameweave.jobs.options import ExportOptions, VerifyOptions
-from frameweave.jobs.verify import verify
-from frameweave.model.adaptor import FILE, Adaptor
-from frameweave.model.formats import DIFFUSERS_FILE, KOHYA_FILE
+from frameweave.errors import AdaptorMismatch, InputError, RunError
+from frameweave.jobs.export import export
+from frameweave.jobs.options import ExportOptions
+from frameweave.model.adaptor import Adaptor, load_adaptor
+from frameweave.model.formats import read_layout
 
 
 @pytest.fixture
-def saved(adaptor: Adaptor, tmp_path: Path) -> Path:
-    adaptor.save(tmp_path / "saved")
-    return tmp_path / "saved"
+def folder(adaptor: Adaptor, tmp_path: Path) -> str:
+    adaptor.save(tmp_path / "adaptor")
+    return str(tmp_path / "adaptor")
 
 
-def test_export_writes_every_layout_and_a_workflow(saved: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = export(str(saved), ExportOptions(out=out, sampler="ddim", steps=50, strength=0.7))
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        [FILE, DIFFUSERS_FILE, KOHYA_FILE, WORKFLOW_FILE]
-    )
-    assert done.a1111 == "<lora:kohya:0.7@0,0.7@0.099,0@0.1>"  # 5 of 50 steps
-    workflow = json.loads((out / WORKFLOW_FILE).read_text())
-    (hook,) = [node["inputs"] for node in workflow.values() if node["class_type"] == "CreateHookLora"]
-    assert hook["lora_name"] == KOHYA_FILE
-    assert hook["strength_model"] == 0.7
-    with safe_open(out / KOHYA_FILE, "pt") as file:
-        assert file.metadata()["modelspec.timestep_range"] == "900,999"
-    with pytest.raises(RunError, match="is there already; give another --out"):
-        export(str(saved), ExportOptions(out=out))
+def test_all_files_are_there_and_readable(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
+    options = ExportOptions(out=tmp_path / "out", sampler="dpmpp_2m_karras", strength=0.8)
+    done = export(folder, options)
+    names = ["adaptor.safetensors", "pytorch_lora_weights.safetensors", "kohya.safetensors", "comfyui.json"]
+    assert [file.name for file in done.files] == names
+    assert load_adaptor(str(done.files[0])).card == adaptor.card
+    assert all(read_layout(file).keys() == adaptor.lora.keys() for file in done.files[1:3])
+    nodes = json.loads(done.files[3].read_text())
+    by_kind = {node["class_type"]: node["inputs"] for node in nodes.values()}
+    assert by_kind["CreateHookLora"]["lora_name"] == done.files[2].name
+    assert by_kind["CreateHookLora"]["strength_model"] == 0.8
+    assert by_kind["KSampler"]["scheduler"] == "karras"
+    assert done.a1111 == "<lora:kohya:0.8@0,0.8@0.149,0@0.15>"
 
 
-def test_an_adaptor_of_tokens_alone_is_refused(adaptor: Adaptor, tmp_path: Path) -> None:
-    Adaptor({}, adaptor.tokens, adaptor.card).save(tmp_path)
+def test_the_strength_is_the_adaptor_s_by_default(folder: str, tmp_path: Path) -> None:
+    assert export(folder, ExportOptions(out=tmp_path / "out")).a1111 == "<lora:kohya:0.5@0,0.5@0.099,0@0.1>"
+
+
+def test_an_earlier_export_is_kept(folder: str, tmp_path: Path) -> None:
+    options = ExportOptions(out=tmp_path / "out")
+    export(folder, options)
+    with pytest.raises(RunError, match=r"adaptor.safetensors: is there already; give another --out"):
+        export(folder, options)
+    export(folder, replace(options, overwrite=True))
+
+
+def test_wrong_input_writes_nothing(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
+    options = ExportOptions(out=tmp_path / "out")
+    with pytest.raises(InputError, match="adaptor strength 3"):
+        export(folder, replace(options, strength=3.0))
+    with pytest.raises(InputError, match="0 steps"):
+        export(folder, replace(options, steps=0))
+    Adaptor({}, adaptor.tokens, adaptor.card).save(tmp_path / "tokens")
     with pytest.raises(AdaptorMismatch, match="holds tokens and no LoRA"):
-        export(str(tmp_path), ExportOptions(out=tmp_path / "out"))
-
-
-def checked(folder: Path, model: Path) -> dict[str, float]:
-    rows = verify(str(folder), VerifyOptions(model=str(model), device="cpu", steps=20))
-    return {row.check: row.max_difference for row in rows}
-
-
-def test_verify_compares_every_layout_and_a_stock_picture(saved: Path, tiny_folder: Path) -> None:
-    found = checked(saved, tiny_folder)
-    assert sum("picture" in check for check in found) == 2
-    for layout in ("native", "diffusers", "kohya"):
-        assert f"{layout}: UNet inside the window" in found
-        assert found[f"{layout}: UNet outside the window"] == 0
-
-
-@pytest.mark.parametrize("name", [DIFFUSERS_FILE, KOHYA_FILE])
-def test_verify_finds_a_changed_file(saved: Path, tiny_folder: Path, name: str) -> None:
-    tensors = load_file(saved / name)
-    key = next(key for key in tensors if key.endswith(("lora_B.weight", "lora_up.weight")))
-    tensors[key] = tensors[key] + torch.full_like(tensors[key], 0.5)
-    save_file(tensors, saved / name)
-    with pytest.raises(
-        CheckFailed, match=r"comparisons failed, first (diffusers|kohya): weights in the file"
-    ):
-        checked(saved, tiny_folder)
-    (saved / name).write_bytes(b"torn")
-    with pytest.raises(ModelFolderError, match="damaged"):
-        checked(saved, tiny_folder)
+        export(str(tmp_path / "tokens"), options)
+    assert not options.out.exists()

@@ -58,6 +58,9 @@ def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) ->
     source = options.model or adaptor.card.base
     failed: list[Comparison] = []
     model = load(source, device=options.device)
+    active = adaptor.active(model.schedule, options.steps)
+    warning = "" if active else "; WARNING: the picture shows nothing of it, take more steps"
+    progress.note(f"the LoRA acts in {active} of {options.steps} steps of the picture{warning}")
     with tempfile.TemporaryDirectory() as fresh:
         files = _layout_files(adaptor, adaptor_file(name).parent, Path(fresh), progress)
         for row in _compared(adaptor, model, source, files, options):
