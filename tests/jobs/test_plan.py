@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from frameweave.errors import InputError, RunError
-from frameweave.jobs.plan import Probe, estimates, plan_training
+from frameweave.jobs.plan import Probe, estimates, plan_training, probe
 from frameweave.training.options import TrainOptions
+from videos import colour_ramp, write_video
 
 PROBE = Probe(load=5.0, encode=0.5, micro=2.0, watch=0.25, save=1.0, peak_bytes=2**30, flops=4e12)
 OPTIONS = TrainOptions(
@@ -47,6 +48,20 @@ def test_a_probe_of_the_real_stage(tiny_folder: Path) -> None:
     assert 2**27 < lora.peak_bytes < 2**33
     assert lora.flops > 1e6
     assert whole.fits
+
+
+def test_a_probe_encodes_few_groups_of_a_large_folder(tiny_folder: Path, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for index in range(12):
+        write_video(videos / f"{index}.mp4", colour_ramp(4, (32, 32)))
+        (videos / f"{index}.txt").write_text("a red car")
+    options = TrainOptions(
+        model=str(tiny_folder), device="cpu", data=str(videos), n_shared=0, accumulate=1, out=tmp_path / "run"
+    )
+    found = probe("lora", options)
+    assert found.micro > 0
+    assert len(list((tmp_path / "run" / "cache").rglob("*.safetensors"))) == 4 + 1  # of 11 and 1 held out
 
 
 def test_what_training_refuses_is_refused(tiny_folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Speed and memory as ratios: each figure and its floor are measured in turns within one run."""
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from frameweave.miniature.world import render_clip
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
 from frameweave.progress import SILENT, Progress
+from frameweave.training.memory import peak_bytes
 
 _STEPS, _FRAMES = 25, 16
 
@@ -143,6 +143,6 @@ def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
 
 
 def copy_peak(source: str, target: str) -> None:
-    """Copy a video and write this process's peak memory (KiB) to standard output."""
+    """Copy a video and write this process's peak memory in bytes to standard output."""
     _copy(Path(source), Path(target))
-    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    sys.stdout.write(str(peak_bytes()))

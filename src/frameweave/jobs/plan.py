@@ -6,6 +6,7 @@ group, so one and two groups tell the rest, and a plan never needs the memory of
 """
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,12 +21,13 @@ import psutil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from frameweave.errors import RunError
-from frameweave.jobs.stages import Built, Workshop, plan_of, sources
-from frameweave.jobs.train import check_stages, peak_bytes
+from frameweave.errors import FrameweaveError, RunError
+from frameweave.jobs.stages import Part, Workshop, plan_of, sources
+from frameweave.jobs.train import check_stages
 from frameweave.progress import SILENT, Progress
 from frameweave.settings import from_table, to_table
-from frameweave.training.fit import fit
+from frameweave.training.fit import autocast, fit
+from frameweave.training.memory import peak_bytes
 from frameweave.training.options import TrainOptions
 
 _PROBED_BATCH = 2
@@ -148,11 +150,16 @@ def _probed(stage: str, options: TrainOptions) -> Probe:
             text=True,
             check=False,
         )
+    if done.returncode == -signal.SIGKILL:
+        raise RunError(
+            f"the probe of stage {stage} was killed, most likely for lack of memory",
+            hint="give a smaller --batch or --size, or --checkpointing",
+        )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RunError(
-            f"the probe of stage {stage} failed ({last})", hint="try frameweave train with --steps 1"
-        )
+        if not last.startswith(FrameweaveError.__module__):
+            raise RuntimeError(done.stderr)  # a bug keeps its traceback
+        raise RunError(f"the probe of stage {stage} failed ({last})", hint="train would fail in the same way")
     return Probe(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -168,6 +175,11 @@ def probe(stage: str, options: TrainOptions) -> Probe:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     load, workshop = _timed(lambda: Workshop(options, SILENT))
+    for cached, few in (
+        (workshop.train_groups, _STEPS * options.batch),
+        (workshop.held_out_groups, _HELD_OUT),
+    ):
+        cached.source = Part(cached.source, 0, min(few, len(cached)))  # a folder may hold thousands
     encodes = [
         _timed(lambda groups=groups, index=index: groups[index])[0]
         for groups in (workshop.train_groups, workshop.held_out_groups)
@@ -179,10 +191,13 @@ def probe(stage: str, options: TrainOptions) -> Probe:
         times = [_timed(lambda: next(steps))[0] for _ in range(_STEPS)]
         peak = peak_bytes()
         micro = median(times[1:-1])
-        watch = _watched(built)
+        with torch.no_grad(), autocast(plan, workshop.model.device):
+            watch = _timed(built.stage.watch)[0]
         save = max(0.0, times[-1] - micro - watch)
         with FlopCounterMode(display=False) as counter:
-            torch.stack(list(built.stage.loss(0).values())).sum().backward()
+            with autocast(plan, workshop.model.device):
+                terms = built.stage.loss(0)
+            torch.stack(list(terms.values())).sum().backward()
         flops = counter.get_total_flops()
     # the first group pays for warming up
     encode = median(encodes[1:])
@@ -196,11 +211,6 @@ def probe(stage: str, options: TrainOptions) -> Probe:
         peak_bytes=peak,
         flops=flops,
     )
-
-
-@torch.no_grad()
-def _watched(built: Built) -> float:
-    return _timed(built.stage.watch)[0]
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

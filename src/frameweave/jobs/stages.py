@@ -206,11 +206,11 @@ def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
             f"{options.data}: {len(every)} video, expected at least 2", hint="one video is held out"
         )
     cut = len(every) - count
-    return _Part(every, 0, cut), _Part(every, cut, len(every))
+    return Part(every, 0, cut), Part(every, cut, len(every))
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Some consecutive groups of a source."""
 
     source: GroupSource

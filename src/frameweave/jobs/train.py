@@ -1,7 +1,5 @@
 """Train an adaptor: the whole job, from settings to a saved adaptor, resumable at every point."""
 
-import resource
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from frameweave.run import RUN_FILE, Run, read_run
 from frameweave.settings import to_table
 from frameweave.training.fit import fit, load_average, new_accelerator
 from frameweave.training.low_rank import check_frames
+from frameweave.training.memory import peak_bytes
 from frameweave.training.options import TrainOptions
 
 _MINE = (
@@ -71,14 +70,6 @@ def check_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
             raise InputError.unknown("stage", stage, list(STAGES))
     if "lora" in stages:
         check_frames(options)
-
-
-def peak_bytes() -> int:
-    """The most memory that was in use: of the GPU if there is one, else of this process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _run(stages: tuple[str, ...], options: TrainOptions, *, main: bool) -> Run:
