@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from frameweave.errors import InputError
 
-Feature = Float[Tensor, "S N C"]
+Feature = Float[Tensor, "S _ _"]
 
 
 def decoder_layers(unet: nn.Module, pattern: str = "decoder") -> list[str]:

@@ -65,7 +65,7 @@ class LowRank:
             eps_hat = self.denoiser(batch, states)
             return self.denoiser.noise_term(eps_hat, batch), features.take()
 
-    def temporal(self, features: list[Float[Tensor, "S N C"]], batch: Batch) -> Tensor:
+    def temporal(self, features: list[Float[Tensor, "S _ _"]], batch: Batch) -> Tensor:
         """Eq. 3, or its reading over noise levels, over all layers; samples outside the range count zero."""
         options = self.denoiser.options
         if options.temporal_mode == "none":
@@ -116,7 +116,7 @@ class LowRank:
         return seen
 
 
-def adjacent_similarity(features: list[Float[Tensor, "S N C"]], frames: int) -> float:
+def adjacent_similarity(features: list[Float[Tensor, "S _ _"]], frames: int) -> float:
     """Mean Sim (Eq. 2) of neighbouring frames over all layers."""
     means: list[Tensor] = []
     for F_l in features:
