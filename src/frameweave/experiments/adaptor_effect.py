@@ -8,20 +8,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor
 
 from frameweave.clip import Clip
 from frameweave.diffusion.losses import sim
 from frameweave.editors import base
 from frameweave.miniature.grammar import phrase
-from frameweave.miniature.judge import Judge
+from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.scene import ATTRIBUTES, Scenes, sample_scenes
 from frameweave.miniature.world import Rendered, render_clip
 from frameweave.model.adaptor import Adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
 from frameweave.model.features import collected, decoder_layers
-from frameweave.model.loading import load, miniature_folder
+from frameweave.model.loading import load
 from frameweave.progress import SILENT, Progress
 
 SEED = 7777
@@ -74,7 +73,7 @@ def effect(
     - `log-probability` (up): of all four wanted attributes by the judge, mean over attributes.
     - `PSNR to the true edit` (up), in dB: the world knows the perfect edit.
     """
-    model, judge = load(device="cpu"), _judge()
+    model, judge = load(device="cpu"), packaged_judge()
     scenes = sample_scenes(clips, seed=SEED, split="held-out")
     seen: dict[tuple[str, str], dict[str, list[float]]] = {}  # of (variant or "", editor)
     for index in progress.track(range(clips), "editing clips with and without"):
@@ -112,13 +111,6 @@ def _row(variant: str, editor: str, measure: str, pairs: Float[Tensor, "2 N"]) -
         "difference": f"{float(change.mean()):+.5f} ± {1.96 * float(change.std()) / len(change) ** 0.5:.5f}",
         "clips": len(change),
     }
-
-
-def _judge() -> Judge:
-    judge = Judge()
-    weights = load_file(miniature_folder() / "judge/model.safetensors")
-    judge.load_state_dict({key: value.float() for key, value in weights.items()})
-    return judge.eval()
 
 
 def _task(scenes: Scenes, index: int) -> _Task:

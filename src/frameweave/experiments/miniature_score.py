@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPModel
 
@@ -19,7 +18,7 @@ from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.experiments.sheets import save_sheet
 from frameweave.miniature.grammar import captions, phrase
-from frameweave.miniature.judge import Judge
+from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.scene import ATTRIBUTES, Scenes, sample_scenes
 from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
@@ -54,9 +53,7 @@ class Row:
 def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
     """Measure everything, row by row; with `out` also write sheets of pictures to look at."""
     model, folder = load(), miniature_folder()
-    judge = Judge()
-    judge.load_state_dict({k: v.float() for k, v in load_file(folder / "judge/model.safetensors").items()})
-    judge.eval()
+    judge = packaged_judge()
     frames = world_frames(512, (SEED, 0), "held-out")
     yield Row("VAE PSNR on held-out frames, dB", psnr(model.vae, frames), 0, 29).as_dict()
     named = judge.name((frames + 1) / 2)

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from frameweave.miniature.scene import ATTRIBUTES, Split, sample_scenes
 from frameweave.miniature.world import render
+from frameweave.model.loading import miniature_folder
 from frameweave.model.stock import channels_last
 
 BATCH = 64
@@ -48,6 +50,14 @@ class Judge(nn.Module):
         """The most likely class of each attribute, as indices into `ATTRIBUTES`."""
         logits = [self(batch) for batch in frames.split(256)]
         return {name: torch.cat([part[name] for part in logits]).argmax(-1) for name in ATTRIBUTES}
+
+
+def packaged_judge() -> Judge:
+    """The judge that ships with the Miniature, in float32."""
+    judge = Judge()
+    weights = load_file(miniature_folder() / "judge" / "model.safetensors")
+    judge.load_state_dict({key: value.float() for key, value in weights.items()})
+    return judge.eval()
 
 
 def _labelled(n: int, seed: tuple[int, ...], split: Split) -> tuple[Tensor, dict[str, Tensor]]:
