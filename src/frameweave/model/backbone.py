@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.model.control import embedded, residuals
 from frameweave.model.stock import decoded, posterior
 from frameweave.model.vision import VisionTower
 
@@ -109,7 +110,7 @@ class StableDiffusion:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.device
+        return next(self.unet.parameters()).device  # diffusers' own property walks over all modules
 
     @property
     def dtype(self) -> torch.dtype:
@@ -210,9 +211,8 @@ class StableDiffusion:
                     "depth was given, but the model has no depth ControlNet",
                     hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
                 )
-            picture = self._placed(depth.expand(-1, 3, -1, -1)).repeat(branches, 1, 1, 1)
-            down, mid = self.controlnet(batch, t, text, controlnet_cond=picture, return_dict=False)
-            extra = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+            features = embedded(self.controlnet, self._placed(depth)).repeat(branches, 1, 1, 1)
+            extra = residuals(self.controlnet, batch, t, text, features)
         out = self.unet(batch, t, text, return_dict=False, **extra)[0]
         if self.prediction == "v_prediction":
             a = self.schedule.at(t)

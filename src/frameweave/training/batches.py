@@ -32,7 +32,8 @@ class Batch:
     eps: Float[Tensor, "S C h w"]
     t: Int[Tensor, " S"]
     text: Float[Tensor, "S L D"]
-    depth: Float[Tensor, "S 1 H W"]
+    depth: Float[Tensor, "GF 1 H W"]
+    """Of each frame, once for all its noise levels."""
     vision: Float[Tensor, "S N D_vision"] | None
     """The frames' vision states for the unshared tokens; None when they are left out."""
     replaced: bool
@@ -102,7 +103,7 @@ class Batches:
             "own": torch.arange(frames),
             "first": torch.zeros(frames, dtype=torch.long),
         }[options.vision_frame]
-        depth = (group.depth.float() / 255).repeat(levels, 1, 1, 1)
+        depth = group.depth.float() / 255
         x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * eps
         return x_t, eps, t, text, depth, group.vision[shown].repeat(levels, 1, 1)
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
 from frameweave.errors import ModelFolderError
 from frameweave.model.backbone import StableDiffusion
+from frameweave.model.control import embedded, residuals
 from frameweave.model.tokens import PrefixTokens, concat_tokens
 from frameweave.training.batches import Batch
 from frameweave.training.options import TrainOptions
@@ -35,8 +35,6 @@ class Denoiser:
             networks.append(self.backbone.controlnet)
         for network in networks:
             network.requires_grad_(False)
-            if self.backbone.device.type == "cpu":  # SDPA's backward pass is slow there for short sequences
-                network.set_attn_processor(AttnProcessor())  # pyright: ignore
             if self.options.checkpointing:
                 network.enable_gradient_checkpointing()  # pyright: ignore
 
@@ -59,11 +57,12 @@ class Denoiser:
         control = self.backbone.controlnet
         if self.options.depth_control or self.train_control:
             assert control is not None
-            picture = batch.depth.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+            groups, levels, frames = batch.shape
             seen = states.detach() if self.options.controlnet_text == "tokens" else batch.text
             with torch.set_grad_enabled(self.train_control and torch.is_grad_enabled()):
-                down, mid = control(batch.x_t, batch.t, seen, controlnet_cond=picture, return_dict=False)
-            extra = {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+                own = embedded(control, batch.depth).unflatten(0, (groups, 1, frames))
+                features = own.expand(-1, levels, -1, -1, -1, -1).flatten(0, 2)
+                extra = residuals(control, batch.x_t, batch.t, seen, features)
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
         return self.backbone.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
 

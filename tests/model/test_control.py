@@ -1,0 +1,34 @@
+"""The ControlNet in two parts gives what the whole gives, and is left as it was."""
+
+import pytest
+import torch
+
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.control import embedded, residuals
+
+
+@torch.no_grad()
+def test_two_parts_are_the_stock_controlnet(tiny: StableDiffusion) -> None:
+    control = tiny.controlnet
+    assert control is not None
+    rng = torch.Generator().manual_seed(0)
+    side = 32 // tiny.vae_factor
+    x_t = torch.randn(2, tiny.channels, side, side, generator=rng)
+    depth = torch.rand(1, 1, 32, 32, generator=rng)
+    text = tiny.condition(["a red duck"]).states[0].expand(2, -1, -1)
+
+    down, mid = control(x_t, 500, text, controlnet_cond=depth.expand(2, 3, -1, -1), return_dict=False)
+    features = embedded(control, depth).repeat(2, 1, 1, 1)
+    found = residuals(control, x_t, 500, text, features)
+
+    for a, b in zip(found["down_block_additional_residuals"], down, strict=True):  # pyright: ignore
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["mid_block_additional_residual"], mid, rtol=1e-4, atol=1e-5)
+
+
+def test_the_stem_is_back_after_an_error(tiny: StableDiffusion) -> None:
+    control = tiny.controlnet
+    assert control is not None
+    with pytest.raises(RuntimeError):
+        residuals(control, torch.zeros(1, 1, 1, 1), 0, torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, 1))
+    assert "forward" not in vars(control.controlnet_cond_embedding)
