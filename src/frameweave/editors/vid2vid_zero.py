@@ -1,0 +1,251 @@
+"""vid2vid-zero (Wang et al., 2023, arXiv 2303.17599): source and edit are denoised side by side.
+
+The clip is inverted, null-text optimisation makes guided sampling under the source prompt walk back
+along the inversion, and the edit takes the source's text attention (prompt-to-prompt) while its
+self-attention looks across frames.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.null_text import NullText, optimise
+from frameweave.diffusion.sampling import ddim_step, guided
+from frameweave.editors._cross_frame import cross_frame, dense_layers
+from frameweave.editors._noise import conditioned, inverted
+from frameweave.editors._prompt_to_prompt import WordMap, controlled_steps, word_map
+from frameweave.editors.base import Source, check
+from frameweave.errors import InputError
+from frameweave.model.attention import overridden
+from frameweave.model.backbone import Backbone, Latents, TextStates
+from frameweave.model.checkpointing import checkpointed
+from frameweave.model.cross_attention import Borrowed, borrowing
+from frameweave.model.norms import over_frames
+from frameweave.progress import SILENT, Progress
+
+Pair = Float[Tensor, "pair F C h w"]
+"""Latents of the source and of the edit, or of the edit alone."""
+PairEps = Callable[[Pair, int, int], Pair]
+"""The guided noise prediction at step i and timestep t."""
+
+_PUBLISHED_STEPS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vid2VidZero:
+    """Null-text inversion, prompt-to-prompt, sparse-causal and dense attention, norms over all frames.
+
+    Needs the source prompt. All frames go through the network at once, twice (four times while the
+    source is needed) per step.
+    """
+
+    steps: int = 25
+    """Noise levels of inversion, optimisation and editing."""
+    guidance: float = 7.5
+    """Classifier-free guidance of the optimisation and of the edit."""
+    null_text: bool = True
+    """Optimise the unguided branch's text, so that the source is kept. Off is five times as quick."""
+    inner_steps: int = 1
+    """Updates of the null text per noise level, at most."""
+    rate: float = 1e-2
+    """Adam's learning rate at the first noise level; it falls to a half of it at the last."""
+    null_from: float = 0.5
+    """Share of the steps after which the optimised null text is used; before, the plain one is."""
+    cross_replace: float = 0.8
+    """Share of the steps that take the source's text attention, for prompts with equally many words."""
+    cross_refine: float = 0.8
+    """The same for prompts with different numbers of words; the original has 0.4 by mistake."""
+    emphasis: str = ""
+    """Factors on the attention to words of the prompt while the source's is taken: red:2,snow:0.5"""
+    dense_block: int = 0
+    """Whose first transformer lets all frames see each other: this down block, the up block one
+    further, and the middle. Higher is quicker; -1 is none."""
+    joint_norms: bool = True
+    """Group norms take statistics over all frames, as in the original, or else per frame."""
+    save_memory: bool = False
+    """Compute activations again and branches one after the other: slower, the same result."""
+    as_published: bool = False
+    """Keep what look like slips of the original: see `cross_refine`, the rate that falls by 1 % per
+    step whatever their number, and pairing of positions after words of unequal length."""
+
+    @property
+    def uses_source(self) -> bool:
+        return True
+
+    @property
+    def needs_depth(self) -> bool:
+        return False
+
+    def edit(
+        self,
+        source: Source,
+        prompt: str,
+        backbone: Backbone,
+        *,
+        negative: str = "",
+        rng: torch.Generator,
+        progress: Progress = SILENT,
+    ) -> Latents:
+        """`negative` takes the place of the empty prompt from which the null text starts."""
+        self._check(source, prompt)
+        if not source.prompt.strip():
+            progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
+        pairing = self.pairing(backbone, source.prompt, prompt)
+        states = conditioned(backbone, [negative, source.prompt, prompt], source.seen, progress).states
+        trajectory = self.invert(source, backbone, progress=progress)
+        null = None
+        if self.null_text and self.null_from < 1:
+            null = self.optimise(states, trajectory, backbone, progress=progress).embeddings
+        schedule = backbone.schedule
+        with self.editing(states, null, pairing, backbone, len(source)) as eps:
+            x = trajectory.noisiest.to(source.x_0).expand(2, -1, -1, -1, -1)
+            for i, t in enumerate(progress.track(schedule.timesteps(self.steps), "editing")):
+                if i >= self.controlled(pairing):
+                    x = x[-1:]  # nobody looks at the source any more
+                x = ddim_step(x, eps(x, i, t), schedule.at(t), schedule.at(schedule.before(t, self.steps)))
+        return x[-1]
+
+    def invert(self, source: Source, backbone: Backbone, *, progress: Progress = SILENT) -> Trajectory:
+        """First stage: the inversion under the empty prompt, each frame attending to itself."""
+        frames = len(source)
+        with ExitStack() as stack:
+            if self.joint_norms:
+                stack.enter_context(over_frames(backbone.unet, frames))
+            return inverted(
+                source,
+                backbone,
+                self.steps,
+                prompt="",
+                frames_at_once=frames,
+                variant="norms over frames" if self.joint_norms else "",
+                progress=progress,
+            )
+
+    def optimise(
+        self, states: TextStates, trajectory: Trajectory, backbone: Backbone, *, progress: Progress = SILENT
+    ) -> NullText:
+        """Second stage: the null text, from the states of (negative, source, ...) prompts."""
+
+        def eps(x: Tensor, t: int, text: Tensor) -> Tensor:
+            return backbone.eps(x, t, text[None])[0]
+
+        with ExitStack() as stack:
+            if self.joint_norms:
+                stack.enter_context(over_frames(backbone.unet, trajectory.latents.shape[1]))
+            if self.save_memory:
+                stack.enter_context(checkpointed(backbone.unet))
+            return optimise(
+                eps,
+                states[0],
+                states[1],
+                trajectory,
+                schedule=backbone.schedule,
+                steps=self.steps,
+                guidance=self.guidance,
+                inner_steps=self.inner_steps,
+                rate=self._rate,
+                enough=self._enough,
+                progress=progress,
+            )
+
+    @contextmanager
+    def editing(
+        self,
+        states: TextStates,
+        null: Float[Tensor, "N _ L D"] | None,
+        pairing: WordMap,
+        backbone: Backbone,
+        frames: int,
+    ) -> Generator[PairEps, None, None]:
+        """Third stage: the noise predictions of source and edit, from the states of the three prompts.
+
+        The source, which does not depend on the edit, may be left out after `controlled` steps.
+        """
+        loan = _Loan(pairing, frames, like=states)
+
+        @torch.no_grad()
+        def eps(x: Pair, i: int, t: int) -> Pair:
+            pair = len(x)
+            early = i < self.steps * self.null_from
+            uncond = (states[0] if null is None or early else null[i]).expand(pair, -1, -1, -1)
+            cond = states[-pair:]
+            active = i < self.controlled(pairing)
+            assert pair == 2 or not active, "the source's attention is still needed"
+            if self.save_memory:
+                loan.branch = None
+                eps_uncond = backbone.eps(x, t, uncond)
+                loan.branch = 0 if active else None
+                return guided(eps_uncond, backbone.eps(x, t, cond), self.guidance)
+            loan.branch = pair if active else None
+            both = backbone.eps(torch.cat([x, x]), t, torch.cat([uncond, cond]))
+            return guided(both[:pair], both[pair:], self.guidance)
+
+        with ExitStack() as stack:
+            if self.joint_norms:
+                stack.enter_context(over_frames(backbone.unet, frames))
+            rule = cross_frame(frames, dense_layers(backbone.unet, self.dense_block))
+            stack.enter_context(overridden(backbone.unet, rule))
+            stack.enter_context(borrowing(backbone.unet, loan))
+            yield eps
+
+    def pairing(self, backbone: Backbone, source_prompt: str, prompt: str) -> WordMap:
+        """Which words of the prompts belong together."""
+        return word_map(
+            backbone.tokenizer, source_prompt, prompt, emphasis=self.emphasis, as_published=self.as_published
+        )
+
+    def controlled(self, pairing: WordMap) -> int:
+        """How many steps take the source's text attention."""
+        refine = 0.4 if self.as_published else self.cross_refine
+        return controlled_steps(refine if pairing.aligned else self.cross_replace, self.steps)
+
+    def _rate(self, i: int) -> float:
+        return self.rate * (1 - i / (2 * (_PUBLISHED_STEPS if self.as_published else self.steps)))
+
+    def _enough(self, i: int) -> float:
+        return 1e-5 + i * 2e-5 * (1 if self.as_published else _PUBLISHED_STEPS / self.steps)
+
+    def _check(self, source: Source, prompt: str) -> None:
+        check(source, prompt, self.steps)
+        for name in ("null_from", "cross_replace", "cross_refine"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise InputError(f"{name} is {share}, expected a share from 0 to 1", hint="0.8 is 80 %")
+        if self.inner_steps < 1:
+            raise InputError(
+                f"inner_steps is {self.inner_steps}, expected at least 1",
+                hint="set null_text=false to do without the optimisation",
+            )
+        if self.as_published and self.steps > _PUBLISHED_STEPS:
+            raise InputError(
+                f"{self.steps} steps as published, expected at most {_PUBLISHED_STEPS}",
+                hint="take fewer steps, or leave as_published out",
+            )
+
+
+class _Loan:
+    """What the edit borrows, by the number of text tokens: an adaptor puts its own before the text."""
+
+    def __init__(self, pairing: WordMap, frames: int, *, like: Tensor) -> None:
+        self.branch: int | None = None
+        """Where in the batch the source's guided branch is, the edit's comes next; None is nothing."""
+        self._pairing, self._frames, self._like = pairing, frames, like
+        self._maps: dict[int, tuple[Tensor, Tensor | None]] = {}
+
+    def __call__(self, tokens: int) -> Borrowed | None:
+        if self.branch is None:
+            return None
+        if tokens not in self._maps:
+            paired = self._pairing.after(tokens - len(self._pairing.own))
+            own = paired.own.to(self._like) if paired.own.any() else None
+            self._maps[tokens] = paired.taken.to(self._like), own
+        lender, borrower = (
+            slice(branch * self._frames, (branch + 1) * self._frames)
+            for branch in (self.branch, self.branch + 1)
+        )
+        return Borrowed(lender, borrower, *self._maps[tokens])

@@ -1,0 +1,107 @@
+"""Text attention in which some batch entries look where others look (prompt-to-prompt).
+
+Hertz et al. (2022, arXiv 2208.01626) put the attention map of the source prompt in the place of the
+edited prompt's map: P' = P_source A + P_own diag(own). Every rule of theirs that replaces, refines
+or reweights words is linear in the maps, so P' V = P_source (A V) + P_own (own V): what is changed
+is the small matrix of values, and no map (batch heads queries tokens) is ever held in memory.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.attention_processor import Attention
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from frameweave.model.attention import Tokens, attention
+
+
+@dataclass(frozen=True, eq=False)
+class Borrowed:
+    """Whose maps are used by whom in one call of the network."""
+
+    lender: slice
+    """Batch entries whose queries and keys make the maps; they are not changed themselves."""
+    borrower: slice
+    """As many batch entries, in the same order, whose values the maps are applied to."""
+    taken: Float[Tensor, "L L"]
+    """A: how much of the lender's attention to token i goes to the borrower's token j."""
+    own: Float[Tensor, " L"] | None = None
+    """Weight of the borrower's own attention to each of its tokens; None is nothing of it."""
+
+
+TextRule = Callable[[int], Borrowed | None]
+"""Given the number of text tokens: what is borrowed in this call, or None for plain attention."""
+
+
+@contextmanager
+def borrowing(network: nn.Module, rule: TextRule) -> Generator[None, None, None]:
+    """Apply `rule` to every text attention of a UNet while the block runs.
+
+    The rule is asked anew in every layer of every call. On leaving, also by an exception, the very
+    same processor objects stand in their places again.
+    """
+    layers = [
+        layer for layer in network.modules() if isinstance(layer, Attention) and layer.is_cross_attention
+    ]
+    before = [(layer, layer.processor) for layer in layers]
+    try:
+        for layer in layers:
+            layer.set_processor(_TextProcessor(rule))  # pyright: ignore[reportArgumentType]
+        yield
+    finally:
+        for layer, processor in before:
+            layer.set_processor(processor)
+
+
+class _TextProcessor:
+    """What diffusers calls in place of its own attention."""
+
+    def __init__(self, rule: TextRule) -> None:
+        self.rule = rule
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tokens,
+        encoder_hidden_states: Tokens,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tokens:
+        borrowed = self.rule(encoder_hidden_states.shape[1])
+        if borrowed is None:
+            y = attention(attn, hidden_states, encoder_hidden_states, encoder_hidden_states)
+        else:
+            y = _lent(attn, hidden_states, encoder_hidden_states, borrowed)
+        return y / attn.rescale_output_factor
+
+
+def _lent(attn: Attention, x: Tokens, text: Tokens, borrowed: Borrowed) -> Tokens:
+    batch, queries = x.shape[:2]
+
+    def heads(tokens: Tensor) -> Float[Tensor, "batch heads _ d"]:
+        return tokens.reshape(batch, -1, attn.heads, attn.inner_dim // attn.heads).transpose(1, 2)
+
+    assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
+    q, k, v = heads(attn.to_q(x)), heads(attn.to_k(text)), heads(attn.to_v(text))
+    lender, borrower = borrowed.lender, borrowed.borrower
+
+    def attend(asks: slice, values: Tensor) -> Tensor:
+        if len(values) == 0:
+            return values.new_empty(0, *q.shape[1:])
+        return F.scaled_dot_product_attention(q[asks], k[asks], values, scale=attn.scale)
+
+    y = attend(lender, borrowed.taken.to(v) @ v[borrower])
+    if borrowed.own is not None:
+        y = y + attend(borrower, borrowed.own.to(v)[:, None] * v[borrower])
+    before, after = slice(0, borrower.start), slice(borrower.stop, batch)
+    y = (
+        torch.cat([attend(before, v[before]), y, attend(after, v[after])])
+        .transpose(1, 2)
+        .reshape(batch, queries, attn.inner_dim)
+    )
+    project, dropout = attn.to_out[0], attn.to_out[1]
+    return dropout(project(y))
