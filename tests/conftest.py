@@ -19,6 +19,7 @@ from frameweave.clip import Clip  # noqa: E402
 from frameweave.model.adaptor import Adaptor  # noqa: E402
 from frameweave.model.backbone import StableDiffusion  # noqa: E402
 from frameweave.model.loading import load  # noqa: E402
+from golden_cases import FOLDER  # noqa: E402
 from tiny import new_adaptor, save_tiny  # noqa: E402
 
 
@@ -33,6 +34,12 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> StableDiffusion:
     return load(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def golden() -> StableDiffusion:
+    """The model of the recorded runs, in float64."""
+    return load(str(FOLDER / "tiny_sd"), device="cpu", dtype="fp64")
 
 
 @pytest.fixture(scope="session")

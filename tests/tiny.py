@@ -46,7 +46,8 @@ def save_tiny(folder: Path) -> None:
     for weight in unet.conv_out.parameters():  # a fresh UNet predicts almost nothing
         weight.data.mul_(4)
     control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8))
-    for layer in (*control.controlnet_down_blocks, control.controlnet_mid_block):  # zero at first
+    stem = control.controlnet_cond_embedding.conv_out
+    for layer in (stem, *control.controlnet_down_blocks, control.controlnet_mid_block):  # zero at first
         torch.nn.init.normal_(layer.weight, std=0.2)
     text = CLIPTextModel(
         CLIPTextConfig(

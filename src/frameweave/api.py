@@ -2,7 +2,8 @@
 
 from frameweave.clip import Clip, VideoWriter, probe, read_frames, working_size
 from frameweave.diffusion.schedule import Window
-from frameweave.editors.base import Editor, Generator
+from frameweave.editors._source import Source
+from frameweave.editors.base import Editor, Generator, edit_clip
 from frameweave.editors.base import load as load_editor
 from frameweave.editors.base import names as editor_names
 from frameweave.errors import (
@@ -42,9 +43,11 @@ __all__ = [
     "ModelFolderError",
     "Progress",
     "RunError",
+    "Source",
     "StableDiffusion",
     "VideoWriter",
     "Window",
+    "edit_clip",
     "editor_names",
     "load_adaptor",
     "load_depth_estimator",

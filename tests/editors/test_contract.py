@@ -7,6 +7,7 @@ import torch
 
 from frameweave.clip import Clip
 from frameweave.editors import base
+from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError
 from frameweave.model.backbone import StableDiffusion
 
@@ -17,12 +18,13 @@ def edited(name: str, clip: Clip, model: StableDiffusion, *, seed: int = 0, **se
     editor = base.make(name, {"steps": 4, "guidance": 3.0} | settings)
     depth = torch.rand(len(clip), 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(9))
     rng = torch.Generator().manual_seed(seed)
-    return editor.edit(
+    return edit_clip(
+        editor,
         clip,
         "a red car",
         model,
         source_prompt="a blue car",
-        depth=depth if editor.needs_depth else None,
+        depth=depth,
         rng=rng,
     )
 
@@ -89,9 +91,9 @@ def test_chunks_change_nothing(name: str, frames_at_once: int, clip: Clip, tiny:
 def test_empty_prompt_and_no_steps_are_refused(name: str, clip: Clip, tiny: StableDiffusion) -> None:
     editor = base.make(name, {})
     with pytest.raises(InputError, match="the prompt is empty"):
-        editor.edit(clip, "  ", tiny, rng=torch.Generator())
+        edit_clip(editor, clip, "  ", tiny, rng=torch.Generator())
     with pytest.raises(InputError, match="0 steps"):
-        base.make(name, {"steps": 0}).edit(clip, "a car", tiny, rng=torch.Generator())
+        edit_clip(base.make(name, {"steps": 0}), clip, "a car", tiny, rng=torch.Generator())
 
 
 @pytest.mark.parametrize("name", EDITORS)
@@ -99,7 +101,7 @@ def test_the_prompt_matters(name: str, clip: Clip, tiny: StableDiffusion) -> Non
     editor = base.make(name, {"steps": 4, "guidance": 7.0})
     depth = torch.rand(len(clip), 1, 32, 32) if editor.needs_depth else None
     results = [
-        editor.edit(clip, prompt, tiny, depth=depth, rng=torch.Generator().manual_seed(0)).frames
+        edit_clip(editor, clip, prompt, tiny, depth=depth, rng=torch.Generator().manual_seed(0)).frames
         for prompt in ("a red car", "a yellow duck in the snow")
     ]
     assert not torch.equal(*results)

@@ -4,6 +4,7 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 
 from frameweave.clip import Clip
+from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.model.backbone import StableDiffusion
 from tests_shared import SD
@@ -17,16 +18,21 @@ def test_it_is_inversion_and_sampling_by_diffusers(tiny: StableDiffusion, clip: 
         scheduler.set_timesteps(5)
         for t in scheduler.timesteps.tolist():
             x = scheduler.step(tiny.eps(x, t, states)[0], t, x).prev_sample
-    result = Framewise(steps=5, guidance=1.0).edit(
-        clip, "a red car", tiny, source_prompt="a blue duck", rng=torch.Generator()
+    result = edit_clip(
+        Framewise(steps=5, guidance=1.0),
+        clip,
+        "a red car",
+        tiny,
+        source_prompt="a blue duck",
+        rng=torch.Generator(),
     )
     assert torch.allclose(result.frames, tiny.decode(x), atol=1e-4)
 
 
 def test_frames_are_edited_alone(tiny: StableDiffusion, clip: Clip) -> None:
     editor = Framewise(steps=4)
-    together = editor.edit(clip, "a red car", tiny, rng=torch.Generator())
-    last = editor.edit(Clip.of(clip.frames[-1:]), "a red car", tiny, rng=torch.Generator())
+    together = edit_clip(editor, clip, "a red car", tiny, rng=torch.Generator())
+    last = edit_clip(editor, Clip.of(clip.frames[-1:]), "a red car", tiny, rng=torch.Generator())
     assert torch.allclose(together.frames[-1:], last.frames, atol=1e-4)
 
 
@@ -35,9 +41,14 @@ def test_less_strength_keeps_more_of_the_source(tiny: StableDiffusion, clip: Cli
     distance = [
         float(
             (
-                Framewise(steps=10, strength=strength)
-                .edit(clip, "a red car at night", tiny, source_prompt="a blue duck", rng=torch.Generator())
-                .frames
+                edit_clip(
+                    Framewise(steps=10, strength=strength),
+                    clip,
+                    "a red car at night",
+                    tiny,
+                    source_prompt="a blue duck",
+                    rng=torch.Generator(),
+                ).frames
                 - vae_picture
             )
             .abs()

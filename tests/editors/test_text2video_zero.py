@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from frameweave.clip import Clip
+from frameweave.editors.base import edit_clip
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
 from frameweave.model.backbone import StableDiffusion
@@ -40,9 +41,14 @@ def test_the_first_frame_is_a_plain_depth_guided_picture(tiny: StableDiffusion, 
     """It attends to itself only, so it does not depend on the other frames."""
     depth = torch.rand(5, 1, 32, 32)
     editor = Text2VideoZero(steps=3)
-    together = editor.edit(clip, "a red car", tiny, depth=depth, rng=torch.Generator().manual_seed(2))
-    alone = editor.edit(
-        Clip.of(clip.frames[:1]), "a red car", tiny, depth=depth[:1], rng=torch.Generator().manual_seed(2)
+    together = edit_clip(editor, clip, "a red car", tiny, depth=depth, rng=torch.Generator().manual_seed(2))
+    alone = edit_clip(
+        editor,
+        Clip.of(clip.frames[:1]),
+        "a red car",
+        tiny,
+        depth=depth[:1],
+        rng=torch.Generator().manual_seed(2),
     )
     assert torch.allclose(together.frames[:1], alone.frames, atol=1e-4)
 
@@ -50,7 +56,7 @@ def test_the_first_frame_is_a_plain_depth_guided_picture(tiny: StableDiffusion, 
 def test_equal_depth_gives_equal_frames(tiny: StableDiffusion, clip: Clip) -> None:
     """All frames share noise, and keys and values: nothing but depth can tell them apart."""
     depth = torch.rand(1, 1, 32, 32).expand(5, -1, -1, -1)
-    result = Text2VideoZero(steps=3).edit(clip, "a red car", tiny, depth=depth, rng=torch.Generator())
+    result = edit_clip(Text2VideoZero(steps=3), clip, "a red car", tiny, depth=depth, rng=torch.Generator())
     assert torch.allclose(result.frames, result.frames[:1].expand_as(result.frames), atol=1e-4)
 
 
@@ -76,7 +82,7 @@ def test_text_alone_keeps_its_first_frame_whatever_follows(tiny: StableDiffusion
 
 def test_depth_is_needed_for_editing(tiny: StableDiffusion, clip: Clip) -> None:
     with pytest.raises(InputError, match="no depth was given"):
-        Text2VideoZero().edit(clip, "a red car", tiny, rng=torch.Generator())
+        edit_clip(Text2VideoZero(), clip, "a red car", tiny, rng=torch.Generator())
 
 
 def test_levels_that_fall_together_are_refused(tiny: StableDiffusion) -> None:

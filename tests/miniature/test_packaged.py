@@ -9,6 +9,7 @@ from diffusers import StableDiffusionPipeline
 from frameweave.atomic import verify
 from frameweave.clip import Clip, probe
 from frameweave.diffusion.sampling import guided, sample
+from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.miniature.clips import FRAMES, held_out_clips
 from frameweave.miniature.scene import combinations
@@ -53,8 +54,13 @@ def test_it_is_an_ordinary_pipeline(miniature: StableDiffusion) -> None:
 def test_an_edit_changes_the_colour_and_keeps_the_sky_blue(miniature: StableDiffusion) -> None:
     held_out = held_out_clips()[0]
     source = Clip.read(held_out.path, frames=2)
-    result = Framewise(steps=10).edit(
-        source, "a red car in the snow", miniature, source_prompt=held_out.caption, rng=torch.Generator()
+    result = edit_clip(
+        Framewise(steps=10),
+        source,
+        "a red car in the snow",
+        miniature,
+        source_prompt=held_out.caption,
+        rng=torch.Generator(),
     )
     inside = held_out.rendered(2).frames[:, 2] > held_out.rendered(2).frames[:, 0] + 0.3  # the blue car
     red_minus_blue = result.frames[:, 0] - result.frames[:, 2]

@@ -7,6 +7,7 @@ import torch
 
 from frameweave.atomic import verify
 from frameweave.clip import Clip
+from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import InputError, RunError
 from frameweave.miniature.recipe import PLANS, Recipe
@@ -34,7 +35,7 @@ def test_the_folder_loads_and_edits(trained: Recipe, tmp_path: Path) -> None:
     assert model.controlnet is not None
     assert load_depth(str(tmp_path / "model"), device="cpu") is not None
     clip = Clip.of(torch.rand(2, 3, 64, 64))
-    result = Framewise(steps=2).edit(clip, "a red car", model, rng=torch.Generator())
+    result = edit_clip(Framewise(steps=2), clip, "a red car", model, rng=torch.Generator())
     assert result.frames.shape == clip.frames.shape
 
 

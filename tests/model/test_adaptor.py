@@ -9,6 +9,7 @@ from torch import Tensor
 
 from frameweave.clip import Clip
 from frameweave.editors import base
+from frameweave.editors.base import edit_clip
 from frameweave.errors import AdaptorMismatch, ModelFolderError
 from frameweave.model.adaptor import FILE, Adaptor, load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
@@ -50,7 +51,7 @@ def test_every_editor_takes_it_and_leaves_no_trace(
         editor = base.make(name, {"steps": 20, "frames_at_once": 2})
         rng = torch.Generator().manual_seed(0)
         given = depth if editor.needs_depth else None
-        return editor.edit(clip, "a red car", backbone, depth=given, rng=rng).frames
+        return edit_clip(editor, clip, "a red car", backbone, depth=given, rng=rng).frames
 
     plain = edited(tiny)
     with adaptor.on(tiny, strength=2.0, tokens=tokens) as backbone:
@@ -66,7 +67,7 @@ def test_the_tokens_stand_before_the_text_inside_the_window_only(
 ) -> None:
     with adaptor.on(tiny, strength=0.0) as backbone:
         plain = tiny.condition(["", "a red car"]).states
-        states = backbone.condition(["", "a red car"], clip.frames).states
+        states = backbone.condition(["", "a red car"], backbone.seen(clip.frames)).states
         assert states.shape == (2, 5, 3 + 9 + plain.shape[2], 16)  # 17 vision states: CLS and 8 of 16 patches
         assert torch.equal(states[:, 2, 12:], plain[:, 0])
         assert backbone.condition(["a red car"]).states.shape[1:3] == (1, 3 + plain.shape[2])

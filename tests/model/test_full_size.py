@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from frameweave.clip import Clip
+from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.model.loading import load
 from full_size import save_full_size
@@ -23,7 +24,7 @@ def test_two_frames_of_512_pixels(tmp_path: Path) -> None:
     assert (model.native, model.multiple, model.vae_factor) == (512, 64, 8)
     clip = Clip.of(torch.rand(2, 3, 512, 512, generator=torch.Generator().manual_seed(0)))
     start = time.perf_counter()
-    result = Framewise(steps=2).edit(clip, "a red car", model, rng=torch.Generator().manual_seed(0))
+    result = edit_clip(Framewise(steps=2), clip, "a red car", model, rng=torch.Generator().manual_seed(0))
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"\nSD 1.5 shape, 2 frames of 512 x 512, 2 steps: {seconds:.0f} s, peak memory {peak:.1f} GiB")

@@ -80,6 +80,10 @@ class Clip:
         for frame in self.frames:
             yield (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
+    def first(self, count: int) -> "Clip":
+        """Its first frames."""
+        return replace(self, frames=self.frames[:count], times=self.times[: count + 1])
+
     def with_frames(self, frames: Float[Tensor, "F 3 H W"]) -> "Clip":
         """The same times and sound with other pictures; their number must be the same."""
         if len(frames) != len(self):

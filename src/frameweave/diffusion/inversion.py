@@ -1,10 +1,52 @@
 """DDIM inversion: from a clean latent to the noise from which DDIM sampling gives it back."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.sampling import Eps, ddim_step
 from frameweave.diffusion.schedule import Schedule
 from frameweave.progress import SILENT, Progress
+
+Room = Callable[[tuple[int, ...], torch.dtype], Tensor]
+"""Gives a tensor to fill, on the CPU: in memory, or mapped from a file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The latents of an inverted clip at every noise level that it passed, the clean ones first."""
+
+    timesteps: list[int]
+    """Ascending; the clean latents have none."""
+    latents: Float[Tensor, "levels F C h w"]
+    """On the CPU, perhaps mapped from a file; one level more than timesteps."""
+
+    def at(self, t: int) -> Float[Tensor, "F C h w"]:
+        """The latents at a timestep. Raises `KeyError` when it was not passed."""
+        if t not in self.timesteps:
+            raise KeyError(f"timestep {t} was not passed; there are {self.timesteps}")
+        return self.latents[1 + self.timesteps.index(t)]
+
+    @property
+    def x_0(self) -> Float[Tensor, "F C h w"]:
+        return self.latents[0]
+
+    @property
+    def noisiest(self) -> Float[Tensor, "F C h w"]:
+        return self.latents[-1]
+
+    def implied_noise(self, schedule: Schedule) -> Float[Tensor, "F C h w"]:
+        """The noise by which the clean latents would become the noisiest ones in a single step."""
+        a = schedule.at(self.timesteps[-1])
+        return (self.noisiest - a**0.5 * self.x_0) / (1 - a) ** 0.5
+
+
+def in_memory(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Room in memory."""
+    return torch.empty(shape, dtype=dtype)
 
 
 def invert(
@@ -14,16 +56,25 @@ def invert(
     steps: int,
     *,
     timesteps: list[int] | None = None,
+    keep: list[int] | None = None,
+    room: Room = in_memory,
     progress: Progress = SILENT,
-) -> Tensor:
-    """The latent at the noisiest timestep.
+) -> Trajectory:
+    """Walk from the clean latents to the noisiest timestep and keep the levels passed.
 
-    `timesteps` (default: all of the schedule's) may be a tail of the list that the schedule gives
-    for `steps`, to invert only part of the way. Each step asks for the noise at the timestep that
-    it goes to, with the latent that it comes from, as diffusers' DDIMInverseScheduler does.
+    `timesteps` (noisiest first; default: all of the schedule's) may be a tail of the list that the
+    schedule gives for `steps`, to invert only part of the way. Of these the trajectory has the
+    timesteps in `keep` (default: all) and the noisiest. Each step asks for the noise at the
+    timestep that it goes to, with the latent that it comes from, as diffusers' DDIMInverseScheduler
+    does.
     """
+    visited = (schedule.timesteps(steps) if timesteps is None else timesteps)[::-1]
+    kept = [t for t in visited if keep is None or t in keep or t == visited[-1]]
+    latents = room((1 + len(kept), *x_0.shape), x_0.dtype)
+    latents[0] = x_0
     x = x_0
-    visited = schedule.timesteps(steps) if timesteps is None else timesteps
-    for t in progress.track(visited[::-1], "inverting"):
+    for t in progress.track(visited, "inverting"):
         x = ddim_step(x, eps(x, t), schedule.at(schedule.before(t, steps)), schedule.at(t))
-    return x
+        if t in kept:
+            latents[1 + kept.index(t)] = x
+    return Trajectory(kept, latents)

@@ -7,16 +7,16 @@ import typing
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.clip import Clip
-from frameweave.diffusion.sampling import Eps, guided
+from frameweave.editors._source import Inversions, Source
 from frameweave.errors import InputError
-from frameweave.model.backbone import Backbone
+from frameweave.model.backbone import Backbone, Frames, Latents
 from frameweave.progress import SILENT, Progress
 
 _GROUP = "frameweave.editors"
@@ -28,26 +28,29 @@ T = TypeVar("T")
 class Editor(Protocol):
     """A frozen dataclass of an algorithm's own settings.
 
-    `edit` returns a clip of the same frame count, size and times, leaves the network as it was
-    (also when an exception is raised), and on the CPU gives the same bytes for the same seed.
+    `edit` returns the latents of the edited clip, as many frames as the source has. It leaves the
+    network as it was (also when an exception is raised), and on the CPU gives the same bytes for
+    the same seed.
     """
 
-    uses_source: ClassVar[bool]
-    """Whether the pictures of the source are used, not only their depth."""
-    needs_depth: ClassVar[bool]
+    @property
+    def uses_source(self) -> bool:
+        """Whether the pictures of the source are used, not only their depth."""
+        ...
+
+    @property
+    def needs_depth(self) -> bool: ...
 
     def edit(
         self,
-        clip: Clip,
+        source: Source,
         prompt: str,
         backbone: Backbone,
         *,
-        source_prompt: str = "",
         negative: str = "",
-        depth: Float[Tensor, "F 1 H W"] | None = None,
         rng: torch.Generator,
         progress: Progress = SILENT,
-    ) -> Clip: ...
+    ) -> Latents: ...
 
 
 @runtime_checkable
@@ -101,50 +104,68 @@ def make(name: str, settings: dict[str, Any]) -> Editor:
     return kind(**{key: value for key, value in settings.items() if key in known and value is not None})
 
 
-def check(clip: Clip, prompt: str, steps: int) -> None:
+def check(source: Source, prompt: str, steps: int) -> None:
     """Raise `InputError` for what no editor can work with."""
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")
-    if len(clip) == 0:
+    if len(source) == 0:
         raise InputError("the clip has no frames", hint="give a clip of at least one frame")
     if steps < 1:
         raise InputError(f"{steps} steps, expected at least 1", hint="50 is usual, 25 is quick")
 
 
-def prompt_eps(
-    backbone: Backbone,
+def edit_clip(
+    editor: Editor,
+    clip: Clip,
     prompt: str,
-    negative: str,
-    guidance: float,
+    backbone: Backbone,
     *,
-    frames_at_once: int,
-    progress: Progress,
+    source_prompt: str = "",
+    negative: str = "",
     depth: Float[Tensor, "F 1 H W"] | None = None,
-    source: Float[Tensor, "F 3 H W"] | None = None,
-    on_chunk: Callable[[int, int], None] = lambda _start, _count: None,
-) -> Eps:
-    """The guided noise prediction for a whole clip, computed in chunks of frames.
+    inversions: Inversions | None = None,
+    rng: torch.Generator,
+    progress: Progress = SILENT,
+) -> Clip:
+    """Encode a clip that is held in memory, edit it, and decode the result: same size, times and sound.
 
-    `source` are the frames that are edited, for backbones whose text depends on them. With
-    guidance 1 the negative branch is not computed at all. `on_chunk` is told the
-    first frame and the count of each chunk before it is computed, in order, at every noise level.
+    `depth` is inverse depth in [0, 1], for editors that need it. Raises `InputError` for an empty
+    prompt or clip, and for sides that are not multiples of `backbone.multiple`.
     """
-    with_guidance = guidance != 1.0
-    condition = backbone.condition([negative, prompt] if with_guidance else [prompt], source)
-    if condition.cut:
-        progress.note(f"the prompt is too long for the text tower; not seen by it: {condition.cut!r}")
+    source = source_of(
+        editor,
+        clip.frames,
+        backbone,
+        prompt=source_prompt,
+        depth=depth if editor.needs_depth else None,
+        inversions=inversions,
+    )
+    x = editor.edit(source, prompt, backbone, negative=negative, rng=rng, progress=progress)
+    return clip.first(len(x)).with_frames(backbone.decode(x))
 
-    def eps(x: Tensor, t: int) -> Tensor:
-        parts: list[Tensor] = []
-        for start in range(0, len(x), frames_at_once):
-            chunk = slice(start, start + frames_at_once)
-            on_chunk(start, len(x[chunk]))
-            near = None if depth is None else depth[chunk]
-            branches = backbone.eps(x[chunk], t, condition.of(chunk), near)
-            parts.append(guided(branches[0], branches[1], guidance) if with_guidance else branches[0])
-        return torch.cat(parts)
 
-    return eps
+def source_of(
+    editor: Editor, frames: Frames, backbone: Backbone, *, prompt: str = "", **others: Any
+) -> Source:
+    """What the editor needs to know of these frames; `others` are further fields of `Source`."""
+    shape = latent_shape(backbone, len(frames), (frames.shape[3], frames.shape[2]))
+    x_0 = backbone.encode(frames) if editor.uses_source else torch.zeros(1).expand(shape)
+    return Source(x_0=x_0, prompt=prompt, seen=backbone.seen(frames), **others)
+
+
+def latent_shape(backbone: Backbone, frames: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Of the latents of frames of (width, height) pixels.
+
+    Raises `InputError` when a side is not a multiple of `backbone.multiple`.
+    """
+    width, height = size
+    if width % backbone.multiple or height % backbone.multiple:
+        raise InputError(
+            f"frames of {width} x {height} pixels, expected multiples of {backbone.multiple}",
+            hint="choose another --size, or use frameweave.clip.working_size",
+        )
+    factor = backbone.vae_factor
+    return frames, backbone.channels, height // factor, width // factor
 
 
 def parse_setting(name: str, text: str, kind: Any) -> Any:

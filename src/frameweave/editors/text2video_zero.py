@@ -7,18 +7,17 @@ and the same starting noise for all frames.
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from frameweave.clip import Clip
 from frameweave.diffusion.sampling import sample
-from frameweave.editors.base import check, prompt_eps
+from frameweave.editors._noise import prompt_eps
+from frameweave.editors.base import Source, check, latent_shape
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
-from frameweave.model.backbone import Backbone
+from frameweave.model.backbone import Backbone, Latents, VisionStates
 from frameweave.progress import SILENT, Progress
 
 _CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
@@ -27,9 +26,6 @@ _CANVAS = 512  # the motion is counted in pixels of this square, whatever the si
 @dataclass(frozen=True, kw_only=True)
 class Text2VideoZero:
     """Cross-frame attention to frame 0, computed once per noise level for clips of any length."""
-
-    uses_source: ClassVar[bool] = False
-    needs_depth: ClassVar[bool] = True
 
     steps: int = 25
     """Noise levels."""
@@ -45,31 +41,35 @@ class Text2VideoZero:
     frames_at_once: int = 16
     """Frames in one UNet batch; lower needs less memory and changes nothing else."""
 
+    @property
+    def uses_source(self) -> bool:
+        return False
+
+    @property
+    def needs_depth(self) -> bool:
+        return True
+
     def edit(
         self,
-        clip: Clip,
+        source: Source,
         prompt: str,
         backbone: Backbone,
         *,
-        source_prompt: str = "",
         negative: str = "",
-        depth: Float[Tensor, "F 1 H W"] | None = None,
         rng: torch.Generator,
         progress: Progress = SILENT,
-    ) -> Clip:
+    ) -> Latents:
         """Depth-guided: the clip gives depth and times, the prompt gives everything else."""
-        check(clip, prompt, self.steps)
-        if depth is None:
+        check(source, prompt, self.steps)
+        if source.depth is None:
             raise InputError(
                 "text2video_zero edits by depth, and no depth was given",
                 hint="use a model with a depth ControlNet and a depth estimator",
             )
-        size = clip.size
-        noise = backbone.noise(_latent_shape(backbone, 1, size), rng).expand(len(clip), -1, -1, -1)
-        x = self._sampled(
-            noise, prompt, negative, backbone, depth=depth, source=clip.frames, progress=progress
+        noise = backbone.noise((1, *source.x_0.shape[1:]), rng).expand(len(source), -1, -1, -1)
+        return self._sampled(
+            noise, prompt, negative, backbone, depth=source.depth, seen=source.seen, progress=progress
         )
-        return clip.with_frames(backbone.decode(x))
 
     def generate(
         self,
@@ -93,7 +93,7 @@ class Text2VideoZero:
                 f"t1 = {self.t1} is no noisier than t0 = {self.t0} on {self.steps} noise levels",
                 hint="take more steps, or move them apart",
             )
-        x = backbone.noise(_latent_shape(backbone, 1, size), rng)
+        x = backbone.noise(latent_shape(backbone, 1, size), rng)
 
         def alone(start: Tensor, part: list[int]) -> Tensor:
             return self._sampled(start, prompt, negative, backbone, timesteps=part, progress=progress)
@@ -122,7 +122,7 @@ class Text2VideoZero:
         backbone: Backbone,
         *,
         depth: Float[Tensor, "F 1 H W"] | None = None,
-        source: Float[Tensor, "F 3 H W"] | None = None,
+        seen: VisionStates | None = None,
         timesteps: list[int] | None = None,
         progress: Progress = SILENT,
     ) -> Tensor:
@@ -139,7 +139,7 @@ class Text2VideoZero:
             frames_at_once=self.frames_at_once,
             progress=progress,
             depth=depth,
-            source=source,
+            seen=seen,
             on_chunk=look_back.next_chunk,
         )
         with ExitStack() as stack:
@@ -168,17 +168,6 @@ class _FirstFrame:
             return attend(x, self._kept[key], self._kept[key])
 
         return look_at_first
-
-
-def _latent_shape(backbone: Backbone, frames: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    width, height = size
-    if width % backbone.multiple or height % backbone.multiple:
-        raise InputError(
-            f"frames of {width} x {height} pixels, expected multiples of {backbone.multiple}",
-            hint="choose another --size",
-        )
-    factor = backbone.vae_factor
-    return frames, backbone.channels, height // factor, width // factor
 
 
 def _nearest(levels: list[int], t: float) -> int:

@@ -134,7 +134,8 @@ def _edited(name: str, task: _Task, backbone: Backbone) -> Float[Tensor, "F 3 H 
     editor = base.make(name, {"steps": _STEPS})
     depth = task.drawn.depth
     low, high = depth.amin(), depth.amax()
-    return editor.edit(
+    return base.edit_clip(
+        editor,
         Clip.of(task.drawn.frames),
         task.prompt,
         backbone,
@@ -178,7 +179,7 @@ def _similarities(model: StableDiffusion, backbone: Backbone, task: _Task) -> di
     x_0 = model.encode(task.drawn.frames)
     rng = torch.Generator().manual_seed(0)
     shared, own = (torch.randn(n, *x_0.shape[1:], generator=rng) for n in (1, len(x_0)))
-    states = backbone.condition([task.prompt], task.drawn.frames).states
+    states = backbone.condition([task.prompt], backbone.seen(task.drawn.frames)).states
     found: dict[str, float] = {}
     for name, c in (("shared", 1.0), ("own", _INVERTED_CORRELATION)):
         x_t = model.schedule.add_noise(x_0, c**0.5 * shared + (1 - c) ** 0.5 * own, t)

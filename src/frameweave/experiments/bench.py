@@ -77,7 +77,9 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
     one, two = (model.condition(prompts).states for prompts in ([""], ["", "a red duck in the snow"]))
 
     def edit() -> None:
-        editor.edit(clip, "a red duck in the snow", model, depth=depth, rng=torch.Generator().manual_seed(0))
+        base.edit_clip(
+            editor, clip, "a red duck in the snow", model, depth=depth, rng=torch.Generator().manual_seed(0)
+        )
 
     def forwards() -> None:
         for t in model.schedule.timesteps(_STEPS):

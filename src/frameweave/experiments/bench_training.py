@@ -12,6 +12,7 @@ from torch import Tensor
 
 from frameweave.clip import Clip
 from frameweave.diffusion.losses import noise_loss
+from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.experiments.paired import paired, row
 from frameweave.miniature.groups import WorldGroups
@@ -106,11 +107,11 @@ def adaptor_row(repeats: int, *, frames: int, steps: int) -> dict[str, Any]:
     editor = Framewise(steps=steps)
 
     def plain() -> None:
-        editor.edit(clip, "a red duck in the snow", model, rng=torch.Generator().manual_seed(0))
+        edit_clip(editor, clip, "a red duck in the snow", model, rng=torch.Generator().manual_seed(0))
 
     def adapted() -> None:
         with adaptor.on(model, tokens=False) as backbone:
-            editor.edit(clip, "a red duck in the snow", backbone, rng=torch.Generator().manual_seed(0))
+            edit_clip(editor, clip, "a red duck in the snow", backbone, rng=torch.Generator().manual_seed(0))
 
     name = f"{steps}-step edit: with the adaptor over without"
     return row(name, paired(adapted, plain, repeats), "<= 1.03")

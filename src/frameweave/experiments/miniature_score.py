@@ -14,6 +14,7 @@ from transformers import CLIPModel
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import invert
 from frameweave.diffusion.sampling import guided, sample
+from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.experiments.sheets import save_sheet
@@ -128,7 +129,7 @@ def _inversion(model: StableDiffusion) -> dict[str, Any]:
     def eps(x: Tensor, t: int) -> Tensor:
         return model.unet(x, t, text, return_dict=False)[0]
 
-    back = sample(eps, invert(eps, x_0, model.schedule, STEPS), model.schedule, STEPS)
+    back = sample(eps, invert(eps, x_0, model.schedule, STEPS).noisiest, model.schedule, STEPS)
     error = ((model.decode(back) - model.decode(x_0)) ** 2).mean((1, 2, 3)).clamp(min=1e-9)
     decibels = -10 * torch.log10(error)
     half = 1.96 * float(decibels.std()) / 8
@@ -149,7 +150,8 @@ def _edits(
         options = [word for word in ATTRIBUTES[name] if word != words[name]]
         target = words | {name: options[index % len(options)]}
         source = Clip.of(render_clip(scenes[index], _EDIT_FRAMES).frames)
-        result = Framewise(steps=STEPS).edit(
+        result = edit_clip(
+            Framewise(steps=STEPS),
             source,
             phrase(target),
             model,
@@ -190,17 +192,14 @@ def _control(
     for index in progress.track(range(n), "sampling by depth"):
         truth = render(scenes[index], torch.zeros(1))
         depth = (truth.depth - truth.depth.amin()) / (truth.depth.amax() - truth.depth.amin())
-        picture = (
-            Text2VideoZero(steps=STEPS)
-            .edit(
-                Clip.of(truth.frames),
-                phrase(scenes.words(index)),
-                model,
-                depth=depth,
-                rng=torch.Generator().manual_seed(index),
-            )
-            .frames
-        )
+        picture = edit_clip(
+            Text2VideoZero(steps=STEPS),
+            Clip.of(truth.frames),
+            phrase(scenes.words(index)),
+            model,
+            depth=depth,
+            rng=torch.Generator().manual_seed(index),
+        ).frames
         found, there = estimator.estimate(picture) > 0.5, truth.mask > 0.5
         overlaps.append(float((found & there).sum() / (found | there).sum().clamp(min=1)))
         if len(sheet) < 24:
@@ -213,6 +212,6 @@ def _control(
 def _speed(model: StableDiffusion) -> dict[str, Any]:
     clip = Clip.of(render_clip(sample_scenes(1, seed=1), 16).frames)
     start = time.perf_counter()
-    Framewise(steps=STEPS).edit(clip, "a red duck in the snow", model, rng=torch.Generator())
+    edit_clip(Framewise(steps=STEPS), clip, "a red duck in the snow", model, rng=torch.Generator())
     seconds = time.perf_counter() - start
     return Row("framewise edit, 16 frames, 25 steps, seconds", seconds, 0, 15, lower_is_better=True).as_dict()

@@ -76,12 +76,13 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
                 for attribute, word in EDITS.items():
                     prompt = _prompt(held_out, attribute, word)
                     progress.note(f"{editor_name}{' with the adaptor' if adapted else ''}: {prompt}")
-                    clip = editor.edit(
+                    clip = base.edit_clip(
+                        editor,
                         source,
                         prompt,
                         backbone,
                         source_prompt=held_out.caption,
-                        depth=depth if editor.needs_depth else None,
+                        depth=depth,
                         rng=torch.Generator().manual_seed(options.seed),
                         progress=progress,
                     )

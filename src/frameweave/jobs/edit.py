@@ -59,7 +59,8 @@ def edit(video: Path, prompt: str, options: EditOptions, *, progress: Progress =
             estimator = depth_model.load(options.model, options.depth_model, device=options.device)
             depth = None if estimator is None else estimator.estimate(source.frames)
     with timer.part("edit"), adapted(model, options, editor, progress) as backbone:
-        result = editor.edit(
+        result = base.edit_clip(
+            editor,
             source,
             prompt,
             backbone,

@@ -98,22 +98,28 @@ class Adapted:
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
         return self.backbone.noise(shape, rng)
 
+    def seen(self, frames: Frames) -> VisionStates | None:
+        return None if self.tokens is None else self.backbone.vision(frames)
+
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
-        """The text after the shared tokens and, when there are source frames, the unshared ones (Eq. 8)."""
-        text = self.backbone.condition(prompts, frames)
+    def condition(self, prompts: Sequence[str], seen: VisionStates | None = None) -> Condition:
+        """The text after the shared tokens and, when source frames were seen, the unshared ones (Eq. 8)."""
+        text = self.backbone.condition(prompts, seen)
         if self.tokens is None:
             return text
-        if frames is not None and self.vision_frame == "first":
-            frames = frames[:1]
-        tokens = self.tokens.to(text.states.device, text.states.dtype)
-        prefix = tokens(None if frames is None else self.backbone.vision(frames))
+        if seen is not None and self.vision_frame == "first":
+            seen = seen[:1]
+        prefix = self.tokens.to(text.states.device, text.states.dtype)(seen)
         self.text_tokens = text.states.shape[2]
         states = concat_tokens(prefix, text.states, in_uncond=self.in_uncond, form=self.form)
         return replace(text, states=states.expand(len(text.states), -1, -1, -1))
 
     def eps(
-        self, x_t: Latents, t: int, states: TextStates, depth: Float[torch.Tensor, "F 1 H W"] | None = None
+        self,
+        x_t: Float[torch.Tensor, "*branches F C h w"],
+        t: int,
+        states: TextStates,
+        depth: Float[torch.Tensor, "F 1 H W"] | None = None,
     ) -> Float[torch.Tensor, "branches F C h w"]:
         if self.silent:
             with self.gate.shut():

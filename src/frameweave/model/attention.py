@@ -26,7 +26,8 @@ class Attend(Protocol):
 
     Queries from `q_from` (batch Q D), keys from `k_from`, values from `v_from` (group N D). When
     the batch of keys is smaller, each group serves an equal run of queries, in order: one SDPA
-    call, nothing is copied.
+    call, nothing is copied. When there are r times as many groups of values as of keys, queries and
+    keys serve r times, each time with the next run of values.
     """
 
     def __call__(self, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens: ...
@@ -93,15 +94,18 @@ class _RuleProcessor:
 
 def attention(attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens:
     """softmax(Q K^T / sqrt(d)) V with the layer's projections; see `Attend` for unequal batches."""
-    batch, queries = q_from.shape[:2]
-    groups, d = len(k_from), attn.inner_dim // attn.heads
+    queries = q_from.shape[1]
+    groups, times, d = len(k_from), len(v_from) // len(k_from), attn.inner_dim // attn.heads
 
-    def heads(tokens: Tensor) -> Tensor:
+    def heads(tokens: Tensor, groups: int) -> Tensor:
         return tokens.reshape(groups, -1, attn.heads, d).transpose(1, 2)
 
     assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
-    q, k, v = heads(attn.to_q(q_from)), heads(attn.to_k(k_from)), heads(attn.to_v(v_from))
+    q, k = heads(attn.to_q(q_from), groups), heads(attn.to_k(k_from), groups)
+    v = heads(attn.to_v(v_from), len(v_from))
+    if times > 1:
+        q, k = q.repeat(times, 1, 1, 1), k.repeat(times, 1, 1, 1)
     y = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
-    y = y.transpose(1, 2).reshape(batch, queries, attn.inner_dim)
+    y = y.transpose(1, 2).reshape(times * len(q_from), queries, attn.inner_dim)
     project, dropout = attn.to_out[0], attn.to_out[1]
     return dropout(project(y))

@@ -33,8 +33,8 @@ class Condition:
     states: TextStates
     cut: str = ""
 
-    def of(self, frames: slice) -> TextStates:
-        """The states of a chunk of frames."""
+    def of(self, frames: slice | list[int]) -> TextStates:
+        """The states of some frames."""
         return self.states if self.states.shape[1] == 1 else self.states[:, frames]
 
 
@@ -80,15 +80,25 @@ class Backbone(Protocol):
 
     def decode(self, x_0: Latents) -> Frames: ...
 
-    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
-        """`frames` is the source, for backbones whose text depends on it."""
+    def seen(self, frames: Frames) -> VisionStates | None:
+        """What `condition` must know of the source's frames; None when the text does not depend on them."""
+        ...
+
+    def condition(self, prompts: Sequence[str], seen: VisionStates | None = None) -> Condition:
+        """The text, one branch per prompt, for all frames or (see `seen`) one per frame."""
         ...
 
     def vision(self, frames: Frames) -> VisionStates: ...
 
     def eps(
-        self, x_t: Latents, t: int, states: TextStates, depth: Float[Tensor, "F 1 H W"] | None = None
-    ) -> Float[Tensor, "branches F C h w"]: ...
+        self,
+        x_t: Float[Tensor, "*branches F C h w"],
+        t: int,
+        states: TextStates,
+        depth: Float[Tensor, "F 1 H W"] | None = None,
+    ) -> Float[Tensor, "branches F C h w"]:
+        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front."""
+        ...
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents: ...
 
@@ -163,9 +173,12 @@ class StableDiffusion:
         ]
         return (torch.cat(batches) / 2 + 0.5).clamp(0, 1)
 
+    def seen(self, frames: Frames) -> VisionStates | None:
+        return None
+
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str], frames: Frames | None = None) -> Condition:
-        """The text tower's last hidden states, one branch per prompt; `frames` changes nothing here."""
+    def condition(self, prompts: Sequence[str], seen: VisionStates | None = None) -> Condition:
+        """The text tower's last hidden states, one branch per prompt; `seen` changes nothing here."""
         limit = self.tokenizer.model_max_length
         cut = ""
         for prompt in prompts:
@@ -191,18 +204,22 @@ class StableDiffusion:
         batches = [self.vision_tower(batch) for batch in frames.split(self.frames_at_once)]
         return torch.cat(batches).to(self.device, self.dtype)
 
-    @torch.no_grad()
     def eps(
-        self, x_t: Latents, t: int, states: TextStates, depth: Float[Tensor, "F 1 H W"] | None = None
+        self,
+        x_t: Float[Tensor, "*branches F C h w"],
+        t: int,
+        states: TextStates,
+        depth: Float[Tensor, "F 1 H W"] | None = None,
     ) -> Float[Tensor, "branches F C h w"]:
         """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
 
-        The batch is branch-major: all frames of the first branch, then of the second. With
+        The batch is branch-major: all frames of the first branch, then of the second. x_t may have
+        an axis of branches in front, when they differ. Gradients reach `states`. With
         `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers; raises
         `ModelFolderError` when the model has none.
         """
-        branches, n = len(states), len(x_t)
-        batch = x_t.repeat(branches, 1, 1, 1)
+        branches, n = len(states), x_t.shape[-4]
+        batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
         text = states.expand(-1, n, -1, -1).flatten(0, 1)
         extra: dict[str, object] = {}
         if depth is not None:

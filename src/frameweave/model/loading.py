@@ -22,7 +22,12 @@ from frameweave.model.stock import channels_last
 from frameweave.model.vision import VisionTower
 
 MINIATURE = "miniature"
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp64": torch.float64,
+}
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
@@ -44,7 +49,7 @@ def load(
 ) -> StableDiffusion:
     """Load "miniature", a diffusers folder, or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5.
 
-    `dtype` is fp32, fp16 or bf16; `device` is auto, cpu, cuda or mps. `control` names a depth
+    `dtype` is fp32, fp16, bf16 or fp64; `device` is auto, cpu, cuda or mps. `control` names a depth
     ControlNet, `vision` a CLIP vision tower (folder or hub id); by default the model folder's own
     `controlnet` and `clip` are taken, if any.
     Offline environment variables of the hub client are respected.

@@ -1,0 +1,56 @@
+"""Long clips in overlapping windows of frames, blended at every noise level.
+
+Co-denoising after Gen-L-Video (Wang et al., 2023, arXiv 2305.18264): each window predicts the noise
+of its own frames, and where windows overlap the predictions are averaged. Unlike there, the last
+window ends with the clip, so that every frame is covered.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from frameweave.diffusion.sampling import Eps
+from frameweave.errors import InputError
+
+WindowEps = Callable[[slice, Tensor, int], Tensor]
+"""Predicts the noise of one window: its frames, their latents, the timestep."""
+
+
+def windows(frames: int, length: int, overlap: int) -> list[slice]:
+    """Windows of `length` frames that share at least `overlap` with the next; one if they all fit.
+
+    >>> windows(10, 4, 1)
+    [slice(0, 4, None), slice(3, 7, None), slice(6, 10, None)]
+    >>> windows(9, 4, 1)
+    [slice(0, 4, None), slice(3, 7, None), slice(5, 9, None)]
+
+    Raises `InputError` unless 0 <= overlap < length.
+    """
+    if not 0 <= overlap < length:
+        raise InputError(
+            f"windows of {length} frames that share {overlap}", hint="let them share less than they have"
+        )
+    if frames <= length:
+        return [slice(0, frames)]
+    starts = [*range(0, frames - length, length - overlap), frames - length]
+    return [slice(start, start + length) for start in starts]
+
+
+def blended(eps: WindowEps, frames: int, length: int, overlap: int) -> Eps:
+    """The noise of a whole clip from windows; a frame near a window's middle counts more than at its rim."""
+    parts = windows(frames, length, overlap)
+    if len(parts) == 1:
+        return lambda x, t: eps(parts[0], x, t)
+
+    def whole(x: Tensor, t: int) -> Tensor:
+        total, weight = torch.zeros_like(x), x.new_zeros(len(x), 1, 1, 1)
+        for part in parts:
+            n = part.stop - part.start
+            at = torch.arange(n, dtype=x.dtype, device=x.device)
+            w = torch.minimum(at + 1, n - at).clamp(max=overlap + 1)[:, None, None, None]
+            total[part] += w * eps(part, x[part], t)
+            weight[part] += w
+        return total / weight
+
+    return whole

@@ -1,0 +1,56 @@
+"""Plug-and-play injection (Tumanyan et al., CVPR 2023): features of the source stream replace the others'.
+
+Used by editors whose batch is [source | uncond | cond].
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from frameweave.errors import ModelFolderError
+from frameweave.model.features import decoder_layers
+
+STREAMS = 3
+
+
+def attention_layers(unet: nn.Module) -> frozenset[str]:
+    """Self-attentions that take queries and keys from the source: the decoder's without its first."""
+    return frozenset(decoder_layers(unet))
+
+
+@contextmanager
+def features_injected(unet: nn.Module, acts: Callable[[], bool]) -> Generator[None, None, None]:
+    """While the block runs, and when `acts`, the source's features replace those of the other streams.
+
+    The features are what the second residual block of the decoder's second stage adds to its input.
+    Raises `ModelFolderError` when the UNet has no such block.
+    """
+    try:
+        last: Any = unet.get_submodule("up_blocks.1.resnets.1.conv2")
+    except AttributeError as error:
+        raise ModelFolderError(
+            "the UNet's decoder has no up_blocks.1.resnets.1", hint="plug-and-play needs two decoder stages"
+        ) from error
+
+    def inject(_layer: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
+        if not acts():
+            return None
+        source = output[: len(output) // STREAMS]
+        return source.repeat(STREAMS, 1, 1, 1)
+
+    hook = last.register_forward_hook(inject)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def first_steps(levels: list[int], share: float) -> frozenset[int]:
+    """The timesteps of the first int(share * T) of T steps; none for a negative share.
+
+    >>> sorted(first_steps([81, 61, 41, 21, 1], 0.5))
+    [61, 81]
+    """
+    return frozenset(levels[: max(0, int(len(levels) * share))])

@@ -1,0 +1,147 @@
+"""Noise predictions for whole clips, in chunks of frames, and the inversion that the editors share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.diffusion.inversion import Trajectory, in_memory, invert
+from frameweave.diffusion.sampling import Eps, guided
+from frameweave.editors._source import Source
+from frameweave.errors import InputError
+from frameweave.model.backbone import Backbone, Condition, VisionStates
+from frameweave.progress import SILENT, Progress
+
+
+def conditioned(
+    backbone: Backbone, prompts: Sequence[str], seen: VisionStates | None, progress: Progress
+) -> Condition:
+    """The text of a run; says what the text tower cannot take."""
+    condition = backbone.condition(prompts, seen)
+    if condition.cut:
+        progress.note(f"the prompt is too long for the text tower; not seen by it: {condition.cut!r}")
+    return condition
+
+
+@dataclass
+class Chunks:
+    """Runs of frames that fit the memory: when they do not, half of them are tried."""
+
+    frames_at_once: int
+    progress: Progress = field(default=SILENT)
+
+    def over(self, frames: int, compute: Callable[[slice], Tensor], *, dim: int = 0) -> Tensor:
+        """The parts that `compute` gives for each run, in order, joined along `dim`.
+
+        Raises the device's out-of-memory error when a single frame does not fit.
+        """
+        parts: list[Tensor] = []
+        start = 0
+        while start < frames:
+            stop = min(frames, start + self.frames_at_once)
+            try:
+                parts.append(compute(slice(start, stop)))
+            except torch.OutOfMemoryError:
+                if self.frames_at_once == 1:
+                    raise
+                self.frames_at_once = (self.frames_at_once + 1) // 2
+                self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
+                continue
+            start = stop
+        return torch.cat(parts, dim)
+
+
+def prompt_eps(
+    backbone: Backbone,
+    prompt: str,
+    negative: str,
+    guidance: float,
+    *,
+    frames_at_once: int,
+    progress: Progress,
+    depth: Float[Tensor, "F 1 H W"] | None = None,
+    seen: VisionStates | None = None,
+    on_chunk: Callable[[int, int], None] = lambda _start, _count: None,
+) -> Eps:
+    """The guided noise prediction for a whole clip, computed in chunks of frames.
+
+    With guidance 1 the negative branch is not computed at all. `on_chunk` is told the first frame
+    and the count of each chunk before it is computed, in order, at every noise level.
+    """
+    with_guidance = guidance != 1.0
+    prompts = [negative, prompt] if with_guidance else [prompt]
+    condition = conditioned(backbone, prompts, seen, progress)
+    chunks = Chunks(frames_at_once, progress)
+
+    @torch.no_grad()
+    def eps(x: Tensor, t: int) -> Tensor:
+        def part(chunk: slice) -> Tensor:
+            on_chunk(chunk.start, chunk.stop - chunk.start)
+            near = None if depth is None else depth[chunk]
+            branches = backbone.eps(x[chunk], t, condition.of(chunk), near)
+            return guided(branches[0], branches[1], guidance) if with_guidance else branches[0]
+
+        return chunks.over(len(x), part)
+
+    return eps
+
+
+def inverted(
+    source: Source,
+    backbone: Backbone,
+    steps: int,
+    *,
+    timesteps: list[int] | None = None,
+    keep: list[int] | None = None,
+    depth: Float[Tensor, "F 1 H W"] | None = None,
+    prompt: str | None = None,
+    frames_at_once: int,
+    progress: Progress,
+) -> Trajectory:
+    """The source's DDIM inversion without guidance under its prompt, frame by frame.
+
+    `timesteps` and `keep` are those of `invert`; `prompt` replaces the source's. Uses the
+    trajectory that the source brings (raises `InputError` when it lacks a timestep), or one that
+    was kept from an earlier run, and keeps a new one.
+    """
+    visited = backbone.schedule.timesteps(steps) if timesteps is None else timesteps
+    wanted = visited if keep is None else keep
+    if source.trajectory is not None:
+        if missing := set(wanted) - set(source.trajectory.timesteps):
+            raise InputError(
+                f"the given trajectory has no timestep {max(missing)}",
+                hint="invert with the steps of the edit, or a multiple of them",
+            )
+        return source.trajectory
+    words = source.prompt if prompt is None else prompt
+    store = source.inversions
+    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}"
+    kept = None if store is None else store.recall(source.x_0, about)
+    if kept is not None:
+        progress.note("the inversion of this clip is taken from an earlier run")
+        return kept
+    eps = prompt_eps(
+        backbone.inverse,
+        words,
+        "",
+        1.0,
+        frames_at_once=frames_at_once,
+        progress=progress,
+        depth=depth,
+        seen=source.seen,
+    )
+    trajectory = invert(
+        eps,
+        source.x_0,
+        backbone.schedule,
+        steps,
+        timesteps=visited,
+        keep=wanted,
+        room=in_memory if store is None else store.room,
+        progress=progress,
+    )
+    if store is not None:
+        store.keep(trajectory, about)
+    return trajectory

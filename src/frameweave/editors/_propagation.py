@@ -1,0 +1,156 @@
+"""TokenFlow's rule: key frames attend to one another, other frames gather from them.
+
+The batch of every UNet call is [source | uncond | cond], each with the frames of the call.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frameweave.editors._injection import STREAMS
+from frameweave.model.attention import Attend, Site, Tokens
+
+_SCORES = 2**24
+"""Similarities held at once: 64 MB in float32."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The two key frames that a frame follows, by their place in the list of key frames."""
+
+    near: int
+    far: int | None
+    """None when the frame follows one key frame only."""
+    ratio: float = 1.0
+    """Distance to the far one over the sum of both distances."""
+
+
+def published_neighbours(frames: int, every: int) -> list[Neighbours]:
+    """This run's key frame and the one before, as if both lay in the middle of their runs."""
+    found: list[Neighbours] = []
+    for frame in range(frames):
+        run, at = divmod(frame, every)
+        near, far = abs(at - every // 2), abs(at + every - every // 2)
+        found.append(Neighbours(run, run - 1, far / (near + far)) if run else Neighbours(run, None))
+    return found
+
+
+def both_neighbours(frames: int, keys: list[int]) -> list[Neighbours]:
+    """The nearest key frame and the nearest on the frame's other side, by their true distances.
+
+    >>> both_neighbours(4, [1, 3])[2]
+    Neighbours(near=0, far=1, ratio=0.5)
+    >>> both_neighbours(4, [1, 3])[0], both_neighbours(4, [1, 3])[3]
+    (Neighbours(near=0, far=None, ratio=1.0), Neighbours(near=1, far=None, ratio=1.0))
+    """
+    found: list[Neighbours] = []
+    for frame in range(frames):
+        before = max((k for k, key in enumerate(keys) if key <= frame), default=None)
+        after = min((k for k, key in enumerate(keys) if key >= frame), default=None)
+        sides = sorted({k for k in (before, after) if k is not None}, key=lambda k: abs(keys[k] - frame))
+        if len(sides) == 1:
+            found.append(Neighbours(sides[0], None))
+            continue
+        near, far = (abs(keys[k] - frame) for k in sides)
+        found.append(Neighbours(sides[0], sides[1], far / (near + far)))
+    return found
+
+
+@dataclass
+class Propagation:
+    """What the key frames' pass leaves for the other frames, layer by layer."""
+
+    injectable: frozenset[str]
+    """Layers in which the source's queries and keys may replace the others'."""
+    linear: bool = False
+    neighbours: list[Neighbours] = field(default_factory=list[Neighbours])
+    _frames: slice | None = None
+    """The frames of the present call; None in the key frames' pass."""
+    _injected: bool = False
+    _sought: dict[str, Float[Tensor, "K N D"]] = field(default_factory=dict[str, Tensor])
+    _offered: dict[str, Float[Tensor, "streams K N D"]] = field(default_factory=dict[str, Tensor])
+
+    @contextmanager
+    def remembering(self, *, injected: bool) -> Generator[None, None, None]:
+        """The call in the block is that of the key frames."""
+        self._frames, self._injected = None, injected
+        yield
+
+    @contextmanager
+    def following(self, frames: slice) -> Generator[None, None, None]:
+        """The call in the block is that of these frames."""
+        self._frames = frames
+        yield
+
+    def rule(self, x: Tokens, attend: Attend, site: Site) -> Tokens:
+        streams = x.unflatten(0, (STREAMS, -1))
+        if self._frames is not None:
+            return self._gathered(streams[0], site.name).flatten(0, 1)
+        self._sought[site.name] = F.normalize(streams[0], dim=-1)
+        offered = self._attended(streams, attend, injected=self._injected and site.name in self.injectable)
+        self._offered[site.name] = offered
+        return offered.flatten(0, 1)
+
+    @staticmethod
+    def _attended(
+        streams: Float[Tensor, "streams K N D"], attend: Attend, *, injected: bool
+    ) -> Float[Tensor, "streams K N D"]:
+        """The source's key frames attend each to itself, the others to all of their stream."""
+        source, others = streams[0], streams[1:]
+        own = attend(source, source, source)
+        values = others.flatten(1, 2)
+        if injected:
+            joint = attend(source, source.flatten(0, 1)[None], values)
+        else:
+            joint = attend(others.flatten(0, 1), values, values)
+        return torch.cat([own[None], joint.unflatten(0, (STREAMS - 1, -1))])
+
+    def _gathered(self, source: Float[Tensor, "F N D"], name: str) -> Float[Tensor, "streams F N D"]:
+        """Each token's output from its nearest neighbours in the two key frames, blended."""
+        assert self._frames is not None
+        neighbours = self.neighbours[self._frames]
+        keys, offered = self._sought[name], self._offered[name]
+        near = self._taken(source, [n.near for n in neighbours], keys, offered)
+        two = [i for i, n in enumerate(neighbours) if n.far is not None]
+        if not two:
+            return near
+        far = self._taken(source[two], [n.far for n in neighbours if n.far is not None], keys, offered)
+        ratio = torch.tensor([neighbours[i].ratio for i in two], dtype=torch.float64)
+        w = (ratio if self.linear else ratio.sigmoid()).to(near)[:, None, None]
+        if len(two) == len(neighbours):
+            return w * near + (1 - w) * far
+        near[:, two] = w * near[:, two] + (1 - w) * far
+        return near
+
+    @staticmethod
+    def _taken(
+        source: Float[Tensor, "F N D"],
+        of: list[int],
+        keys: Float[Tensor, "K N D"],
+        offered: Float[Tensor, "streams K N D"],
+    ) -> Float[Tensor, "streams F N D"]:
+        """For every frame the outputs of one key frame, from each token's nearest neighbour there."""
+        n = source.shape[1]
+        index = torch.cat(
+            [
+                nearest(source[[i for i, key in enumerate(of) if key == k]].flatten(0, 1), keys[k]) + k * n
+                for k in sorted(set(of))
+            ]
+        )
+        order = torch.tensor(sorted(range(len(of)), key=lambda i: of[i]), device=index.device).argsort()
+        index = index.unflatten(0, (-1, n))[order].flatten()
+        return offered.flatten(1, 2)[:, index].unflatten(1, (-1, n))
+
+
+def nearest(rows: Float[Tensor, "R D"], columns: Float[Tensor, "N D"]) -> Int[Tensor, " R"]:
+    """The column of greatest cosine similarity for every row; the columns have unit length.
+
+    The rows' own lengths do not change which column is nearest. All similarities are never held at once.
+    """
+    at_once = max(1, _SCORES // len(columns))
+    return torch.cat([(part @ columns.T).argmax(1) for part in rows.split(at_once)])

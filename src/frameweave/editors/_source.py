@@ -1,0 +1,49 @@
+"""What an editor knows of the clip that it edits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.diffusion.inversion import Room, Trajectory
+from frameweave.model.backbone import Latents, VisionStates
+
+
+@runtime_checkable
+class Inversions(Protocol):
+    """Keeps inversions, so that a second edit of the same clip need not invert it again."""
+
+    @property
+    def room(self) -> Room:
+        """Where a trajectory is put while it is computed."""
+        ...
+
+    def recall(self, x_0: Latents, about: str) -> Trajectory | None:
+        """The trajectory of these latents that was kept under the same words, if there is one."""
+        ...
+
+    def keep(self, trajectory: Trajectory, about: str) -> None: ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source:
+    """The clip in latents, and what goes with it."""
+
+    x_0: Latents
+    """All frames, scaled. An editor that does not use the source takes only their shape."""
+    prompt: str = ""
+    """What the source shows."""
+    depth: Float[Tensor, "F 1 H W"] | None = None
+    """Inverse depth in [0, 1], near is 1."""
+    seen: VisionStates | None = None
+    """See `Backbone.seen`."""
+    inversions: Inversions | None = None
+    trajectory: Trajectory | None = None
+    """An inversion to use instead of computing one."""
+    draws: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """Random draws to replay instead of drawing; each editor names its own."""
+
+    def __len__(self) -> int:
+        return len(self.x_0)
