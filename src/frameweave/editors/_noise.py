@@ -97,12 +97,14 @@ def inverted(
     keep: list[int] | None = None,
     depth: Float[Tensor, "F 1 H W"] | None = None,
     prompt: str | None = None,
+    variant: str = "",
     frames_at_once: int,
     progress: Progress,
 ) -> Trajectory:
     """The source's DDIM inversion without guidance under its prompt, frame by frame.
 
-    `timesteps` and `keep` are those of `invert`; `prompt` replaces the source's. Uses the
+    `timesteps` and `keep` are those of `invert`; `prompt` replaces the source's;
+    `variant` names what else makes this inversion unlike others of the same clip. Uses the
     trajectory that the source brings (raises `InputError` when it lacks a timestep), or one that
     was kept from an earlier run, and keeps a new one.
     """
@@ -117,7 +119,7 @@ def inverted(
         return source.trajectory
     words = source.prompt if prompt is None else prompt
     store = source.inversions
-    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}"
+    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}"
     kept = None if store is None else store.recall(source.x_0, about)
     if kept is not None:
         progress.note("the inversion of this clip is taken from an earlier run")

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import nn
+from transformers import CLIPTokenizer
 
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.model.backbone import Backbone, Condition, Frames, Latents, TextStates, VisionStates
@@ -64,6 +65,10 @@ class Adapted:
     @property
     def schedule(self) -> Schedule:
         return self.backbone.schedule
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer:
+        return self.backbone.tokenizer
 
     @property
     def vae_factor(self) -> int:

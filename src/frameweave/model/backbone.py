@@ -52,6 +52,9 @@ class Backbone(Protocol):
     def schedule(self) -> Schedule: ...
 
     @property
+    def tokenizer(self) -> CLIPTokenizer: ...
+
+    @property
     def vae_factor(self) -> int:
         """Pixels per latent along a side."""
         ...

@@ -16,8 +16,6 @@ from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frameweave.model.attention import Tokens, attention
-
 
 @dataclass(frozen=True, eq=False)
 class Borrowed:
@@ -66,42 +64,43 @@ class _TextProcessor:
     def __call__(
         self,
         attn: Attention,
-        hidden_states: Tokens,
-        encoder_hidden_states: Tokens,
+        hidden_states: Float[Tensor, "batch queries D"],
+        encoder_hidden_states: Float[Tensor, "batch L D_text"],
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
-    ) -> Tokens:
-        borrowed = self.rule(encoder_hidden_states.shape[1])
-        if borrowed is None:
-            y = attention(attn, hidden_states, encoder_hidden_states, encoder_hidden_states)
-        else:
-            y = _lent(attn, hidden_states, encoder_hidden_states, borrowed)
-        return y / attn.rescale_output_factor
+    ) -> Float[Tensor, "batch queries D"]:
+        batch, queries = hidden_states.shape[:2]
+
+        def heads(tokens: Tensor) -> Tensor:
+            return tokens.reshape(batch, -1, attn.heads, attn.inner_dim // attn.heads).transpose(1, 2)
+
+        assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
+        q, k = heads(attn.to_q(hidden_states)), heads(attn.to_k(encoder_hidden_states))
+        v = heads(attn.to_v(encoder_hidden_states))
+        y = _attended(q, k, v, attn.scale, self.rule(encoder_hidden_states.shape[1]))
+        y = y.transpose(1, 2).reshape(batch, queries, attn.inner_dim)
+        project, dropout = attn.to_out[0], attn.to_out[1]
+        return dropout(project(y)) / attn.rescale_output_factor
 
 
-def _lent(attn: Attention, x: Tokens, text: Tokens, borrowed: Borrowed) -> Tokens:
-    batch, queries = x.shape[:2]
-
-    def heads(tokens: Tensor) -> Float[Tensor, "batch heads _ d"]:
-        return tokens.reshape(batch, -1, attn.heads, attn.inner_dim // attn.heads).transpose(1, 2)
-
-    assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
-    q, k, v = heads(attn.to_q(x)), heads(attn.to_k(text)), heads(attn.to_v(text))
-    lender, borrower = borrowed.lender, borrowed.borrower
-
+def _attended(
+    q: Float[Tensor, "batch heads queries d"],
+    k: Float[Tensor, "batch heads L d"],
+    v: Float[Tensor, "batch heads L d"],
+    scale: float,
+    borrowed: Borrowed | None,
+) -> Float[Tensor, "batch heads queries d"]:
     def attend(asks: slice, values: Tensor) -> Tensor:
-        if len(values) == 0:
-            return values.new_empty(0, *q.shape[1:])
-        return F.scaled_dot_product_attention(q[asks], k[asks], values, scale=attn.scale)
+        return F.scaled_dot_product_attention(q[asks], k[asks], values, scale=scale)
 
-    y = attend(lender, borrowed.taken.to(v) @ v[borrower])
+    if borrowed is None:
+        return attend(slice(None), v)
+    lender, borrower = borrowed.lender, borrowed.borrower
+    y = torch.empty_like(q)
+    y[borrower] = attend(lender, borrowed.taken @ v[borrower])
     if borrowed.own is not None:
-        y = y + attend(borrower, borrowed.own.to(v)[:, None] * v[borrower])
-    before, after = slice(0, borrower.start), slice(borrower.stop, batch)
-    y = (
-        torch.cat([attend(before, v[before]), y, attend(after, v[after])])
-        .transpose(1, 2)
-        .reshape(batch, queries, attn.inner_dim)
-    )
-    project, dropout = attn.to_out[0], attn.to_out[1]
-    return dropout(project(y))
+        y[borrower] += attend(borrower, borrowed.own[:, None] * v[borrower])
+    for others in (slice(0, borrower.start), slice(borrower.stop, len(q))):
+        if len(q[others]):
+            y[others] = attend(others, v[others])
+    return y

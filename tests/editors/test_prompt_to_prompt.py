@@ -1,0 +1,103 @@
+"""Which words belong together: recorded maps, and cases worked out by hand."""
+
+import pytest
+import torch
+
+from frameweave.editors._prompt_to_prompt import aligned, replaced, sequence, word_map, words
+from frameweave.model.backbone import StableDiffusion
+from golden_cases import Case
+
+
+@pytest.mark.parametrize("as_published", [True, False])
+def test_the_recorded_maps(golden: StableDiffusion, as_published: bool) -> None:
+    case = Case.load("vid2vid_zero/case_a")
+    source = case.settings["source_prompt"]
+    replace, refine = (
+        word_map(golden.tokenizer, source, prompt, as_published=as_published)
+        for prompt in case.settings["prompts"]
+    )
+    assert torch.equal(replace.taken.double(), case["edit0.mapper"])
+    assert not replace.aligned and not replace.own.any()
+    mapper, alpha = case["edit1.mapper"], case["edit1.token_alpha"]
+    assert refine.aligned and torch.equal(1 - refine.own.double(), alpha)
+    assert torch.equal(refine.taken.argmax(0)[alpha == 1], mapper[alpha == 1])
+    assert torch.equal(refine.taken.sum(0).double(), alpha)
+
+
+def test_words_are_tokenized_as_the_whole_prompt_is(tiny: StableDiffusion) -> None:
+    for prompt in ("a red car", "Tomorrow's red, unforeseeable cars.", "  two   spaces ", "", "snow " * 100):
+        ids = tiny.tokenizer(prompt, truncation=True, max_length=tiny.tokenizer.model_max_length).input_ids
+        assert sequence(tiny.tokenizer, words(tiny.tokenizer, prompt)) == list(ids)
+
+
+def test_equal_prompts_take_everything_as_it_is(tiny: StableDiffusion) -> None:
+    for as_published in (True, False):
+        pairing = word_map(tiny.tokenizer, "a red car", "a red car", as_published=as_published)
+        assert torch.equal(pairing.taken, torch.eye(len(pairing.own)))
+
+
+def test_one_token_becomes_two() -> None:
+    taken = replaced([[5], [6]], [[7, 8], [6]], 6)
+    expected = torch.zeros(6, 6)
+    expected[0, 0] = 1
+    expected[1, 1:3] = 0.5
+    for i, j in ((2, 3), (3, 4), (4, 5)):  # the word after it, the end, the padding
+        expected[i, j] = 1
+    assert torch.equal(taken, expected)
+    assert torch.equal(taken.sum(1)[:5], torch.ones(5))
+
+
+def test_one_token_becomes_two_as_published() -> None:
+    taken = replaced([[5], [6]], [[7, 8], [6]], 6, as_published=True)
+    assert taken[3:, 3:].equal(torch.eye(3)) and not taken[2].any()
+
+
+def test_two_tokens_become_one() -> None:
+    taken = replaced([[7, 8], [6]], [[5], [6]], 6)
+    assert [row.nonzero().flatten().tolist() for row in taken] == [[0], [1], [1], [2], [3], [4, 5]]
+
+
+def test_two_changed_words_of_other_lengths() -> None:
+    taken = replaced([[1], [2], [3]], [[4, 5], [2], [6, 7, 8]], 10)
+    assert taken[2, 3] == 1 and taken[1, 1:3].tolist() == [0.5, 0.5]
+    assert torch.allclose(taken[3, 4:7], torch.full((3,), 1 / 3))
+    assert taken[4, 7] == 1
+
+
+def test_inserted_words_keep_their_own_attention() -> None:
+    assert aligned([0, 1, 2, 9], [0, 5, 1, 6, 7, 2, 9], 9) == [0, -1, 1, -1, -1, 2, 3, 7, 8]
+
+
+def test_left_out_words_are_passed_by() -> None:
+    old, new = [0, 5, 1, 6, 2, 9], [0, 1, 2, 9]
+    assert aligned(old, new, 8) == [0, 2, 4, 5, 6, 7, 7, 7]
+    assert aligned(old, new, 8, as_published=True) == [0, 2, 4, 5, 4, 5, 6, 7]
+
+
+def test_a_changed_word_is_new() -> None:
+    assert aligned([0, 1, 2, 9], [0, 1, 3, 4, 9], 6) == [0, 1, -1, -1, 3, 5]
+
+
+def test_without_a_source_prompt_all_words_are_new(tiny: StableDiffusion) -> None:
+    pairing = word_map(tiny.tokenizer, "", "red")
+    assert pairing.own[1] == 1 and pairing.own.sum() == 1
+
+
+def test_emphasis_weighs_a_words_tokens(tiny: StableDiffusion) -> None:
+    plain = word_map(tiny.tokenizer, "a red car", "a fast red car")
+    strong = word_map(tiny.tokenizer, "a red car", "a fast red car", emphasis="car:2,fast:0.5")
+    lengths = [len(word) for word in words(tiny.tokenizer, "a fast red car")]
+    fast, car = 1 + lengths[0], 1 + sum(lengths[:3])
+    factor = torch.ones(len(plain.own))
+    factor[fast : fast + lengths[1]] = 0.5
+    factor[car : car + lengths[3]] = 2
+    assert torch.equal(strong.taken, plain.taken * factor)
+    assert torch.equal(strong.own, plain.own * factor)
+
+
+def test_tokens_before_the_text_are_shared(tiny: StableDiffusion) -> None:
+    pairing = word_map(tiny.tokenizer, "a red car", "a fast red car")
+    longer = pairing.after(3)
+    assert torch.equal(longer.taken[3:, 3:], pairing.taken)
+    assert torch.equal(longer.taken[:3, :3], torch.eye(3))
+    assert torch.equal(longer.own[3:], pairing.own) and not longer.own[:3].any()
