@@ -46,9 +46,10 @@ def save_tiny(folder: Path) -> None:
     for weight in unet.conv_out.parameters():  # a fresh UNet predicts almost nothing
         weight.data.mul_(4)
     control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8))
-    stem = control.controlnet_cond_embedding.conv_out
-    for layer in (stem, *control.controlnet_down_blocks, control.controlnet_mid_block):  # zero at first
+    for layer in (*control.controlnet_down_blocks, control.controlnet_mid_block):  # zero at first
         torch.nn.init.normal_(layer.weight, std=0.2)
+    stem = control.controlnet_cond_embedding.conv_out.weight
+    torch.nn.init.normal_(stem, std=0.2, generator=torch.Generator().manual_seed(0))
     text = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),

@@ -1,5 +1,6 @@
 """What every editor promises, run over all of them on a tiny random model."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError
 from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
 
 EDITORS = base.names()
 
@@ -81,9 +83,11 @@ def test_also_after_an_exception(
 
 @pytest.mark.parametrize("name", EDITORS)
 @pytest.mark.parametrize("frames_at_once", [1, 2, 3])
-def test_chunks_change_nothing(name: str, frames_at_once: int, clip: Clip, tiny: StableDiffusion) -> None:
-    whole = edited(name, clip, tiny)
-    parts = edited(name, clip, tiny, frames_at_once=frames_at_once)
+def test_chunks_change_nothing(name: str, frames_at_once: int, clip: Clip, tiny_folder: Path) -> None:
+    """In float64: in float32 a near-tie of two matches may fall the other way."""
+    exact = load(str(tiny_folder), device="cpu", dtype="fp64")
+    whole = edited(name, clip, exact)
+    parts = edited(name, clip, exact, frames_at_once=frames_at_once)
     assert float((whole.frames - parts.frames).abs().max()) < 2e-4
 
 

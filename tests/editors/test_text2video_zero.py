@@ -9,6 +9,7 @@ from frameweave.editors.base import edit_clip
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
 from frameweave.model.backbone import StableDiffusion
+from golden_cases import Case, largest_step_error, relative, rng
 
 
 def published_warp(x: torch.Tensor, shift: tuple[float, float]) -> torch.Tensor:
@@ -67,7 +68,7 @@ def test_text_alone(tiny: StableDiffusion, frames: int) -> None:
         make("a red car", tiny, frames=frames, size=(32, 24), rng=torch.Generator().manual_seed(4))
         for _ in range(2)
     ]
-    assert clips[0].shape == (frames, 3, 24, 32)
+    assert clips[0].shape == (frames, 4, 12, 16)
     assert torch.equal(*clips)
     assert torch.isfinite(clips[0]).all()
 
@@ -95,3 +96,48 @@ def test_wrong_sizes_and_counts_are_refused(tiny: StableDiffusion) -> None:
         Text2VideoZero().generate("x", tiny, frames=2, size=(30, 32), rng=torch.Generator())
     with pytest.raises(InputError, match="0 frames"):
         Text2VideoZero().generate("x", tiny, frames=0, size=(32, 32), rng=torch.Generator())
+
+
+def test_the_recorded_run_of_the_original(golden: StableDiffusion) -> None:
+    """Two chunks of the original, each with its own first frame that is thrown away, are one run here."""
+    case = Case.load("text2video_zero/case_a")
+    settings = case.settings
+    editor = Text2VideoZero(
+        steps=settings["steps"],
+        guidance=settings["guidance_scale"],
+        motion=(settings["motion_field_strength_x"], settings["motion_field_strength_y"]),
+        t0=settings["t0"] / 1000,
+        t1=settings["t1"] / 1000,
+        as_published=True,
+    )
+    chunks = [f"chunk{k}" for k in range(len(settings["chunks"]))]
+    draws = {
+        "initial_noise": case["chunk0.initial_noise"],
+        "renoise_eps": torch.cat([case[f"{chunk}.renoise_eps"] for chunk in chunks]),
+    }
+    found = editor.generate(
+        settings["prompt_encoded"], golden, frames=8, size=(64, 64), rng=rng(), draws=draws
+    )
+    expected = torch.cat([case[f"{chunk}.final_latents_f64"][1:] for chunk in chunks])
+    assert relative(found, expected) < 1e-5
+
+
+def test_the_recorded_draws_come_from_the_recorded_seed(golden: StableDiffusion) -> None:
+    case = Case.load("text2video_zero/case_a")
+    generator = torch.Generator().manual_seed(case.settings["seed"])
+    initial = golden.noise((1, 4, 8, 8), generator)
+    assert torch.equal(initial, case["chunk0.initial_noise"])
+    eps = Text2VideoZero(as_published=True)._noise(golden, torch.zeros(8, 4, 8, 8), generator)
+    recorded = torch.cat([case["chunk0.renoise_eps"], case["chunk1.renoise_eps"]])
+    assert torch.equal(eps, recorded)
+
+
+def test_the_steps_of_the_joint_pass(golden: StableDiffusion) -> None:
+    """Each step of both chunks from the recorded latents before it."""
+    case = Case.load("text2video_zero/case_a")
+    editor = Text2VideoZero(steps=50, guidance=case.settings["guidance_scale"])
+    levels = case["timesteps_joint"].tolist()
+    with editor.denoiser(case.settings["prompt_encoded"], "", golden) as eps:
+        for chunk in ("chunk0", "chunk1"):
+            latents = case[f"{chunk}.latents"]
+            assert largest_step_error(eps, latents, golden.schedule, levels, 50) < 2e-5

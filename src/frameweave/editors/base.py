@@ -55,7 +55,7 @@ class Editor(Protocol):
 
 @runtime_checkable
 class Generator(Protocol):
-    """An editor that can also make a clip from text alone."""
+    """An editor that can also make the latents of a clip from text alone."""
 
     def generate(
         self,
@@ -67,7 +67,7 @@ class Generator(Protocol):
         negative: str = "",
         rng: torch.Generator,
         progress: Progress = SILENT,
-    ) -> Float[Tensor, "F 3 H W"]: ...
+    ) -> Latents: ...
 
 
 def names() -> list[str]:

@@ -5,14 +5,16 @@ first frame's latent shifted between two noise levels; for a source clip, from i
 and the same starting noise for all frames.
 """
 
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from frameweave.diffusion.sampling import sample
+from frameweave.diffusion.sampling import Eps, sample
 from frameweave.editors._noise import prompt_eps
 from frameweave.editors.base import Source, check, latent_shape
 from frameweave.errors import InputError
@@ -40,6 +42,11 @@ class Text2VideoZero:
     """Noise level, as a share of T, to which the shifted copies are noised again. Text only."""
     frames_at_once: int = 16
     """Frames in one UNet batch; lower needs less memory and changes nothing else."""
+    chunk: int = 8
+    """Frames in a chunk of the published program, counting the first frame that it repeats."""
+    as_published: bool = False
+    """Do as the published program: frame 0 is a noised copy of itself, and every chunk of copies draws
+    the same noise. Text only."""
 
     @property
     def uses_source(self) -> bool:
@@ -80,9 +87,14 @@ class Text2VideoZero:
         size: tuple[int, int],
         negative: str = "",
         rng: torch.Generator,
+        draws: Mapping[str, Tensor] = MappingProxyType({}),
         progress: Progress = SILENT,
-    ) -> Float[Tensor, "F 3 H W"]:
-        """Text only: `frames` pictures of `size` (width, height)."""
+    ) -> Latents:
+        """Text only: the latents of `frames` pictures of `size` (width, height).
+
+        Draws, in this order: `initial_noise` (1 C h w) of the first frame, then `renoise_eps`
+        (copies C h w), of all frames but the first, or as published of all.
+        """
         if frames < 1:
             raise InputError(f"{frames} frames, expected at least 1", hint="8 is usual")
         schedule = backbone.schedule
@@ -93,15 +105,17 @@ class Text2VideoZero:
                 f"t1 = {self.t1} is no noisier than t0 = {self.t0} on {self.steps} noise levels",
                 hint="take more steps, or move them apart",
             )
-        x = backbone.noise(latent_shape(backbone, 1, size), rng)
+        shape = latent_shape(backbone, 1, size)
+        x = backbone.noise(shape, rng) if "initial_noise" not in draws else draws["initial_noise"]
 
         def alone(start: Tensor, part: list[int]) -> Tensor:
             return self._sampled(start, prompt, negative, backbone, timesteps=part, progress=progress)
 
         at_1 = alone(x, levels[:index_1])
         at_0 = alone(at_1, levels[index_1:index_0])
-        copies = torch.cat([at_0[:0], *(shifted(at_0, self.motion, frame) for frame in range(1, frames))])
-        eps = backbone.noise(tuple(copies.shape), rng)
+        moved = range(0 if self.as_published else 1, frames)
+        copies = torch.cat([at_0[:0], *(shifted(at_0, self.motion, frame) for frame in moved)])
+        eps = draws["renoise_eps"] if "renoise_eps" in draws else self._noise(backbone, copies, rng)
         # The product of the published program ends one timestep early on both sides.
         copies = schedule.renoise(copies, eps, levels[index_0] - 1, levels[index_1] - 1)
         x = self._sampled(
@@ -112,7 +126,19 @@ class Text2VideoZero:
             timesteps=levels[index_1:],
             progress=progress,
         )
-        return backbone.decode(x)
+        return x[1:] if self.as_published else x
+
+    def _noise(self, backbone: Backbone, copies: Tensor, rng: torch.Generator) -> Tensor:
+        """The noise of the copies; as published the generator starts anew for every chunk of them."""
+        if not self.as_published:
+            return backbone.noise(tuple(copies.shape), rng)
+        state = rng.get_state()
+        parts: list[Tensor] = []
+        for part in copies.split(self.chunk - 1):
+            rng.set_state(state)
+            drawn = backbone.noise((part.shape[1], len(part), *part.shape[2:]), rng)
+            parts.append(drawn.transpose(0, 1))
+        return torch.cat(parts)
 
     def _sampled(
         self,
@@ -126,11 +152,25 @@ class Text2VideoZero:
         timesteps: list[int] | None = None,
         progress: Progress = SILENT,
     ) -> Tensor:
+        with self.denoiser(prompt, negative, backbone, depth=depth, seen=seen, progress=progress) as eps:
+            return sample(eps, x, backbone.schedule, self.steps, timesteps=timesteps, progress=progress)
+
+    @contextmanager
+    def denoiser(
+        self,
+        prompt: str,
+        negative: str,
+        backbone: Backbone,
+        *,
+        depth: Float[Tensor, "F 1 H W"] | None = None,
+        seen: VisionStates | None = None,
+        progress: Progress = SILENT,
+    ) -> Generator[Eps, None, None]:
+        """The guided noise prediction, while all frames look at the first."""
         look_back = _FirstFrame()
-        networks = [
-            backbone.unet,
-            *([backbone.controlnet] if depth is not None and backbone.controlnet else []),
-        ]
+        networks = [backbone.unet]
+        if depth is not None and backbone.controlnet is not None:
+            networks.append(backbone.controlnet)
         eps = prompt_eps(
             backbone,
             prompt,
@@ -145,7 +185,7 @@ class Text2VideoZero:
         with ExitStack() as stack:
             for network in networks:
                 stack.enter_context(overridden(network, look_back.rule(network)))
-            return sample(eps, x, backbone.schedule, self.steps, timesteps=timesteps, progress=progress)
+            yield eps
 
 
 class _FirstFrame:

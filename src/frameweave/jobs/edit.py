@@ -95,7 +95,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
     with timer.part("generate"), adapted(model, options, editor, progress) as backbone:
-        frames = make(
+        x = make(
             prompt,
             backbone,
             frames=options.frames,
@@ -106,7 +106,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
         )
     with timer.part("write"):
         target = options.out / "generated.mp4"
-        Clip.of(frames, fps=options.fps).write(target)
+        Clip.of(model.decode(x), fps=options.fps).write(target)
     run.finish({"video": target.name, "frames": options.frames, "seconds": timer.seconds})
     return Edited(target, timer.seconds)
 

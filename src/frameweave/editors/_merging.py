@@ -1,0 +1,155 @@
+"""Merging of similar tokens (after Bolya and Hoffman, 2023) between frames, as VidToMe does it.
+
+Merged tokens are dropped, and get their destination's result back. So a merge is a choice of
+positions and a way back, and several merges in a row are one: nothing but indices is composed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Sequence = Float[Tensor, "_ _ D"]
+"""Streams, tokens, width."""
+_SCORES = 2**24
+"""Similarities held at once: 64 MB in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Merge:
+    """The positions that stay, and for every position where its result is found among them.
+
+    The first axis is 1 when all streams share them.
+    """
+
+    stay: Int[Tensor, "b M"]
+    back: Int[Tensor, "b N"]
+
+    def merged(self, x: Sequence) -> Sequence:
+        """The tokens that stay."""
+        return _taken(x, self.stay)
+
+    def unmerged(self, y: Sequence) -> Sequence:
+        """Every position's token; dropped ones get their destination's."""
+        return _taken(y, self.back)
+
+    def then(self, inner: "Merge") -> "Merge":
+        """This merge, and another one of what stays."""
+        b = max(len(self.stay), len(inner.stay))
+        return Merge(
+            self.stay.expand(b, -1).gather(1, inner.stay.expand(b, -1)),
+            inner.back.expand(b, -1).gather(1, self.back.expand(b, -1)),
+        )
+
+
+def _taken(x: Sequence, index: Int[Tensor, "b M"]) -> Sequence:
+    if len(index) == 1:
+        return x[:, index[0]]
+    return x[torch.arange(len(x), device=x.device)[:, None], index]
+
+
+def nothing(length: int, device: torch.device) -> Merge:
+    """The merge in which all of `length` tokens stay."""
+    index = torch.arange(length, device=device)[None]
+    return Merge(index, index)
+
+
+def matched(
+    source: Sequence, target: Sequence, ratio: float, *, aligned: bool
+) -> tuple[Int[Tensor, "b U"], Int[Tensor, "b R"], Int[Tensor, "b R"]]:
+    """Which source tokens stay (best last), which are merged (best first), and into which targets.
+
+    int(n * ratio) of n source tokens are merged: those with the greatest cosine similarity to a
+    target. `aligned` streams share one matching, by their best similarity over all streams.
+    """
+    a, b = F.normalize(source, dim=-1), F.normalize(target, dim=-1)
+    columns = b.transpose(1, 2)
+    at_once = max(1, _SCORES // (len(b) * b.shape[1]))
+    found = [(part @ columns).max(-1) for part in a.split(at_once, dim=1)]
+    score = torch.cat([values for values, _ in found], 1)
+    index = torch.cat([indices for _, indices in found], 1)
+    if aligned:
+        best = score.argmax(0, keepdim=True)
+        score, index = score.gather(0, best), index.gather(0, best)
+    order = score.argsort(dim=-1, descending=True)
+    count = int(source.shape[1] * max(0.0, ratio))
+    dropped, stay = order[:, :count], order[:, count:]
+    return stay, dropped, index.gather(1, dropped)
+
+
+def local(
+    x: Sequence,
+    frames: int,
+    ratio: float,
+    *,
+    aligned: bool,
+    stride: int,
+    target: Callable[[int, int], int],
+    as_published: bool = False,
+) -> Merge:
+    """Merge the frames of a chunk (B, frames * S, D), level by level, until one frame is left.
+
+    At each level the frames fall into groups of `stride`; in each, one frame is the target:
+    `target(level, n)` draws its place among n. Tokens of earlier levels that were not merged are
+    targets too. As published, they are mistaken for tokens of frames from the third level on.
+    """
+    size = x.shape[1] // frames
+    merge, level, loose = nothing(x.shape[1], x.device), 0, 0
+    while frames > 1 and ratio > 0:
+        group = min(stride, frames)
+        place = target(level, group)
+        now = torch.arange(merge.stay.shape[1], device=x.device)
+        earlier, framed = now[:loose], now[loose : loose + frames * size].view(frames, size)
+        chosen = torch.arange(frames, device=x.device) % group == place
+        inside, source = framed[chosen].flatten(), framed[~chosen].flatten()
+        # behind the frames, as published, the next level but one looks for frames at the wrong place
+        into = torch.cat([inside, earlier] if as_published else [earlier, inside])
+        tokens = merge.merged(x)
+        stay, dropped, to = matched(tokens[:, source], tokens[:, into], ratio, aligned=aligned)
+        merge = merge.then(_level(source, into, stay, dropped, to))
+        loose += stay.shape[1]
+        frames = (merge.stay.shape[1] - loose) // size
+        level += 1
+    return merge
+
+
+def _level(source: Tensor, into: Tensor, stay: Tensor, dropped: Tensor, to: Tensor) -> Merge:
+    """[source tokens that stay | targets] of a sequence of both."""
+    b, kept = stay.shape
+    back = torch.empty(b, len(source) + len(into), dtype=torch.long, device=source.device)
+    back[:, into] = kept + torch.arange(len(into), device=source.device)
+    back.scatter_(1, source[stay], torch.arange(kept, device=source.device).expand(b, -1))
+    back.scatter_(1, source[dropped], kept + to)
+    return Merge(torch.cat([source[stay], into.expand(b, -1)], 1), back)
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """A chunk's tokens beside those remembered from the chunk before, some merged."""
+
+    tokens: Sequence
+    own: Int[Tensor, "b N"]
+    """Where the chunk's own tokens are found in them."""
+
+    def unjoined(self, y: Sequence) -> Sequence:
+        return _taken(y, self.own)
+
+
+def joined(
+    x: Sequence, remembered: Sequence, ratio: float, *, aligned: bool, into_remembered: bool
+) -> Joined:
+    """Merge a chunk's tokens into the remembered ones, or those into the chunk's."""
+    source, target = (x, remembered) if into_remembered else (remembered, x)
+    stay, dropped, to = matched(source, target, ratio, aligned=aligned)
+    tokens = torch.cat([_taken(source, stay), target], 1)
+    b, kept = stay.shape
+    if not into_remembered:
+        own = kept + torch.arange(target.shape[1], device=x.device)[None]
+        return Joined(tokens, own)
+    own = torch.empty(b, source.shape[1], dtype=torch.long, device=x.device)
+    own.scatter_(1, stay, torch.arange(kept, device=x.device).expand(b, -1))
+    own.scatter_(1, dropped, kept + to)
+    return Joined(tokens, own)
