@@ -141,6 +141,18 @@ def test_the_optimisation_brings_the_source_back(case: Case, golden: StableDiffu
     assert lost[1] < lost[0]
 
 
+def test_the_negative_prompt_acts_with_and_without_the_null_text(tiny: StableDiffusion, clip: Clip) -> None:
+    for null_text in (True, False):
+        editor = Vid2VidZero(steps=4, null_text=null_text, null_from=0.0)
+        plain, against = (
+            edit_clip(
+                editor, clip, "a red car", tiny, source_prompt="a blue car", negative=negative, rng=rng()
+            ).frames
+            for negative in ("", "a house in the snow")
+        )
+        assert not torch.allclose(plain, against, atol=1e-3)
+
+
 def test_it_works_with_an_adaptor(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     """Whose tokens stand before the text, and fall away below its window."""
     with adaptor.on(tiny) as backbone:

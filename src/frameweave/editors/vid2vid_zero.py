@@ -49,7 +49,7 @@ class Vid2VidZero:
     guidance: float = 7.5
     """Classifier-free guidance of the optimisation and of the edit."""
     null_text: bool = True
-    """Optimise the unguided branch's text, so that the source is kept. Off is five times as quick."""
+    """Optimise the unguided branch's text, so that the source is kept. Off halves the time."""
     inner_steps: int = 1
     """Updates of the null text per noise level, at most."""
     rate: float = 1e-2
