@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory, in_memory, invert
-from frameweave.diffusion.sampling import Eps, guided
+from frameweave.diffusion.sampling import Eps, guided, sample
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._source import Source
 from frameweave.errors import InputError
 from frameweave.model.backbone import Backbone, Condition, VisionStates
@@ -147,3 +148,29 @@ def inverted(
     if store is not None:
         store.keep(trajectory, about)
     return trajectory
+
+
+def sampled(
+    source: Source,
+    eps: Eps,
+    x: Tensor,
+    schedule: Schedule,
+    steps: int,
+    *,
+    timesteps: list[int] | None = None,
+    rng: torch.Generator,
+    progress: Progress,
+) -> Tensor:
+    """`sample`, going on where an earlier run stopped if the source's keeper knows."""
+    visited = schedule.timesteps(steps) if timesteps is None else timesteps
+    keeper, done = source.keeper, 0
+    kept = None if keeper is None else keeper.earlier(rng)
+    if kept is not None:
+        done, x = kept[0], kept[1].to(x)
+        progress.note(f"going on after {done} of {len(visited)} steps")
+
+    def after(count: int, x: Tensor, expected: Tensor) -> None:
+        if keeper is not None:
+            keeper.after(done + count, x, expected, rng)
+
+    return sample(eps, x, schedule, steps, timesteps=visited[done:], after=after, progress=progress)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 from frameweave.diffusion.inversion import Room, Trajectory
 from frameweave.model.backbone import Latents, VisionStates
@@ -27,6 +27,19 @@ class Inversions(Protocol):
     def keep(self, trajectory: Trajectory, about: str) -> None: ...
 
 
+@runtime_checkable
+class Keeper(Protocol):
+    """Follows a long edit step by step; may bring back where an earlier run stopped."""
+
+    def earlier(self, rng: Generator) -> tuple[int, Latents] | None:
+        """How many steps an earlier run did, and its latents; puts the generator where it was."""
+        ...
+
+    def after(self, done: int, x: Latents, expected: Latents, rng: Generator) -> None:
+        """Is told of each step: how many are done, the latents, and the clean ones expected."""
+        ...
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Source:
     """The clip in latents, and what goes with it."""
@@ -40,6 +53,7 @@ class Source:
     seen: VisionStates | None = None
     """See `Backbone.seen`."""
     inversions: Inversions | None = None
+    keeper: Keeper | None = None
     trajectory: Trajectory | None = None
     """An inversion to use instead of computing one."""
     draws: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])

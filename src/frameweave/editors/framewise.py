@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from frameweave.diffusion.sampling import sample
-from frameweave.editors._noise import inverted, prompt_eps
+from frameweave.editors._noise import inverted, prompt_eps, sampled
 from frameweave.editors.base import Source, check
 from frameweave.model.backbone import Backbone, Latents
 from frameweave.progress import SILENT, Progress
@@ -65,4 +64,4 @@ class Framewise:
             seen=source.seen,
         )
         x = trajectory.noisiest.to(source.x_0)
-        return sample(eps, x, schedule, self.steps, timesteps=levels, progress=progress)
+        return sampled(source, eps, x, schedule, self.steps, timesteps=levels, rng=rng, progress=progress)

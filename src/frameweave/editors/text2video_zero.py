@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frameweave.diffusion.sampling import Eps, sample
-from frameweave.editors._noise import prompt_eps
+from frameweave.editors._noise import prompt_eps, sampled
 from frameweave.editors.base import Source, check, latent_shape
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
@@ -74,9 +74,10 @@ class Text2VideoZero:
                 hint="use a model with a depth ControlNet and a depth estimator",
             )
         noise = backbone.noise((1, *source.x_0.shape[1:]), rng).expand(len(source), -1, -1, -1)
-        return self._sampled(
-            noise, prompt, negative, backbone, depth=source.depth, seen=source.seen, progress=progress
-        )
+        with self.denoiser(
+            prompt, negative, backbone, depth=source.depth, seen=source.seen, progress=progress
+        ) as eps:
+            return sampled(source, eps, noise, backbone.schedule, self.steps, rng=rng, progress=progress)
 
     def generate(
         self,
@@ -147,12 +148,10 @@ class Text2VideoZero:
         negative: str,
         backbone: Backbone,
         *,
-        depth: Float[Tensor, "F 1 H W"] | None = None,
-        seen: VisionStates | None = None,
-        timesteps: list[int] | None = None,
-        progress: Progress = SILENT,
+        timesteps: list[int],
+        progress: Progress,
     ) -> Tensor:
-        with self.denoiser(prompt, negative, backbone, depth=depth, seen=seen, progress=progress) as eps:
+        with self.denoiser(prompt, negative, backbone, progress=progress) as eps:
             return sample(eps, x, backbone.schedule, self.steps, timesteps=timesteps, progress=progress)
 
     @contextmanager

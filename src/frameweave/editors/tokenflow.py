@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.diffusion.sampling import Eps, guided, sample
+from frameweave.diffusion.sampling import Eps, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
-from frameweave.editors._noise import Chunks, conditioned, inverted
+from frameweave.editors._noise import Chunks, conditioned, inverted, sampled
 from frameweave.editors._propagation import Propagation, both_neighbours, published_neighbours
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
@@ -94,7 +94,16 @@ class TokenFlow:
         ) as eps:
             levels = self.levels(backbone.schedule)
             x = x[: self._edited(len(source))].to(source.x_0)
-            return sample(eps, x, backbone.schedule, self.steps, timesteps=levels, progress=progress)
+            return sampled(
+                source,
+                eps,
+                x,
+                backbone.schedule,
+                self.steps,
+                timesteps=levels,
+                rng=rng,
+                progress=progress,
+            )
 
     def levels(self, schedule: Schedule) -> list[int]:
         """The timesteps of the edit, noisiest first."""

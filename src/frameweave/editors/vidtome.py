@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.diffusion.sampling import Eps, guided, sample
+from frameweave.diffusion.sampling import Eps, guided
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._merging import joined, local
-from frameweave.editors._noise import conditioned, inverted
+from frameweave.editors._noise import conditioned, inverted, sampled
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, Site, Tokens, overridden
@@ -98,7 +98,7 @@ class VidToMe:
         ) as eps:
             schedule = backbone.schedule
             x = trajectory.at(schedule.timesteps(self.steps)[0]).to(source.x_0)
-            return sample(eps, x, schedule, self.steps, progress=progress)
+            return sampled(source, eps, x, schedule, self.steps, rng=rng, progress=progress)
 
     @contextmanager
     def denoiser(

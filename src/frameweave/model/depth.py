@@ -26,12 +26,16 @@ class DepthEstimator:
     """Side of the square pictures that the network was trained on."""
     frames_at_once: int = 16
 
-    @torch.no_grad()
     def estimate(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 1 H W"]:
         """Inverse depth in [0, 1], near is 1, of frames in [0, 1].
 
         One scale and shift for the whole clip: a scale per frame would flicker.
         """
+        return per_clip(self.raw(frames))
+
+    @torch.no_grad()
+    def raw(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 1 H W"]:
+        """Inverse depth at the network's own scale, for clips that come in parts; see `per_clip`."""
         device = next(self.network.parameters()).device
         maps: list[Tensor] = []
         for batch in frames.split(self.frames_at_once):
@@ -40,7 +44,7 @@ class DepthEstimator:
             )
             depth = self.network((x.clamp(0, 1) * 2 - 1).to(device)).predicted_depth[:, None].float().cpu()
             maps.append(F.interpolate(depth, frames.shape[2:], mode="bilinear", align_corners=False))
-        return per_clip(torch.cat(maps))
+        return torch.cat(maps)
 
 
 def per_clip(depth: Float[Tensor, "F 1 H W"]) -> Float[Tensor, "F 1 H W"]:
