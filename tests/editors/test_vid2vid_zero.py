@@ -1,5 +1,6 @@
 """vid2vid-zero against a recorded run of the original, and what its settings promise."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,6 +140,36 @@ def test_the_optimisation_brings_the_source_back(case: Case, golden: StableDiffu
         null = editor.optimise(states_of(case, 0, golden), trajectory_of(case), golden)
         lost.append(float((null.latents[-1] - case["source_latents"]).abs().mean()))
     assert lost[1] < lost[0]
+
+
+class Stopping:
+    """Keeps the latents of every step, and stops the first run after `last` of them."""
+
+    def __init__(self, last: int) -> None:
+        self.last, self.done, self.x, self.expected = last, 0, torch.empty(0), torch.empty(0)
+
+    def earlier(self, rng: torch.Generator) -> tuple[int, torch.Tensor] | None:
+        return (self.done, self.x) if self.done else None
+
+    def after(self, done: int, x: torch.Tensor, expected: torch.Tensor, rng: torch.Generator) -> None:
+        self.done, self.x, self.expected = done, x, expected
+        if done == self.last:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_a_stopped_edit_goes_on(tiny: StableDiffusion, clip: Clip, last: int) -> None:
+    """With the source branch (after one step of four) and without it (after three)."""
+    editor = Vid2VidZero(steps=4, cross_replace=0.5)
+    keeper = Stopping(last)
+    source = Source(x_0=tiny.encode(clip.frames), prompt="a blue car", keeper=keeper)
+    with pytest.raises(KeyboardInterrupt):
+        editor.edit(source, "a red car", tiny, rng=rng())
+    assert keeper.expected.shape == source.x_0.shape
+    keeper.last = 0
+    result = editor.edit(source, "a red car", tiny, rng=rng())
+    whole = editor.edit(replace(source, keeper=None), "a red car", tiny, rng=rng())
+    assert torch.equal(result, whole)
 
 
 def test_the_negative_prompt_acts_with_and_without_the_null_text(tiny: StableDiffusion, clip: Clip) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from frameweave.errors import InputError
+from frameweave.model.cross_attention import Borrowed
 
 Words = list[list[int]]
 """The token ids of each space-separated word."""
@@ -35,6 +36,29 @@ class WordMap:
         """For texts that start with `prefix` tokens which both prompts share."""
         taken = torch.block_diag(torch.eye(prefix, dtype=self.taken.dtype), self.taken)
         return WordMap(taken, torch.cat([self.own.new_zeros(prefix), self.own]), self.aligned)
+
+
+class Loan:
+    """What the edit borrows, by the number of text tokens: an adaptor puts its own before the text."""
+
+    def __init__(self, pairing: WordMap, frames: int, *, like: Tensor) -> None:
+        self.branch: int | None = None
+        """Where in the batch the source's guided branch is, the edit's comes next; None: nothing is taken."""
+        self._pairing, self._frames, self._like = pairing, frames, like
+        self._maps: dict[int, tuple[Tensor, Tensor | None]] = {}
+
+    def __call__(self, tokens: int) -> Borrowed | None:
+        if self.branch is None:
+            return None
+        if tokens not in self._maps:
+            paired = self._pairing.after(tokens - len(self._pairing.own))
+            own = paired.own.to(self._like) if paired.own.any() else None
+            self._maps[tokens] = paired.taken.to(self._like), own
+        lender, borrower = (
+            slice(branch * self._frames, (branch + 1) * self._frames)
+            for branch in (self.branch, self.branch + 1)
+        )
+        return Borrowed(lender, borrower, *self._maps[tokens])
 
 
 def word_map(

@@ -15,16 +15,17 @@ from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.null_text import NullText, optimise
-from frameweave.diffusion.sampling import ddim_step, guided
+from frameweave.diffusion.sampling import clean, ddim_step, guided
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._cross_frame import cross_frame, dense_layers
 from frameweave.editors._noise import conditioned, inverted
-from frameweave.editors._prompt_to_prompt import WordMap, controlled_steps, word_map
+from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
 from frameweave.model.attention import overridden
 from frameweave.model.backbone import Backbone, Latents, TextStates
 from frameweave.model.checkpointing import checkpointed
-from frameweave.model.cross_attention import Borrowed, borrowing
+from frameweave.model.cross_attention import borrowing
 from frameweave.model.norms import over_frames
 from frameweave.progress import SILENT, Progress
 
@@ -101,13 +102,36 @@ class Vid2VidZero:
         null = None
         if self.null_text and self.null_from < 1:
             null = self.optimise(states, trajectory, backbone, progress=progress).embeddings
-        schedule = backbone.schedule
+        x = trajectory.noisiest.to(source.x_0).expand(2, -1, -1, -1, -1)
         with self.editing(states, null, pairing, backbone, len(source)) as eps:
-            x = trajectory.noisiest.to(source.x_0).expand(2, -1, -1, -1, -1)
-            for i, t in enumerate(progress.track(schedule.timesteps(self.steps), "editing")):
-                if i >= self.controlled(pairing):
-                    x = x[-1:]  # nobody looks at the source any more
-                x = ddim_step(x, eps(x, i, t), schedule.at(t), schedule.at(schedule.before(t, self.steps)))
+            return self._sampled(
+                source, eps, x, backbone.schedule, self.controlled(pairing), rng=rng, progress=progress
+            )
+
+    def _sampled(
+        self,
+        source: Source,
+        eps: PairEps,
+        x: Pair,
+        schedule: Schedule,
+        controlled: int,
+        *,
+        rng: torch.Generator,
+        progress: Progress,
+    ) -> Latents:
+        """The steps of the edit, going on where an earlier run stopped."""
+        levels, done = schedule.timesteps(self.steps), 0
+        kept = None if source.keeper is None else source.keeper.earlier(rng)
+        if kept is not None:
+            done, x = kept[0], kept[1].to(x).unflatten(0, (-1, len(source)))
+            progress.note(f"going on after {done} of {self.steps} steps")
+        for i, t in enumerate(progress.track(levels[done:], "editing"), done):
+            if i >= controlled:
+                x = x[-1:]  # nobody looks at the source any more
+            a, noise = schedule.at(t), eps(x, i, t)
+            before, x = x, ddim_step(x, noise, a, schedule.at(schedule.before(t, self.steps)))
+            if source.keeper is not None:
+                source.keeper.after(i + 1, x.flatten(0, 1), clean(before[-1], noise[-1], a), rng)
         return x[-1]
 
     def invert(self, source: Source, backbone: Backbone, *, progress: Progress = SILENT) -> Trajectory:
@@ -166,7 +190,7 @@ class Vid2VidZero:
 
         The source, which does not depend on the edit, may be left out after `controlled` steps.
         """
-        loan = _Loan(pairing, frames, like=states)
+        loan = Loan(pairing, frames, like=states)
 
         @torch.no_grad()
         def eps(x: Pair, i: int, t: int) -> Pair:
@@ -226,26 +250,3 @@ class Vid2VidZero:
                 f"{self.steps} steps as published, expected at most {_PUBLISHED_STEPS}",
                 hint="take fewer steps, or leave as_published out",
             )
-
-
-class _Loan:
-    """What the edit borrows, by the number of text tokens: an adaptor puts its own before the text."""
-
-    def __init__(self, pairing: WordMap, frames: int, *, like: Tensor) -> None:
-        self.branch: int | None = None
-        """Where in the batch the source's guided branch is, the edit's comes next; None is nothing."""
-        self._pairing, self._frames, self._like = pairing, frames, like
-        self._maps: dict[int, tuple[Tensor, Tensor | None]] = {}
-
-    def __call__(self, tokens: int) -> Borrowed | None:
-        if self.branch is None:
-            return None
-        if tokens not in self._maps:
-            paired = self._pairing.after(tokens - len(self._pairing.own))
-            own = paired.own.to(self._like) if paired.own.any() else None
-            self._maps[tokens] = paired.taken.to(self._like), own
-        lender, borrower = (
-            slice(branch * self._frames, (branch + 1) * self._frames)
-            for branch in (self.branch, self.branch + 1)
-        )
-        return Borrowed(lender, borrower, *self._maps[tokens])
