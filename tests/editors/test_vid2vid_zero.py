@@ -142,6 +142,21 @@ def test_the_optimisation_brings_the_source_back(case: Case, golden: StableDiffu
     assert lost[1] < lost[0]
 
 
+def test_out_of_memory_in_the_optimisation_is_met_by_saving_some(
+    tiny: StableDiffusion, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = edited(clip, tiny)
+    original = StableDiffusion.eps
+
+    def failing(self: StableDiffusion, *args: Any) -> torch.Tensor:
+        if torch.is_grad_enabled() and not self.unet.is_gradient_checkpointing:
+            raise torch.OutOfMemoryError
+        return original(self, *args)
+
+    monkeypatch.setattr(StableDiffusion, "eps", failing)
+    assert float((edited(clip, tiny) - whole).abs().max()) < 1e-3
+
+
 class Stopping:
     """Keeps the latents of every step, and stops the first run after `last` of them."""
 

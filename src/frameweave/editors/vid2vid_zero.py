@@ -7,7 +7,7 @@ self-attention looks across frames.
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -69,7 +69,8 @@ class Vid2VidZero:
     joint_norms: bool = True
     """Group norms take statistics over all frames, as in the original, or else per frame."""
     save_memory: bool = False
-    """Compute activations again and branches one after the other: slower, the same result."""
+    """Compute activations again and branches one after the other: slower, the same result. The
+    optimisation does so by itself when the memory does not suffice."""
     as_published: bool = False
     """Keep what look like slips of the original: see `cross_refine`, the rate that falls by 1 % per
     step whatever their number, and pairing of positions after words of unequal length."""
@@ -101,7 +102,7 @@ class Vid2VidZero:
         trajectory = self.invert(source, backbone, progress=progress)
         null = None
         if self.null_text and self.null_from < 1:
-            null = self.optimise(states, trajectory, backbone, progress=progress).embeddings
+            null = self._optimised(states, trajectory, backbone, progress=progress).embeddings
         x = trajectory.noisiest.to(source.x_0).expand(2, -1, -1, -1, -1)
         with self.editing(states, null, pairing, backbone, len(source)) as eps:
             return self._sampled(
@@ -176,6 +177,18 @@ class Vid2VidZero:
                 enough=self._enough,
                 progress=progress,
             )
+
+    def _optimised(
+        self, states: TextStates, trajectory: Trajectory, backbone: Backbone, *, progress: Progress
+    ) -> NullText:
+        """`optimise`, with `save_memory` when the memory does not suffice without."""
+        try:
+            return self.optimise(states, trajectory, backbone, progress=progress)
+        except torch.OutOfMemoryError:
+            if self.save_memory:
+                raise
+        progress.note("out of memory: optimising again with save_memory")
+        return replace(self, save_memory=True).optimise(states, trajectory, backbone, progress=progress)
 
     @contextmanager
     def editing(
