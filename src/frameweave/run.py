@@ -33,12 +33,18 @@ class Run:
     tables: dict[str, Any]
 
     @classmethod
-    def start(cls, folder: Path, command: str, settings: Any, *, overwrite: bool = False) -> "Run":
+    def start(
+        cls, folder: Path, command: str, settings: Any, *, overwrite: bool = False, resume: bool = False
+    ) -> "Run":
         """Take a folder: a new or empty one, or with `overwrite` one that holds an earlier run.
 
-        Raises `RunError` when it is taken by something else or cannot be written.
+        With `resume` an unfinished run of the same settings goes on in its folder. Raises `RunError`
+        when the folder is taken by something else or cannot be written, and when the settings differ.
         """
-        _take(folder, overwrite=overwrite)
+        if resume and (folder / RUN_FILE).is_file():
+            _check_same(folder, command, to_table(settings))
+        else:
+            _take(folder, overwrite=overwrite)
         tables = {
             "command": command,
             "settings": to_table(settings),
@@ -81,6 +87,21 @@ def environment() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[name] = "missing"
     return versions | {"command_line": " ".join(sys.argv)}
+
+
+_HOW = ("resume", "overwrite")  # settings that say how a run starts, not what it does
+
+
+def _check_same(folder: Path, command: str, settings: dict[str, Any]) -> None:
+    earlier = read_run(folder)
+    before = {"command": earlier.get("command"), **earlier.get("settings", {})}
+    now = {"command": command, **settings}
+    for key in sorted(before.keys() | now.keys()):
+        if key not in _HOW and before.get(key) != now.get(key):
+            raise RunError(
+                f"{folder}: its run has {key} = {before.get(key)!r}, this one {now.get(key)!r}",
+                hint="give the same settings, another --out, or --overwrite instead of --resume",
+            )
 
 
 def _take(folder: Path, *, overwrite: bool) -> None:

@@ -4,15 +4,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from frameweave.clip import probe, read_frames
+from frameweave.editors import base
 from frameweave.errors import InputError, ModelFolderError, RunError
-from frameweave.jobs.edit import edit, generate
+from frameweave.jobs.compare import compare
+from frameweave.jobs.edit import Edited, edit, generate
+from frameweave.jobs.keeper import StepKeeper
 from frameweave.jobs.options import EditOptions, GenerateOptions
 from frameweave.model.backbone import StableDiffusion
+from frameweave.progress import SILENT, Progress
 from frameweave.run import read_run
 from tiny import new_adaptor
 from videos import colour_ramp, sound_packets, write_video
@@ -22,7 +28,14 @@ T = TypeVar("T")
 
 @pytest.fixture
 def options(tiny_folder: Path, tmp_path: Path) -> EditOptions:
-    return EditOptions(model=str(tiny_folder), device="cpu", steps=2, out=tmp_path / "run")
+    return EditOptions(
+        model=str(tiny_folder), device="cpu", steps=2, out=tmp_path / "run", cache=tmp_path / "cache"
+    )
+
+
+def edited(video: Path, options: EditOptions, *, progress: Progress = SILENT) -> Edited:
+    """One prompt, one result."""
+    return edit(video, ["a red car"], options, progress=progress)[0]
 
 
 @pytest.fixture
@@ -30,9 +43,9 @@ def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "a.mp4", colour_ramp(6, (50, 30)), fps=6, sound=1)
 
 
-@pytest.mark.parametrize("editor", ["framewise", "text2video_zero"])
+@pytest.mark.parametrize("editor", base.names())
 def test_size_times_and_sound_are_kept(options: EditOptions, video: Path, editor: str) -> None:
-    done = edit(video, "a red car", replace(options, editor=editor))
+    done = edited(video, replace(options, editor=editor))
     before, after = probe(video), probe(done.video)
     assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
     assert [f.time for f in read_frames(done.video)] == [f.time for f in read_frames(video)]
@@ -42,39 +55,39 @@ def test_size_times_and_sound_are_kept(options: EditOptions, video: Path, editor
 def test_uneven_times_and_rotation(options: EditOptions, tmp_path: Path) -> None:
     times = [Fraction(t, 100) for t in (0, 10, 15, 70)]
     video = write_video(tmp_path / "b.mov", colour_ramp(4, (48, 32)), times=times, rotation=90)
-    done = edit(video, "a red car", options)
+    done = edited(video, options)
     assert done.video.suffix == ".mov"
     assert [f.time for f in read_frames(done.video)] == times
     assert (probe(done.video).width, probe(done.video).height) == (32, 48)
 
 
 def test_another_frame_rate_keeps_the_duration(options: EditOptions, video: Path) -> None:
-    done = edit(video, "a red car", replace(options, fps=3))
+    done = edited(video, replace(options, fps=3))
     info = probe(done.video)
     assert (info.frames, info.fps) == (3, 3)
 
 
 def test_the_run_says_what_was_done(options: EditOptions, video: Path) -> None:
-    edit(video, "a red car", replace(options, frames=2, seed=7))
+    edit(video, ["a red car"], replace(options, frames=2, seed=7))
     tables = read_run(options.out)
-    assert tables["input"] == {"video": str(video), "prompt": "a red car"}
+    assert tables["input"] == {"video": str(video), "prompts": ["a red car"]}
     assert tables["settings"]["seed"] == 7
-    assert tables["result"]["frames"] == 2
-    assert set(tables["result"]["seconds"]) == {"load", "read", "depth", "edit", "write"}
+    assert tables["result"]["frames_edited"] == 2
+    assert set(tables["result"]["seconds"]) == {"load", "read", "edit", "write"}
 
 
 def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
     same, other = (
-        edit(video, "a red car", replace(options, set=setting, out=options.out / name)).video.read_bytes()
+        edited(video, replace(options, set=setting, out=options.out / name)).video.read_bytes()
         for name, setting in (("a", ("strength=1.0",)), ("b", ("strength=0.5",)))
     )
     assert same != other
     with pytest.raises(InputError, match="'strenght'.*did you mean strength"):
-        edit(video, "a red car", replace(options, set=("strenght=1",)))
+        edit(video, ["a red car"], replace(options, set=("strenght=1",)))
     with pytest.raises(InputError, match="write it as name=value"):
-        edit(video, "a red car", replace(options, set=("strength",)))
+        edit(video, ["a red car"], replace(options, set=("strength",)))
     with pytest.raises(InputError, match="strength=much, expected float"):
-        edit(video, "a red car", replace(options, set=("strength=much",)))
+        edit(video, ["a red car"], replace(options, set=("strength=much",)))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +110,7 @@ def test_wrong_settings(
     message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        edit(video, prompt, replace(options, **changes))
+        edit(video, [prompt], replace(options, **changes))
 
 
 class Notes:
@@ -124,8 +137,8 @@ def test_the_adaptor_s_steps_are_told(
 
     def told(**changes: object) -> list[str]:
         notes = Notes()
-        edit(video, "a red car", replace(adapted, **changes), progress=notes)
-        return notes.texts
+        edit(video, ["a red car"], replace(adapted, **changes), progress=notes)
+        return [text for text in notes.texts if "adaptor" in text]
 
     nothing = "; WARNING: it does nothing, take more steps or --adaptor-window steps"
     assert told() == [f"the adaptor acts in 0 of 2 steps{nothing}"]
@@ -150,14 +163,14 @@ def test_each_way_to_use_an_adaptor_changes_the_video(
     new_adaptor(tiny).save(tmp_path / "adaptor")
     plain = replace(options, adaptor=str(tmp_path / "adaptor"), adaptor_strength=2.0, overwrite=True)
     fewer = replace(plain, **dict(list(changes.items())[:-1]))  # all but the last change
-    before = edit(video, "a red car", fewer).video.read_bytes()
-    assert edit(video, "a red car", replace(plain, **changes)).video.read_bytes() != before
+    before = edited(video, fewer).video.read_bytes()
+    assert edited(video, replace(plain, **changes)).video.read_bytes() != before
 
 
 def test_a_taken_folder(options: EditOptions, video: Path) -> None:
-    edit(video, "a red car", replace(options, frames=1))
+    edit(video, ["a red car"], replace(options, frames=1))
     with pytest.raises(RunError, match="holds a run already"):
-        edit(video, "a red car", options)
+        edited(video, options)
 
 
 def test_generate(tiny_folder: Path, tmp_path: Path) -> None:
@@ -168,3 +181,101 @@ def test_generate(tiny_folder: Path, tmp_path: Path) -> None:
     assert (info.width, info.height, info.frames, info.fps) == (16, 16, 3, 4)
     with pytest.raises(InputError, match="cannot make one from text"):
         generate("a red car", replace(options, editor="framewise"))
+
+
+def pixels(path: Path) -> list[np.ndarray]:
+    return [picture.pixels.astype(int) for picture in read_frames(path)]
+
+
+def test_only_a_range_is_edited(options: EditOptions, video: Path) -> None:
+    done = edited(video, replace(options, start=0.5, end=0.7))
+    before, after = pixels(video), pixels(done.video)
+    assert len(after) == len(before) == 6
+    changed = [float(abs(a - b).mean()) > 8 for a, b in zip(after, before, strict=True)]
+    assert changed == [False, False, False, True, True, False]
+    with pytest.raises(InputError, match="no frame lies in the range"):
+        edited(video, replace(options, start=90, overwrite=True))
+
+
+def test_only_what_the_mask_shows_is_edited(options: EditOptions, video: Path, tmp_path: Path) -> None:
+    white = np.zeros((30, 50, 3), np.uint8)
+    white[:, :25] = 255
+    Image.fromarray(white).save(tmp_path / "mask.png")
+    done = edited(video, replace(options, mask=tmp_path / "mask.png"))
+    for before, after in zip(pixels(video), pixels(done.video), strict=True):
+        assert abs(after - before)[:, :20].mean() > 8
+        assert abs(after - before)[:, 30:].mean() < 4  # the video code's own loss
+
+
+def test_several_prompts_share_the_inversion(options: EditOptions, video: Path) -> None:
+    notes = Notes()
+    done = edit(video, ["a red car", "a green car"], options, progress=notes)
+    assert [one.video.name for one in done] == ["edited-1.mp4", "edited-2.mp4"]
+    assert done[0].video.read_bytes() != done[1].video.read_bytes()
+    assert notes.texts.count("this clip is inverted already: that part is skipped") == 1
+    again = Notes()
+    edit(video, ["a red car"], replace(options, overwrite=True), progress=again)
+    assert any("inverted already" in text for text in again.texts)
+    fresh = Notes()
+    edit(video, ["a red car"], replace(options, overwrite=True, use_cache=False), progress=fresh)
+    assert not any("inverted already" in text for text in fresh.texts)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("editor", base.names())
+def test_a_killed_run_goes_on(
+    options: EditOptions, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str
+) -> None:
+    """Killed after the second of four steps, it gives the bytes of a run that was not."""
+    options = replace(options, steps=4, editor=editor, frames=3)
+    whole = edited(video, replace(options, out=tmp_path / "whole")).video.read_bytes()
+    original = StepKeeper.after
+
+    def killing(self: StepKeeper, done: int, *args: Any) -> None:
+        self.seconds = 0
+        original(self, done, *args)
+        if done == 2:
+            raise Killed
+
+    monkeypatch.setattr(StepKeeper, "after", killing)
+    with pytest.raises(Killed):
+        edited(video, options)
+    monkeypatch.undo()
+    with pytest.raises(RunError, match="has steps = 4, this one 5"):
+        edited(video, replace(options, steps=5, resume=True))
+    notes = Notes()
+    done = edited(video, replace(options, resume=True), progress=notes)
+    assert "going on after 2 of 4 steps" in notes.texts
+    assert done.video.read_bytes() == whole
+    assert not (options.out / "unfinished.safetensors").exists()
+
+
+def test_previews(options: EditOptions, video: Path) -> None:
+    edited(video, replace(options, steps=4, preview_every=2))
+    assert sorted(path.name for path in options.out.glob("preview-*.png")) == [
+        "preview-002.png",
+        "preview-004.png",
+    ]
+
+
+def test_as_published(options: EditOptions, video: Path) -> None:
+    edited(video, replace(options, editor="vidtome", as_published=True))
+    with pytest.raises(InputError, match="framewise was never published"):
+        edited(video, replace(options, as_published=True, out=options.out / "b"))
+
+
+def test_a_single_picture(options: EditOptions, tmp_path: Path) -> None:
+    Image.fromarray(np.full((20, 30, 3), 99, np.uint8)).save(tmp_path / "a.png")
+    assert probe(edited(tmp_path / "a.png", options).video).frames == 1
+
+
+def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
+    notes = Notes()
+    files = compare(video, "a red car", replace(options, frames=2), progress=notes)
+    assert set(files) == {"comparison_mp4", "comparison_gif", "slices_png"}
+    assert all(Path(file).is_file() for file in files.values())
+    panels = read_run(options.out)["result"]["panels"]
+    assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)

@@ -66,7 +66,7 @@ def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: 
     settings = EditOptions(model=options.model, device="cpu", steps=20, adaptor=str(options.out / "adaptor"))
     for tokens in (False, True):
         out = tmp_path / f"edit-{tokens}"
-        assert edit(video, "a red car", replace(settings, tokens=tokens, out=out)).video.is_file()
+        assert edit(video, ["a red car"], replace(settings, tokens=tokens, out=out))[0].video.is_file()
 
 
 def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_path: Path) -> None:

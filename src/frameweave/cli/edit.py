@@ -6,27 +6,42 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
+from frameweave.errors import InputError
 from frameweave.jobs.options import EditOptions
 
 
 def edit(
-    video: Path, prompt: str, /, *, options: Annotated[EditOptions, Parameter(name="*")] = EditOptions()
+    video: Path,
+    prompt: str,
+    /,
+    *more: str,
+    options: Annotated[EditOptions, Parameter(name="*")] = EditOptions(),
 ) -> None:
-    """Edit a video by a prompt.
+    """Edit a video by one or several prompts.
 
     The result keeps the size, the frame times and the sound of the source.
 
     Examples: `frameweave edit clip.mp4 "a blue car in the snow"`;
-    `frameweave edit clip.mp4 "a cartoon of a duck" --editor text2video_zero --steps 50`.
+    `frameweave edit clip.mp4 "a cartoon of a duck" --editor text2video_zero --steps 50`;
+    `frameweave edit clip.mp4 "a red car" "a green car" --editor tokenflow --start 1.5 --end 4`.
 
     Parameters
     ----------
     video
-        An mp4, mov, mkv, webm or gif file, or a folder of pictures.
+        An mp4, mov, mkv, webm or gif file, a picture, or a folder of pictures.
     prompt
         What the video shall show.
+    more
+        Further prompts, each for a result of its own; what they share is computed once.
     """
-    from frameweave.jobs.edit import edit as job  # noqa: PLC0415 - torch must not slow --help
+    if options.compare:
+        from frameweave.jobs.compare import compare  # noqa: PLC0415 - torch must not slow --help
 
-    done = job(video, prompt, options, progress=console.progress())
-    console.result(video=str(done.video), seconds=done.seconds)
+        if more:
+            raise InputError("--compare takes one prompt", hint="compare them one by one")
+        console.result(**compare(video, prompt, options, progress=console.progress()))
+        return
+    from frameweave.jobs.edit import edit as job  # noqa: PLC0415
+
+    done = job(video, [prompt, *more], options, progress=console.progress())
+    console.result(videos=[str(one.video) for one in done], seconds=done[-1].seconds)

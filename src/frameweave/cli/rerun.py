@@ -42,8 +42,10 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
 
     match options:
         case EditOptions():
-            done = edit_job.edit(Path(given["video"]), given["prompt"], options, progress=console.progress())
-            console.result(video=str(done.video), seconds=done.seconds)
+            edited = edit_job.edit(
+                Path(given["video"]), given["prompts"], options, progress=console.progress()
+            )
+            console.result(videos=[str(one.video) for one in edited], seconds=edited[-1].seconds)
         case GenerateOptions():
             done = edit_job.generate(given["prompt"], options, progress=console.progress())
             console.result(video=str(done.video), seconds=done.seconds)

@@ -1,7 +1,17 @@
 """Clips and video files: streaming reading and writing on PyAV, and `Clip`, frames in memory."""
 
-from frameweave.clip.reading import VideoInfo, probe, read_frames
+from frameweave.clip.reading import Picture, TimedPicture, VideoInfo, probe, read_frames, resampled
 from frameweave.clip.value import Clip, working_size
 from frameweave.clip.writing import VideoWriter
 
-__all__ = ["Clip", "VideoInfo", "VideoWriter", "probe", "read_frames", "working_size"]
+__all__ = [
+    "Clip",
+    "Picture",
+    "TimedPicture",
+    "VideoInfo",
+    "VideoWriter",
+    "probe",
+    "read_frames",
+    "resampled",
+    "working_size",
+]

@@ -64,7 +64,7 @@ def probe(path: Path) -> VideoInfo:
 
     Raises `InputError` when there is no video, or its frames are too large to decode.
     """
-    if path.is_dir():
+    if _is_pictures(path):
         return _probe_folder(path)
     with _opened(path) as container:
         stream = container.streams.video[0]
@@ -98,7 +98,7 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
 
     Times start at 0. Raises `InputError` when the file is broken, naming the last good frame.
     """
-    if path.is_dir():
+    if _is_pictures(path):
         yield from islice(_folder_frames(path), first)
         return
     with _opened(path) as container:
@@ -123,6 +123,25 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
             raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
         if first is None and count < 0.9 * stream.frames:
             raise _torn(path, count, stream.frames)
+
+
+def resampled(pictures: Iterator[TimedPicture], fps: Fraction | float) -> Iterator[TimedPicture]:
+    """The same duration at a constant rate: each new frame is the one shown at its time.
+
+    Raises `InputError` unless fps is positive.
+    """
+    if fps <= 0:
+        raise InputError(f"{float(fps):g} frames per second, expected more than 0", hint="8 is usual")
+    rate, count = Fraction(fps).limit_denominator(1001), 0
+    last: TimedPicture | None = None
+    for picture in pictures:
+        while last is not None and count / rate < picture.time:
+            yield TimedPicture(last.pixels, count / rate, 1 / rate)
+            count += 1
+        last = picture
+    if last is not None:
+        for index in range(count, max(1, round((last.time + last.duration) * rate))):
+            yield TimedPicture(last.pixels, index / rate, 1 / rate)
 
 
 def _torn(path: Path, good: int, declared: int) -> InputError:
@@ -187,7 +206,15 @@ def _upright(frame: VideoFrame, *, alpha: bool) -> Picture:
     return np.asarray(upright, np.uint8)
 
 
+def _is_pictures(path: Path) -> bool:
+    return path.is_dir() or path.suffix.lower() in PICTURES
+
+
 def _pictures(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such file", hint="check the path of the picture")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     if not found:
         raise InputError(
@@ -209,7 +236,7 @@ def _probe_folder(folder: Path) -> VideoInfo:
         frames=len(found),
         rotation=0,
         has_audio=False,
-        notes=(f"a folder of pictures is read at {_FOLDER_FPS} frames per second",),
+        notes=(f"pictures are read at {_FOLDER_FPS} frames per second",),
     )
 
 

@@ -1,6 +1,5 @@
 """`Clip`: the frames of a short video in memory, with their times."""
 
-from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -89,23 +88,6 @@ class Clip:
         if len(frames) != len(self):
             raise InputError(f"{len(frames)} frames for a clip of {len(self)}", hint="keep the frame count")
         return replace(self, frames=frames)
-
-    def at_rate(self, fps: Fraction | float) -> "Clip":
-        """The same duration at a constant frame rate: each new frame is the one shown at its time.
-
-        >>> clip = Clip.of(torch.arange(4.0).reshape(4, 1, 1, 1).expand(-1, 3, -1, -1), fps=8)
-        >>> clip.at_rate(4).frames[:, 0, 0, 0].tolist()
-        [0.0, 2.0]
-
-        Raises `InputError` unless fps is positive.
-        """
-        if fps <= 0:
-            raise InputError(f"{float(fps):g} frames per second, expected more than 0", hint="8 is usual")
-        rate = Fraction(fps).limit_denominator(1001)
-        count = max(1, round((self.times[-1] - self.times[0]) * rate))
-        starts = [self.times[0] + k / rate for k in range(count + 1)]
-        shown = [max(0, bisect_right(self.times, start) - 1) for start in starts[:-1]]
-        return replace(self, frames=self.frames[[min(i, len(self) - 1) for i in shown]], times=tuple(starts))
 
     def resized(self, size: tuple[int, int]) -> "Clip":
         """Scaled to (width, height) with antialiasing."""

@@ -123,7 +123,7 @@ def inverted(
     about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}"
     kept = None if store is None else store.recall(source.x_0, about)
     if kept is not None:
-        progress.note("the inversion of this clip is taken from an earlier run")
+        progress.note("this clip is inverted already: that part is skipped")
         return kept
     eps = prompt_eps(
         backbone.inverse,

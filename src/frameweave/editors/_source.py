@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
-from frameweave.diffusion.inversion import Room, Trajectory
+from frameweave.diffusion.inversion import Trajectory
 from frameweave.model.backbone import Latents, VisionStates
 
 
@@ -15,8 +16,7 @@ from frameweave.model.backbone import Latents, VisionStates
 class Inversions(Protocol):
     """Keeps inversions, so that a second edit of the same clip need not invert it again."""
 
-    @property
-    def room(self) -> Room:
+    def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Where a trajectory is put while it is computed."""
         ...
 
@@ -31,11 +31,11 @@ class Inversions(Protocol):
 class Keeper(Protocol):
     """Follows a long edit step by step; may bring back where an earlier run stopped."""
 
-    def earlier(self, rng: Generator) -> tuple[int, Latents] | None:
+    def earlier(self, rng: torch.Generator) -> tuple[int, Latents] | None:
         """How many steps an earlier run did, and its latents; puts the generator where it was."""
         ...
 
-    def after(self, done: int, x: Latents, expected: Latents, rng: Generator) -> None:
+    def after(self, done: int, x: Latents, expected: Latents, rng: torch.Generator) -> None:
         """Is told of each step: how many are done, the latents, and the clean ones expected."""
         ...
 

@@ -179,6 +179,9 @@ def parse_setting(name: str, text: str, kind: Any) -> Any:
             return kind(text)
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
+        if typing.get_origin(kind) is typing.Literal:
+            choices = typing.get_args(kind)
+            return choices[choices.index(text)]
         if typing.get_origin(kind) is tuple:
             kinds = typing.get_args(kind)
             return tuple(k(item) for k, item in zip(kinds, text.split(","), strict=True))

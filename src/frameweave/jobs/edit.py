@@ -2,25 +2,30 @@
 
 import contextlib
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, fields
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from frameweave.clip import Clip, probe, working_size
+from frameweave.clip import Clip, VideoWriter, probe, working_size
 from frameweave.editors import base
+from frameweave.editors.base import Inversions, Source
 from frameweave.errors import InputError
+from frameweave.jobs.footage import Fit, Footage, Mask, laid_over
+from frameweave.jobs.inversions import InversionStore, Remembered, cache_folder, setting_of
+from frameweave.jobs.keeper import StepKeeper
 from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import load_adaptor, strength_in_range
-from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.backbone import Backbone, Latents, StableDiffusion
 from frameweave.model.loading import load
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
-_WHOLE_VIDEO_FRAMES = 1000
+_BATCH = 16  # frames that are read, encoded, decoded and written at once
 
 
 @dataclass(frozen=True)
@@ -31,50 +36,135 @@ class Edited:
     seconds: dict[str, float]
 
 
-def edit(video: Path, prompt: str, options: EditOptions, *, progress: Progress = SILENT) -> Edited:
-    """Edit `video` by `prompt` into the run folder `options.out`.
+def edit(
+    video: Path, prompts: Sequence[str], options: EditOptions, *, progress: Progress = SILENT
+) -> list[Edited]:
+    """Edit `video` by each prompt in turn into the run folder `options.out`.
 
-    The result has the source's size, frame times and sound. Raises the errors of
+    The results have the source's size, frame times and sound. Memory does not grow with the
+    video's pixels: frames are read, encoded, decoded and written in batches. Raises the errors of
     `frameweave.errors` for wrong input before anything heavy is loaded.
     """
     editor = _editor(options)
-    if not prompt.strip():
+    if not prompts or not all(prompt.strip() for prompt in prompts):
         raise InputError("the prompt is empty", hint="say what the video shall show")
     info = probe(video)
+    footage = Footage(info, options.frames, options.fps, options.start, options.end)
+    mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in info.notes:
         progress.note(note)
-    suffix = ".mp4" if video.is_dir() else _suffix(video)
     timer = _Timer()
-    run = Run.start(options.out, "edit", options, overwrite=options.overwrite)
-    run.tables["input"] = {"video": str(video.absolute()), "prompt": prompt}
+    run = Run.start(options.out, "edit", options, overwrite=options.overwrite, resume=options.resume)
+    run.tables["input"] = {"video": str(video.absolute()), "prompts": list(prompts)}
     with timer.part("load"):
         model = load_model(options)
-        size = working_size((info.width, info.height), options.size or model.native, model.multiple)
-    with timer.part("read"):
-        source = Clip.read(video, frames=_limit(options.frames, info.frames), size=size)
-        source = source if options.fps is None else source.at_rate(options.fps)
-    with timer.part("depth"):
-        depth = None
-        if editor.needs_depth:
-            estimator = depth_model.load(options.model, options.depth_model, device=options.device)
-            depth = None if estimator is None else estimator.estimate(source.frames)
-    with timer.part("edit"), adapted(model, options, editor, progress) as backbone:
-        result = base.edit_clip(
-            editor,
-            source,
-            prompt,
-            backbone,
-            source_prompt=options.source_prompt,
-            negative=options.negative,
-            depth=depth,
-            rng=torch.Generator().manual_seed(options.seed),
-            progress=progress,
+        fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
+        if fit.padded != fit.scaled:
+            width, height = fit.padded
+            progress.note(f"frames are padded to {width} x {height} while they are edited")
+        inversions = inversions_of(model, options)
+    with adapted(model, options, editor, progress) as backbone:
+        work = _Work(footage, mask, fit, editor, backbone, options, timer, progress)
+        source = work.read(inversions)
+        done = [
+            Edited(work.result(source, prompt, number, len(prompts)), timer.seconds)
+            for number, prompt in enumerate(prompts, 1)
+        ]
+    videos = [one.video.name for one in done]
+    run.finish({"videos": videos, "frames_edited": len(source), "seconds": timer.seconds})
+    return done
+
+
+def inversions_of(model: StableDiffusion, options: EditOptions) -> Inversions:
+    """Where inversions are kept."""
+    if not options.use_cache:
+        return Remembered()
+    return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """The parts of one job that go batch by batch."""
+
+    footage: Footage
+    mask: Mask | None
+    fit: Fit
+    editor: base.Editor
+    backbone: Backbone
+    options: EditOptions
+    timer: "_Timer"
+    progress: Progress
+
+    def read(self, inversions: Inversions) -> Source:
+        """The frames to edit, as latents, depth and what the backbone sees in them."""
+        options, estimator = self.options, None
+        if self.editor.needs_depth:
+            with self.timer.part("load"):
+                estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+        parts: list[Source] = []
+        raw: list[Tensor] = []
+        for frames in self.footage.batches(self.fit, _BATCH):
+            with self.timer.part("read"):
+                parts.append(base.source_of(self.editor, frames, self.backbone))
+            if estimator is not None:
+                with self.timer.part("depth"):
+                    raw.append(estimator.raw(frames).half())
+        if not parts:
+            raise InputError("no frame lies in the range to edit", hint="check --start and --end")
+        if self.mask is not None:
+            self.mask.check(sum(map(len, parts)))
+        seen = [part.seen for part in parts if part.seen is not None]
+        return Source(
+            x_0=torch.cat([part.x_0 for part in parts]),
+            prompt=options.source_prompt,
+            depth=depth_model.per_clip(torch.cat(raw).float()) if raw else None,
+            seen=torch.cat(seen) if seen else None,
+            inversions=inversions,
         )
-    with timer.part("write"):
-        target = options.out / f"edited{suffix}"
-        result.resized((info.width, info.height)).write(target)
-    run.finish({"video": target.name, "frames": len(result), "seconds": timer.seconds})
-    return Edited(target, timer.seconds)
+
+    def result(self, source: Source, prompt: str, number: int, of: int) -> Path:
+        """The video of one prompt; it may be there already when a run goes on."""
+        name = "edited" if of == 1 else f"edited-{number}"
+        target = self.options.out / f"{name}{_suffix(self.footage.info.path)}"
+        if target.exists():
+            return target
+        keeper = StepKeeper(
+            self.options.out / "unfinished.safetensors",
+            f"{number}: {prompt}",
+            self.backbone,
+            preview_every=self.options.preview_every,
+        )
+        with self.timer.part("edit"):
+            x = self.editor.edit(
+                replace(source, keeper=keeper),
+                prompt,
+                self.backbone,
+                negative=self.options.negative,
+                rng=torch.Generator().manual_seed(self.options.seed),
+                progress=self.progress,
+            )
+        with self.timer.part("write"):
+            self._write(target, x)
+        keeper.done()
+        return target
+
+    def _write(self, target: Path, x: Latents) -> None:
+        """The source's frames with the edited ones in their places."""
+        footage, info = self.footage, self.footage.info
+        pictures = (
+            picture
+            for part in x.split(_BATCH)
+            for picture in Clip.of(self.fit.undo(self.backbone.decode(part))).pixels()
+        )
+        weights = None if self.mask is None else self.mask.weights()
+        audio = info.path if info.has_audio else None
+        rate = info.fps if footage.fps is None else footage.fps
+        with VideoWriter(target, size=(info.width, info.height), fps=rate, audio=audio) as writer:
+            for frame in footage.pictures():
+                pixels = frame.pixels
+                if footage.edited(frame) and (edited := next(pictures, None)) is not None:
+                    pixels = edited if weights is None else laid_over(pixels, edited, next(weights))
+                writer.write(pixels, frame.time, frame.duration)
 
 
 def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILENT) -> Edited:
@@ -161,6 +251,10 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     kind = base.load(name)
     known = {field.name: field for field in fields(kind)}  # pyright: ignore[reportArgumentType]
     settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
+    if isinstance(options, EditOptions) and options.as_published:
+        if "as_published" not in known:
+            raise InputError(f"{name} was never published", hint="leave --as-published out")
+        settings["as_published"] = True
     for pair in options.set:
         key, equals, value = pair.partition("=")
         if not equals:
@@ -171,18 +265,8 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     return settings
 
 
-def _limit(asked: int | None, declared: int) -> int | None:
-    if asked is not None and asked < 1:
-        raise InputError(f"--frames {asked}, expected at least 1", hint="leave it out for the whole video")
-    if asked is None and declared > _WHOLE_VIDEO_FRAMES:
-        raise InputError(
-            f"the video has {declared} frames, at most {_WHOLE_VIDEO_FRAMES} are held in memory at once",
-            hint=f"edit its start with --frames {_WHOLE_VIDEO_FRAMES}",
-        )
-    return asked
-
-
 def _suffix(video: Path) -> str:
+    """Of the result: the video's own where it can be written."""
     suffix = video.suffix.lower()
     return suffix if suffix in (".mp4", ".mov", ".mkv", ".webm", ".gif") else ".mp4"
 
@@ -195,4 +279,4 @@ class _Timer:
     def part(self, name: str) -> Generator[None, None, None]:
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)

@@ -8,15 +8,19 @@ import hashlib
 import json
 import os
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from frameweave.atomic import staged
-from frameweave.diffusion.inversion import Trajectory
+from frameweave.atomic import sha256, staged
+from frameweave.diffusion.inversion import Trajectory, in_memory
 from frameweave.errors import RunError
+from frameweave.jobs.options import ModelOptions
+from frameweave.model.adaptor import adaptor_file
+from frameweave.model.backbone import StableDiffusion
+from frameweave.training.cached import fingerprint
 
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
@@ -26,6 +30,40 @@ def cache_folder() -> Path:
     own = os.environ.get("FRAMEWEAVE_CACHE")
     usual = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "frameweave"
     return Path(own) if own else usual
+
+
+def setting_of(model: StableDiffusion, options: ModelOptions) -> str:
+    """Whatever an inversion depends on besides the clip and what an editor says: weights and adaptor."""
+    table = {field.name: str(getattr(options, field.name)) for field in fields(ModelOptions)}
+    for network in (model.unet, model.text_encoder):
+        table[type(network).__name__] = fingerprint(network)
+    if model.controlnet is not None:
+        table["controlnet"] = fingerprint(model.controlnet)
+    if options.adaptor is not None:
+        table["adaptor"] = sha256(adaptor_file(options.adaptor))
+    return json.dumps(table, sort_keys=True)
+
+
+@dataclass(eq=False)
+class Remembered:
+    """Trajectories in memory, for the edits of one run."""
+
+    _kept: dict[tuple[str, bytes], Trajectory] = field(default_factory=dict[tuple[str, bytes], Trajectory])
+
+    def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return in_memory(shape, dtype)
+
+    def recall(self, x_0: Tensor, about: str) -> Trajectory | None:
+        return self._kept.get((about, _digest(x_0)))
+
+    def keep(self, trajectory: Trajectory, about: str) -> None:
+        self._kept[about, _digest(trajectory.x_0)] = trajectory
+
+
+def _digest(x_0: Tensor) -> bytes:
+    digest = hashlib.sha256(str((tuple(x_0.shape), x_0.dtype)).encode())
+    digest.update(x_0.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.digest()
 
 
 @dataclass(eq=False)
@@ -92,8 +130,7 @@ class InversionStore:
         self._tidy(file)
 
     def _file(self, x_0: Tensor, about: str) -> Path:
-        digest = hashlib.sha256(f"{self.setting}|{about}|{tuple(x_0.shape)}".encode())
-        digest.update(x_0.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest = hashlib.sha256(f"{self.setting}|{about}".encode() + _digest(x_0))
         return self.folder / f"{digest.hexdigest()}.latents"
 
     def _mapped(self, file: Path, count: int, dtype: torch.dtype, *, new: bool = False) -> Tensor:

@@ -17,7 +17,7 @@ from frameweave.model.backbone import Backbone
 
 @dataclass(eq=False)
 class StepKeeper:
-    """Saves the latents and the generator's state every so many seconds, and a preview every so many steps."""
+    """Saves latents and the generator's state now and then, and a preview every so many steps."""
 
     file: Path
     """A safetensors file; what it belongs to is told by `about`."""

@@ -64,16 +64,34 @@ class EditOptions(ModelOptions, SamplingOptions):
 
     editor: str = "framewise"
     """The algorithm; `frameweave editors` lists them."""
+    as_published: bool = False
+    """Do as the editor's published program does, with its known defects."""
     source_prompt: str = ""
     """What the source shows; helps editors that invert it."""
     frames: int | None = None
-    """Edit only so many frames from the start."""
+    """Take only so many frames from the start."""
+    start: float | None = None
+    """Edit from this second on; what lies before comes back as it is."""
+    end: float | None = None
+    """Edit up to this second; what lies behind comes back as it is."""
+    mask: Path | None = None
+    """A picture or a video, white where to edit; the rest comes back as it is."""
     fps: float | None = None
     """Frames per second of the result; default: every frame of the source, at its own time."""
+    preview_every: int = 0
+    """Write a preview every so many steps; 0 is never."""
+    compare: bool = False
+    """Edit with every editor, without and with the adaptor, into one labelled grid."""
+    cache: Path | None = None
+    """The folder of kept inversions; default: frameweave in the user's cache folder."""
+    use_cache: bool = True
+    """Whether inversions are kept on the disk for later edits."""
     out: Path = Path("runs/edit")
     """The run folder."""
     overwrite: bool = False
     """Replace an earlier run in that folder."""
+    resume: bool = False
+    """Go on with an interrupted run in that folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

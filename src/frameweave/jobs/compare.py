@@ -1,0 +1,81 @@
+"""Every editor side by side, without and with the adaptor, as one labelled grid and its x-t slices."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from frameweave.clip import Clip, probe
+from frameweave.editors import base
+from frameweave.errors import InputError
+from frameweave.jobs.edit import adapted, inversions_of, load_model
+from frameweave.jobs.footage import Fit, Footage
+from frameweave.jobs.options import EditOptions
+from frameweave.jobs.pictures import grid, save_picture, xt_slice
+from frameweave.model import depth as depth_model
+from frameweave.progress import SILENT, Progress
+from frameweave.run import Run
+
+_MOST = 64
+"""Frames that are compared at most, since all results are held in memory."""
+
+
+def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progress = SILENT) -> dict[str, Any]:
+    """Edit `video` with every editor into the run folder `options.out`; return the files' paths.
+
+    The adaptor is the one of the options; on the packaged model its own is taken by default.
+    Raises `InputError` for more than 64 frames.
+    """
+    info = probe(video)
+    footage = Footage(info, options.frames, options.fps, options.start, options.end)
+    run = Run.start(options.out, "edit", options, overwrite=options.overwrite)
+    run.tables["input"] = {"video": str(video.absolute()), "prompts": [prompt]}
+    model = load_model(options)
+    fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
+    parts = list(footage.batches(fit, _MOST + 1))
+    if not parts or len(parts[0]) > _MOST:
+        found = "no" if not parts else f"more than {_MOST}"
+        raise InputError(f"{found} frames to compare", hint=f"give --frames up to {_MOST}")
+    source = Clip.of(parts[0], fps=float(info.fps))
+    adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
+    estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+    depth = None if estimator is None else estimator.estimate(source.frames)
+    panels, inversions = [("source", source)], inversions_of(model, options)
+    for name in base.names():
+        settings = {"steps": options.steps, "guidance": options.guidance}
+        editor = base.make(name, settings)
+        if editor.needs_depth and depth is None:
+            progress.note(f"{name} is left out: the model has no depth estimator")
+            continue
+        for given in (None, adaptor) if adaptor else (None,):
+            label = f"{name}{' + adaptor' if given else ''}"
+            progress.note(label)
+            with adapted(model, replace(options, adaptor=given), editor, progress) as backbone:
+                clip = base.edit_clip(
+                    editor,
+                    source,
+                    prompt,
+                    backbone,
+                    source_prompt=options.source_prompt,
+                    negative=options.negative,
+                    depth=depth,
+                    inversions=inversions if given is None else None,
+                    rng=torch.Generator().manual_seed(options.seed),
+                    progress=progress,
+                )
+            panels.append((label, clip))
+    return _written(run, panels, fit)
+
+
+def _written(run: Run, panels: list[tuple[str, Clip]], fit: Fit) -> dict[str, Any]:
+    shown = [(label, clip.with_frames(fit.undo(clip.frames))) for label, clip in panels]
+    slices = [(label, Clip.of(xt_slice(clip.frames)[None])) for label, clip in shown]
+    columns = max(1, round(len(shown) ** 0.5))
+    sheet = grid(shown, columns=columns)
+    files = {name: run.folder / name for name in ("comparison.mp4", "comparison.gif", "slices.png")}
+    for name in ("comparison.mp4", "comparison.gif"):
+        sheet.write(files[name])
+    save_picture(grid(slices, columns=columns).frames[0], files["slices.png"])
+    run.finish({"panels": [label for label, _ in panels], "files": list(files)})
+    return {name.replace(".", "_"): str(path) for name, path in files.items()}
