@@ -33,7 +33,7 @@ def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[
     yield _import_time()
     yield _world_speed()
     model = load(device="cpu")
-    for name in ("framewise", "text2video_zero"):
+    for name in base.names():
         progress.note(f"editing with {name}")
         yield _editing(model, name, repeats)
     progress.note("training steps")
@@ -74,20 +74,52 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
     editor = base.make(name, {"steps": _STEPS})
     depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
     x = model.encode(clip.frames)
-    one, two = (model.condition(prompts).states for prompts in ([""], ["", "a red duck in the snow"]))
+    states = model.condition(["a red duck in the snow"]).states
+    calls = frame_forwards(name, _FRAMES)
 
     def edit() -> None:
         base.edit_clip(
-            editor, clip, "a red duck in the snow", model, depth=depth, rng=torch.Generator().manual_seed(0)
+            editor,
+            clip,
+            "a red duck in the snow",
+            model,
+            source_prompt="a blue duck in the snow",
+            depth=depth,
+            rng=torch.Generator().manual_seed(0),
         )
 
+    @torch.no_grad()
     def forwards() -> None:
         for t in model.schedule.timesteps(_STEPS):
-            if editor.uses_source:
-                model.eps(x, t, one)
-            model.eps(x, t, two, depth)
+            for count in calls:
+                model.eps(x[:1].expand(count, -1, -1, -1), t, states, _near(depth, count))
 
-    return row(f"{name}: edit over bare UNet forwards", paired(edit, forwards, repeats), "<= 1.10")
+    total = sum(calls) * _STEPS
+    return row(
+        f"{name}: edit over its {total} bare frame-forwards", paired(edit, forwards, repeats), "<= 1.10"
+    )
+
+
+def _near(depth: torch.Tensor | None, count: int) -> torch.Tensor | None:
+    return None if depth is None else depth[:1].expand(count, -1, -1, -1)
+
+
+def frame_forwards(name: str, frames: int) -> list[int]:
+    """How many frames go through the UNet in each kind of call at one noise level (a mean over all).
+
+    Inversion is one branch, an edit two, plug-and-play three (source, uncond, cond). TokenFlow has
+    its key frames besides. vid2vid-zero's null text takes five: the source's branch, the null branch
+    forward and backward (which counts two), and the null branch again with its new text; its edit has
+    source and target in both branches while the source's attention is taken, and two afterwards.
+    """
+    keys = -(-frames // 8)
+    return {
+        "framewise": [frames, 2 * frames],
+        "text2video_zero": [2 * frames],
+        "tokenflow": [frames, 3 * keys, 3 * frames],
+        "vidtome": [frames, 3 * frames],
+        "vid2vid_zero": [frames, 5 * frames, 4 * frames],
+    }[name]
 
 
 def _source(path: Path, seconds: int) -> Path:
