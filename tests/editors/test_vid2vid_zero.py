@@ -1,6 +1,7 @@
 """vid2vid-zero against a recorded run of the original, and what its settings promise."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors.base import Source, edit_clip
 from frameweave.editors.vid2vid_zero import Vid2VidZero
 from frameweave.errors import InputError
+from frameweave.jobs.inversions import InversionStore
 from frameweave.model.adaptor import Adaptor
 from frameweave.model.backbone import StableDiffusion
 from golden_cases import Case, largest_step_error, relative, rng
@@ -155,6 +157,30 @@ def test_out_of_memory_in_the_optimisation_is_met_by_saving_some(
 
     monkeypatch.setattr(StableDiffusion, "eps", failing)
     assert float((edited(clip, tiny) - whole).abs().max()) < 1e-3
+
+
+def test_several_prompts_share_inversion_and_null_text(
+    tiny: StableDiffusion, clip: Clip, tmp_path: Path
+) -> None:
+    calls: list[int] = []
+
+    class Counting(InversionStore):
+        def recall(self, x_0: torch.Tensor, about: str) -> Trajectory | None:
+            found = super().recall(x_0, about)
+            calls.append(found is not None)
+            return found
+
+    store = Counting(tmp_path, "tiny")
+    alone = Source(x_0=tiny.encode(clip.frames), prompt="a blue car")
+    shared, editor = replace(alone, inversions=store), Vid2VidZero(steps=4)
+    for prompt in ("a red car", "a red duck in the snow"):
+        expected = editor.edit(alone, prompt, tiny, rng=rng())
+        assert torch.equal(editor.edit(shared, prompt, tiny, rng=rng()), expected)
+    assert calls == [False, False, True, True]
+    Vid2VidZero(steps=4, guidance=5.0).edit(shared, "a red car", tiny, rng=rng())
+    Vid2VidZero(steps=4, joint_norms=False).edit(shared, "a red car", tiny, rng=rng())
+    editor.edit(replace(shared, prompt="a blue duck"), "a red car", tiny, rng=rng())
+    assert calls[4:] == [True, False, False, False, True, False]
 
 
 class Stopping:

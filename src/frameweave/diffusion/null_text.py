@@ -89,6 +89,7 @@ def optimise(
             x = ddim_step(x, guided(eps(x, t, states.to(uncond.dtype)), eps_cond, guidance), a, a_to)
         embeddings.append(states.to(uncond.dtype))
         latents.append(x)
+    progress.measure()  # or else the last loss stays beside the loops that follow
     return NullText(torch.stack(embeddings), losses, torch.stack(latents))
 
 

@@ -19,6 +19,7 @@ from frameweave.diffusion.sampling import clean, ddim_step, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._cross_frame import cross_frame, dense_layers
 from frameweave.editors._noise import conditioned, inverted
+from frameweave.editors._null_text import digest, kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
@@ -102,7 +103,14 @@ class Vid2VidZero:
         trajectory = self.invert(source, backbone, progress=progress)
         null = None
         if self.null_text and self.null_from < 1:
-            null = self._optimised(states, trajectory, backbone, progress=progress).embeddings
+            null = kept_or_made(
+                source.inversions,
+                lambda: self._optimised(states, trajectory, backbone, progress=progress).embeddings,
+                start=states[0],
+                levels=backbone.schedule.timesteps(self.steps),
+                about=self._about(states, trajectory),
+                progress=progress,
+            )
         x = trajectory.noisiest.to(source.x_0).expand(2, -1, -1, -1, -1)
         with self.editing(states, null, pairing, backbone, len(source)) as eps:
             return self._sampled(
@@ -240,6 +248,12 @@ class Vid2VidZero:
         """How many steps take the source's text attention."""
         refine = 0.4 if self.as_published else self.cross_refine
         return controlled_steps(refine if pairing.aligned else self.cross_replace, self.steps)
+
+    def _about(self, states: TextStates, trajectory: Trajectory) -> str:
+        """All that a null text depends on, besides the model."""
+        clip = digest(trajectory.x_0, trajectory.noisiest, states[1])
+        chosen = (self.steps, self.guidance, self.inner_steps, self.rate, self.joint_norms, self.as_published)
+        return f"null text of {clip}: {chosen}"
 
     def _rate(self, i: int) -> float:
         return self.rate * (1 - i / (2 * (_PUBLISHED_STEPS if self.as_published else self.steps)))

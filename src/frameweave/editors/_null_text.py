@@ -1,0 +1,48 @@
+"""Null texts kept among the inversions: they serve every prompt for a clip, and a run that goes on."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.diffusion.inversion import Trajectory
+from frameweave.editors._source import Inversions
+from frameweave.progress import Progress
+
+
+def kept_or_made(
+    store: Inversions | None,
+    make: Callable[[], Float[Tensor, "N _ L D"]],
+    *,
+    start: Float[Tensor, "_ L D"],
+    levels: Sequence[int],
+    about: str,
+    progress: Progress,
+) -> Float[Tensor, "N _ L D"]:
+    """The embeddings at `levels` (noisiest first) that were optimised from `start`, or new ones.
+
+    They are kept as a trajectory whose clean latents are `start`, so `about` must tell the clip,
+    see `digest`.
+    """
+    if store is None:
+        return make()
+    x_0 = start[:, None]
+    kept = store.recall(x_0, about)
+    if kept is not None:
+        progress.note("the null text of this clip is optimised already: that part is skipped")
+        return torch.stack([kept.at(t) for t in levels])[:, :, 0].to(start)
+    made = make()
+    latents = torch.cat([x_0[None], made[:, :, None].flip(0)]).cpu()
+    store.keep(Trajectory(list(levels)[::-1], latents), about)
+    return made
+
+
+def digest(*tensors: Tensor) -> str:
+    """Tells tensors from others."""
+    total = hashlib.sha256()
+    for tensor in tensors:
+        total.update(str(tuple(tensor.shape)).encode())
+        total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
