@@ -1,0 +1,95 @@
+"""Every editor with every kind of adaptor, in both precisions, with depth and without."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from frameweave.clip import Clip
+from frameweave.editors import base
+from frameweave.editors.base import edit_clip
+from frameweave.model.adaptor import Adaptor
+from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.loading import load
+
+STEPS, FRAMES = 4, 3
+DTYPES = ["fp32", "bf16"]
+WITH_DEPTH: dict[str, dict[str, Any]] = {"tokenflow": {"control": True}, "vidtome": {"variant": "depth"}}
+CASES = [
+    *(pytest.param(name, {}, id=name) for name in base.names()),
+    *(pytest.param(name, settings, id=f"{name}-depth") for name, settings in WITH_DEPTH.items()),
+]
+
+
+@pytest.fixture(scope="module")
+def models(tiny_folder: Path) -> dict[str, StableDiffusion]:
+    return {dtype: load(str(tiny_folder), device="cpu", dtype=dtype) for dtype in DTYPES}
+
+
+def edited(backbone: Backbone, name: str, settings: dict[str, Any]) -> Tensor:
+    rng = torch.Generator().manual_seed(1)
+    clip = Clip.of(torch.rand(FRAMES, 3, 24, 32, generator=rng))
+    depth = torch.rand(FRAMES, 1, 24, 32, generator=rng)
+    editor = base.make(name, {"steps": STEPS, "guidance": 3.0} | settings)
+    result = edit_clip(
+        editor, clip, "a red car", backbone, source_prompt="a blue car", depth=depth, rng=rng
+    )
+    assert result.frames.shape == clip.frames.shape
+    assert torch.isfinite(result.frames).all()
+    return result.frames
+
+
+def networks(model: StableDiffusion) -> dict[str, Any]:
+    """All weights, the modules' names, and which processor objects sit in the UNet."""
+    weights = {key: value.clone() for key, value in model.unet.state_dict().items()}
+    assert model.controlnet is not None
+    weights |= {f"control.{key}": value.clone() for key, value in model.controlnet.state_dict().items()}
+    hooks = {name: len(module._forward_hooks) for name, module in model.unet.named_modules()}
+    hidden = [name for name, module in model.unet.named_modules() if "forward" in module.__dict__]
+    processors = {name: id(processor) for name, processor in model.unet.attn_processors.items()}
+    return {"weights": weights, "hooks": hooks, "hidden": hidden, "processors": processors}
+
+
+def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
+    weights, now = before.pop("weights"), after.pop("weights")
+    assert weights.keys() == now.keys()
+    assert all(torch.equal(weight, now[key]) for key, weight in weights.items())
+    assert before == after
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "settings"), CASES)
+def test_adaptors(
+    name: str, settings: dict[str, Any], dtype: str, models: dict[str, StableDiffusion], adaptor: Adaptor
+) -> None:
+    """Each kind changes the result, the window's first step of four being active; the network does not."""
+    model = models[dtype]
+    before = networks(model)
+    results = [edited(model, name, settings)]
+    for tokens in (False, True):
+        with adaptor.on(model, strength=1.0, tokens=tokens, share_of=STEPS) as backbone:
+            results.append(edited(backbone, name, settings))
+    assert_same(before, networks(model))
+    plain, low_rank, with_tokens = results
+    assert not torch.equal(plain, low_rank)
+    assert not torch.equal(low_rank, with_tokens)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "settings"), CASES)
+@pytest.mark.parametrize("silent", ["strength 0", "no active step"])
+def test_a_silent_adaptor_is_none_bit_for_bit(
+    name: str,
+    settings: dict[str, Any],
+    dtype: str,
+    silent: str,
+    models: dict[str, StableDiffusion],
+    adaptor: Adaptor,
+) -> None:
+    """The window by value begins at 900; four steps visit 751 at most."""
+    model = models[dtype]
+    how: dict[str, Any] = {"strength": 0.0, "share_of": STEPS} if silent == "strength 0" else {}
+    with adaptor.on(model, tokens=False, **how) as backbone:
+        assert torch.equal(edited(backbone, name, settings), edited(model, name, settings))
