@@ -34,15 +34,23 @@ class Run:
 
     @classmethod
     def start(
-        cls, folder: Path, command: str, settings: Any, *, overwrite: bool = False, resume: bool = False
+        cls,
+        folder: Path,
+        command: str,
+        settings: Any,
+        *,
+        given: dict[str, Any] | None = None,
+        overwrite: bool = False,
+        resume: bool = False,
     ) -> "Run":
         """Take a folder: a new or empty one, or with `overwrite` one that holds an earlier run.
 
-        With `resume` an unfinished run of the same settings goes on in its folder. Raises `RunError`
-        when the folder is taken by something else or cannot be written, and when the settings differ.
+        `given` is the run's input. With `resume` an unfinished run of the same settings and input
+        goes on in its folder. Raises `RunError` when the folder is taken by something else or cannot
+        be written, and when settings or input differ.
         """
         if resume and (folder / RUN_FILE).is_file():
-            _check_same(folder, command, to_table(settings))
+            _check_same(folder, command, to_table(settings), given or {})
         else:
             _take(folder, overwrite=overwrite)
         tables = {
@@ -50,6 +58,8 @@ class Run:
             "settings": to_table(settings),
             "environment": environment(),
         }
+        if given is not None:
+            tables["input"] = given
         run = cls(folder, tables)
         run._write()
         return run
@@ -92,10 +102,10 @@ def environment() -> dict[str, str]:
 _HOW = ("resume", "overwrite")  # settings that say how a run starts, not what it does
 
 
-def _check_same(folder: Path, command: str, settings: dict[str, Any]) -> None:
+def _check_same(folder: Path, command: str, settings: dict[str, Any], given: dict[str, Any]) -> None:
     earlier = read_run(folder)
-    before = {"command": earlier.get("command"), **earlier.get("settings", {})}
-    now = {"command": command, **settings}
+    before = {"command": earlier.get("command"), **earlier.get("settings", {}), **earlier.get("input", {})}
+    now = {"command": command, **settings, **given}
     for key in sorted(before.keys() | now.keys()):
         if key not in _HOW and before.get(key) != now.get(key):
             raise RunError(

@@ -33,9 +33,7 @@ def edited(backbone: Backbone, name: str, settings: dict[str, Any]) -> Tensor:
     clip = Clip.of(torch.rand(FRAMES, 3, 24, 32, generator=rng))
     depth = torch.rand(FRAMES, 1, 24, 32, generator=rng)
     editor = base.make(name, {"steps": STEPS, "guidance": 3.0} | settings)
-    result = edit_clip(
-        editor, clip, "a red car", backbone, source_prompt="a blue car", depth=depth, rng=rng
-    )
+    result = edit_clip(editor, clip, "a red car", backbone, source_prompt="a blue car", depth=depth, rng=rng)
     assert result.frames.shape == clip.frames.shape
     assert torch.isfinite(result.frames).all()
     return result.frames

@@ -82,7 +82,7 @@ def test_text_alone_keeps_its_first_frame_whatever_follows(tiny: StableDiffusion
 
 
 def test_depth_is_needed_for_editing(tiny: StableDiffusion, clip: Clip) -> None:
-    with pytest.raises(InputError, match="no depth was given"):
+    with pytest.raises(InputError, match="needs the clip's depth"):
         edit_clip(Text2VideoZero(), clip, "a red car", tiny, rng=torch.Generator())
 
 

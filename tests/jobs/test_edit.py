@@ -1,5 +1,6 @@
 """The edit job from file to file, on the tiny model."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -279,3 +280,93 @@ def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     assert all(Path(file).is_file() for file in files.values())
     panels = read_run(options.out)["result"]["panels"]
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
+
+
+@pytest.mark.parametrize("editor", base.names())
+@pytest.mark.parametrize(
+    ("frames", "size", "padded"),
+    [(1, (33, 19), "32 x 20"), (2, (20, 50), "16 x 32"), (7, (31, 45), "24 x 32")],
+)
+def test_odd_sizes_and_counts(
+    options: EditOptions, tmp_path: Path, editor: str, frames: int, size: tuple[int, int], padded: str
+) -> None:
+    """The tiny model works at 32 pixels, in multiples of 4: all three are padded, and cropped back."""
+    video = write_video(tmp_path / "odd.mp4", colour_ramp(frames, size), fps=6, pixel_format="yuv444p")
+    notes = Notes()
+    done = edited(video, replace(options, editor=editor), progress=notes)
+    info = probe(done.video)
+    assert (info.width, info.height) == size
+    assert len(pixels(done.video)) == frames
+    assert f"frames are padded to {padded} while they are edited" in notes.texts
+
+
+def test_a_mask_that_does_not_fit_is_refused_before_anything_is_loaded(
+    options: EditOptions, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(_options: EditOptions) -> StableDiffusion:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("frameweave.jobs.edit.load_model", forbidden)
+    mask = write_video(tmp_path / "mask.mp4", colour_ramp(3, (50, 30)), fps=6)
+    for changes, frames in (({}, 6), ({"frames": 4}, 4), ({"start": 0.5, "end": 0.7}, 2)):
+        with pytest.raises(InputError, match=f"mask.mp4: 3 frames, {frames} frames are edited"):
+            edited(video, replace(options, mask=mask, **changes))
+    with pytest.raises(InputError, match="absent.png: no such file"):
+        edited(video, replace(options, mask=tmp_path / "absent.png"))
+    assert not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("editor", "setting"),
+    [("text2video_zero", ()), ("tokenflow", ("control=true",)), ("vidtome", ("variant=depth",))],
+)
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("controlnet", "has no depth ControlNet; .*--control"),
+        ("depth_estimator", "estimator; .*--depth-model"),
+    ],
+)
+def test_depth_that_the_model_cannot_give_is_said_before_the_video_is_encoded(
+    options: EditOptions,
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    editor: str,
+    setting: tuple[str, ...],
+    folder: str,
+    message: str,
+) -> None:
+    def forbidden(self: StableDiffusion, *_: Any) -> Any:
+        raise AssertionError("heavy work")
+
+    model = tmp_path / "model"
+    shutil.copytree(options.model, model, ignore=shutil.ignore_patterns(folder))
+    monkeypatch.setattr(StableDiffusion, "encode", forbidden)
+    monkeypatch.setattr(StableDiffusion, "eps", forbidden)
+    with pytest.raises(ModelFolderError, match=f"{editor} needs depth, and .*{message}"):
+        edited(video, replace(options, model=str(model), editor=editor, set=setting))
+
+
+@pytest.mark.parametrize(
+    ("folder", "what"), [("controlnet", "depth ControlNet"), ("depth_estimator", "depth estimator")]
+)
+def test_the_grid_leaves_out_what_needs_depth_that_is_not_there(
+    options: EditOptions, video: Path, tmp_path: Path, folder: str, what: str
+) -> None:
+    shutil.copytree(options.model, tmp_path / "model", ignore=shutil.ignore_patterns(folder))
+    notes = Notes()
+    compare(video, "a red car", replace(options, model=str(tmp_path / "model"), frames=1), progress=notes)
+    assert f"text2video_zero is left out: the model has no {what}" in notes.texts
+    assert "text2video_zero" not in read_run(options.out)["result"]["panels"]
+
+
+def test_resuming_with_other_input_is_refused(options: EditOptions, video: Path, tmp_path: Path) -> None:
+    """The finished video of another prompt would be taken for the new one's."""
+    before = edited(video, options).video.read_bytes()
+    resumed = replace(options, resume=True)
+    with pytest.raises(RunError, match="its run has prompts"):
+        edit(video, ["a green car"], resumed)
+    with pytest.raises(RunError, match="its run has video"):
+        edited(write_video(tmp_path / "b.mp4", colour_ramp(2, (50, 30)), fps=6), resumed)
+    assert edited(video, resumed).video.read_bytes() == before

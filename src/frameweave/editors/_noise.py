@@ -11,7 +11,7 @@ from frameweave.diffusion.inversion import Trajectory, in_memory, invert
 from frameweave.diffusion.sampling import Eps, guided, sample
 from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._source import Source
-from frameweave.errors import InputError
+from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.backbone import Backbone, Condition, VisionStates
 from frameweave.progress import SILENT, Progress
 
@@ -24,6 +24,18 @@ def conditioned(
     if condition.cut:
         progress.note(f"the prompt is too long for the text tower; not seen by it: {condition.cut!r}")
     return condition
+
+
+def needed_depth(source: Source, backbone: Backbone, who: str) -> Float[Tensor, "F 1 H W"]:
+    """The clip's depth. Raises `InputError` without it, `ModelFolderError` when nothing can use it."""
+    if source.depth is None:
+        raise InputError(f"{who} needs the clip's depth, and none was given", hint="give depth")
+    if backbone.controlnet is None:
+        raise ModelFolderError(
+            f"{who} needs a depth ControlNet, and the model has none",
+            hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
+        )
+    return source.depth
 
 
 @dataclass
@@ -45,9 +57,9 @@ class Chunks:
             try:
                 parts.append(compute(slice(start, stop)))
             except torch.OutOfMemoryError:
-                if self.frames_at_once == 1:
+                if stop - start == 1:
                     raise
-                self.frames_at_once = (self.frames_at_once + 1) // 2
+                self.frames_at_once = (stop - start + 1) // 2
                 self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
                 continue
             start = stop

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frameweave.diffusion.sampling import Eps, sample
-from frameweave.editors._noise import prompt_eps, sampled
+from frameweave.editors._noise import needed_depth, prompt_eps, sampled
 from frameweave.editors.base import Source, check, latent_shape
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
@@ -68,14 +68,10 @@ class Text2VideoZero:
     ) -> Latents:
         """Depth-guided: the clip gives depth and times, the prompt gives everything else."""
         check(source, prompt, self.steps)
-        if source.depth is None:
-            raise InputError(
-                "text2video_zero edits by depth, and no depth was given",
-                hint="use a model with a depth ControlNet and a depth estimator",
-            )
+        depth = needed_depth(source, backbone, "text2video_zero")
         noise = backbone.noise((1, *source.x_0.shape[1:]), rng).expand(len(source), -1, -1, -1)
         with self.denoiser(
-            prompt, negative, backbone, depth=source.depth, seen=source.seen, progress=progress
+            prompt, negative, backbone, depth=depth, seen=source.seen, progress=progress
         ) as eps:
             return sampled(source, eps, noise, backbone.schedule, self.steps, rng=rng, progress=progress)
 

@@ -18,7 +18,7 @@ from frameweave.diffusion.sampling import Eps, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
-from frameweave.editors._noise import Chunks, conditioned, inverted, sampled
+from frameweave.editors._noise import Chunks, conditioned, inverted, needed_depth, sampled
 from frameweave.editors._propagation import Propagation, both_neighbours, published_neighbours
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
@@ -129,7 +129,7 @@ class TokenFlow:
             backbone,
             steps,
             keep=wanted,
-            depth=self._depth(source),
+            depth=self._depth(source, backbone),
             frames_at_once=STREAMS * self.frames_at_once,
             progress=progress,
         )
@@ -164,7 +164,7 @@ class TokenFlow:
         attention = first_steps(levels, self.attention_share) if pnp else frozenset[int]()
         features = first_steps(levels, self.feature_share) if pnp else frozenset[int]()
         condition = conditioned(backbone, [source.prompt, negative, prompt], source.seen, progress)
-        now = levels[0]
+        now, near = levels[0], self._depth(source, backbone)
         flow = Propagation(attention_layers(backbone.unet), linear=self.blend == "linear")
         chunks = Chunks(self.frames_at_once, progress)
 
@@ -176,12 +176,11 @@ class TokenFlow:
 
             def streams(frames: list[int]) -> Tensor:
                 own = [part.start + frame for frame in frames]
-                depth = self._depth(source)
                 return backbone.eps(
                     torch.stack([z[frames], x[frames], x[frames]]),
                     t,
                     condition.of(own),
-                    None if depth is None else depth[own],
+                    None if near is None else near[own],
                 )
 
             with flow.remembering(injected=t in attention):
@@ -225,9 +224,5 @@ class TokenFlow:
             )
         return whole
 
-    def _depth(self, source: Source) -> Tensor | None:
-        if not self.control:
-            return None
-        if source.depth is None:
-            raise InputError("control needs the clip's depth, and none was given", hint="give depth")
-        return source.depth
+    def _depth(self, source: Source, backbone: Backbone) -> Tensor | None:
+        return needed_depth(source, backbone, "control") if self.control else None

@@ -17,7 +17,7 @@ from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps, guided
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._merging import joined, local
-from frameweave.editors._noise import conditioned, inverted, sampled
+from frameweave.editors._noise import conditioned, inverted, needed_depth, sampled
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, Site, Tokens, overridden
@@ -90,6 +90,8 @@ class VidToMe:
         progress: Progress = SILENT,
     ) -> Latents:
         check(source, prompt, self.steps)
+        if self.needs_depth:  # said before the inversion, which takes long and does without
+            needed_depth(source, backbone, "the depth variant")
         trajectory = inverted(
             source, backbone, self.steps, frames_at_once=self.frames_at_once, progress=progress
         )
@@ -113,10 +115,7 @@ class VidToMe:
         progress: Progress = SILENT,
     ) -> Generator[Eps, None, None]:
         """The guided noise prediction of one edit, while the UNet follows its rules."""
-        if self.needs_depth and source.depth is None:
-            raise InputError(
-                "the depth variant needs the clip's depth, and none was given", hint="give depth"
-            )
+        near = needed_depth(source, backbone, "the depth variant") if self.needs_depth else None
         pnp = self.variant == "pnp"
         levels = backbone.schedule.timesteps(self.steps)
         attention = first_steps(levels, self.attention_share) if pnp else frozenset[int]()
@@ -137,7 +136,7 @@ class VidToMe:
                 own = x[part]
                 if pnp:
                     own = torch.stack([trajectory.at(t)[part].to(x), own, own])
-                depth = None if source.depth is None or not self.needs_depth else source.depth[part]
+                depth = None if near is None else near[part]
                 uncond, cond = backbone.eps(own, t, condition.of(part), depth)[-2:]
                 noise[part] = guided(uncond, cond, self.guidance)
             return noise

@@ -9,7 +9,7 @@ import torch
 from frameweave.clip import Clip, probe
 from frameweave.editors import base
 from frameweave.errors import InputError
-from frameweave.jobs.edit import adapted, inversions_of, load_model
+from frameweave.jobs.edit import adapted, inversions_of, lacks_for_depth, load_model
 from frameweave.jobs.footage import Fit, Footage
 from frameweave.jobs.options import EditOptions
 from frameweave.jobs.pictures import grid, save_picture, xt_slice
@@ -41,12 +41,13 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
+    lacks = lacks_for_depth(model, estimator)
     panels, inversions = [("source", source)], inversions_of(model, options)
     for name in base.names():
         settings = {"steps": options.steps, "guidance": options.guidance}
         editor = base.make(name, settings)
-        if editor.needs_depth and depth is None:
-            progress.note(f"{name} is left out: the model has no depth estimator")
+        if editor.needs_depth and lacks:
+            progress.note(f"{name} is left out: the model has no {lacks[0]}")
             continue
         for given in (None, adaptor) if adaptor else (None,):
             label = f"{name}{' + adaptor' if given else ''}"

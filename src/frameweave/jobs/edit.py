@@ -13,7 +13,7 @@ from torch import Tensor
 from frameweave.clip import Clip, VideoWriter, probe, working_size
 from frameweave.editors import base
 from frameweave.editors.base import Inversions, Source
-from frameweave.errors import InputError
+from frameweave.errors import InputError, ModelFolderError
 from frameweave.jobs.footage import Fit, Footage, Mask, laid_over
 from frameweave.jobs.inversions import InversionStore, Remembered, cache_folder, setting_of
 from frameweave.jobs.keeper import StepKeeper
@@ -51,11 +51,19 @@ def edit(
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
+    if mask is not None:
+        mask.check(sum(1 for picture in footage.pictures() if footage.edited(picture)))
     for note in info.notes:
         progress.note(note)
     timer = _Timer()
-    run = Run.start(options.out, "edit", options, overwrite=options.overwrite, resume=options.resume)
-    run.tables["input"] = {"video": str(video.absolute()), "prompts": list(prompts)}
+    run = Run.start(
+        options.out,
+        "edit",
+        options,
+        given={"video": str(video.absolute()), "prompts": list(prompts)},
+        overwrite=options.overwrite,
+        resume=options.resume,
+    )
     with timer.part("load"):
         model = load_model(options)
         fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
@@ -63,8 +71,9 @@ def edit(
             width, height = fit.padded
             progress.note(f"frames are padded to {width} x {height} while they are edited")
         inversions = inversions_of(model, options)
+        estimator = _estimator(editor, model, options)
     with adapted(model, options, editor, progress) as backbone:
-        work = _Work(footage, mask, fit, editor, backbone, options, timer, progress)
+        work = _Work(footage, mask, fit, estimator, editor, backbone, options, timer, progress)
         source = work.read(inversions)
         done = [
             Edited(work.result(source, prompt, number, len(prompts)), timer.seconds)
@@ -82,6 +91,32 @@ def inversions_of(model: StableDiffusion, options: EditOptions) -> Inversions:
     return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
 
 
+def lacks_for_depth(
+    model: StableDiffusion, estimator: depth_model.DepthEstimator | None
+) -> tuple[str, str] | None:
+    """What an editor that needs depth will miss, and the flag that names one; None when all is there."""
+    if model.controlnet is None:
+        return "depth ControlNet", "--control, e.g. lllyasviel/sd-controlnet-depth"
+    if estimator is None:
+        return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
+    return None
+
+
+def _estimator(
+    editor: base.Editor, model: StableDiffusion, options: EditOptions
+) -> depth_model.DepthEstimator | None:
+    """The depth estimator, for editors that need depth."""
+    if not editor.needs_depth:
+        return None
+    estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+    if lacks := lacks_for_depth(model, estimator):
+        what, flag = lacks
+        raise ModelFolderError(
+            f"{options.editor} needs depth, and {options.model} has no {what}", hint=f"name one with {flag}"
+        )
+    return estimator
+
+
 @dataclass(frozen=True, eq=False)
 class _Work:
     """The parts of one job that go batch by batch."""
@@ -89,6 +124,7 @@ class _Work:
     footage: Footage
     mask: Mask | None
     fit: Fit
+    estimator: depth_model.DepthEstimator | None
     editor: base.Editor
     backbone: Backbone
     options: EditOptions
@@ -97,26 +133,20 @@ class _Work:
 
     def read(self, inversions: Inversions) -> Source:
         """The frames to edit, as latents, depth and what the backbone sees in them."""
-        options, estimator = self.options, None
-        if self.editor.needs_depth:
-            with self.timer.part("load"):
-                estimator = depth_model.load(options.model, options.depth_model, device=options.device)
         parts: list[Source] = []
         raw: list[Tensor] = []
         for frames in self.footage.batches(self.fit, _BATCH):
             with self.timer.part("read"):
                 parts.append(base.source_of(self.editor, frames, self.backbone))
-            if estimator is not None:
+            if self.estimator is not None:
                 with self.timer.part("depth"):
-                    raw.append(estimator.raw(frames).half())
+                    raw.append(self.estimator.raw(frames).half())
         if not parts:
             raise InputError("no frame lies in the range to edit", hint="check --start and --end")
-        if self.mask is not None:
-            self.mask.check(sum(map(len, parts)))
         seen = [part.seen for part in parts if part.seen is not None]
         return Source(
             x_0=torch.cat([part.x_0 for part in parts]),
-            prompt=options.source_prompt,
+            prompt=self.options.source_prompt,
             depth=depth_model.per_clip(torch.cat(raw).float()) if raw else None,
             seen=torch.cat(seen) if seen else None,
             inversions=inversions,

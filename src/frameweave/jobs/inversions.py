@@ -125,7 +125,7 @@ class InversionStore:
         except OSError as error:
             raise RunError(
                 f"{self.folder}: the inversion cannot be kept ({error.strerror})",
-                hint="give --cache another folder, or --no-cache",
+                hint="give --cache another folder, or --no-use-cache",
             ) from error
         self._tidy(file)
 

@@ -1,0 +1,166 @@
+"""Runs of frames that fit the memory, prompts that are too long, depth that is missing; in every editor."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from frameweave.clip import Clip
+from frameweave.editors import base
+from frameweave.editors._noise import Chunks
+from frameweave.editors.base import edit_clip
+from frameweave.errors import InputError, ModelFolderError
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
+from frameweave.progress import SILENT, Progress
+
+T = TypeVar("T")
+
+IN_CHUNKS = [
+    name
+    for name in base.names()
+    if any(field.name == "frames_at_once" for field in fields(base.load(name)))  # pyright: ignore[reportArgumentType]
+]
+NEEDING_DEPTH: list[tuple[str, dict[str, Any]]] = [
+    ("text2video_zero", {}),
+    ("tokenflow", {"control": True}),
+    ("vidtome", {"variant": "depth"}),
+]
+
+
+class Notes:
+    """A progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        yield from items
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+    def measure(self, **values: float) -> None:
+        pass
+
+
+def edited(
+    name: str,
+    model: StableDiffusion,
+    *,
+    prompt: str = "a red car",
+    source_prompt: str = "a blue car",
+    depth: bool = True,
+    progress: Progress = SILENT,
+    **settings: Any,
+) -> Tensor:
+    rng = torch.Generator().manual_seed(3)
+    clip = Clip.of(torch.rand(7, 3, 24, 32, generator=rng))
+    maps = torch.rand(7, 1, 24, 32, generator=rng)
+    editor = base.make(name, {"steps": 2} | settings)
+    return edit_clip(
+        editor,
+        clip,
+        prompt,
+        model,
+        source_prompt=source_prompt,
+        depth=maps if depth else None,
+        rng=rng,
+        progress=progress,
+    ).frames
+
+
+def test_halves_until_a_run_fits() -> None:
+    """Of 7 frames 2 fit: 7, 4 and 2 are tried, and none of them twice."""
+    tried: list[int] = []
+
+    def compute(part: slice) -> Tensor:
+        tried.append(part.stop - part.start)
+        if tried[-1] > 2:
+            raise torch.OutOfMemoryError
+        return torch.arange(part.start, part.stop)
+
+    notes = Notes()
+    chunks = Chunks(16, notes)
+    assert chunks.over(7, compute).tolist() == list(range(7))
+    assert tried == [7, 4, 2, 2, 2, 1]
+    assert notes.texts == [f"out of memory: going on with {n} frames at once" for n in (4, 2)]
+    tried.clear()
+    chunks.over(7, compute)
+    assert tried == [2, 2, 2, 1]
+
+
+def test_a_single_frame_that_does_not_fit_is_the_device_s_error() -> None:
+    def compute(part: slice) -> Tensor:
+        raise torch.OutOfMemoryError("for one frame")
+
+    with pytest.raises(torch.OutOfMemoryError, match="for one frame"):
+        Chunks(4).over(3, compute)
+
+
+def test_which_editors_work_in_chunks() -> None:
+    assert set(IN_CHUNKS) == {"framewise", "text2video_zero", "tokenflow", "vidtome"}
+
+
+@pytest.mark.parametrize("name", IN_CHUNKS)
+@pytest.mark.parametrize("fit", [1, 2, 3])
+def test_out_of_memory_halves_the_batch_says_so_and_goes_on(
+    name: str, fit: int, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the result of a run that is told the number of frames from the start, in float64."""
+    exact = load(str(tiny_folder), device="cpu", dtype="fp64")
+    settings = {"chunk": 1} if name == "vidtome" else {}
+    original = StableDiffusion.eps
+    at_once = 2 if fit == 3 else fit  # 7 frames are halved to 4, 2, 1
+    expected = edited(name, exact, frames_at_once=at_once, **settings)
+
+    def failing(self: StableDiffusion, x: Tensor, *args: Any) -> Tensor:
+        if x.shape[-4] > fit:
+            raise torch.OutOfMemoryError
+        return original(self, x, *args)
+
+    monkeypatch.setattr(StableDiffusion, "eps", failing)
+    notes = Notes()
+    found = edited(name, exact, progress=notes, **settings)
+    assert f"out of memory: going on with {at_once} frames at once" in notes.texts
+    assert float((found - expected).abs().max()) < 2e-4
+
+
+LONG = " ".join(["a red car in the snow"] * 8)
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_a_prompt_that_is_too_long_is_cut_and_the_rest_is_told(name: str, tiny: StableDiffusion) -> None:
+    limit = tiny.tokenizer.model_max_length - 2
+    words = tiny.tokenizer(LONG, add_special_tokens=False).input_ids
+    assert len(words) > limit
+    head, rest = (str(tiny.tokenizer.decode(part)).strip() for part in (words[:limit], words[limit:]))
+    notes = Notes()
+    found = edited(name, tiny, prompt=LONG, progress=notes)
+    assert f"the prompt is too long for the text tower; not seen by it: {rest!r}" in notes.texts
+    if name != "vid2vid_zero":  # which counts the words of both prompts
+        assert torch.equal(found, edited(name, tiny, prompt=head))
+
+
+@pytest.mark.parametrize("name", base.names())
+def test_long_source_prompts_do_no_harm(name: str, tiny: StableDiffusion) -> None:
+    for prompt in ("a red car", LONG, f"{LONG} at night"):
+        assert torch.isfinite(edited(name, tiny, prompt=prompt, source_prompt=LONG)).all()
+
+
+@pytest.mark.parametrize(("name", "settings"), NEEDING_DEPTH)
+def test_missing_depth_is_said_before_the_network_runs(
+    name: str, settings: dict[str, Any], tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(self: StableDiffusion, *args: Any) -> Tensor:
+        raise AssertionError("heavy work")
+
+    monkeypatch.setattr(StableDiffusion, "eps", forbidden)
+    with pytest.raises(InputError, match="needs the clip's depth, and none was given; give depth"):
+        edited(name, tiny, depth=False, **settings)
+    with pytest.raises(ModelFolderError, match="needs a depth ControlNet.*--control"):
+        edited(name, replace(tiny, controlnet=None), **settings)
