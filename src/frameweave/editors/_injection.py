@@ -28,23 +28,27 @@ def features_injected(unet: nn.Module, acts: Callable[[], bool]) -> Generator[No
     Raises `ModelFolderError` when the UNet has no such block.
     """
     try:
-        last: Any = unet.get_submodule("up_blocks.1.resnets.1.conv2")
+        block: Any = unet.get_submodule("up_blocks.1.resnets.1")
     except AttributeError as error:
         raise ModelFolderError(
             "the UNet's decoder has no up_blocks.1.resnets.1", hint="plug-and-play needs two decoder stages"
         ) from error
+    original = block.forward
 
-    def inject(_layer: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
+    def injected(x: Tensor, temb: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if not acts():
-            return None
-        source = output[: len(output) // STREAMS]
-        return source.repeat(STREAMS, 1, 1, 1)
+            return original(x, temb, *args, **kwargs)
+        n = len(x) // STREAMS
+        kept = x if block.conv_shortcut is None else block.conv_shortcut(x)
+        # the branch beside the shortcut, for the source alone: the others' would be thrown away
+        added = original(x[:n], temb[:n], *args, **kwargs) * block.output_scale_factor - kept[:n]
+        return (kept + added.repeat(STREAMS, 1, 1, 1)) / block.output_scale_factor
 
-    hook = last.register_forward_hook(inject)
+    block.forward = injected  # hides the method of the class
     try:
         yield
     finally:
-        hook.remove()
+        del block.forward
 
 
 def first_steps(levels: list[int], share: float) -> frozenset[int]:

@@ -6,6 +6,7 @@ positions and a way back, and several merges in a row are one: nothing but indic
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -51,12 +52,6 @@ def _taken(x: Sequence, index: Int[Tensor, "b M"]) -> Sequence:
     return x[torch.arange(len(x), device=x.device)[:, None], index]
 
 
-def nothing(length: int, device: torch.device) -> Merge:
-    """The merge in which all of `length` tokens stay."""
-    index = torch.arange(length, device=device)[None]
-    return Merge(index, index)
-
-
 def matched(
     source: Sequence, target: Sequence, ratio: float, *, aligned: bool
 ) -> tuple[Int[Tensor, "b U"], Int[Tensor, "b R"], Int[Tensor, "b R"]]:
@@ -69,8 +64,7 @@ def matched(
     columns = b.transpose(1, 2)
     at_once = max(1, _SCORES // (len(b) * b.shape[1]))
     found = [(part @ columns).max(-1) for part in a.split(at_once, dim=1)]
-    score = torch.cat([values for values, _ in found], 1)
-    index = torch.cat([indices for _, indices in found], 1)
+    score, index = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
     if aligned:
         best = score.argmax(0, keepdim=True)
         score, index = score.gather(0, best), index.gather(0, best)
@@ -89,38 +83,48 @@ def local(
     stride: int,
     target: Callable[[int, int], int],
     as_published: bool = False,
-) -> Merge:
+) -> Merge | None:
     """Merge the frames of a chunk (B, frames * S, D), level by level, until one frame is left.
+
+    None when nothing is merged.
 
     At each level the frames fall into groups of `stride`; in each, one frame is the target:
     `target(level, n)` draws its place among n. Tokens of earlier levels that were not merged are
     targets too. As published, they are mistaken for tokens of frames from the third level on.
     """
     size = x.shape[1] // frames
-    merge, level, loose = nothing(x.shape[1], x.device), 0, 0
+    tokens, merge, level, loose = x, None, 0, 0
     while frames > 1 and ratio > 0:
         group = min(stride, frames)
-        place = target(level, group)
-        now = torch.arange(merge.stay.shape[1], device=x.device)
-        earlier, framed = now[:loose], now[loose : loose + frames * size].view(frames, size)
-        chosen = torch.arange(frames, device=x.device) % group == place
-        inside, source = framed[chosen].flatten(), framed[~chosen].flatten()
-        # behind the frames, as published, the next level but one looks for frames at the wrong place
-        into = torch.cat([inside, earlier] if as_published else [earlier, inside])
-        tokens = merge.merged(x)
+        source, into = _split(loose, frames, size, group, target(level, group), as_published, x.device)
         stay, dropped, to = matched(tokens[:, source], tokens[:, into], ratio, aligned=aligned)
-        merge = merge.then(_level(source, into, stay, dropped, to))
+        inner = _level(source, into, stay, dropped, to)
+        merge = inner if merge is None else merge.then(inner)
+        tokens = inner.merged(tokens)
         loose += stay.shape[1]
-        frames = (merge.stay.shape[1] - loose) // size
+        frames = (tokens.shape[1] - loose) // size
         level += 1
     return merge
+
+
+@lru_cache(maxsize=64)
+def _split(  # noqa: PLR0917 - a plain function of numbers, asked for in every layer
+    loose: int, frames: int, size: int, group: int, place: int, as_published: bool, device: torch.device
+) -> tuple[Int[Tensor, " R"], Int[Tensor, " T"]]:
+    """Positions of the source and of the target tokens, behind `loose` ones of earlier levels."""
+    now = torch.arange(loose + frames * size, device=device)
+    earlier, framed = now[:loose], now[loose:].view(frames, size)
+    chosen = torch.arange(frames, device=device) % group == place
+    # behind the frames, as published, the next level but one looks for frames at the wrong place
+    targets = [framed[chosen].flatten(), earlier]
+    return framed[~chosen].flatten(), torch.cat(targets if as_published else targets[::-1])
 
 
 def _level(source: Tensor, into: Tensor, stay: Tensor, dropped: Tensor, to: Tensor) -> Merge:
     """[source tokens that stay | targets] of a sequence of both."""
     b, kept = stay.shape
     back = torch.empty(b, len(source) + len(into), dtype=torch.long, device=source.device)
-    back[:, into] = kept + torch.arange(len(into), device=source.device)
+    back[:, into] = torch.arange(kept, kept + len(into), device=source.device)
     back.scatter_(1, source[stay], torch.arange(kept, device=source.device).expand(b, -1))
     back.scatter_(1, source[dropped], kept + to)
     return Merge(torch.cat([source[stay], into.expand(b, -1)], 1), back)

@@ -246,10 +246,10 @@ class _Merging:
             target=draws.target,
             as_published=editor.as_published,
         )
-        own = merge.merged(whole)
+        own = whole if merge is None else merge.merged(whole)
         y = self._beside_remembered(own, attend, site, draws) if editor.merge_global else None
         y = self._attended(own, attend, site) if y is None else y
-        return merge.unmerged(y).reshape(x.shape)
+        return (y if merge is None else merge.unmerged(y)).reshape(x.shape)
 
     def _beside_remembered(self, own: Tokens, attend: Attend, site: Site, draws: _Draws) -> Tokens | None:
         """Attention beside what the chunk before handed on, and what is handed on next."""
