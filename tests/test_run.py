@@ -30,6 +30,14 @@ def test_a_run_explains_itself(tmp_path: Path) -> None:
     assert [json.loads(line)["loss"] for line in lines] == [0.5, 0.25]
 
 
+def test_an_unfinished_run_holds_its_input_and_goes_on_with_the_same_only(tmp_path: Path) -> None:
+    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a", "b"]}, resume=True)
+    assert read_run(tmp_path / "run")["input"] == {"prompts": ["a", "b"]}
+    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a", "b"]}, resume=True)
+    with pytest.raises(RunError, match=r"its run has prompts = \['a', 'b'\], this one \['a'\]"):
+        Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, resume=True)
+
+
 def test_a_taken_folder_is_refused_unless_told(tmp_path: Path) -> None:
     Run.start(tmp_path / "run", "edit", Settings())
     with pytest.raises(RunError, match="holds a run already.*--overwrite"):

@@ -100,11 +100,22 @@ def test_edit_and_rerun_with_json_lines(tiny_folder: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {"track", "result"} <= {event["event"] for event in events}
-    first = Path(events[-1]["video"])
+    first = Path(events[-1]["videos"][0])
     again = call("rerun", tmp_path / "run", "--out", tmp_path / "again", "--json")
     assert again.returncode == 0, again.stderr
-    second = Path(json.loads(again.stdout.splitlines()[-1])["video"])
+    second = Path(json.loads(again.stdout.splitlines()[-1])["videos"][0])
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_grid_of_all_editors_and_its_rerun(tiny_folder: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32)), fps=8)
+    flags = ["--model", tiny_folder, "--device", "cpu", "--steps", "1", "--compare", "--no-use-cache"]
+    done = call("edit", video, "a red car", *flags, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    again = call("rerun", tmp_path / "run", "--out", tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    first, second = ((tmp_path / run / "slices.png").read_bytes() for run in ("run", "again"))
+    assert first == second
 
 
 def test_quiet_says_nothing(tiny_folder: Path, tmp_path: Path) -> None:

@@ -280,6 +280,8 @@ def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     assert all(Path(file).is_file() for file in files.values())
     panels = read_run(options.out)["result"]["panels"]
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
+    slow = replace(options, frames=2, fps=3, overwrite=True)
+    assert probe(Path(compare(video, "a red car", slow)["comparison_mp4"])).fps == 3
 
 
 @pytest.mark.parametrize("editor", base.names())

@@ -36,11 +36,16 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
     if not isinstance(options, TrainOptions):
         options = replace(options, overwrite=overwrite)
     given = tables.get("input", {})
-    from frameweave.jobs import demo as demo_job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.jobs import compare as compare_job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.jobs import demo as demo_job  # noqa: PLC0415
     from frameweave.jobs import edit as edit_job  # noqa: PLC0415
     from frameweave.jobs import train as train_job  # noqa: PLC0415
 
     match options:
+        case EditOptions(compare=True):
+            video, (prompt,) = Path(given["video"]), given["prompts"]
+            files = compare_job.compare(video, prompt, options, progress=console.progress())
+            console.result(**files)
         case EditOptions():
             edited = edit_job.edit(
                 Path(given["video"]), given["prompts"], options, progress=console.progress()

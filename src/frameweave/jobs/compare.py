@@ -29,15 +29,15 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     """
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
-    run = Run.start(options.out, "edit", options, overwrite=options.overwrite)
-    run.tables["input"] = {"video": str(video.absolute()), "prompts": [prompt]}
+    given = {"video": str(video.absolute()), "prompts": [prompt]}
+    run = Run.start(options.out, "edit", options, given=given, overwrite=options.overwrite)
     model = load_model(options)
     fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
     parts = list(footage.batches(fit, _MOST + 1))
     if not parts or len(parts[0]) > _MOST:
         found = "no" if not parts else f"more than {_MOST}"
         raise InputError(f"{found} frames to compare", hint=f"give --frames up to {_MOST}")
-    source = Clip.of(parts[0], fps=float(info.fps))
+    source = Clip.of(parts[0], fps=float(options.fps or info.fps))
     adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)

@@ -209,8 +209,8 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
             hint="use --editor text2video_zero",
         )
     timer = _Timer()
-    run = Run.start(options.out, "generate", options, overwrite=options.overwrite)
-    run.tables["input"] = {"prompt": prompt}
+    given = {"prompt": prompt}
+    run = Run.start(options.out, "generate", options, given=given, overwrite=options.overwrite)
     with timer.part("load"):
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
