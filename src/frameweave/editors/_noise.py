@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor
 from frameweave.diffusion.inversion import Trajectory, in_memory, invert
 from frameweave.diffusion.sampling import Eps, guided, sample
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.windows import blended
 from frameweave.editors._source import Source
 from frameweave.errors import InputError
 from frameweave.model.backbone import Backbone, Condition, VisionStates
@@ -99,13 +101,15 @@ def inverted(
     depth: Float[Tensor, "F 1 H W"] | None = None,
     prompt: str | None = None,
     variant: str = "",
+    window: tuple[int, int] | None = None,
     frames_at_once: int,
     progress: Progress,
 ) -> Trajectory:
     """The source's DDIM inversion without guidance under its prompt, frame by frame.
 
     `timesteps` and `keep` are those of `invert`; `prompt` replaces the source's;
-    `variant` names what else makes this inversion unlike others of the same clip. Uses the
+    `variant` names what else makes this inversion unlike others of the same clip. With `window`
+    (length and overlap) frames that depend on one another are taken a window at a time. Uses the
     trajectory that the source brings (raises `InputError` when it lacks a timestep), or one that
     was kept from an earlier run, and keeps a new one.
     """
@@ -120,21 +124,27 @@ def inverted(
         return source.trajectory
     words = source.prompt if prompt is None else prompt
     store = source.inversions
-    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}"
+    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}|{window}"
     kept = None if store is None else store.recall(source.x_0, about)
     if kept is not None:
         progress.note("this clip is inverted already: that part is skipped")
         return kept
-    eps = prompt_eps(
-        backbone.inverse,
-        words,
-        "",
-        1.0,
-        frames_at_once=frames_at_once,
-        progress=progress,
-        depth=depth,
-        seen=source.seen,
-    )
+
+    @cache
+    def eps_of(start: int, stop: int) -> Eps:
+        return prompt_eps(
+            backbone.inverse,
+            words,
+            "",
+            1.0,
+            frames_at_once=frames_at_once,
+            progress=progress,
+            depth=None if depth is None else depth[start:stop],
+            seen=None if source.seen is None else source.seen[start:stop],
+        )
+
+    length, overlap = window or (len(source), 0)
+    eps = blended(lambda part, x, t: eps_of(part.start, part.stop)(x, t), len(source), length, overlap)
     trajectory = invert(
         eps,
         source.x_0,
