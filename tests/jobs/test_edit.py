@@ -279,3 +279,11 @@ def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     assert all(Path(file).is_file() for file in files.values())
     panels = read_run(options.out)["result"]["panels"]
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
+
+
+def test_the_inversion_is_checked_on_request(options: EditOptions, video: Path) -> None:
+    notes = Notes()
+    edited(video, replace(options, steps=20, check_inversion=True), progress=notes)
+    told = [text for text in notes.texts if text.startswith("sampling back from the inversion")]
+    assert len(told) == 1
+    assert float(told[0].split()[-2]) > 20

@@ -157,7 +157,21 @@ def inverted(
     )
     if store is not None:
         store.keep(trajectory, about)
+    if source.check_inversion:
+        x = trajectory.noisiest.to(source.x_0)
+        back = sample(eps, x, backbone.schedule, steps, timesteps=visited, progress=progress)
+        near = _decibels(backbone, back, source)
+        progress.note(f"sampling back from the inversion gives the clip at {near:.1f} dB")
     return trajectory
+
+
+def _decibels(backbone: Backbone, x_0: Tensor, source: Source) -> float:
+    """PSNR of latents' pictures against those of the source's latents."""
+    squares = [
+        (backbone.decode(a) - backbone.decode(b)).square().mean((1, 2, 3))
+        for a, b in zip(x_0.split(16), source.x_0.split(16), strict=True)
+    ]
+    return float(-10 * torch.cat(squares).mean().clamp(min=1e-10).log10())
 
 
 def sampled(
