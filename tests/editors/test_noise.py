@@ -130,6 +130,23 @@ def test_out_of_memory_halves_the_batch_says_so_and_goes_on(
     assert float((found - expected).abs().max()) < 2e-4
 
 
+def test_frames_that_depend_on_one_another_are_not_parted(
+    tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Norms over all frames of fewer frames would be other norms."""
+    original = StableDiffusion.eps
+
+    def failing(self: StableDiffusion, x: Tensor, *args: Any) -> Tensor:
+        if x.shape[-4] > 3:
+            raise torch.OutOfMemoryError("for four frames")
+        return original(self, x, *args)
+
+    monkeypatch.setattr(StableDiffusion, "eps", failing)
+    with pytest.raises(torch.OutOfMemoryError, match="for four frames"):
+        edited("vid2vid_zero", tiny)
+    assert torch.isfinite(edited("vid2vid_zero", tiny, window=3, overlap=1)).all()
+
+
 LONG = " ".join(["a red car in the snow"] * 8)
 
 

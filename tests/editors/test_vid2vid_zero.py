@@ -15,6 +15,7 @@ from frameweave.errors import InputError
 from frameweave.jobs.inversions import InversionStore
 from frameweave.model.adaptor import Adaptor
 from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
 from golden_cases import Case, largest_step_error, relative, rng
 
 STEPS = 10
@@ -249,3 +250,31 @@ def test_wrong_settings_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         edited(clip, tiny, **settings)
+
+
+@pytest.mark.parametrize("joint_norms", [True, False])
+def test_windows_of_a_long_clip(tiny: StableDiffusion, joint_norms: bool) -> None:
+    clip = Clip.of(torch.rand(9, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    editor = Vid2VidZero(steps=3, window=4, overlap=1, joint_norms=joint_norms)
+    result = edit_clip(editor, clip, "a red car", tiny, source_prompt="a blue car", rng=torch.Generator())
+    assert len(result) == 9
+    assert torch.isfinite(result.frames).all()
+
+
+def test_still_windows_are_the_whole_clip(tiny_folder: Path) -> None:
+    """Equal frames look the same from every window, so cutting the clip changes nothing."""
+    exact = load(str(tiny_folder), device="cpu", dtype="fp64")
+    frame = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    clip = Clip.of(frame.expand(7, -1, -1, -1).contiguous())
+    whole, parts = (
+        edit_clip(
+            Vid2VidZero(steps=3, window=window, overlap=1),
+            clip,
+            "a red car",
+            exact,
+            source_prompt="a blue car",
+            rng=torch.Generator(),
+        ).frames
+        for window in (16, 3)
+    )
+    torch.testing.assert_close(whole, parts, atol=1e-4, rtol=0)

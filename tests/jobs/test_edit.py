@@ -372,3 +372,11 @@ def test_resuming_with_other_input_is_refused(options: EditOptions, video: Path,
     with pytest.raises(RunError, match="its run has video"):
         edited(write_video(tmp_path / "b.mp4", colour_ramp(2, (50, 30)), fps=6), resumed)
     assert edited(video, resumed).video.read_bytes() == before
+
+
+def test_the_inversion_is_checked_on_request(options: EditOptions, video: Path) -> None:
+    notes = Notes()
+    edited(video, replace(options, steps=20, check_inversion=True), progress=notes)
+    told = [text for text in notes.texts if text.startswith("sampling back from the inversion")]
+    assert len(told) == 1
+    assert float(told[0].split()[-2]) > 20

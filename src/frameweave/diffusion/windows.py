@@ -14,7 +14,7 @@ from frameweave.diffusion.sampling import Eps
 from frameweave.errors import InputError
 
 WindowEps = Callable[[slice, Tensor, int], Tensor]
-"""Predicts the noise of one window: its frames, their latents, the timestep."""
+"""Predicts the noise of one window: its frames, their latents (frames first), the timestep."""
 
 
 def windows(frames: int, length: int, overlap: int) -> list[slice]:
@@ -44,11 +44,11 @@ def blended(eps: WindowEps, frames: int, length: int, overlap: int) -> Eps:
         return lambda x, t: eps(parts[0], x, t)
 
     def whole(x: Tensor, t: int) -> Tensor:
-        total, weight = torch.zeros_like(x), x.new_zeros(len(x), 1, 1, 1)
+        total, weight = torch.zeros_like(x), x.new_zeros(len(x), *[1] * (x.dim() - 1))
         for part in parts:
             n = part.stop - part.start
             at = torch.arange(n, dtype=x.dtype, device=x.device)
-            w = torch.minimum(at + 1, n - at).clamp(max=overlap + 1)[:, None, None, None]
+            w = torch.minimum(at + 1, n - at).clamp(max=overlap + 1).view(-1, *weight.shape[1:])
             total[part] += w * eps(part, x[part], t)
             weight[part] += w
         return total / weight

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor
 from frameweave.diffusion.inversion import Trajectory, in_memory, invert
 from frameweave.diffusion.sampling import Eps, guided, sample
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.windows import blended
 from frameweave.editors._source import Source
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.backbone import Backbone, Condition, VisionStates
@@ -44,11 +46,13 @@ class Chunks:
 
     frames_at_once: int
     progress: Progress = field(default=SILENT)
+    divisible: bool = True
+    """Whether a run may be halved; not when its frames depend on one another."""
 
     def over(self, frames: int, compute: Callable[[slice], Tensor], *, dim: int = 0) -> Tensor:
         """The parts that `compute` gives for each run, in order, joined along `dim`.
 
-        Raises the device's out-of-memory error when a single frame does not fit.
+        Raises the device's out-of-memory error when a single frame, or an indivisible run, does not fit.
         """
         parts: list[Tensor] = []
         start = 0
@@ -57,7 +61,7 @@ class Chunks:
             try:
                 parts.append(compute(slice(start, stop)))
             except torch.OutOfMemoryError:
-                if stop - start == 1:
+                if stop - start == 1 or not self.divisible:
                     raise
                 self.frames_at_once = (stop - start + 1) // 2
                 self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
@@ -77,16 +81,18 @@ def prompt_eps(
     depth: Float[Tensor, "F 1 H W"] | None = None,
     seen: VisionStates | None = None,
     on_chunk: Callable[[int, int], None] = lambda _start, _count: None,
+    divisible: bool = True,
 ) -> Eps:
     """The guided noise prediction for a whole clip, computed in chunks of frames.
 
     With guidance 1 the negative branch is not computed at all. `on_chunk` is told the first frame
-    and the count of each chunk before it is computed, in order, at every noise level.
+    and the count of each chunk before it is computed, in order, at every noise level. `divisible`:
+    see `Chunks`.
     """
     with_guidance = guidance != 1.0
     prompts = [negative, prompt] if with_guidance else [prompt]
     condition = conditioned(backbone, prompts, seen, progress)
-    chunks = Chunks(frames_at_once, progress)
+    chunks = Chunks(frames_at_once, progress, divisible)
 
     @torch.no_grad()
     def eps(x: Tensor, t: int) -> Tensor:
@@ -111,13 +117,15 @@ def inverted(
     depth: Float[Tensor, "F 1 H W"] | None = None,
     prompt: str | None = None,
     variant: str = "",
+    window: tuple[int, int] | None = None,
     frames_at_once: int,
     progress: Progress,
 ) -> Trajectory:
     """The source's DDIM inversion without guidance under its prompt, frame by frame.
 
     `timesteps` and `keep` are those of `invert`; `prompt` replaces the source's;
-    `variant` names what else makes this inversion unlike others of the same clip. Uses the
+    `variant` names what else makes this inversion unlike others of the same clip. With `window`
+    (length and overlap) frames that depend on one another are taken a window at a time. Uses the
     trajectory that the source brings (raises `InputError` when it lacks a timestep), or one that
     was kept from an earlier run, and keeps a new one.
     """
@@ -132,21 +140,28 @@ def inverted(
         return source.trajectory
     words = source.prompt if prompt is None else prompt
     store = source.inversions
-    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}"
+    about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}|{window}"
     kept = None if store is None else store.recall(source.x_0, about)
     if kept is not None:
         progress.note("this clip is inverted already: that part is skipped")
         return kept
-    eps = prompt_eps(
-        backbone.inverse,
-        words,
-        "",
-        1.0,
-        frames_at_once=frames_at_once,
-        progress=progress,
-        depth=depth,
-        seen=source.seen,
-    )
+
+    @cache
+    def eps_of(start: int, stop: int) -> Eps:
+        return prompt_eps(
+            backbone.inverse,
+            words,
+            "",
+            1.0,
+            frames_at_once=frames_at_once,
+            progress=progress,
+            depth=None if depth is None else depth[start:stop],
+            seen=None if source.seen is None else source.seen[start:stop],
+            divisible=window is None,
+        )
+
+    length, overlap = window or (len(source), 0)
+    eps = blended(lambda part, x, t: eps_of(part.start, part.stop)(x, t), len(source), length, overlap)
     trajectory = invert(
         eps,
         source.x_0,
@@ -159,7 +174,21 @@ def inverted(
     )
     if store is not None:
         store.keep(trajectory, about)
+    if source.check_inversion:
+        x = trajectory.noisiest.to(source.x_0)
+        back = sample(eps, x, backbone.schedule, steps, timesteps=visited, progress=progress)
+        near = _decibels(backbone, back, source)
+        progress.note(f"sampling back from the inversion gives the clip at {near:.1f} dB")
     return trajectory
+
+
+def _decibels(backbone: Backbone, x_0: Tensor, source: Source) -> float:
+    """PSNR of latents' pictures against those of the source's latents."""
+    squares = [
+        (backbone.decode(a) - backbone.decode(b)).square().mean((1, 2, 3))
+        for a, b in zip(x_0.split(16), source.x_0.split(16), strict=True)
+    ]
+    return float(-10 * torch.cat(squares).mean().clamp(min=1e-10).log10())
 
 
 def sampled(

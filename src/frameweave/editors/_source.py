@@ -54,6 +54,8 @@ class Source:
     """See `Backbone.seen`."""
     inversions: Inversions | None = None
     keeper: Keeper | None = None
+    check_inversion: bool = False
+    """Sample back from a new inversion and say how near that comes; doubles the inversion's time."""
     trajectory: Trajectory | None = None
     """An inversion to use instead of computing one."""
     draws: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])

@@ -17,6 +17,7 @@ from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.null_text import NullText, optimise
 from frameweave.diffusion.sampling import clean, ddim_step, guided
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.windows import blended
 from frameweave.editors._cross_frame import cross_frame, dense_layers
 from frameweave.editors._noise import conditioned, inverted
 from frameweave.editors._null_text import digest, kept_or_made
@@ -42,8 +43,8 @@ _PUBLISHED_STEPS = 50
 class Vid2VidZero:
     """Null-text inversion, prompt-to-prompt, sparse-causal and dense attention, norms over all frames.
 
-    Needs the source prompt. All frames go through the network at once, twice (four times while the
-    source is needed) per step.
+    Needs the source prompt. All frames of a window go through the network at once, twice (four times
+    while the source is needed) per step.
     """
 
     steps: int = 25
@@ -69,6 +70,11 @@ class Vid2VidZero:
     further, and the middle. Higher is quicker; -1 is none."""
     joint_norms: bool = True
     """Group norms take statistics over all frames, as in the original, or else per frame."""
+    window: int = 16
+    """Frames that see one another; longer clips are edited in windows, and the null text is optimised
+    on as many frames, spread over the clip."""
+    overlap: int = 4
+    """Frames that neighbouring windows share."""
     save_memory: bool = False
     """Compute activations again and branches one after the other: slower, the same result. The
     optimisation does so by itself when the memory does not suffice."""
@@ -145,16 +151,17 @@ class Vid2VidZero:
 
     def invert(self, source: Source, backbone: Backbone, *, progress: Progress = SILENT) -> Trajectory:
         """First stage: the inversion under the empty prompt, each frame attending to itself."""
-        frames = len(source)
+        length, overlap = self._window(len(source))
         with ExitStack() as stack:
             if self.joint_norms:
-                stack.enter_context(over_frames(backbone.unet, frames))
+                stack.enter_context(over_frames(backbone.unet, length))
             return inverted(
                 source,
                 backbone,
                 self.steps,
                 prompt="",
-                frames_at_once=frames,
+                window=(length, overlap) if self.joint_norms else None,
+                frames_at_once=length,
                 variant="norms over frames" if self.joint_norms else "",
                 progress=progress,
             )
@@ -162,17 +169,26 @@ class Vid2VidZero:
     def optimise(
         self, states: TextStates, trajectory: Trajectory, backbone: Backbone, *, progress: Progress = SILENT
     ) -> NullText:
-        """Second stage: the null text, from the states of (negative, source, ...) prompts."""
+        """Second stage: the null text, from the states of (negative, source, ...) prompts.
+
+        A clip longer than a window is represented by as many frames, spread evenly. Where texts
+        differ by frame, so do null texts, and a frame that was left out has its neighbour's.
+        """
+        frames = trajectory.latents.shape[1]
+        length, _overlap = self._window(frames)
+        chosen = torch.linspace(0, frames - 1, length).round().long()
+        trajectory = Trajectory(trajectory.timesteps, trajectory.latents[:, chosen])
+        states = _of(states, chosen)
 
         def eps(x: Tensor, t: int, text: Tensor) -> Tensor:
             return backbone.eps(x, t, text[None])[0]
 
         with ExitStack() as stack:
             if self.joint_norms:
-                stack.enter_context(over_frames(backbone.unet, trajectory.latents.shape[1]))
+                stack.enter_context(over_frames(backbone.unet, length))
             if self.save_memory:
                 stack.enter_context(checkpointed(backbone.unet))
-            return optimise(
+            found = optimise(
                 eps,
                 states[0],
                 states[1],
@@ -185,6 +201,8 @@ class Vid2VidZero:
                 enough=self._enough,
                 progress=progress,
             )
+        nearest = (torch.arange(frames)[:, None] - chosen).abs().argmin(1)
+        return replace(found, embeddings=_of(found.embeddings, nearest))
 
     def _optimised(
         self, states: TextStates, trajectory: Trajectory, backbone: Backbone, *, progress: Progress
@@ -211,14 +229,22 @@ class Vid2VidZero:
 
         The source, which does not depend on the edit, may be left out after `controlled` steps.
         """
-        loan = Loan(pairing, frames, like=states)
+        length, overlap = self._window(frames)
+        loan = Loan(pairing, length, like=states)
+
+        def eps(x: Pair, i: int, t: int) -> Pair:
+            def part_eps(part: slice, own: Tensor, t: int) -> Tensor:
+                return part_of(part, own.transpose(0, 1), i, t).transpose(0, 1)
+
+            return blended(part_eps, frames, length, overlap)(x.transpose(0, 1), t).transpose(0, 1)
 
         @torch.no_grad()
-        def eps(x: Pair, i: int, t: int) -> Pair:
+        def part_of(part: slice, x: Pair, i: int, t: int) -> Pair:
             pair = len(x)
             early = i < self.steps * self.null_from
-            uncond = (states[0] if null is None or early else null[i]).expand(pair, -1, -1, -1)
-            cond = states[-pair:]
+            texts = states if null is None or early else torch.cat([null[i][None], states[1:]])
+            texts = _of(texts, torch.arange(part.start, part.stop))
+            uncond, cond = texts[:1].expand(pair, -1, -1, -1), texts[-pair:]
             active = i < self.controlled(pairing)
             assert pair == 2 or not active, "the source's attention is still needed"
             if self.save_memory:
@@ -232,8 +258,8 @@ class Vid2VidZero:
 
         with ExitStack() as stack:
             if self.joint_norms:
-                stack.enter_context(over_frames(backbone.unet, frames))
-            rule = cross_frame(frames, dense_layers(backbone.unet, self.dense_block))
+                stack.enter_context(over_frames(backbone.unet, length))
+            rule = cross_frame(length, dense_layers(backbone.unet, self.dense_block))
             stack.enter_context(overridden(backbone.unet, rule))
             stack.enter_context(borrowing(backbone.unet, loan))
             yield eps
@@ -249,10 +275,15 @@ class Vid2VidZero:
         refine = 0.4 if self.as_published else self.cross_refine
         return controlled_steps(refine if pairing.aligned else self.cross_replace, self.steps)
 
+    def _window(self, frames: int) -> tuple[int, int]:
+        length = frames if self.as_published else min(self.window, frames)
+        return length, min(self.overlap, length - 1)
+
     def _about(self, states: TextStates, trajectory: Trajectory) -> str:
         """All that a null text depends on, besides the model."""
         clip = digest(trajectory.x_0, trajectory.noisiest, states[1])
         chosen = (self.steps, self.guidance, self.inner_steps, self.rate, self.joint_norms, self.as_published)
+        chosen = (*chosen, self._window(len(trajectory.x_0)))
         return f"null text of {clip}: {chosen}"
 
     def _rate(self, i: int) -> float:
@@ -277,3 +308,8 @@ class Vid2VidZero:
                 f"{self.steps} steps as published, expected at most {_PUBLISHED_STEPS}",
                 hint="take fewer steps, or leave as_published out",
             )
+
+
+def _of(states: Float[Tensor, "N F L D"], frames: Tensor) -> Float[Tensor, "N G L D"]:
+    """The texts of some frames; one that all frames share stays one."""
+    return states if states.shape[1] == 1 else states[:, frames.to(states.device)]

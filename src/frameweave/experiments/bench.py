@@ -15,6 +15,7 @@ import torch
 
 from frameweave.clip import Clip, VideoWriter, read_frames
 from frameweave.editors import base
+from frameweave.experiments.bench_length import length_rows
 from frameweave.experiments.bench_training import adaptor_row, training_rows
 from frameweave.experiments.paired import paired, row, seconds
 from frameweave.miniature.scene import sample_scenes
@@ -36,6 +37,7 @@ def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[
     for name in base.names():
         progress.note(f"editing with {name}")
         yield _editing(model, name, repeats)
+    yield from length_rows(quick=quick, progress=progress)
     progress.note("training steps")
     yield from training_rows(3 if quick else 15)
     progress.note("editing with the adaptor")

@@ -150,6 +150,7 @@ class _Work:
             depth=depth_model.per_clip(torch.cat(raw).float()) if raw else None,
             seen=torch.cat(seen) if seen else None,
             inversions=inversions,
+            check_inversion=self.options.check_inversion,
         )
 
     def result(self, source: Source, prompt: str, number: int, of: int) -> Path:

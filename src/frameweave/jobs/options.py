@@ -78,6 +78,8 @@ class EditOptions(ModelOptions, SamplingOptions):
     """A picture or a video, white where to edit; the rest comes back as it is."""
     fps: float | None = None
     """Frames per second of the result; default: every frame of the source, at its own time."""
+    check_inversion: bool = False
+    """Sample back from a new inversion and say how near that comes to the clip."""
     preview_every: int = 0
     """Write a preview every so many steps; 0 is never."""
     compare: bool = False
