@@ -80,12 +80,16 @@ def test_the_recorded_draws_give_the_recorded_chunks(name: str) -> None:
         assert [parts[k] for k in ordered(permutation, editor.order)] == expected
 
 
+def unit(streams: int, tokens: int) -> Tensor:
+    return F.normalize(torch.randn(streams, tokens, 5, dtype=torch.float64), dim=-1)
+
+
 def by_definition(source: Tensor, target: Tensor) -> Tensor:
     return F.cosine_similarity(source[:, :, None], target[:, None], dim=-1)
 
 
 def test_the_most_similar_tokens_are_merged() -> None:
-    source, target = torch.randn(2, 20, 5, dtype=torch.float64), torch.randn(2, 7, 5, dtype=torch.float64)
+    source, target = unit(2, 20), unit(2, 7)
     scores = by_definition(source, target)
     stay, dropped, to = matched(source, target, 0.6, aligned=False)
     assert dropped.shape == (2, 12) and stay.shape == (2, 8)
@@ -96,7 +100,7 @@ def test_the_most_similar_tokens_are_merged() -> None:
 
 
 def test_aligned_streams_share_the_best_match_of_all() -> None:
-    source, target = torch.randn(3, 20, 5, dtype=torch.float64), torch.randn(3, 7, 5, dtype=torch.float64)
+    source, target = unit(3, 20), unit(3, 7)
     best, index = torch.cat(list(by_definition(source, target)), 1).max(1)
     stay, dropped, to = matched(source, target, 0.5, aligned=True)
     assert len(stay) == 1 and best[dropped[0]].min() >= best[stay[0]].max()

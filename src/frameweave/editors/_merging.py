@@ -48,7 +48,7 @@ class Merge:
 
 def _taken(x: Sequence, index: Int[Tensor, "b M"]) -> Sequence:
     if len(index) == 1:
-        return x[:, index[0]]
+        return x.index_select(1, index[0])
     return x[torch.arange(len(x), device=x.device)[:, None], index]
 
 
@@ -57,13 +57,13 @@ def matched(
 ) -> tuple[Int[Tensor, "b U"], Int[Tensor, "b R"], Int[Tensor, "b R"]]:
     """Which source tokens stay (best last), which are merged (best first), and into which targets.
 
-    int(n * ratio) of n source tokens are merged: those with the greatest cosine similarity to a
-    target. `aligned` streams share one matching, by their best similarity over all streams.
+    All tokens have unit length. int(n * ratio) of n source tokens are merged: those with the
+    greatest cosine similarity to a target. `aligned` streams share one matching, by their best
+    similarity over all streams.
     """
-    a, b = F.normalize(source, dim=-1), F.normalize(target, dim=-1)
-    columns = b.transpose(1, 2)
-    at_once = max(1, _SCORES // (len(b) * b.shape[1]))
-    found = [(part @ columns).max(-1) for part in a.split(at_once, dim=1)]
+    columns = target.transpose(1, 2)
+    at_once = max(1, _SCORES // (len(target) * target.shape[1]))
+    found = [(part @ columns).max(-1) for part in source.split(at_once, dim=1)]
     score, index = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
     if aligned:
         best = score.argmax(0, keepdim=True)
@@ -93,11 +93,13 @@ def local(
     targets too. As published, they are mistaken for tokens of frames from the third level on.
     """
     size = x.shape[1] // frames
-    tokens, merge, level, loose = x, None, 0, 0
+    tokens, merge, level, loose = F.normalize(x, dim=-1), None, 0, 0
     while frames > 1 and ratio > 0:
         group = min(stride, frames)
         source, into = _split(loose, frames, size, group, target(level, group), as_published, x.device)
-        stay, dropped, to = matched(tokens[:, source], tokens[:, into], ratio, aligned=aligned)
+        stay, dropped, to = matched(
+            tokens.index_select(1, source), tokens.index_select(1, into), ratio, aligned=aligned
+        )
         inner = _level(source, into, stay, dropped, to)
         merge = inner if merge is None else merge.then(inner)
         tokens = inner.merged(tokens)
@@ -147,7 +149,8 @@ def joined(
 ) -> Joined:
     """Merge a chunk's tokens into the remembered ones, or those into the chunk's."""
     source, target = (x, remembered) if into_remembered else (remembered, x)
-    stay, dropped, to = matched(source, target, ratio, aligned=aligned)
+    unit = F.normalize(source, dim=-1), F.normalize(target, dim=-1)
+    stay, dropped, to = matched(*unit, ratio, aligned=aligned)
     tokens = torch.cat([_taken(source, stay), target], 1)
     b, kept = stay.shape
     if not into_remembered:

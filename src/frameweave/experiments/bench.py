@@ -110,17 +110,17 @@ def frame_forwards(name: str, frames: int) -> list[int]:
     """How many frames go through the UNet in each kind of call at one noise level (a mean over all).
 
     Inversion is one branch, an edit two, plug-and-play three (source, uncond, cond). TokenFlow has
-    its key frames besides; VidToMe's chunks of four come one after the other. vid2vid-zero's null
-    text takes five: the source's branch, the null branch forward and backward (which counts two),
-    and the null branch again with its new text; its edit has source and target in both branches
-    while the source's attention is taken, and two afterwards.
+    its key frames besides; VidToMe's chunks come one after the other, as it cuts them on average:
+    2, 4 .. 4, 2 frames. vid2vid-zero's null text takes five: the source's branch, the null branch
+    forward and backward (which counts two), and the null branch again with its new text; its edit
+    has source and target in both branches while the source's attention is taken, and two afterwards.
     """
     keys = -(-frames // 8)
     return {
         "framewise": [frames, 2 * frames],
         "text2video_zero": [2 * frames],
         "tokenflow": [frames, 3 * keys, 3 * frames],
-        "vidtome": [frames, *[3 * 4] * -(-frames // 4)],
+        "vidtome": [frames, 3 * 2, *[3 * 4] * ((frames - 4) // 4), 3 * 2],
         "vid2vid_zero": [frames, 5 * frames, 4 * frames],
     }[name]
 

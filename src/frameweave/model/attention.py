@@ -89,7 +89,7 @@ class _RuleProcessor:
             return attention(attn, q_from, k_from, v_from)
 
         y = self.rule(hidden_states, attend, self.site)
-        return y / attn.rescale_output_factor
+        return y if attn.rescale_output_factor == 1 else y / attn.rescale_output_factor
 
 
 def attention(attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens:
