@@ -1,7 +1,7 @@
 """Clips and video files: streaming reading and writing on PyAV, and `Clip`, frames in memory."""
 
 from frameweave.clip.reading import Picture, TimedPicture, VideoInfo, probe, read_frames, resampled
-from frameweave.clip.value import Clip, working_size
+from frameweave.clip.value import Clip, resized_frames, working_size
 from frameweave.clip.writing import VideoWriter
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "probe",
     "read_frames",
     "resampled",
+    "resized_frames",
     "working_size",
 ]

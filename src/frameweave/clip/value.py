@@ -63,7 +63,7 @@ class Clip:
         times: list[Fraction] = []
         end = Fraction(0)
         for picture in read_frames(path, first=frames):
-            pictures.append(_resized(_as_tensor(picture), size))
+            pictures.append(resized_frames(_as_tensor(picture), size))
             times.append(picture.time)
             end = picture.time + picture.duration
         return cls(torch.cat(pictures), (*times, end), path if info.has_audio else None)
@@ -89,10 +89,6 @@ class Clip:
             raise InputError(f"{len(frames)} frames for a clip of {len(self)}", hint="keep the frame count")
         return replace(self, frames=frames)
 
-    def resized(self, size: tuple[int, int]) -> "Clip":
-        """Scaled to (width, height) with antialiasing."""
-        return replace(self, frames=_resized(self.frames, size))
-
 
 def working_size(size: tuple[int, int], longer: int, multiple: int) -> tuple[int, int]:
     """The size at which a video is edited: longer side as given, both sides whole multiples.
@@ -111,7 +107,10 @@ def _as_tensor(picture: TimedPicture) -> Float[Tensor, "1 3 H W"]:
     return torch.from_numpy(np.ascontiguousarray(picture.pixels)).permute(2, 0, 1)[None].float() / 255
 
 
-def _resized(frames: Float[Tensor, "F 3 H W"], size: tuple[int, int] | None) -> Float[Tensor, "F 3 h w"]:
+def resized_frames(
+    frames: Float[Tensor, "F 3 H W"], size: tuple[int, int] | None
+) -> Float[Tensor, "F 3 h w"]:
+    """Scaled to (width, height) with antialiasing; None keeps the size."""
     if size is None or (frames.shape[3], frames.shape[2]) == size:
         return frames
     scaled = F.interpolate(frames, (size[1], size[0]), mode="bicubic", antialias=True, align_corners=False)

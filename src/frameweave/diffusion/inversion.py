@@ -1,5 +1,6 @@
 """DDIM inversion: from a clean latent to the noise from which DDIM sampling gives it back."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,3 +79,12 @@ def invert(
         if t in kept:
             latents[1 + kept.index(t)] = x
     return Trajectory(kept, latents)
+
+
+def digest(*tensors: Tensor) -> str:
+    """Tells tensors from others: the SHA-256 of their shapes, types and values."""
+    total = hashlib.sha256()
+    for tensor in tensors:
+        total.update(str((tuple(tensor.shape), tensor.dtype)).encode())
+        total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()

@@ -49,8 +49,8 @@ class Chunks:
     divisible: bool = True
     """Whether a run may be halved; not when its frames depend on one another."""
 
-    def over(self, frames: int, compute: Callable[[slice], Tensor], *, dim: int = 0) -> Tensor:
-        """The parts that `compute` gives for each run, in order, joined along `dim`.
+    def over(self, frames: int, compute: Callable[[slice], Tensor]) -> Tensor:
+        """The parts that `compute` gives for each run, in order, joined.
 
         Raises the device's out-of-memory error when a single frame, or an indivisible run, does not fit.
         """
@@ -67,7 +67,7 @@ class Chunks:
                 self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
                 continue
             start = stop
-        return torch.cat(parts, dim)
+        return torch.cat(parts)
 
 
 def prompt_eps(
@@ -210,8 +210,5 @@ def sampled(
         done, x = kept[0], kept[1].to(x)
         progress.note(f"going on after {done} of {len(visited)} steps")
 
-    def after(count: int, x: Tensor, expected: Tensor) -> None:
-        if keeper is not None:
-            keeper.after(done + count, x, expected, rng)
-
+    after = None if keeper is None else lambda k, x, expected: keeper.after(done + k, x, expected, rng)
     return sample(eps, x, schedule, steps, timesteps=visited[done:], after=after, progress=progress)

@@ -1,6 +1,5 @@
 """Null texts kept among the inversions: they serve every prompt for a clip, and a run that goes on."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import torch
@@ -24,7 +23,7 @@ def kept_or_made(
     """The embeddings at `levels` (noisiest first) that were optimised from `start`, or new ones.
 
     They are kept as a trajectory whose clean latents are `start`, so `about` must tell the clip,
-    see `digest`.
+    see `inversion.digest`.
     """
     if store is None:
         return make()
@@ -37,12 +36,3 @@ def kept_or_made(
     latents = torch.cat([x_0[None], made[:, :, None].flip(0)]).cpu()
     store.keep(Trajectory(list(levels)[::-1], latents), about)
     return made
-
-
-def digest(*tensors: Tensor) -> str:
-    """Tells tensors from others."""
-    total = hashlib.sha256()
-    for tensor in tensors:
-        total.update(str(tuple(tensor.shape)).encode())
-        total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()

@@ -3,8 +3,6 @@
 The batch of every UNet call is [source | uncond | cond], each with the frames of the call.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -75,17 +73,13 @@ class Propagation:
     _sought: dict[str, Float[Tensor, "K N D"]] = field(default_factory=dict[str, Tensor])
     _offered: dict[str, Float[Tensor, "streams K N D"]] = field(default_factory=dict[str, Tensor])
 
-    @contextmanager
-    def remembering(self, *, injected: bool) -> Generator[None, None, None]:
-        """The call in the block is that of the key frames."""
+    def remember(self, *, injected: bool) -> None:
+        """The next call is that of the key frames."""
         self._frames, self._injected = None, injected
-        yield
 
-    @contextmanager
-    def following(self, frames: slice) -> Generator[None, None, None]:
-        """The call in the block is that of these frames."""
+    def follow(self, frames: slice) -> None:
+        """The next call is that of these frames."""
         self._frames = frames
-        yield
 
     def rule(self, x: Tokens, attend: Attend, site: Site) -> Tokens:
         streams = x.unflatten(0, (STREAMS, -1))

@@ -183,8 +183,8 @@ class TokenFlow:
                     None if near is None else near[own],
                 )
 
-            with flow.remembering(injected=t in attention):
-                streams(keys)
+            flow.remember(injected=t in attention)
+            streams(keys)
             flow.neighbours = (
                 published_neighbours(len(x), self.every)
                 if self.as_published
@@ -192,8 +192,8 @@ class TokenFlow:
             )
 
             def guided_part(chunk: slice) -> Tensor:
-                with flow.following(chunk):
-                    _source, uncond, cond = streams(list(range(chunk.start, chunk.stop)))
+                flow.follow(chunk)
+                _source, uncond, cond = streams(list(range(chunk.start, chunk.stop)))
                 return guided(uncond, cond, self.guidance)
 
             return chunks.over(len(x), guided_part)

@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.null_text import NullText, optimise
 from frameweave.diffusion.sampling import clean, ddim_step, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._cross_frame import cross_frame, dense_layers
 from frameweave.editors._noise import conditioned, inverted
-from frameweave.editors._null_text import digest, kept_or_made
+from frameweave.editors._null_text import kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError

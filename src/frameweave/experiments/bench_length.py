@@ -18,7 +18,7 @@ from frameweave.progress import SILENT, Progress
 _STEPS = 4  # neither peak nor growth depends on it
 _SHORT, _LONG = 32, 300
 _JOB = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from frameweave.jobs.edit import edit
 from frameweave.jobs.options import EditOptions

@@ -9,10 +9,10 @@ import torch
 from frameweave.clip import Clip, probe
 from frameweave.editors import base
 from frameweave.errors import InputError
-from frameweave.jobs.edit import adapted, inversions_of, lacks_for_depth, load_model
 from frameweave.jobs.footage import Fit, Footage
 from frameweave.jobs.options import EditOptions
 from frameweave.jobs.pictures import grid, save_picture, xt_slice
+from frameweave.jobs.setup import adapted, inversions_of, lacks_for_depth, load_model
 from frameweave.model import depth as depth_model
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run

@@ -3,9 +3,8 @@
 import contextlib
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,15 +12,13 @@ from torch import Tensor
 from frameweave.clip import Clip, VideoWriter, probe, working_size
 from frameweave.editors import base
 from frameweave.editors.base import Inversions, Source
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.errors import InputError
 from frameweave.jobs.footage import Fit, Footage, Mask, laid_over
-from frameweave.jobs.inversions import InversionStore, Remembered, cache_folder, setting_of
 from frameweave.jobs.keeper import StepKeeper
-from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
+from frameweave.jobs.options import EditOptions, GenerateOptions
+from frameweave.jobs.setup import adapted, editor_of, estimator_of, inversions_of, load_model
 from frameweave.model import depth as depth_model
-from frameweave.model.adaptor import load_adaptor, strength_in_range
-from frameweave.model.backbone import Backbone, Latents, StableDiffusion
-from frameweave.model.loading import load
+from frameweave.model.backbone import Backbone, Latents
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -45,7 +42,7 @@ def edit(
     video's pixels: frames are read, encoded, decoded and written in batches. Raises the errors of
     `frameweave.errors` for wrong input before anything heavy is loaded.
     """
-    editor = _editor(options)
+    editor = editor_of(options)
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise InputError("the prompt is empty", hint="say what the video shall show")
     info = probe(video)
@@ -71,7 +68,7 @@ def edit(
             width, height = fit.padded
             progress.note(f"frames are padded to {width} x {height} while they are edited")
         inversions = inversions_of(model, options)
-        estimator = _estimator(editor, model, options)
+        estimator = estimator_of(editor, model, options)
     with adapted(model, options, editor, progress) as backbone:
         work = _Work(footage, mask, fit, estimator, editor, backbone, options, timer, progress)
         source = work.read(inversions)
@@ -82,39 +79,6 @@ def edit(
     videos = [one.video.name for one in done]
     run.finish({"videos": videos, "frames_edited": len(source), "seconds": timer.seconds})
     return done
-
-
-def inversions_of(model: StableDiffusion, options: EditOptions) -> Inversions:
-    """Where inversions are kept."""
-    if not options.use_cache:
-        return Remembered()
-    return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
-
-
-def lacks_for_depth(
-    model: StableDiffusion, estimator: depth_model.DepthEstimator | None
-) -> tuple[str, str] | None:
-    """What an editor that needs depth will miss, and the flag that names one; None when all is there."""
-    if model.controlnet is None:
-        return "depth ControlNet", "--control, e.g. lllyasviel/sd-controlnet-depth"
-    if estimator is None:
-        return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
-    return None
-
-
-def _estimator(
-    editor: base.Editor, model: StableDiffusion, options: EditOptions
-) -> depth_model.DepthEstimator | None:
-    """The depth estimator, for editors that need depth."""
-    if not editor.needs_depth:
-        return None
-    estimator = depth_model.load(options.model, options.depth_model, device=options.device)
-    if lacks := lacks_for_depth(model, estimator):
-        what, flag = lacks
-        raise ModelFolderError(
-            f"{options.editor} needs depth, and {options.model} has no {what}", hint=f"name one with {flag}"
-        )
-    return estimator
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +164,7 @@ class _Work:
 
 def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILENT) -> Edited:
     """Make a clip from text alone into the run folder `options.out`."""
-    editor = _editor(options)
+    editor = editor_of(options)
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")
     make = getattr(editor, "generate", None)
@@ -230,70 +194,6 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
         Clip.of(model.decode(x), fps=options.fps).write(target)
     run.finish({"video": target.name, "frames": options.frames, "seconds": timer.seconds})
     return Edited(target, timer.seconds)
-
-
-def load_model(options: ModelOptions) -> StableDiffusion:
-    """The model of the options."""
-    return load(
-        options.model,
-        dtype=options.dtype,
-        device=options.device,
-        control=options.control,
-        vision=options.vision,
-    )
-
-
-@contextlib.contextmanager
-def adapted(
-    model: StableDiffusion, options: ModelOptions, editor: base.Editor, progress: Progress
-) -> Generator[Backbone, None, None]:
-    """The model with the adaptor of the options, or as it is; says how many steps the adaptor acts in."""
-    if options.adaptor is None:
-        yield model
-        return
-    adaptor = load_adaptor(options.adaptor)
-    if adaptor.card.base != options.model:
-        progress.note(
-            f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
-            "make sure that they belong together"
-        )
-    strength = options.adaptor_strength
-    steps = int(getattr(editor, "steps", 0))
-    by_share = options.adaptor_window == "steps"
-    active = adaptor.active(model.schedule, steps, by_share=by_share)
-    warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
-    progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
-    with adaptor.on(
-        model,
-        strength=None if strength is None else strength_in_range(strength),
-        tokens=options.tokens,
-        in_inversion=options.adaptor_in_inversion,
-        vision_frame=options.vision_frame,
-        share_of=steps if by_share else None,
-    ) as backbone:
-        yield backbone
-
-
-def _editor(options: EditOptions | GenerateOptions) -> base.Editor:
-    return base.make(options.editor, _editor_settings(options, options.editor))
-
-
-def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
-    kind = base.load(name)
-    known = {field.name: field for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
-    if isinstance(options, EditOptions) and options.as_published:
-        if "as_published" not in known:
-            raise InputError(f"{name} was never published", hint="leave --as-published out")
-        settings["as_published"] = True
-    for pair in options.set:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set {pair!r}", hint="write it as name=value")
-        if key not in known:
-            raise InputError.unknown(f"setting of {name}", key, list(known))
-        settings[key] = base.parse_setting(key, value, known[key].type)
-    return settings
 
 
 def _suffix(video: Path) -> str:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frameweave.clip import Picture, TimedPicture, VideoInfo, read_frames, resampled
+from frameweave.clip import Picture, TimedPicture, VideoInfo, read_frames, resampled, resized_frames
 from frameweave.errors import InputError
 
 
@@ -47,18 +47,11 @@ class Fit:
 
     def apply(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 h w"]:
         right, below = (p - s for p, s in zip(self.padded, self.scaled, strict=True))
-        return F.pad(_resized(frames, self.scaled), (0, right, 0, below), mode="replicate")
+        return F.pad(resized_frames(frames, self.scaled), (0, right, 0, below), mode="replicate")
 
     def undo(self, frames: Float[Tensor, "F 3 h w"]) -> Float[Tensor, "F 3 H W"]:
         width, height = self.scaled
-        return _resized(frames[:, :, :height, :width], self.original)
-
-
-def _resized(frames: Float[Tensor, "F 3 H W"], size: tuple[int, int]) -> Float[Tensor, "F 3 h w"]:
-    if (frames.shape[3], frames.shape[2]) == size:
-        return frames
-    scaled = F.interpolate(frames, (size[1], size[0]), mode="bicubic", antialias=True, align_corners=False)
-    return scaled.clamp(0, 1)
+        return resized_frames(frames[:, :, :height, :width], self.original)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from frameweave.atomic import sha256, staged
-from frameweave.diffusion.inversion import Trajectory, in_memory
+from frameweave.diffusion.inversion import Trajectory, digest, in_memory
 from frameweave.errors import RunError
 from frameweave.jobs.options import ModelOptions
 from frameweave.model.adaptor import adaptor_file
@@ -48,22 +48,16 @@ def setting_of(model: StableDiffusion, options: ModelOptions) -> str:
 class Remembered:
     """Trajectories in memory, for the edits of one run."""
 
-    _kept: dict[tuple[str, bytes], Trajectory] = field(default_factory=dict[tuple[str, bytes], Trajectory])
+    _kept: dict[tuple[str, str], Trajectory] = field(default_factory=dict[tuple[str, str], Trajectory])
 
     def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return in_memory(shape, dtype)
 
     def recall(self, x_0: Tensor, about: str) -> Trajectory | None:
-        return self._kept.get((about, _digest(x_0)))
+        return self._kept.get((about, digest(x_0)))
 
     def keep(self, trajectory: Trajectory, about: str) -> None:
-        self._kept[about, _digest(trajectory.x_0)] = trajectory
-
-
-def _digest(x_0: Tensor) -> bytes:
-    digest = hashlib.sha256(str((tuple(x_0.shape), x_0.dtype)).encode())
-    digest.update(x_0.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.digest()
+        self._kept[about, digest(trajectory.x_0)] = trajectory
 
 
 @dataclass(eq=False)
@@ -130,8 +124,8 @@ class InversionStore:
         self._tidy(file)
 
     def _file(self, x_0: Tensor, about: str) -> Path:
-        digest = hashlib.sha256(f"{self.setting}|{about}".encode() + _digest(x_0))
-        return self.folder / f"{digest.hexdigest()}.latents"
+        key = hashlib.sha256(f"{self.setting}|{about}|{digest(x_0)}".encode())
+        return self.folder / f"{key.hexdigest()}.latents"
 
     def _mapped(self, file: Path, count: int, dtype: torch.dtype, *, new: bool = False) -> Tensor:
         """Changes reach the file only when it is new."""

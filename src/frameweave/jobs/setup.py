@@ -1,0 +1,115 @@
+"""What every job sets up from its options: editor, model, adaptor, depth estimator, kept inversions."""
+
+import contextlib
+from collections.abc import Generator
+from dataclasses import fields
+from typing import Any
+
+from frameweave.editors import base
+from frameweave.editors.base import Inversions
+from frameweave.errors import InputError, ModelFolderError
+from frameweave.jobs.inversions import InversionStore, Remembered, cache_folder, setting_of
+from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
+from frameweave.model import depth as depth_model
+from frameweave.model.adaptor import load_adaptor, strength_in_range
+from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.loading import load
+from frameweave.progress import Progress
+
+
+def load_model(options: ModelOptions) -> StableDiffusion:
+    """The model of the options."""
+    return load(
+        options.model,
+        dtype=options.dtype,
+        device=options.device,
+        control=options.control,
+        vision=options.vision,
+    )
+
+
+@contextlib.contextmanager
+def adapted(
+    model: StableDiffusion, options: ModelOptions, editor: base.Editor, progress: Progress
+) -> Generator[Backbone, None, None]:
+    """The model with the adaptor of the options, or as it is; says how many steps the adaptor acts in."""
+    if options.adaptor is None:
+        yield model
+        return
+    adaptor = load_adaptor(options.adaptor)
+    if adaptor.card.base != options.model:
+        progress.note(
+            f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
+            "make sure that they belong together"
+        )
+    strength = options.adaptor_strength
+    steps = int(getattr(editor, "steps", 0))
+    by_share = options.adaptor_window == "steps"
+    active = adaptor.active(model.schedule, steps, by_share=by_share)
+    warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
+    progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
+    with adaptor.on(
+        model,
+        strength=None if strength is None else strength_in_range(strength),
+        tokens=options.tokens,
+        in_inversion=options.adaptor_in_inversion,
+        vision_frame=options.vision_frame,
+        share_of=steps if by_share else None,
+    ) as backbone:
+        yield backbone
+
+
+def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
+    """The editor of the options with its settings. Raises `InputError` for unknown names and values."""
+    return base.make(options.editor, _editor_settings(options, options.editor))
+
+
+def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
+    kind = base.load(name)
+    known = {field.name: field for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
+    if isinstance(options, EditOptions) and options.as_published:
+        if "as_published" not in known:
+            raise InputError(f"{name} was never published", hint="leave --as-published out")
+        settings["as_published"] = True
+    for pair in options.set:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair!r}", hint="write it as name=value")
+        if key not in known:
+            raise InputError.unknown(f"setting of {name}", key, list(known))
+        settings[key] = base.parse_setting(key, value, known[key].type)
+    return settings
+
+
+def inversions_of(model: StableDiffusion, options: EditOptions) -> Inversions:
+    """Where inversions are kept."""
+    if not options.use_cache:
+        return Remembered()
+    return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
+
+
+def lacks_for_depth(
+    model: StableDiffusion, estimator: depth_model.DepthEstimator | None
+) -> tuple[str, str] | None:
+    """What an editor that needs depth will miss, and the flag that names one; None when all is there."""
+    if model.controlnet is None:
+        return "depth ControlNet", "--control, e.g. lllyasviel/sd-controlnet-depth"
+    if estimator is None:
+        return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
+    return None
+
+
+def estimator_of(
+    editor: base.Editor, model: StableDiffusion, options: EditOptions
+) -> depth_model.DepthEstimator | None:
+    """The depth estimator, for editors that need depth."""
+    if not editor.needs_depth:
+        return None
+    estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+    if lacks := lacks_for_depth(model, estimator):
+        what, flag = lacks
+        raise ModelFolderError(
+            f"{options.editor} needs depth, and {options.model} has no {what}", hint=f"name one with {flag}"
+        )
+    return estimator
