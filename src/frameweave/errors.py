@@ -7,6 +7,7 @@ FrameweaveError             has a `hint`: what to do about it
 ├── DataError               a data file is wrong; names file and line (exit code 2)
 ├── MissingExtra            an optional package is not installed (exit code 2)
 ├── RunError                a run folder is taken, or cannot be resumed or written (exit code 2)
+├── OutOfMemory             a device has too little memory; says what to turn down (exit code 1)
 └── CheckFailed             a comparison is off by more than its tolerance (exit code 1)
 
 Each message says what was found and what was expected; the hint says what to do. Anything else
@@ -64,6 +65,12 @@ class MissingExtra(FrameweaveError):
 
 class RunError(FrameweaveError):
     """A run folder is taken, or cannot be resumed or written."""
+
+
+class OutOfMemory(FrameweaveError):
+    """A device has too little memory: what was done, and what to turn down."""
+
+    exit_code = 1
 
 
 class CheckFailed(FrameweaveError):

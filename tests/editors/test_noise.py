@@ -1,9 +1,8 @@
 """Runs of frames that fit the memory, prompts that are too long, depth that is missing; in every editor."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import torch
@@ -11,14 +10,12 @@ from torch import Tensor
 
 from frameweave.clip import Clip
 from frameweave.editors import base
-from frameweave.editors._noise import Chunks
 from frameweave.editors.base import edit_clip
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.errors import InputError, ModelFolderError, OutOfMemory
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
 from frameweave.progress import SILENT, Progress
-
-T = TypeVar("T")
+from notes import Notes
 
 IN_CHUNKS = [
     name
@@ -30,22 +27,6 @@ NEEDING_DEPTH: list[tuple[str, dict[str, Any]]] = [
     ("tokenflow", {"control": True}),
     ("vidtome", {"variant": "depth"}),
 ]
-
-
-class Notes:
-    """A progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-        yield from items
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
-
-    def measure(self, **values: float) -> None:
-        pass
 
 
 def edited(
@@ -72,34 +53,6 @@ def edited(
         rng=rng,
         progress=progress,
     ).frames
-
-
-def test_halves_until_a_run_fits() -> None:
-    """Of 7 frames 2 fit: 7, 4 and 2 are tried, and none of them twice."""
-    tried: list[int] = []
-
-    def compute(part: slice) -> Tensor:
-        tried.append(part.stop - part.start)
-        if tried[-1] > 2:
-            raise torch.OutOfMemoryError
-        return torch.arange(part.start, part.stop)
-
-    notes = Notes()
-    chunks = Chunks(16, notes)
-    assert chunks.over(7, compute).tolist() == list(range(7))
-    assert tried == [7, 4, 2, 2, 2, 1]
-    assert notes.texts == [f"out of memory: going on with {n} frames at once" for n in (4, 2)]
-    tried.clear()
-    chunks.over(7, compute)
-    assert tried == [2, 2, 2, 1]
-
-
-def test_a_single_frame_that_does_not_fit_is_the_device_s_error() -> None:
-    def compute(part: slice) -> Tensor:
-        raise torch.OutOfMemoryError("for one frame")
-
-    with pytest.raises(torch.OutOfMemoryError, match="for one frame"):
-        Chunks(4).over(3, compute)
 
 
 def test_which_editors_work_in_chunks() -> None:
@@ -142,7 +95,7 @@ def test_frames_that_depend_on_one_another_are_not_parted(
         return original(self, x, *args)
 
     monkeypatch.setattr(StableDiffusion, "eps", failing)
-    with pytest.raises(torch.OutOfMemoryError, match="for four frames"):
+    with pytest.raises(OutOfMemory, match="for four frames.*--set window=16"):
         edited("vid2vid_zero", tiny)
     assert torch.isfinite(edited("vid2vid_zero", tiny, window=3, overlap=1)).all()
 
@@ -181,3 +134,19 @@ def test_missing_depth_is_said_before_the_network_runs(
         edited(name, tiny, depth=False, **settings)
     with pytest.raises(ModelFolderError, match="needs a depth ControlNet.*--control"):
         edited(name, replace(tiny, controlnet=None), **settings)
+
+
+@pytest.mark.parametrize(("name", "settings"), NEEDING_DEPTH)
+def test_a_control_scale_of_zero_is_no_control(
+    name: str, settings: dict[str, Any], tiny: StableDiffusion
+) -> None:
+    def drawn(scale: float, shift: float) -> Tensor:
+        editor = base.make(name, {"steps": 2, "control_scale": scale} | settings)
+        depth = (torch.rand(3, 1, 24, 32, generator=torch.Generator().manual_seed(1)) + shift).clamp(0, 1)
+        clip = Clip.of(torch.rand(3, 3, 24, 32, generator=torch.Generator().manual_seed(2)))
+        return edit_clip(
+            editor, clip, "a red car", tiny, source_prompt="a car", depth=depth, rng=torch.Generator()
+        ).frames
+
+    torch.testing.assert_close(drawn(0.0, 0.0), drawn(0.0, 0.5))
+    assert not torch.allclose(drawn(0.5, 0.0), drawn(0.5, 0.5), atol=1e-4)

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.editors._propagation import both_neighbours, nearest, published_neighbours
+from frameweave.editors._propagation import both_neighbours, published_neighbours
 from frameweave.editors.base import Source, edit_clip, source_of
 from frameweave.editors.tokenflow import TokenFlow
 from frameweave.errors import InputError
@@ -87,12 +86,6 @@ def test_the_default_looks_both_ways() -> None:
     assert found[4].near == 1 and found[4].far == 0
     assert found[5].ratio == pytest.approx(5 / 6)
     assert found[8].far is None
-
-
-def test_nearest_is_the_cosine_argmax() -> None:
-    rows, columns = torch.randn(50, 6, dtype=torch.float64), torch.randn(20, 6, dtype=torch.float64)
-    expected = F.cosine_similarity(rows[:, None], columns[None], dim=2).argmax(1)
-    assert torch.equal(nearest(rows, F.normalize(columns, dim=-1)), expected)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 11])

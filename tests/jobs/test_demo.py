@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from frameweave.clip import probe
-from frameweave.jobs.demo import EDITORS, EDITS, demo
+from frameweave.editors import base
+from frameweave.jobs.demo import EDITS, demo
 from frameweave.jobs.options import DemoOptions
 from frameweave.run import read_run
 
@@ -13,11 +14,11 @@ def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert report == run / "report.html"
     for attribute in EDITS:
-        for name in (*EDITORS, *(f"{editor}-adaptor" for editor in EDITORS), "perfect"):
+        for name in (*base.names(), *(f"{editor}-adaptor" for editor in base.names()), "perfect"):
             assert probe(run / f"{attribute}-{name}.mp4").frames == 2
             assert (run / f"{attribute}-{name}.png").is_file()
     assert probe(run / "source.mp4").frames == 2
     assert probe(run / "comparison.gif").frames in (0, 2)
     text = report.read_text(encoding="utf-8")
-    assert text.count("<video") == len(EDITS) * (2 * len(EDITORS) + 2)
+    assert text.count("<video") == len(EDITS) * (2 * len(base.names()) + 2)
     assert read_run(run)["result"]["report"] == "report.html"

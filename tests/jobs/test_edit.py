@@ -1,11 +1,10 @@
 """The edit job from file to file, on the tiny model."""
 
 import shutil
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +21,9 @@ from frameweave.miniature.clips import held_out_clips
 from frameweave.model.backbone import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.run import read_run
+from notes import Notes
 from tiny import new_adaptor
 from videos import colour_ramp, sound_packets, write_video
-
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -113,22 +111,6 @@ def test_wrong_settings(
 ) -> None:
     with pytest.raises(error, match=message):
         edit(video, [prompt], replace(options, **changes))
-
-
-class Notes:
-    """A progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-        yield from items
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
-
-    def measure(self, **values: float) -> None:
-        pass
 
 
 def test_the_adaptor_s_steps_are_told(

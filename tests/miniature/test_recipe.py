@@ -15,7 +15,7 @@ from frameweave.miniature.vae import standardised, world_frames
 from frameweave.model.depth import load as load_depth
 from frameweave.model.loading import load
 from frameweave.model.stock import decoded, posterior
-from frameweave.training.fit import Plan
+from frameweave.training.plan import Plan
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from frameweave.model.backbone import StableDiffusion
-from frameweave.model.control import embedded, residuals
+from frameweave.model.control import embedded, residuals, scaled
 
 
 @torch.no_grad()
@@ -32,3 +32,19 @@ def test_the_stem_is_back_after_an_error(tiny: StableDiffusion) -> None:
     with pytest.raises(RuntimeError):
         residuals(control, torch.zeros(1, 1, 1, 1), 0, torch.zeros(1, 1, 1), torch.zeros(1, 1, 1, 1))
     assert "forward" not in vars(control.controlnet_cond_embedding)
+
+
+@torch.no_grad()
+def test_what_it_adds_is_scaled_while_the_block_runs(tiny: StableDiffusion) -> None:
+    rng = torch.Generator().manual_seed(0)
+    x_t, depth = torch.randn(2, 4, 16, 16, generator=rng), torch.rand(2, 1, 32, 32, generator=rng)
+    text = tiny.condition(["a red duck"]).states
+    free, steered = tiny.eps(x_t, 500, text), tiny.eps(x_t, 500, text, depth)
+    assert not torch.allclose(free, steered, atol=1e-3)
+    with scaled(tiny.controlnet, 0.0):
+        torch.testing.assert_close(tiny.eps(x_t, 500, text, depth), free)
+    with pytest.raises(KeyError), scaled(tiny.controlnet, 0.5):
+        half = tiny.eps(x_t, 500, text, depth)
+        raise KeyError
+    assert not torch.allclose(half, free, atol=1e-4) and not torch.allclose(half, steered, atol=1e-4)
+    assert torch.equal(tiny.eps(x_t, 500, text, depth), steered)

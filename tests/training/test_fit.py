@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from frameweave.errors import RunError
 from frameweave.training import checkpoint
-from frameweave.training.fit import Plan, Step, fit, load_average
+from frameweave.training.fit import Step, fit, load_average
+from frameweave.training.plan import Plan
 
 
 class Regression:

@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from frameweave.errors import MissingExtra
 from frameweave.training import checkpoint
-from frameweave.training.fit import Plan, fit
+from frameweave.training.fit import fit
+from frameweave.training.plan import Plan
 
 STAGE = """
 import os, sys, time
 from pathlib import Path
 import torch
 from torch import nn
-from frameweave.training.fit import Plan, fit, new_accelerator
+from frameweave.training.fit import fit, new_accelerator
+from frameweave.training.plan import Plan
 
 accelerator = new_accelerator()
 RANK, COUNT = accelerator.process_index, accelerator.num_processes

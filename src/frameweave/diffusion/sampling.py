@@ -1,6 +1,6 @@
-"""DDIM (Song et al., 2021, eq. 12 with sigma = 0) and classifier-free guidance."""
+"""DDIM (Song et al., 2021, eq. 12), its ancestral sister, and classifier-free guidance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -30,6 +30,40 @@ def clean(x: Tensor, eps: Tensor, a: float) -> Tensor:
 def guided(eps_uncond: Tensor, eps_cond: Tensor, scale: float) -> Tensor:
     """Classifier-free guidance (Ho and Salimans, 2022): scale 1 is the plain conditional model."""
     return eps_uncond + scale * (eps_cond - eps_uncond)
+
+
+def ancestral_levels(schedule: Schedule, steps: int) -> list[float]:
+    """The timesteps of Euler's ancestral sampler: evenly from T - 1 down to 0, fractions included."""
+    if steps == 1:
+        return [schedule.T - 1.0]
+    return [(schedule.T - 1) * (1 - k / (steps - 1)) for k in range(steps)]
+
+
+def ancestral(
+    eps: Callable[[Tensor, float], Tensor],
+    x: Tensor,
+    schedule: Schedule,
+    levels: list[float],
+    noises: Iterator[Tensor],
+    *,
+    after: AfterStep | None = None,
+    progress: Progress = SILENT,
+) -> Tensor:
+    """Euler's ancestral sampler (k-diffusion) from x at `levels[0]` to x_0.
+
+    With x scaled to unit variance it is DDIM with eta = 1: after every step but the last as much
+    fresh noise is added as a forward step between the two levels would add. `noises` yields it,
+    one for every step, in the shape of x.
+    """
+    following = [*(schedule.at(t) for t in levels[1:]), 1.0]
+    for count, (t, a_to) in enumerate(zip(progress.track(levels, "sampling"), following, strict=True), 1):
+        a, predicted = schedule.at(t), eps(x, t)
+        expected = clean(x, predicted, a)
+        fresh = ((1 - a_to) / (1 - a) * (1 - a / a_to)) ** 0.5
+        x = a_to**0.5 * expected + (1 - a_to - fresh**2) ** 0.5 * predicted + fresh * next(noises).to(x)
+        if after is not None:
+            after(count, x, expected)
+    return x
 
 
 def sample(

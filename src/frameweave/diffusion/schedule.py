@@ -65,9 +65,19 @@ class Schedule:
         """The next less noisy timestep after t; negative after the last step."""
         return t - self.T // steps
 
-    def at(self, t: int) -> float:
-        """alpha_bar at timestep t; the final value for negative t."""
-        return float(self.alpha_bar[t]) if t >= 0 else self.final
+    def at(self, t: float) -> float:
+        """alpha_bar at timestep t; the final value for negative t.
+
+        Between two timesteps sigma = sqrt((1 - alpha_bar) / alpha_bar) is linear, as samplers born
+        from k-diffusion have it.
+        """
+        if t < 0:
+            return self.final
+        low = int(t)
+        if t == low:
+            return float(self.alpha_bar[low])
+        below, above = ((1 / float(self.alpha_bar[k]) - 1) ** 0.5 for k in (low, low + 1))
+        return 1 / (1 + (below + (t - low) * (above - below)) ** 2)
 
     def add_noise(self, x_0: Tensor, eps: Tensor, t: int) -> Tensor:
         """x_t from x_0 and noise eps of the same shape."""

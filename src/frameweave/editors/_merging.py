@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frameweave.editors._similarity import most_similar
+
 Sequence = Float[Tensor, "_ _ D"]
 """Streams, tokens, width."""
-_SCORES = 2**24
-"""Similarities held at once: 64 MB in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,7 @@ def matched(
     greatest cosine similarity to a target. `aligned` streams share one matching, by their best
     similarity over all streams.
     """
-    columns = target.transpose(1, 2)
-    at_once = max(1, _SCORES // (len(target) * target.shape[1]))
-    found = [(part @ columns).max(-1) for part in source.split(at_once, dim=1)]
-    score, index = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+    score, index = most_similar(source, target)
     if aligned:
         best = score.argmax(0, keepdim=True)
         score, index = score.gather(0, best), index.gather(0, best)

@@ -1,7 +1,6 @@
 """Noise predictions for whole clips, in chunks of frames, and the inversion that the editors share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 
 import torch
@@ -9,13 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory, in_memory, invert
-from frameweave.diffusion.sampling import Eps, guided, sample
+from frameweave.diffusion.sampling import AfterStep, Eps, guided, sample
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._source import Source
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.backbone import Backbone, Condition, VisionStates
-from frameweave.progress import SILENT, Progress
+from frameweave.model.memory import Chunks
+from frameweave.progress import Progress
 
 
 def conditioned(
@@ -38,36 +38,6 @@ def needed_depth(source: Source, backbone: Backbone, who: str) -> Float[Tensor, 
             hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
         )
     return source.depth
-
-
-@dataclass
-class Chunks:
-    """Runs of frames that fit the memory: when they do not, half of them are tried."""
-
-    frames_at_once: int
-    progress: Progress = field(default=SILENT)
-    divisible: bool = True
-    """Whether a run may be halved; not when its frames depend on one another."""
-
-    def over(self, frames: int, compute: Callable[[slice], Tensor]) -> Tensor:
-        """The parts that `compute` gives for each run, in order, joined.
-
-        Raises the device's out-of-memory error when a single frame, or an indivisible run, does not fit.
-        """
-        parts: list[Tensor] = []
-        start = 0
-        while start < frames:
-            stop = min(frames, start + self.frames_at_once)
-            try:
-                parts.append(compute(slice(start, stop)))
-            except torch.OutOfMemoryError:
-                if stop - start == 1 or not self.divisible:
-                    raise
-                self.frames_at_once = (stop - start + 1) // 2
-                self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
-                continue
-            start = stop
-        return torch.cat(parts)
 
 
 def prompt_eps(
@@ -204,11 +174,19 @@ def sampled(
 ) -> Tensor:
     """`sample`, going on where an earlier run stopped if the source's keeper knows."""
     visited = schedule.timesteps(steps) if timesteps is None else timesteps
-    keeper, done = source.keeper, 0
-    kept = None if keeper is None else keeper.earlier(rng)
-    if kept is not None:
-        done, x = kept[0], kept[1].to(x)
-        progress.note(f"going on after {done} of {len(visited)} steps")
-
-    after = None if keeper is None else lambda k, x, expected: keeper.after(done + k, x, expected, rng)
+    done, x, after = resumed(source, x, len(visited), rng, progress)
     return sample(eps, x, schedule, steps, timesteps=visited[done:], after=after, progress=progress)
+
+
+def resumed(
+    source: Source, x: Tensor, steps: int, rng: torch.Generator, progress: Progress
+) -> tuple[int, Tensor, AfterStep | None]:
+    """How many steps an earlier run did and its latents (or 0 and x), and whom to tell of the next ones."""
+    keeper = source.keeper
+    if keeper is None:
+        return 0, x, None
+    kept = keeper.earlier(rng)
+    done, x = (0, x) if kept is None else (kept[0], kept[1].to(x))
+    if kept is not None:
+        progress.note(f"going on after {done} of {steps} steps")
+    return done, x, lambda count, now, expected: keeper.after(done + count, now, expected, rng)

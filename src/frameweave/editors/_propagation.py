@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.editors._injection import STREAMS
+from frameweave.editors._similarity import most_similar
 from frameweave.model.attention import Attend, Site, Tokens
-
-_SCORES = 2**24
-"""Similarities held at once: 64 MB in float32."""
 
 
 @dataclass(frozen=True)
@@ -130,21 +128,11 @@ class Propagation:
     ) -> Float[Tensor, "streams F N D"]:
         """For every frame the outputs of one key frame, from each token's nearest neighbour there."""
         n = source.shape[1]
-        index = torch.cat(
-            [
-                nearest(source[[i for i, key in enumerate(of) if key == k]].flatten(0, 1), keys[k]) + k * n
-                for k in sorted(set(of))
-            ]
-        )
-        order = torch.tensor(sorted(range(len(of)), key=lambda i: of[i]), device=index.device).argsort()
-        index = index.unflatten(0, (-1, n))[order].flatten()
+        found: list[Tensor] = []
+        for k in sorted(set(of)):
+            followers = source[[i for i, key in enumerate(of) if key == k]].flatten(0, 1)
+            _, index = most_similar(followers[None], keys[k, None])
+            found.append(index[0] + k * n)
+        order = torch.tensor(sorted(range(len(of)), key=lambda i: of[i]), device=source.device).argsort()
+        index = torch.cat(found).unflatten(0, (-1, n))[order].flatten()
         return offered.flatten(1, 2)[:, index].unflatten(1, (-1, n))
-
-
-def nearest(rows: Float[Tensor, "R D"], columns: Float[Tensor, "N D"]) -> Int[Tensor, " R"]:
-    """The column of greatest cosine similarity for every row; the columns have unit length.
-
-    The rows' own lengths do not change which column is nearest. All similarities are never held at once.
-    """
-    at_once = max(1, _SCORES // len(columns))
-    return torch.cat([(part @ columns.T).argmax(1) for part in rows.split(at_once)])

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import typing
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -17,9 +18,11 @@ from frameweave.clip import Clip
 from frameweave.editors._source import Inversions, Source
 from frameweave.errors import InputError
 from frameweave.model.backbone import Backbone, Frames, Latents
+from frameweave.model.memory import memory_for
 from frameweave.progress import SILENT, Progress
 
 _GROUP = "frameweave.editors"
+_LESS_MEMORY = ("window", "chunk", "frames_at_once")
 
 T = TypeVar("T")
 
@@ -140,8 +143,19 @@ def edit_clip(
         depth=depth if editor.needs_depth else None,
         inversions=inversions,
     )
-    x = editor.edit(source, prompt, backbone, negative=negative, rng=rng, progress=progress)
+    with enough_memory(editor, source):
+        x = editor.edit(source, prompt, backbone, negative=negative, rng=rng, progress=progress)
     return clip.first(len(x)).with_frames(backbone.decode(x))
+
+
+def enough_memory(editor: Editor, source: Source) -> AbstractContextManager[None]:
+    """Raise `OutOfMemory`, with the editor's settings to turn down, when an edit runs out of memory."""
+    frames, _, height, width = source.x_0.shape
+    lower = [f"{name}={getattr(editor, name)}" for name in _LESS_MEMORY if hasattr(editor, name)]
+    return memory_for(
+        f"editing {frames} frames of {width} x {height} latents",
+        hint=f"give lower settings (--set {', '.join(lower)}), a smaller --size or --dtype fp16",
+    )
 
 
 def source_of(

@@ -2,24 +2,29 @@
 
 Every self-attention takes keys and values from frame 0. From text alone, motion comes from the
 first frame's latent shifted between two noise levels; for a source clip, from its depth, with one
-and the same starting noise for all frames.
+and the same starting noise for all frames, or, when the model edits by instruction, from its
+pictures themselves.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from types import MappingProxyType
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frameweave.diffusion.sampling import Eps, sample
+from frameweave.editors._instruct import check_model, frame_noises, instructed
 from frameweave.editors._noise import needed_depth, prompt_eps, sampled
 from frameweave.editors.base import Source, check, latent_shape
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
 from frameweave.model.backbone import Backbone, Latents, VisionStates
+from frameweave.model.control import scaled
 from frameweave.progress import SILENT, Progress
 
 _CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
@@ -33,6 +38,12 @@ class Text2VideoZero:
     """Noise levels."""
     guidance: float = 7.5
     """Classifier-free guidance."""
+    variant: Literal["depth", "instruct"] = "depth"
+    """What a source clip gives: its depth, or its pictures to a model that edits by instruction."""
+    control_scale: float = 1.0
+    """How strongly the depth ControlNet steers (depth)."""
+    picture_guidance: float = 1.0
+    """How closely frames keep to the source's pictures. Instruct only."""
     motion: tuple[float, float] = (12.0, 12.0)
     """Shift per frame (x, y) in 1/512 of the frame's side; positive moves the picture up and left.
     Text only."""
@@ -45,16 +56,16 @@ class Text2VideoZero:
     chunk: int = 8
     """Frames in a chunk of the published program, counting the first frame that it repeats."""
     as_published: bool = False
-    """Do as the published program: frame 0 is a noised copy of itself, and every chunk of copies draws
-    the same noise. Text only."""
+    """Do as the published program: frame 0 is a noised copy of itself, and every chunk of frames draws
+    the same noise. Text and instruct."""
 
     @property
     def uses_source(self) -> bool:
-        return False
+        return self.variant == "instruct"
 
     @property
     def needs_depth(self) -> bool:
-        return True
+        return self.variant == "depth"
 
     def edit(
         self,
@@ -66,14 +77,63 @@ class Text2VideoZero:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        """Depth-guided: the clip gives depth and times, the prompt gives everything else."""
+        """By depth: the clip gives depth and times, the prompt gives everything else.
+
+        By instruction ("make it snow"): the clip gives its pictures. Draws: one integer for each
+        frame, see `frame_noises`. To replay: `initial_noise` (F C h w) and `step_noise` (steps F C h w).
+        """
         check(source, prompt, self.steps)
+        if self.variant == "instruct":
+            check_model(backbone)
+            return self._by_instruction(source, prompt, negative, backbone, rng, progress)
         depth = needed_depth(source, backbone, "text2video_zero")
         noise = backbone.noise((1, *source.x_0.shape[1:]), rng).expand(len(source), -1, -1, -1)
         with self.denoiser(
             prompt, negative, backbone, depth=depth, seen=source.seen, progress=progress
         ) as eps:
             return sampled(source, eps, noise, backbone.schedule, self.steps, rng=rng, progress=progress)
+
+    def _by_instruction(  # noqa: PLR0917 - handed through from edit
+        self,
+        source: Source,
+        prompt: str,
+        negative: str,
+        backbone: Backbone,
+        rng: torch.Generator,
+        progress: Progress,
+    ) -> Latents:
+        def one_run(source: Source, noises: Iterator[Latents]) -> Latents:
+            look_back = _FirstFrame()
+            with overridden(backbone.unet, look_back.rule(backbone.unet)):
+                return instructed(
+                    source,
+                    prompt,
+                    negative,
+                    backbone,
+                    steps=self.steps,
+                    guidance=self.guidance,
+                    picture_guidance=self.picture_guidance,
+                    frames_at_once=self.frames_at_once,
+                    on_chunk=look_back.next_chunk,
+                    noises=noises,
+                    rng=rng,
+                    progress=progress,
+                )
+
+        if not self.as_published:
+            given = source.draws
+            if "initial_noise" in given:
+                return one_run(source, iter([given["initial_noise"], *given["step_noise"]]))
+            return one_run(source, frame_noises(backbone, source.x_0, rng))
+        state = rng.get_state()
+        parts: list[Latents] = []
+        for frames in torch.arange(len(source)).split(self.chunk - 1):
+            rng.set_state(state)
+            chosen = torch.cat([torch.zeros(1, dtype=torch.long), frames])
+            x_0, seen = source.x_0[chosen], None if source.seen is None else source.seen[chosen]
+            noises = (backbone.noise(tuple(x_0.shape), rng) for _ in count())
+            parts.append(one_run(replace(source, x_0=x_0, seen=seen, keeper=None), noises)[1:])
+        return torch.cat(parts)
 
     def generate(
         self,
@@ -178,6 +238,7 @@ class Text2VideoZero:
             on_chunk=look_back.next_chunk,
         )
         with ExitStack() as stack:
+            stack.enter_context(scaled(backbone.controlnet, self.control_scale))
             for network in networks:
                 stack.enter_context(overridden(network, look_back.rule(network)))
             yield eps

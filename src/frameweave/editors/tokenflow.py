@@ -18,12 +18,14 @@ from frameweave.diffusion.sampling import Eps, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
-from frameweave.editors._noise import Chunks, conditioned, inverted, needed_depth, sampled
+from frameweave.editors._noise import conditioned, inverted, needed_depth, sampled
 from frameweave.editors._propagation import Propagation, both_neighbours, published_neighbours
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
 from frameweave.model.attention import overridden
 from frameweave.model.backbone import Backbone, Latents
+from frameweave.model.control import scaled
+from frameweave.model.memory import Chunks
 from frameweave.progress import SILENT, Progress
 
 
@@ -57,6 +59,8 @@ class TokenFlow:
     """Noise levels of the inversion, a multiple of the steps; 0 means as many."""
     control: bool = False
     """Whether the depth ControlNet steers too."""
+    control_scale: float = 1.0
+    """How strongly the depth ControlNet steers."""
     frames_at_once: int = 8
     """Frames in one UNet batch (of three streams); lower needs less memory and changes nothing else."""
     window: int = 64
@@ -124,15 +128,17 @@ class TokenFlow:
                 f"inversion in {steps} steps does not pass the edit's timestep {max(missing)}",
                 hint=f"give inversion_steps as a multiple of {self.steps}",
             )
-        return inverted(
-            source,
-            backbone,
-            steps,
-            keep=wanted,
-            depth=self._depth(source, backbone),
-            frames_at_once=STREAMS * self.frames_at_once,
-            progress=progress,
-        )
+        with scaled(backbone.controlnet, self.control_scale):
+            return inverted(
+                source,
+                backbone,
+                steps,
+                keep=wanted,
+                depth=self._depth(source, backbone),
+                variant=f"control {self.control_scale:g}" if self.control else "",
+                frames_at_once=STREAMS * self.frames_at_once,
+                progress=progress,
+            )
 
     def started(self, trajectory: Trajectory, backbone: Backbone, rng: torch.Generator) -> Latents:
         """The latents at the first timestep of the edit."""
@@ -160,9 +166,8 @@ class TokenFlow:
     ) -> Generator[Eps, None, None]:
         """The guided noise prediction of one edit, while the networks follow its rules."""
         levels = self.levels(backbone.schedule)
-        pnp = self.variant == "pnp"
-        attention = first_steps(levels, self.attention_share) if pnp else frozenset[int]()
-        features = first_steps(levels, self.feature_share) if pnp else frozenset[int]()
+        shares = (self.attention_share, self.feature_share) if self.variant == "pnp" else (0.0, 0.0)
+        attention, features = (first_steps(levels, share) for share in shares)
         condition = conditioned(backbone, [source.prompt, negative, prompt], source.seen, progress)
         now, near = levels[0], self._depth(source, backbone)
         flow = Propagation(attention_layers(backbone.unet), linear=self.blend == "linear")
@@ -200,6 +205,7 @@ class TokenFlow:
 
         with ExitStack() as stack:
             stack.enter_context(features_injected(backbone.unet, lambda: now in features))
+            stack.enter_context(scaled(backbone.controlnet, self.control_scale))
             stack.enter_context(overridden(backbone.unet, flow.rule))
             frames = self._edited(len(source))
             length = frames if self.as_published else self.window

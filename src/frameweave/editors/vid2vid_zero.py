@@ -19,7 +19,7 @@ from frameweave.diffusion.sampling import clean, ddim_step, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._cross_frame import cross_frame, dense_layers
-from frameweave.editors._noise import conditioned, inverted
+from frameweave.editors._noise import conditioned, inverted, resumed
 from frameweave.editors._null_text import kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
 from frameweave.editors.base import Source, check
@@ -28,6 +28,7 @@ from frameweave.model.attention import overridden
 from frameweave.model.backbone import Backbone, Latents, TextStates
 from frameweave.model.checkpointing import checkpointed
 from frameweave.model.cross_attention import borrowing
+from frameweave.model.memory import is_out_of_memory
 from frameweave.model.norms import over_frames
 from frameweave.progress import SILENT, Progress
 
@@ -135,18 +136,16 @@ class Vid2VidZero:
         progress: Progress,
     ) -> Latents:
         """The steps of the edit, going on where an earlier run stopped."""
-        levels, done = schedule.timesteps(self.steps), 0
-        kept = None if source.keeper is None else source.keeper.earlier(rng)
-        if kept is not None:
-            done, x = kept[0], kept[1].to(x).unflatten(0, (-1, len(source)))
-            progress.note(f"going on after {done} of {self.steps} steps")
-        for i, t in enumerate(progress.track(levels[done:], "editing"), done):
+        done, flat, after = resumed(source, x.flatten(0, 1), self.steps, rng, progress)
+        x = flat.unflatten(0, (-1, len(source)))
+        levels = schedule.timesteps(self.steps)[done:]
+        for i, t in enumerate(progress.track(levels, "editing"), done):
             if i >= controlled:
                 x = x[-1:]  # nobody looks at the source any more
             a, noise = schedule.at(t), eps(x, i, t)
             before, x = x, ddim_step(x, noise, a, schedule.at(schedule.before(t, self.steps)))
-            if source.keeper is not None:
-                source.keeper.after(i + 1, x.flatten(0, 1), clean(before[-1], noise[-1], a), rng)
+            if after is not None:
+                after(i + 1 - done, x.flatten(0, 1), clean(before[-1], noise[-1], a))
         return x[-1]
 
     def invert(self, source: Source, backbone: Backbone, *, progress: Progress = SILENT) -> Trajectory:
@@ -210,8 +209,8 @@ class Vid2VidZero:
         """`optimise`, with `save_memory` when the memory does not suffice without."""
         try:
             return self.optimise(states, trajectory, backbone, progress=progress)
-        except torch.OutOfMemoryError:
-            if self.save_memory:
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self.save_memory:
                 raise
         progress.note("out of memory: optimising again with save_memory")
         return replace(self, save_memory=True).optimise(states, trajectory, backbone, progress=progress)

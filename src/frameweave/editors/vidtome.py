@@ -22,6 +22,7 @@ from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, Site, Tokens, overridden
 from frameweave.model.backbone import Backbone, Latents
+from frameweave.model.control import scaled
 from frameweave.progress import SILENT, Progress
 
 
@@ -43,6 +44,8 @@ class VidToMe:
     """Classifier-free guidance."""
     variant: Literal["pnp", "depth", "plain"] = "pnp"
     """What keeps the structure: the source's injected features, a depth ControlNet, or only its noise."""
+    control_scale: float = 1.0
+    """How strongly the depth ControlNet steers (depth)."""
     chunk: int = 4
     """Frames that attend to one another."""
     order: str = "mix-4"
@@ -118,8 +121,8 @@ class VidToMe:
         near = needed_depth(source, backbone, "the depth variant") if self.needs_depth else None
         pnp = self.variant == "pnp"
         levels = backbone.schedule.timesteps(self.steps)
-        attention = first_steps(levels, self.attention_share) if pnp else frozenset[int]()
-        features = first_steps(levels, self.feature_share) if pnp else frozenset[int]()
+        shares = (self.attention_share, self.feature_share) if pnp else (0.0, 0.0)
+        attention, features = (first_steps(levels, share) for share in shares)
         first = ["" if self.as_published else source.prompt] if pnp else []
         condition = conditioned(backbone, [*first, negative, prompt], source.seen, progress)
         merging = _Merging(self, attention_layers(backbone.unet) if pnp else frozenset())
@@ -143,6 +146,7 @@ class VidToMe:
 
         with ExitStack() as stack:
             stack.enter_context(features_injected(backbone.unet, lambda: now in features))
+            stack.enter_context(scaled(backbone.controlnet, self.control_scale))
             stack.enter_context(overridden(backbone.unet, merging.rule))
             yield eps
 

@@ -22,8 +22,8 @@ from frameweave.miniature.scene import sample_scenes
 from frameweave.miniature.world import render_clip
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
+from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
-from frameweave.training.memory import peak_bytes
 
 _STEPS, _FRAMES = 25, 16
 

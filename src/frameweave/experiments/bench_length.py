@@ -22,7 +22,7 @@ import json, sys
 from pathlib import Path
 from frameweave.jobs.edit import edit
 from frameweave.jobs.options import EditOptions
-from frameweave.training.memory import peak_bytes
+from frameweave.model.memory import peak_bytes
 video, out, editor, steps = sys.argv[1:]
 options = EditOptions(out=Path(out), editor=editor, steps=int(steps), device="cpu", use_cache=False,
                       source_prompt="a blue duck in the snow")

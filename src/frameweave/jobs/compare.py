@@ -42,17 +42,20 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
     lacks = lacks_for_depth(model, estimator)
-    panels, inversions = [("source", source)], inversions_of(model, options)
+    inversions = inversions_of(model, options)
+    rows: dict[str, list[tuple[str, Clip]]] = {
+        given: [("source", source)] for given in ([""] if adaptor is None else ["", adaptor])
+    }
     for name in base.names():
         settings = {"steps": options.steps, "guidance": options.guidance}
         editor = base.make(name, settings)
         if editor.needs_depth and lacks:
             progress.note(f"{name} is left out: the model has no {lacks[0]}")
             continue
-        for given in (None, adaptor) if adaptor else (None,):
-            label = f"{name}{' + adaptor' if given else ''}"
+        for given, panels in rows.items():
+            label = f"{name} + adaptor" if given else name
             progress.note(label)
-            with adapted(model, replace(options, adaptor=given), editor, progress) as backbone:
+            with adapted(model, replace(options, adaptor=given or None), editor, progress) as backbone:
                 clip = base.edit_clip(
                     editor,
                     source,
@@ -61,22 +64,23 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
                     source_prompt=options.source_prompt,
                     negative=options.negative,
                     depth=depth,
-                    inversions=inversions if given is None else None,
+                    inversions=None if given else inversions,
                     rng=torch.Generator().manual_seed(options.seed),
                     progress=progress,
                 )
             panels.append((label, clip))
-    return _written(run, panels, fit)
+    return _written(run, list(rows.values()), fit)
 
 
-def _written(run: Run, panels: list[tuple[str, Clip]], fit: Fit) -> dict[str, Any]:
-    shown = [(label, clip.with_frames(fit.undo(clip.frames))) for label, clip in panels]
+def _written(run: Run, rows: list[list[tuple[str, Clip]]], fit: Fit) -> dict[str, Any]:
+    """The grid: without the adaptor above, with it below."""
+    shown = [(label, clip.with_frames(fit.undo(clip.frames))) for row in rows for label, clip in row]
     slices = [(label, Clip.of(xt_slice(clip.frames)[None])) for label, clip in shown]
-    columns = max(1, round(len(shown) ** 0.5))
+    columns = len(rows[0])
     sheet = grid(shown, columns=columns)
     files = {name: run.folder / name for name in ("comparison.mp4", "comparison.gif", "slices.png")}
     for name in ("comparison.mp4", "comparison.gif"):
         sheet.write(files[name])
     save_picture(grid(slices, columns=columns).frames[0], files["slices.png"])
-    run.finish({"panels": [label for label, _ in panels], "files": list(files)})
+    run.finish({"panels": [label for label, _ in shown], "files": list(files)})
     return {name.replace(".", "_"): str(path) for name, path in files.items()}

@@ -1,8 +1,6 @@
-"""The demo: a bundled clip, edited in four ways by each editor, without and with the adaptor; a report."""
+"""The demo: a bundled clip, edited in two ways by every editor, without and with the adaptor; a report."""
 
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,26 +8,21 @@ import torch
 
 from frameweave.clip import Clip
 from frameweave.editors import base
-from frameweave.jobs.options import DemoOptions
+from frameweave.jobs.inversions import Remembered
+from frameweave.jobs.options import DemoOptions, ModelOptions
 from frameweave.jobs.pictures import grid, write_slice
+from frameweave.jobs.setup import adapted
 from frameweave.miniature.clips import HeldOutClip, held_out_clips
 from frameweave.miniature.grammar import phrase
 from frameweave.model import depth as depth_model
-from frameweave.model.adaptor import Adaptor, load_adaptor
-from frameweave.model.backbone import Backbone
+from frameweave.model.adaptor import load_adaptor
 from frameweave.model.loading import MINIATURE, load
 from frameweave.progress import SILENT, Progress
 from frameweave.report.page import Panel, Row, write_page
 from frameweave.run import Run
 
-EDITS = {"noun": "elephant", "colour": "red", "background": "grass", "style": "cartoon"}
-_TITLES = {
-    "noun": "Another object",
-    "colour": "Another colour",
-    "background": "Another background",
-    "style": "Another style",
-}
-EDITORS = ("framewise", "text2video_zero")
+EDITS = {"noun": "elephant", "style": "cartoon"}
+_TITLES = {"noun": "Another object", "style": "Another style"}
 
 
 @dataclass(frozen=True)
@@ -68,14 +61,16 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     made: list[_Made] = []
     active = adaptor.active(model.schedule, options.steps)
     progress.note(f"the adaptor acts in {active} of {options.steps} steps")
-    for editor_name in EDITORS:
+    for editor_name in base.names():
         editor = base.make(editor_name, {"steps": options.steps})
-        for adapted in (False, True):
+        for with_adaptor in (False, True):
             start = time.perf_counter()
-            with _backbone(model, adaptor if adapted else None) as backbone:
+            inversions = Remembered()
+            chosen = ModelOptions(adaptor=MINIATURE if with_adaptor else None)
+            with adapted(model, chosen, editor, SILENT) as backbone:
                 for attribute, word in EDITS.items():
                     prompt = _prompt(held_out, attribute, word)
-                    progress.note(f"{editor_name}{' with the adaptor' if adapted else ''}: {prompt}")
+                    progress.note(f"{editor_name}{' with the adaptor' if with_adaptor else ''}: {prompt}")
                     clip = base.edit_clip(
                         editor,
                         source,
@@ -83,10 +78,11 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
                         backbone,
                         source_prompt=held_out.caption,
                         depth=depth,
+                        inversions=inversions,
                         rng=torch.Generator().manual_seed(options.seed),
                         progress=progress,
                     )
-                    made.append(_Made(attribute, editor_name, adapted, clip))
+                    made.append(_Made(attribute, editor_name, with_adaptor, clip))
             took = round(time.perf_counter() - start, 2)
             seconds[f"{made[-1].title}, {len(EDITS)} edits"] = took
     rows = _written(options.out, held_out, source, made)
@@ -95,22 +91,14 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         options.out,
         title="Frameweave demo",
         intro=(
-            f"The source shows {held_out.caption}; the model never saw this combination. Each row is one "
-            f"prompt, without and with the adaptor, which acts in {active} of {options.steps} steps. Since "
-            "the clip comes from a procedural world, the perfect edit is known and shown last."
+            f"The source shows {held_out.caption}; the model never saw this combination. Of each prompt "
+            "the upper row shows every editor alone, the lower row with the adaptor, which acts in "
+            f"{active} of {options.steps} steps. Since the clip comes from a procedural world, the perfect "
+            "edit is known; it stands below the source."
         ),
         rows=rows,
         animation="comparison.gif",
     )
-
-
-@contextmanager
-def _backbone(model: Backbone, adaptor: Adaptor | None) -> Generator[Backbone, None, None]:
-    if adaptor is None:
-        yield model
-    else:
-        with adaptor.on(model, tokens=False) as backbone:
-            yield backbone
 
 
 def _prompt(held_out: HeldOutClip, attribute: str, word: str) -> str:
@@ -123,20 +111,21 @@ def _written(folder: Path, held_out: HeldOutClip, source: Clip, made: list[_Made
     sheet: list[tuple[str, Clip]] = []
     original = _panel(folder, "source", source)
     for attribute, word in EDITS.items():
+        prompt = _prompt(held_out, attribute, word)
         truth = held_out.rendered(len(source), **{attribute: word})
-        results = [one for one in made if one.attribute == attribute]
-        panels = [
-            original,
-            *(_panel(folder, one.file, one.clip, one.title) for one in results),
-            _panel(folder, f"{attribute}-perfect", truth, "perfect edit"),
-        ]
-        rows.append(Row(_TITLES[attribute], _prompt(held_out, attribute, word), tuple(panels)))
-        sheet += [
-            (f"source, for {word}", source),
-            *((one.title, one.clip) for one in results),
-            ("perfect edit", truth),
-        ]
-    grid(sheet, columns=2 * len(EDITORS) + 2).write(folder / "comparison.gif")
+        panels: list[Panel] = []
+        for with_adaptor in (False, True):
+            results = [one for one in made if (one.attribute, one.adapted) == (attribute, with_adaptor)]
+            first = (
+                _panel(folder, f"{attribute}-perfect", truth, "perfect edit") if with_adaptor else original
+            )
+            panels += [first, *(_panel(folder, one.file, one.clip, one.title) for one in results)]
+            sheet += [
+                ("perfect edit", truth) if with_adaptor else (f"source, for {word}", source),
+                *((one.title, one.clip) for one in results),
+            ]
+        rows.append(Row(_TITLES[attribute], prompt, tuple(panels), columns=len(panels) // 2))
+    grid(sheet, columns=rows[0].columns).write(folder / "comparison.gif")
     return rows
 
 

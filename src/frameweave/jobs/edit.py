@@ -129,7 +129,7 @@ class _Work:
             self.backbone,
             preview_every=self.options.preview_every,
         )
-        with self.timer.part("edit"):
+        with self.timer.part("edit"), base.enough_memory(self.editor, source):
             x = self.editor.edit(
                 replace(source, keeper=keeper),
                 prompt,

@@ -24,10 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from frameweave.errors import FrameweaveError, RunError
 from frameweave.jobs.stages import Part, Workshop, plan_of, sources
 from frameweave.jobs.train import check_stages
+from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.settings import from_table, to_table
 from frameweave.training.fit import autocast, fit
-from frameweave.training.memory import peak_bytes
 from frameweave.training.options import TrainOptions
 
 _PROBED_BATCH = 2

@@ -24,10 +24,11 @@ from frameweave.training.batches import Batches
 from frameweave.training.cached import CachedGroups
 from frameweave.training.denoising import Denoiser
 from frameweave.training.depth_control import DepthControl
-from frameweave.training.fit import Plan, TrainStage
+from frameweave.training.fit import TrainStage
 from frameweave.training.folder import FolderGroups
 from frameweave.training.low_rank import LowRank, noise_levels
 from frameweave.training.options import TrainOptions
+from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens
 
 STAGES = ("depth", "tokens", "lora")

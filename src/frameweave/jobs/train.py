@@ -13,12 +13,12 @@ from frameweave.errors import InputError, RunError
 from frameweave.jobs.previews import write_preview
 from frameweave.jobs.stages import STAGES, Workshop, plan_of
 from frameweave.jobs.training_log import TrainingLog
+from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.run import RUN_FILE, Run, read_run
 from frameweave.settings import to_table
 from frameweave.training.fit import fit, load_average, new_accelerator
 from frameweave.training.low_rank import check_frames
-from frameweave.training.memory import peak_bytes
 from frameweave.training.options import TrainOptions
 
 _MINE = (

@@ -25,7 +25,8 @@ from frameweave.miniature.vae import DecoderPart, VaePart, decoder_of, new_vae, 
 from frameweave.model.stock import channels_last
 from frameweave.progress import SILENT, Progress
 from frameweave.training import checkpoint
-from frameweave.training.fit import Plan, TrainStage, fit, load_average
+from frameweave.training.fit import TrainStage, fit, load_average
+from frameweave.training.plan import Plan
 
 PLANS: dict[str, Plan] = {
     "vae": Plan(steps=5_500, learning_rate=6e-4, flat=0.55),

@@ -87,6 +87,10 @@ class Adapted:
         return self.backbone.native
 
     @property
+    def takes_picture(self) -> bool:
+        return self.backbone.takes_picture
+
+    @property
     def inverse(self) -> "Adapted":
         """This backbone, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
         return self if self.in_inversion else replace(self, tokens=None, silent=True)
@@ -122,16 +126,17 @@ class Adapted:
     def eps(
         self,
         x_t: Float[torch.Tensor, "*branches F C h w"],
-        t: int,
+        t: float,
         states: TextStates,
         depth: Float[torch.Tensor, "F 1 H W"] | None = None,
+        picture: Float[torch.Tensor, "branches F C h w"] | None = None,
     ) -> Float[torch.Tensor, "branches F C h w"]:
         if self.silent:
             with self.gate.shut():
-                return self.backbone.eps(x_t, t, states, depth)
+                return self.backbone.eps(x_t, t, states, depth, picture)
         if self.tokens is not None and t not in self.tokens_window:
             states = self._text(states)
-        return self.backbone.eps(x_t, t, states, depth)
+        return self.backbone.eps(x_t, t, states, depth, picture)
 
     def _text(self, states: TextStates) -> Float[torch.Tensor, "branches _ text D"]:
         """Each branch's own text out of states with tokens."""

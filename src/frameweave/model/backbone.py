@@ -1,6 +1,7 @@
 """`Backbone`: what an editor may ask of a text-to-image model. `StableDiffusion` answers it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -13,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.control import embedded, residuals
+from frameweave.model.memory import Chunks, memory_for
 from frameweave.model.stock import decoded, posterior
 from frameweave.model.vision import VisionTower
 
@@ -75,6 +77,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def takes_picture(self) -> bool:
+        """Whether the UNet sees a picture's latents beside the noisy ones, as InstructPix2Pix's does."""
+        ...
+
+    @property
     def inverse(self) -> "Backbone":
         """The backbone to invert a source with; an adaptor may be silent in it."""
         ...
@@ -96,9 +103,10 @@ class Backbone(Protocol):
     def eps(
         self,
         x_t: Float[Tensor, "*branches F C h w"],
-        t: int,
+        t: float,
         states: TextStates,
         depth: Float[Tensor, "F 1 H W"] | None = None,
+        picture: Float[Tensor, "branches F C h w"] | None = None,
     ) -> Float[Tensor, "branches F C h w"]:
         """The noise predicted in x_t: the same for all branches, or with an axis of branches in front."""
         ...
@@ -131,7 +139,7 @@ class StableDiffusion:
 
     @property
     def channels(self) -> int:
-        return int(self.unet.config["in_channels"])
+        return int(self.vae.config["latent_channels"])
 
     @property
     def vae_factor(self) -> int:
@@ -144,6 +152,10 @@ class StableDiffusion:
     @property
     def native(self) -> int:
         return int(self.unet.config["sample_size"]) * self.vae_factor
+
+    @property
+    def takes_picture(self) -> bool:
+        return int(self.unet.config["in_channels"]) == 2 * self.channels
 
     @property
     def inverse(self) -> "StableDiffusion":
@@ -161,20 +173,21 @@ class StableDiffusion:
                 f"frames of {width} x {height} pixels, expected multiples of {self.multiple}",
                 hint="use frameweave.clip.working_size",
             )
-        batches = [
-            posterior(self.vae, self._placed(batch * 2 - 1)).mean
-            for batch in frames.split(self.frames_at_once)
-        ]
-        return torch.cat(batches) * self.vae.config["scaling_factor"]
+        with self._enough_memory("encoding", frames):
+            x_0 = Chunks(self.frames_at_once).over(
+                len(frames), lambda part: posterior(self.vae, self._placed(frames[part] * 2 - 1)).mean
+            )
+        return x_0 * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
     def decode(self, x_0: Latents) -> Frames:
         """Frames in [0, 1], float32 on the CPU."""
-        batches = [
-            decoded(self.vae, self._placed(batch)).float().cpu()
-            for batch in (x_0 / self.vae.config["scaling_factor"]).split(self.frames_at_once)
-        ]
-        return (torch.cat(batches) / 2 + 0.5).clamp(0, 1)
+        unscaled = x_0 / self.vae.config["scaling_factor"]
+        with self._enough_memory("decoding", x_0):
+            frames = Chunks(self.frames_at_once).over(
+                len(x_0), lambda part: decoded(self.vae, self._placed(unscaled[part])).float().cpu()
+            )
+        return (frames / 2 + 0.5).clamp(0, 1)
 
     def seen(self, frames: Frames) -> VisionStates | None:
         return None
@@ -210,17 +223,28 @@ class StableDiffusion:
     def eps(
         self,
         x_t: Float[Tensor, "*branches F C h w"],
-        t: int,
+        t: float,
         states: TextStates,
         depth: Float[Tensor, "F 1 H W"] | None = None,
+        picture: Float[Tensor, "branches F C h w"] | None = None,
     ) -> Float[Tensor, "branches F C h w"]:
         """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
 
         The batch is branch-major: all frames of the first branch, then of the second. x_t may have
         an axis of branches in front, when they differ. Gradients reach `states`. With
         `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers; raises
-        `ModelFolderError` when the model has none.
+        `ModelFolderError` when the model has none. A UNet that `takes_picture` needs `picture`,
+        scaled latents that each branch sees beside the noise; raises `ModelFolderError` without, and
+        when another one gets it.
         """
+        if self.takes_picture != (picture is not None):
+            raise ModelFolderError(
+                "the model edits by instruction: its UNet sees the picture beside the noise"
+                if picture is None
+                else "the model's UNet takes no picture beside the noise",
+                hint="edits by instruction are those of text2video_zero with --set variant=instruct, "
+                "on a model such as timbrooks/instruct-pix2pix",
+            )
         branches, n = len(states), x_t.shape[-4]
         batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
         text = states.expand(-1, n, -1, -1).flatten(0, 1)
@@ -233,7 +257,8 @@ class StableDiffusion:
                 )
             features = embedded(self.controlnet, self._placed(depth)).repeat(branches, 1, 1, 1)
             extra = residuals(self.controlnet, batch, t, text, features)
-        out = self.unet(batch, t, text, return_dict=False, **extra)[0]
+        beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
+        out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
         if self.prediction == "v_prediction":
             a = self.schedule.at(t)
             out = a**0.5 * out + (1 - a) ** 0.5 * batch
@@ -242,6 +267,12 @@ class StableDiffusion:
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
         """Standard normal noise, drawn on the CPU in float32 so that a seed means one thing everywhere."""
         return torch.randn(shape, generator=rng, dtype=torch.float32).to(self.device, self.dtype)
+
+    def _enough_memory(self, doing: str, pictures: Tensor) -> AbstractContextManager[None]:
+        height, width = pictures.shape[2:]
+        return memory_for(
+            f"{doing} one picture of {width} x {height}", hint="give a smaller --size, or --dtype fp16"
+        )
 
     def _placed(self, x: Tensor) -> Tensor:
         return x.to(self.device, self.dtype, memory_format=torch.channels_last)

@@ -23,12 +23,30 @@ def embedded(controlnet: ControlNetModel, depth: Depth) -> Embedded:
 
 
 def residuals(
-    controlnet: ControlNetModel, x_t: Tensor, t: Tensor | int, text: Tensor, features: Embedded
+    controlnet: ControlNetModel, x_t: Tensor, t: Tensor | float, text: Tensor, features: Embedded
 ) -> dict[str, object]:
     """What the ControlNet adds to the UNet's down and mid blocks, as keywords of the UNet's call."""
     with _passed_by(controlnet.controlnet_cond_embedding):
         down, mid = controlnet(x_t, t, text, controlnet_cond=features, return_dict=False)
     return {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
+
+
+@contextmanager
+def scaled(controlnet: nn.Module | None, scale: float) -> Generator[None, None, None]:
+    """Multiply all that the ControlNet adds while the block runs; 0 is as if it were not there."""
+    if controlnet is None or scale == 1:
+        yield
+        return
+
+    def weaker(_module: nn.Module, _inputs: object, output: tuple[list[Tensor], Tensor]) -> object:
+        down, mid = output
+        return [scale * residual for residual in down], scale * mid
+
+    handle = controlnet.register_forward_hook(weaker)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

@@ -28,6 +28,8 @@ class Row:
     title: str
     prompt: str
     panels: tuple[Panel, ...]
+    columns: int
+    """Panels side by side, where the window is wide enough."""
 
 
 def write_page(

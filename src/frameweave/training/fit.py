@@ -4,23 +4,23 @@ A stage draws everything random from the number of the micro-step, so a run that
 on with the same bits as one that was not.
 """
 
-import contextlib
-import importlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from frameweave.errors import MissingExtra, RunError
+from frameweave.errors import RunError
 from frameweave.progress import SILENT
-from frameweave.training.checkpoint import Checkpoint, latest, read, save
+from frameweave.training.checkpoint import latest, read, save
+from frameweave.training.plan import Plan
+from frameweave.training.state import State
 
 
 @runtime_checkable
@@ -40,50 +40,6 @@ class TrainStage(Protocol):
     def watch(self) -> dict[str, float]:
         """Figures on held-out data, in evaluation mode."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long, how fast and how often. `steps` counts optimiser steps."""
-
-    steps: int
-    learning_rate: float = 1e-3
-    warmup: int = 200
-    schedule: Literal["flat_cosine", "constant"] = "flat_cosine"
-    """After the warm-up: flat and then a cosine to zero, or flat throughout."""
-    flat: float = 0.6
-    """Share of the steps before the cosine."""
-    accumulate: int = 1
-    """Micro-steps per optimiser step; their gradients are averaged."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    ema: float = 0.999
-    precision: Literal["fp32", "bf16", "fp16"] = "bf16"
-    """Of forward and backward. bf16 is several times faster where the CPU has AMX."""
-    eight_bit: bool = False
-    """8-bit AdamW; needs bitsandbytes."""
-    save_minutes: float = 3.0
-    save_every: int | None = None
-    """Steps between checkpoints, besides the minutes."""
-    keep: int = 2
-    """Checkpoints that are kept."""
-    watch_every: int = 500
-    norms_every: int = 0
-    """Steps between gradient norms of each term alone; 0 is never."""
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0.
-
-        >>> plan = Plan(steps=1000, learning_rate=1.0, warmup=100)
-        >>> plan.rate(49), plan.rate(500), round(plan.rate(800), 3)
-        (0.5, 1.0, 0.5)
-        """
-        warm = self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup))
-        if self.schedule == "constant":
-            return warm
-        after = max(0.0, step / self.steps - self.flat) / max(1 - self.flat, 1e-9)
-        return warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, after)))
 
 
 @dataclass(frozen=True)
@@ -122,7 +78,7 @@ def fit(
     """
     accelerator = accelerator or new_accelerator()
     stage.module.to(accelerator.device)
-    state = _State(stage.module, plan, accelerator.device)
+    state = State(stage.module, plan, accelerator.device)
     saved, first = latest(folder, note=note), 0
     if saved is not None:
         first = state.load(saved, settings)
@@ -189,7 +145,7 @@ def new_accelerator() -> Accelerator:
 
 
 def _backward(
-    stage: TrainStage, state: "_State", plan: Plan, accelerator: Accelerator, step: int
+    stage: TrainStage, state: State, plan: Plan, accelerator: Accelerator, step: int
 ) -> dict[str, float]:
     """The mean gradient over micro-steps and processes, left in the weights; returns the mean terms."""
     state.optimiser.zero_grad(set_to_none=True)
@@ -208,7 +164,7 @@ def _backward(
 
 
 def _term_norms(
-    stage: TrainStage, state: "_State", plan: Plan, device: torch.device, step: int
+    stage: TrainStage, state: State, plan: Plan, device: torch.device, step: int
 ) -> dict[str, float]:
     """How strongly each term pulls at the weights by itself: a small one beside a large one is inert."""
     with autocast(plan, device):
@@ -261,114 +217,3 @@ def autocast(plan: Plan, device: torch.device) -> torch.autocast:
     # not the accelerator's: its precision is fixed once per process
     dtype = torch.float16 if plan.precision == "fp16" else torch.bfloat16
     return torch.autocast(device.type, dtype, enabled=plan.precision != "fp32")
-
-
-class _State:
-    """Weights, their moving average, buffers, optimiser and gradient scaler."""
-
-    def __init__(self, module: nn.Module, plan: Plan, device: torch.device) -> None:
-        self.module = module
-        self.weights = {k: p for k, p in module.named_parameters() if p.requires_grad}
-        self.average = {k: p.detach().clone() for k, p in self.weights.items()}
-        stored = module.state_dict().keys()
-        # such as the statistics of batch norms
-        self.buffers = {key: buffer for key, buffer in module.named_buffers() if key in stored}
-        self.optimiser = _optimiser(list(self.weights.values()), plan)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.precision == "fp16")
-
-    def checkpoint(self, step: int, settings: dict[str, Any] | None) -> Checkpoint:
-        flat = {f"weights/{k}": p.detach() for k, p in self.weights.items()}
-        flat |= {f"average/{k}": p for k, p in self.average.items()}
-        flat |= {f"buffer/{k}": b for k, b in self.buffers.items()}
-        for key, weight in self.weights.items():
-            for name, value in self.optimiser.state[weight].items():
-                tensor = torch.as_tensor(value)
-                # the small ones may be one tensor for all weights, which safetensors refuses
-                flat[f"optimiser/{name}/{key}"] = tensor if tensor.shape == weight.shape else tensor.clone()
-        tensors = {k: v.contiguous() for k, v in flat.items()}
-        return Checkpoint(step, tensors, settings, self.scaler.state_dict())
-
-    def load(self, path: Path, settings: dict[str, Any] | None) -> int:
-        """Take over a checkpoint; return the number of steps behind it."""
-        checkpoint = read(path, settings)
-        flat = checkpoint.tensors
-        own = {f"weights/{k}": p.shape for k, p in self.weights.items()}
-        own |= {f"buffer/{k}": b.shape for k, b in self.buffers.items()}
-        for key, shape in own.items():
-            if key not in flat or flat[key].shape != shape:
-                found = list(flat[key].shape) if key in flat else "nothing"
-                raise RunError(
-                    f"{path}: {key} is {found}, expected {list(shape)}", hint="give another folder"
-                )
-        self.restore_buffers({key: flat[f"buffer/{key}"] for key in self.buffers})
-        for key, weight in self.weights.items():
-            weight.data.copy_(flat[f"weights/{key}"])
-            self.average[key].copy_(flat[f"average/{key}"])
-        for path_of, value in flat.items():
-            kind, name, key = (*path_of.split("/", 2), "")[:3]
-            if kind == "optimiser":
-                self.optimiser.state[self.weights[key]][name] = _like(self.weights[key], value)
-        if self.scaler.is_enabled() and checkpoint.scaler:
-            self.scaler.load_state_dict(checkpoint.scaler)
-        return checkpoint.step
-
-    def clip(self, norm: float) -> float:
-        """Clip the gradients; return their norm before."""
-        self.scaler.unscale_(self.optimiser)
-        return float(nn.utils.clip_grad_norm_(list(self.weights.values()), norm))
-
-    def update(self, plan: Plan, step: int) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = plan.rate(step)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        decay = min(plan.ema, (1 + step) / (10 + step))
-        torch._foreach_lerp_(  # pyright: ignore[reportPrivateUsage]
-            list(self.average.values()), [p.detach() for p in self.weights.values()], 1 - decay
-        )
-
-    def copied_buffers(self) -> dict[str, Tensor]:
-        return {key: buffer.clone() for key, buffer in self.buffers.items()}
-
-    def restore_buffers(self, buffers: dict[str, Tensor]) -> None:
-        for key, buffer in self.buffers.items():
-            buffer.copy_(buffers[key])
-
-    @contextlib.contextmanager
-    def averaged(self) -> Generator[None, None, None]:
-        """The moving average in the module's place."""
-        kept = {k: p.detach().clone() for k, p in self.weights.items()}
-        try:
-            for key, weight in self.weights.items():
-                weight.data.copy_(self.average[key])
-            self.module.eval()
-            yield
-        finally:
-            self.module.train()
-            for key, weight in self.weights.items():
-                weight.data.copy_(kept[key])
-
-
-def _optimiser(weights: list[nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
-    given = dict(lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=plan.betas)
-    if not plan.eight_bit:
-        return torch.optim.AdamW(weights, **given, fused=True)  # pyright: ignore[reportArgumentType]
-    try:
-        bitsandbytes = importlib.import_module("bitsandbytes")
-    except ImportError as error:
-        raise MissingExtra(
-            "8-bit AdamW needs bitsandbytes, which is not installed",
-            hint="pip install 'frameweave[eight-bit]'",
-        ) from error
-    return bitsandbytes.optim.AdamW8bit(weights, **given)
-
-
-def _like(weight: nn.Parameter, value: Tensor) -> Tensor | int:
-    """A stored value of the optimiser as it was: on the weight's device, in its memory format."""
-    if value.dim() == 0 and value.dtype == torch.int64:  # 8-bit AdamW counts steps in plain numbers
-        return int(value)
-    last = weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
-    last = last and value.shape == weight.shape
-    return value.to(weight.device).contiguous(
-        memory_format=torch.channels_last if last else torch.contiguous_format
-    )

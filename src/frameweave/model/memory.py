@@ -1,0 +1,79 @@
+"""Memory: the most that was used; what is tried when it does not suffice, and what is said of it."""
+
+import resource
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from frameweave.errors import OutOfMemory
+from frameweave.progress import SILENT, Progress
+
+_STATUS = Path("/proc/self/status")
+_TOLD_BY = ("DefaultCPUAllocator", "MPS backend out of memory")
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device's allocator raised this; only CUDA's has a type of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or any(name in str(error) for name in _TOLD_BY)
+
+
+@contextmanager
+def memory_for(what: str, *, hint: str) -> Generator[None, None, None]:
+    """Raise `OutOfMemory` with what was done and the hint when the block runs out of memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        first = (str(error).strip() or "no details").splitlines()[0]
+        raise OutOfMemory(f"out of memory while {what} ({first})", hint=hint) from error
+
+
+@dataclass
+class Chunks:
+    """Runs of frames that fit the memory: when they do not, half of them are tried."""
+
+    frames_at_once: int
+    progress: Progress = field(default=SILENT)
+    divisible: bool = True
+    """Whether a run may be halved; not when its frames depend on one another."""
+
+    def over(self, frames: int, compute: Callable[[slice], Tensor]) -> Tensor:
+        """The parts that `compute` gives for each run, in order, joined.
+
+        Raises the device's out-of-memory error when a single frame, or an indivisible run, does not fit.
+        """
+        parts: list[Tensor] = []
+        start = 0
+        while start < frames:
+            stop = min(frames, start + self.frames_at_once)
+            try:
+                parts.append(compute(slice(start, stop)))
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or stop - start == 1 or not self.divisible:
+                    raise
+                self.frames_at_once = (stop - start + 1) // 2
+                self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
+                continue
+            start = stop
+        return torch.cat(parts)
+
+
+def peak_bytes() -> int:
+    """Of GPU memory if there is a GPU, else of this process's memory.
+
+    On Linux the kernel's own mark (VmHWM) is read: `ru_maxrss` of a child begins at its parent's peak.
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    if _STATUS.is_file():
+        for line in _STATUS.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return 1024 * int(line.split()[1])
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
