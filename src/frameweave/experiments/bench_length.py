@@ -44,9 +44,10 @@ def length_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator
             for count in counts:
                 progress.note(f"{name}: {count} frames")
                 found[count] = _measured(root, name, count)
-            per_frame = [found[count]["seconds"] / count for count in counts]
-            figure = f"{name}: time per frame at {counts[-1]} over {counts[0]} frames"
-            yield row(figure, per_frame[-1] / per_frame[0], "about 1")
+            per_frame = {count: found[count]["seconds"] / count for count in counts}
+            for count in counts[1:]:
+                figure = f"{name}: time per frame at {count} over {counts[0]} frames"
+                yield row(figure, per_frame[count] / per_frame[counts[0]], "about 1")
             if not quick:
                 figure = f"{name}: peak memory at {_LONG} over {_SHORT} frames"
                 yield row(figure, found[_LONG]["peak"] / found[_SHORT]["peak"], "<= 1.5")
