@@ -60,13 +60,13 @@ class Reader(Protocol):
     def __iter__(self) -> Iterator[ClipRecord | Skipped]: ...
 
 
-def key_of(id: str) -> str:
+def key_of(name: str) -> str:
     """A name for files and tar members: lower case, only [a-z0-9_-]; ids that collide must be told apart.
 
     >>> key_of("MSR-VTT/all/video709.mp4")
     'msr-vtt_all_video709_mp4'
     """
-    plain = unicodedata.normalize("NFKD", id).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9_-]+", "_", plain).strip("_") or "clip"
 
 
