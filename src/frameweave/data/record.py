@@ -36,7 +36,8 @@ class ClipRecord:
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "ClipRecord":
-        return cls(**table | {"captions": tuple(table.get("captions", ()))})
+        given: dict[str, Any] = {**table, "captions": tuple(table.get("captions", ()))}
+        return cls(**given)
 
 
 @dataclass(frozen=True, kw_only=True)
