@@ -21,6 +21,13 @@ def colour_ramp(frames: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.broadcast_to(values.reshape(-1, 1, 1, 3), (frames, height, width, 3)).copy()
 
 
+def blobs(frames: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Soft blobs that slide by a pixel a frame."""
+    rough = np.random.default_rng(seed).integers(0, 255, (4, 6, 3), dtype=np.uint8)
+    still = np.asarray(Image.fromarray(rough).resize((48, 32), Image.Resampling.BICUBIC))
+    return np.stack([np.roll(still, index, axis=1) for index in range(frames)])
+
+
 def write_video(
     path: Path,
     frames: NDArray[np.uint8],

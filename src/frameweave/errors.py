@@ -16,6 +16,7 @@ that is raised is a bug and keeps its traceback.
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
 
 class FrameweaveError(Exception):
@@ -23,13 +24,22 @@ class FrameweaveError(Exception):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", reason: str = "") -> None:
+        """`reason` is a word by which errors of one kind are counted, such as truncated."""
         super().__init__(message)
-        self.hint = hint
+        self.hint, self.reason = hint, reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """All of it goes along between processes."""
+        return _again, (type(self), self.args[0], self.hint, self.reason)
 
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}; {self.hint}" if self.hint else message
+
+
+def _again(kind: type[FrameweaveError], message: str, hint: str, reason: str) -> FrameweaveError:
+    return kind(message, hint=hint, reason=reason)
 
 
 class InputError(FrameweaveError):

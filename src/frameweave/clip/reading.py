@@ -4,12 +4,13 @@ Only local files in known container formats are opened: playlists and network ad
 refused. Memory does not grow with the length of the video.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
@@ -26,7 +27,7 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg,asf,apng",
 }
-_FOLDER_FPS = Fraction(8)
+FOLDER_FPS = Fraction(8)
 
 Picture = NDArray[np.uint8]
 """Height x width x 3, sRGB, 0 to 255."""
@@ -64,14 +65,14 @@ def probe(path: Path) -> VideoInfo:
 
     Raises `InputError` when there is no video, or its frames are too large to decode.
     """
-    if _is_pictures(path):
+    if is_pictures(path):
         return _probe_folder(path)
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
-        _check_size(path, context.width, context.height)
+        check_size(path, context.width, context.height)
         notes: list[str] = []
-        if stream.metadata.get("alpha_mode") == "1" or _has_alpha(context.pix_fmt):
+        if stream.metadata.get("alpha_mode") == "1" or has_alpha(context.pix_fmt):
             notes.append("transparency is laid on white")
         depth = max((c.bits for c in context.format.components), default=8) if context.format else 8
         if depth > 8:
@@ -98,14 +99,14 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
 
     Times start at 0. Raises `InputError` when the file is broken, naming the last good frame.
     """
-    if _is_pictures(path):
-        yield from islice(_folder_frames(path), first)
+    if is_pictures(path):
+        yield from islice(folder_frames(path), first)
         return
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
-        _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        check_size(path, stream.codec_context.width, stream.codec_context.height)
         stream.thread_type = "AUTO"
-        alpha = _has_alpha(stream.codec_context.pix_fmt)
+        alpha = has_alpha(stream.codec_context.pix_fmt)
         usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
         start: Fraction | None = None
         count = 0
@@ -115,7 +116,7 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
                 now = frame.pts * unit if frame.pts is not None else (start or 0) + count * usual
                 start = now if start is None else start
                 lasts = frame.duration * unit if frame.duration else usual
-                yield TimedPicture(_upright(frame, alpha=alpha), now - start, lasts)
+                yield TimedPicture(upright(frame, alpha=alpha), now - start, lasts)
                 count += 1
         except av.FFmpegError as error:
             raise _torn(path, count, stream.frames) from error
@@ -153,22 +154,38 @@ def _torn(path: Path, good: int, declared: int) -> InputError:
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[InputContainer, None, None]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file", hint="check the path of the video")
+def opened(video: Path | IO[bytes]) -> Generator[InputContainer, None, None]:
+    """The container of a file, or of bytes that can be sought in; it has pictures.
+
+    Raises `InputError` when it has none or is no video.
+    """
+    path = name_of(video)
+    if isinstance(video, Path) and not video.exists():
+        raise InputError(f"{path}: no such file", hint="check the path of the video", reason="missing")
     options = _OPTIONS | {"max_pixels": str(MAX_PIXELS)}
     try:
-        container = av.open(str(path.absolute()), options=options, container_options=_OPTIONS)
+        source = str(video.absolute()) if isinstance(video, Path) else video
+        container = av.open(source, "r", options=options, container_options=_OPTIONS)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
             f"{path}: not a readable video ({_reason(error)})",
             hint="give an mp4, mov, webm, mkv, avi or gif file, or a folder of pictures",
+            reason="not_a_video",
         ) from error
     with container:
         if not container.streams.video:
             found = "only sound" if container.streams.audio else "no video stream"
-            raise InputError(f"{path}: found {found}, expected a video", hint="give a file with pictures")
+            raise InputError(
+                f"{path}: found {found}, expected a video",
+                hint="give a file with pictures",
+                reason="no_pictures",
+            )
         yield container
+
+
+def name_of(video: Path | IO[bytes]) -> Path:
+    """What errors call it."""
+    return video if isinstance(video, Path) else Path(str(getattr(video, "name", "the video")))
 
 
 def _reason(error: BaseException) -> str:
@@ -176,26 +193,31 @@ def _reason(error: BaseException) -> str:
     return str(text).strip().lower()
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raise `InputError` for frames that are too large to decode, or have no size."""
     if width * height > MAX_PIXELS:
         raise InputError(
             f"{path}: frames of {width} x {height}, at most {MAX_PIXELS // 10**6} million pixels are read",
             hint="scale the video down first",
+            reason="too_large",
         )
     if width < 1 or height < 1:
         raise InputError(
             f"{path}: the file gives no frame size, or one of more than {MAX_PIXELS // 10**6} million pixels",
             hint="scale the video down, or copy it again",
+            reason="too_large",
         )
 
 
-def _has_alpha(pixel_format: str | None) -> bool:
+def has_alpha(pixel_format: str | None) -> bool:
+    """Whether pictures of this format can be transparent."""
     return pixel_format is not None and any(
         word in pixel_format for word in ("rgba", "bgra", "argb", "yuva", "pal8", "ya")
     )
 
 
-def _upright(frame: VideoFrame, *, alpha: bool) -> Picture:
+def upright(frame: VideoFrame, *, alpha: bool) -> Picture:
+    """The frame turned as it is shown; with `alpha` transparency is laid on white."""
     if alpha:
         rgba = frame.to_ndarray(format="rgba")
         share = rgba[..., 3:].astype(np.float32) / 255
@@ -206,11 +228,13 @@ def _upright(frame: VideoFrame, *, alpha: bool) -> Picture:
     return np.asarray(upright, np.uint8)
 
 
-def _is_pictures(path: Path) -> bool:
+def is_pictures(path: Path) -> bool:
+    """Whether this is a picture or a folder, and not a video file."""
     return path.is_dir() or path.suffix.lower() in PICTURES
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures of a folder in order, or the one picture. Raises `InputError` when there is none."""
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
@@ -224,24 +248,24 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _probe_folder(folder: Path) -> VideoInfo:
-    found = _pictures(folder)
-    with _picture(found[0]) as image:
+    found = pictures_of(folder)
+    with opened_picture(found[0]) as image:
         width, height = image.size
-    _check_size(found[0], width, height)
+    check_size(found[0], width, height)
     return VideoInfo(
         path=folder,
         width=width,
         height=height,
-        fps=_FOLDER_FPS,
+        fps=FOLDER_FPS,
         frames=len(found),
         rotation=0,
         has_audio=False,
-        notes=(f"pictures are read at {_FOLDER_FPS} frames per second",),
+        notes=(f"pictures are read at {FOLDER_FPS} frames per second",),
     )
 
 
 @contextmanager
-def _picture(path: Path) -> Generator[Image.Image, None, None]:
+def opened_picture(path: Path) -> Generator[Image.Image, None, None]:
     try:
         with Image.open(path) as image:
             yield image
@@ -251,11 +275,14 @@ def _picture(path: Path) -> Generator[Image.Image, None, None]:
         ) from error
 
 
-def _folder_frames(folder: Path) -> Iterator[TimedPicture]:
+def folder_frames(folder: Path, wanted: Sequence[int] | None = None) -> Iterator[TimedPicture]:
+    """The pictures of a folder as frames: all, or those of the numbers wanted, in that order."""
     size: tuple[int, int] | None = None
-    for index, path in enumerate(_pictures(folder)):
-        with _picture(path) as image:
-            _check_size(path, *image.size)
+    found = pictures_of(folder)
+    for index in range(len(found)) if wanted is None else wanted:
+        path = found[index]
+        with opened_picture(path) as image:
+            check_size(path, *image.size)
             size = size or image.size
             if image.size != size:
                 raise InputError(
@@ -264,4 +291,4 @@ def _folder_frames(folder: Path) -> Iterator[TimedPicture]:
                 )
             rgba = image.convert("RGBA")
             pixels = np.asarray(Image.alpha_composite(Image.new("RGBA", size, "white"), rgba).convert("RGB"))
-        yield TimedPicture(pixels, index / _FOLDER_FPS, 1 / _FOLDER_FPS)
+        yield TimedPicture(pixels, index / FOLDER_FPS, 1 / FOLDER_FPS)

@@ -1,0 +1,108 @@
+"""Depth of a clip's groups: the clip's own files or an estimator's, always on one scale for the clip."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from frameweave.data.grouping import GroupSettings, shown_part
+from frameweave.errors import DataError
+
+Maps = NDArray[np.float32]
+"""Frames x height x width of inverse depth, at any scale; near is greater."""
+Estimate = Callable[[list[bytes]], Maps]
+"""Inverse depth of encoded pictures, at the estimator's own scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDepth:
+    """The groups' maps as PNG files, and how to get back: depth = low + value / levels * (high - low)."""
+
+    maps: tuple[tuple[bytes, ...], ...]
+    low: float
+    high: float
+    by: str
+    """The estimator's name, or "own"."""
+
+
+def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
+    """One scale and shift for all groups of a clip: a scale per frame would flicker."""
+    low = min(float(maps.min()) for maps in groups)
+    high = max(float(maps.max()) for maps in groups)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise DataError("the depth is not finite", hint="estimate it anew, or give --depth none")
+    levels = 2**bits - 1
+    scale = levels / (high - low) if high > low else 0.0
+    kind = np.uint16 if bits == 16 else np.uint8
+    return StoredDepth(
+        maps=tuple(
+            tuple(_png(((one - low) * scale).round().astype(kind)) for one in maps) for maps in groups
+        ),
+        low=low,
+        high=high,
+        by=by,
+    )
+
+
+def _png(values: NDArray[np.uint16] | NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings) -> Maps:
+    """The clip's own maps for these frames, fitted as its pictures are.
+
+    `path` is an npy file (frames x height x width, opened without unpickling) or a folder of
+    grey PNG files, one for each frame, in the order of their names. Raises `DataError` when it is
+    neither, or has no map for one of the frames.
+    """
+    found = _from_folder(Path(path), numbers) if Path(path).is_dir() else _from_array(Path(path), numbers)
+    return np.stack([_fitted(one, settings) for one in found])
+
+
+def _from_array(file: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
+    try:
+        maps = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: not an array of depth ({error})", hint="save it with numpy.save") from error
+    if maps.ndim != 3 or maps.dtype.kind not in "fiu":
+        raise DataError(
+            f"{file}: {maps.dtype} of shape {list(maps.shape)}, expected numbers by frame, row and column",
+            hint="save one map for each frame",
+        )
+    _check_count(file, len(maps), numbers)
+    return [np.asarray(maps[number], np.float32) for number in numbers]
+
+
+def _from_folder(folder: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
+    files = sorted(folder.glob("*.png"))
+    _check_count(folder, len(files), numbers)
+    found: list[NDArray[np.float32]] = []
+    for number in numbers:
+        try:
+            with Image.open(files[number]) as image:
+                values = np.asarray(image)
+        except (OSError, Image.DecompressionBombError) as error:
+            raise DataError(f"{files[number]}: not a picture ({error})", hint="write it anew") from error
+        if values.ndim != 2:
+            raise DataError(f"{files[number]}: a colour picture, expected grey", hint="give one channel")
+        found.append(values.astype(np.float32))
+    return found
+
+
+def _check_count(path: Path, count: int, numbers: Sequence[int]) -> None:
+    if max(numbers) >= count:
+        raise DataError(
+            f"{path}: {count} maps, frame {max(numbers)} has none", hint="give a map for every frame"
+        )
+
+
+def _fitted(depth: NDArray[np.float32], settings: GroupSettings) -> NDArray[np.float32]:
+    """As `grouping.fitted` does with pictures, in floating point."""
+    size, box = (settings.size, settings.size), shown_part(depth.shape[1], depth.shape[0], settings)
+    return np.asarray(Image.fromarray(depth).resize(size, Image.Resampling.BILINEAR, box=box), np.float32)

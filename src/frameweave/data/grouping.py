@@ -1,0 +1,115 @@
+"""Which frames of a clip become groups of adjacent frames: a function of seed and clip id alone."""
+
+import hashlib
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from frameweave.clip import Picture
+
+_ROUGH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSettings:
+    """How groups are chosen and how their pictures are stored."""
+
+    frames: int = 3
+    """Frames of a group."""
+    stride: int = 1
+    """Every how many frames of the clip; 1 means adjacent ones."""
+    per_clip: int = 8
+    """Groups of a clip, at most; they share no frame, so a short clip gives fewer."""
+    size: int = 512
+    """Side of the square pictures in pixels."""
+    resize: Literal["crop", "squash"] = "crop"
+    """The centre at the short side's scale, or everything squashed."""
+    picture: Literal["jpg", "png", "webp"] = "jpg"
+    """Format of the pictures."""
+    quality: int = 95
+    """Of jpg and webp, 1 to 100."""
+    cut: float = 0.12
+    """Mean difference of two neighbours, in [0, 1], from which a cut is taken to lie between them."""
+    still: float = 0.0
+    """Groups all of whose neighbours differ by no more than this are passed over: frozen pictures."""
+    tries: int = 4
+    """Places that are tried for each group before it is given up."""
+    seed: int = 0
+    """Of the choice of groups."""
+
+    @property
+    def span(self) -> int:
+        """Frames from the first of a group to its last."""
+        return (self.frames - 1) * self.stride + 1
+
+
+def candidates(clip: str, count: int, settings: GroupSettings) -> list[list[int]]:
+    """For each group of a clip of `count` frames, the first frames to try, in order.
+
+    The clip falls into equal parts, one for each group, so that groups spread over it. Empty when
+    the clip is shorter than a group.
+
+    >>> [len(tries) for tries in candidates("video7", 30, GroupSettings(per_clip=3, tries=2))]
+    [2, 2, 2]
+    >>> candidates("video7", 2, GroupSettings())
+    []
+    """
+    span = settings.span
+    groups = min(settings.per_clip, count // span)
+    if groups < 1:
+        return []
+    digest = hashlib.sha256(f"{settings.seed} {clip}".encode()).digest()
+    rng = np.random.default_rng(list(digest))
+    edges = [part * count // groups for part in range(groups + 1)]
+    # a group ends in its own part, so that two groups never share a frame
+    parts = [range(a, b - span + 1) for a, b in pairwise(edges)]
+    return [[int(part[k]) for k in rng.permutation(len(part))[: settings.tries]] for part in parts]
+
+
+def members(first: int, settings: GroupSettings) -> list[int]:
+    """The frames of the group that begins at `first`."""
+    return [first + k * settings.stride for k in range(settings.frames)]
+
+
+Rough = NDArray[np.float32]
+"""A picture of 32 x 32 x 3 in [0, 1], for comparing."""
+
+
+def fault(rough: list[Rough], settings: GroupSettings) -> str:
+    """Why neighbours that look like this are no group: "cut", "still", or nothing."""
+    steps = [float(np.abs(a - b).mean()) for a, b in pairwise(rough)]
+    if any(step > settings.cut for step in steps):
+        return "cut"
+    return "still" if steps and all(step <= settings.still for step in steps) else ""
+
+
+def roughly(picture: Picture) -> Rough:
+    """The whole picture, squashed."""
+    small = Image.fromarray(picture).resize((_ROUGH, _ROUGH), Image.Resampling.BOX, reducing_gap=2.0)
+    return np.asarray(small, np.float32) / np.float32(255)
+
+
+def fitted(picture: Picture, settings: GroupSettings) -> Image.Image:
+    """The square picture: its centre at the short side's scale, or all of it."""
+    return Image.fromarray(picture).resize(
+        (settings.size, settings.size),
+        Image.Resampling.BICUBIC,
+        box=shown_part(picture.shape[1], picture.shape[0], settings),
+        reducing_gap=3.0,
+    )
+
+
+def shown_part(width: int, height: int, settings: GroupSettings) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is kept of a picture.
+
+    >>> shown_part(320, 240, GroupSettings())
+    (40.0, 0.0, 280.0, 240.0)
+    """
+    if settings.resize == "squash":
+        return 0, 0, width, height
+    left, top = max(0.0, (width - height) / 2), max(0.0, (height - width) / 2)
+    return left, top, width - left, height - top

@@ -1,0 +1,138 @@
+"""Groups out of shards by number: members are found by their offsets, so any order costs the same.
+
+A group's number does not depend on workers or processes, so a run that stopped goes on with the
+very next group.
+"""
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from frameweave.clip.group import FrameGroup
+from frameweave.data.dataset import read_index
+from frameweave.data.record import CAPTION_LIMIT
+from frameweave.errors import DataError
+
+_PICTURES = ("jpg", "png", "webp")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Where a group lies."""
+
+    shard: str
+    key: str
+    members: dict[str, tuple[int, int]]
+    """Offset and size by what follows the key, such as f0.jpg."""
+
+
+@dataclass(eq=False)
+class ShardGroups:
+    """All groups of a prepared data set, or those of one split, in the order of the shards.
+
+    Raises `DataError` when there is no finished data set, when a tar has not the size that it was
+    sealed with, and when a member is damaged.
+    """
+
+    folder: Path
+    split: str = ""
+    _files: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int], repr=False)
+
+    @cached_property
+    def _entries(self) -> list[_Entry]:
+        rows = [
+            row
+            for row in read_index(self.folder)["shards"]
+            if not self.split or row["shard"].rsplit("-", 1)[0] == self.split
+        ]
+        if not rows:
+            raise DataError(f"{self.folder}: no shard of the split {self.split!r}", hint="see its index.json")
+        return [entry for row in rows for entry in self._of_shard(row)]
+
+    @cached_property
+    def _sums(self) -> dict[str, str]:
+        return {row["shard"]: row["files"]["tar"]["sha256"] for row in read_index(self.folder)["shards"]}
+
+    def _of_shard(self, row: dict[str, Any]) -> list[_Entry]:
+        name = row["shard"]
+        tar = self.folder / f"{name}.tar"
+        size = tar.stat().st_size if tar.is_file() else -1
+        if size != row["files"]["tar"]["bytes"]:
+            raise DataError(
+                f"{tar}: {'missing' if size < 0 else f'{size} bytes'}, sealed with "
+                f"{row['files']['tar']['bytes']}",
+                hint="copy it again, or run frameweave data prepare",
+            )
+        seal = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for member, offset, length in seal["members"]:
+            key, _, rest = member.partition(".")
+            found.setdefault(key, {})[rest] = (offset, length)
+        return [_Entry(name, key, members) for key, members in found.items()]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def key(self, index: int) -> str:
+        entry = self._entries[index]
+        return f"{self._sums[entry.shard]} {entry.key}"
+
+    def about(self, index: int) -> dict[str, Any]:
+        """What is known of a group: clip, frames, times, split, scale of its depth."""
+        return json.loads(self._bytes(self._entries[index], "json"))
+
+    def group(self, index: int) -> FrameGroup:
+        entry = self._entries[index]
+        names = sorted(name for name in entry.members if name[0] == "f" and name.endswith(_PICTURES))
+        maps = sorted(name for name in entry.members if name[0] == "d")
+        texts = self._bytes(entry, "txt").decode("utf-8", "replace").splitlines()
+        try:
+            frames = torch.stack([_picture(self._bytes(entry, name)) for name in names])
+            depth = [_depth(self._bytes(entry, name)) for name in maps]
+        except (OSError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
+            raise DataError(
+                f"{self.folder / entry.shard}.tar: group {entry.key} is damaged ({error})",
+                hint="run frameweave data check",
+            ) from error
+        captions = tuple(text[:CAPTION_LIMIT] for text in texts if text.strip())
+        return FrameGroup(frames, captions, torch.stack(depth) if depth else None)
+
+    def _bytes(self, entry: _Entry, name: str) -> bytes:
+        if name not in entry.members:
+            raise DataError(
+                f"{self.folder / entry.shard}.tar: group {entry.key} has no {name}", hint="prepare it again"
+            )
+        offset, size = entry.members[name]
+        return os.pread(self._file(entry.shard), size, offset)
+
+    def _file(self, shard: str) -> int:
+        """An open tar; every process opens its own."""
+        place = (os.getpid(), shard)
+        if place not in self._files:
+            self._files[place] = os.open(self.folder / f"{shard}.tar", os.O_RDONLY)
+        return self._files[place]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "split": self.split, "_files": {}}
+
+
+def _picture(content: bytes) -> Tensor:
+    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+
+
+def _depth(content: bytes) -> Tensor:
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        values = np.asarray(image)
+    levels = 65535 if values.dtype != np.uint8 else 255
+    return torch.from_numpy(values.astype(np.float32) / levels)[None]

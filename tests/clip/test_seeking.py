@@ -1,0 +1,125 @@
+"""Single frames are those that reading from the start gives."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from frameweave.clip import read_frames
+from frameweave.clip.seeking import Timeline, frames_at, timeline
+from frameweave.errors import InputError
+from videos import colour_ramp, write_video
+
+
+def moving(frames: int, size: tuple[int, int] = (48, 32)) -> np.ndarray:
+    """Noise that slides, so that every frame differs and nothing can be guessed."""
+    width, height = size
+    still = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return np.stack([np.roll(still, 3 * index, axis=1) for index in range(frames)])
+
+
+def with_groups(path: Path, frames: np.ndarray, *, gop: int, codec: str = "libx264", **options: str) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10, options={"g": str(gop), **options})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def kinds(folder: Path) -> dict[str, Path]:
+    frames = moving(30)
+    uneven = [Fraction(k * k + 3 * k, 40) for k in range(30)]
+    found = {
+        "short groups": with_groups(folder / "a.mp4", frames, gop=5, bf="2"),
+        "open groups": with_groups(folder / "b.mkv", frames, gop=6, bf="3", **{"x264-params": "open-gop=1"}),
+        "one group": with_groups(folder / "c.mp4", frames, gop=250),
+        "no times": with_groups(folder / "d.avi", frames, gop=5, codec="mpeg4"),
+        "uneven": write_video(folder / "e.mp4", frames, times=uneven),
+        "turned": write_video(folder / "f.mp4", frames, rotation=90),
+        "transport": with_groups(folder / "g.ts", frames, gop=5),
+    }
+    Image.fromarray(frames[0]).save(
+        folder / "h.gif", save_all=True, append_images=[Image.fromarray(f) for f in frames[1:]], duration=100
+    )
+    (folder / "pictures").mkdir()
+    for index, pixels in enumerate(frames):
+        Image.fromarray(pixels).save(folder / "pictures" / f"{index:03}.png")
+    return found | {"gif": folder / "h.gif", "pictures": folder / "pictures"}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return kinds(tmp_path_factory.mktemp("kinds"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "short groups",
+        "open groups",
+        "one group",
+        "no times",
+        "uneven",
+        "turned",
+        "transport",
+        "gif",
+        "pictures",
+    ],
+)
+def test_frames_and_times_are_those_of_reading_on(kind: str, videos: dict[str, Path]) -> None:
+    video = videos[kind]
+    expected = list(read_frames(video))
+    line = timeline(video)
+    assert len(line) == len(expected) == 30
+    if kind != "no times":
+        assert [float(t) for t in line.times] == pytest.approx([float(p.time) for p in expected], abs=2e-3)
+    for wanted in ([0], [29], [7, 8, 9], [3, 17, 18, 26], [28, 12, 12]):
+        found = dict(frames_at(video, line, wanted, threads=1))
+        assert list(found) == sorted(set(wanted))
+        for index, pixels in found.items():
+            assert np.array_equal(pixels, expected[index].pixels), (kind, index)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(wanted=st.lists(st.integers(0, 29), min_size=1, max_size=6))
+def test_any_choice_of_frames(wanted: list[int], videos: dict[str, Path]) -> None:
+    video = videos["open groups"]
+    whole = [picture.pixels for picture in read_frames(video)]
+    for index, pixels in frames_at(video, timeline(video), wanted, threads=1):
+        assert np.array_equal(pixels, whole[index])
+
+
+def test_a_file_object_is_as_good_as_a_file(videos: dict[str, Path]) -> None:
+    video = videos["short groups"]
+    with video.open("rb") as file:
+        line = timeline(file)
+    with video.open("rb") as file:
+        found = dict(frames_at(file, line, [11, 12], threads=1))
+    whole = [picture.pixels for picture in read_frames(video)]
+    assert all(np.array_equal(found[index], whole[index]) for index in (11, 12))
+
+
+def test_what_is_missing_is_said(videos: dict[str, Path], tmp_path: Path) -> None:
+    torn = tmp_path / "torn.mkv"
+    data = videos["open groups"].read_bytes()
+    torn.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="frame 29 of 30 cannot be decoded"):
+        list(frames_at(torn, timeline(videos["open groups"]), [2, 29], threads=1))
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(InputError, match="not a readable video"):
+        timeline(tmp_path / "text.mp4")
+    write_video(tmp_path / "sound.mp4", colour_ramp(0, (32, 32)), sound=1)
+    with pytest.raises(InputError, match="only sound"):
+        timeline(tmp_path / "sound.mp4")
+
+
+def test_where_decoding_starts() -> None:
+    line = Timeline(tuple(Fraction(k) for k in range(10)), (0, 4, 8))
+    assert [line.start_before(frame) for frame in (0, 3, 4, 7, 8, 9)] == [0, 0, 4, 4, 8, 8]
