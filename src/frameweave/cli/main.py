@@ -88,6 +88,10 @@ def _meta(
         from frameweave.training.options import TrainOptions  # noqa: PLC0415
 
         tokens = tuple(expanded(tokens, TrainOptions))
+    elif tokens[:1] == ("edit",):
+        from frameweave.cli.times import with_range  # noqa: PLC0415
+
+        tokens = tuple(with_range(tokens))
     app(tokens, exit_on_error=False, print_error=False)
 
 
