@@ -71,9 +71,9 @@ class EditOptions(ModelOptions, SamplingOptions):
     frames: int | None = None
     """Take only so many frames from the start."""
     start: float | None = None
-    """Edit from this second on, such as 1.5s or 1:02 (also --from); what lies before stays as it is."""
+    """Edit from this second on, such as 1.5s or 1:02; --from means the same. The rest stays as it is."""
     end: float | None = None
-    """Edit up to this second (also --to); what lies behind stays as it is."""
+    """Edit up to this second; --to means the same. What lies behind stays as it is."""
     mask: Path | None = None
     """A picture or a video, white where to edit; the rest comes back as it is."""
     fps: float | None = None
