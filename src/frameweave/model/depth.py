@@ -1,4 +1,4 @@
-"""Depth maps for a clip, from a monocular depth estimator (DPT and relatives)."""
+"""Depth maps for a clip, from a monocular depth estimator (DPT, Depth Anything and relatives)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForDepthEstimation
+from transformers.image_processing_base import ImageProcessingMixin
 
 from frameweave.errors import ModelFolderError
 from frameweave.model.loading import MINIATURE, check_weights, miniature_folder, torch_device
@@ -17,13 +18,41 @@ _OWN = "depth_estimator"
 _USUAL = "Intel/dpt-hybrid-midas"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How an estimator wants its pictures, as its `preprocessor_config.json` says."""
+
+    height: int = 384
+    width: int = 384
+    keep_aspect_ratio: bool = False
+    """Scale both sides by the factor that is nearer to 1."""
+    multiple: int = 1
+    """Of what both sides must be."""
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns that pictures of this size are scaled to.
+
+        >>> Preprocessing(height=518, width=518, keep_aspect_ratio=True, multiple=14).size(480, 640)
+        (518, 686)
+        """
+        rows, columns = self.height / height, self.width / width
+        if self.keep_aspect_ratio:
+            rows = columns = min(rows, columns, key=lambda scale: abs(1 - scale))
+        sides = (rows * height, columns * width)
+        first, second = (max(1, round(side / self.multiple)) * self.multiple for side in sides)
+        return first, second
+
+
 @dataclass(frozen=True, eq=False)
 class DepthEstimator:
     """Predicts relative inverse depth; made by `load`."""
 
     network: nn.Module
-    pixels: int
-    """Side of the square pictures that the network was trained on."""
+    preprocessing: Preprocessing = Preprocessing()
+    metric: bool = False
+    """Whether the network gives distances, which are inverted here."""
     frames_at_once: int = 16
 
     def estimate(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 1 H W"]:
@@ -37,12 +66,15 @@ class DepthEstimator:
     def raw(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 1 H W"]:
         """Inverse depth at the network's own scale, for clips that come in parts; see `per_clip`."""
         device = next(self.network.parameters()).device
+        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
+        size = self.preprocessing.size(*frames.shape[2:])
         maps: list[Tensor] = []
         for batch in frames.split(self.frames_at_once):
-            x = F.interpolate(
-                batch, (self.pixels, self.pixels), mode="bicubic", antialias=True, align_corners=False
-            )
-            depth = self.network((x.clamp(0, 1) * 2 - 1).to(device)).predicted_depth[:, None].float().cpu()
+            x = F.interpolate(batch, size, mode="bicubic", antialias=True, align_corners=False)
+            x = (x.clamp(0, 1) - mean) / std
+            depth = self.network(x.to(device)).predicted_depth[:, None].float().cpu()
+            if self.metric:
+                depth = 1 / depth.clamp(min=1e-3)
             maps.append(F.interpolate(depth, frames.shape[2:], mode="bilinear", align_corners=False))
         return torch.cat(maps)
 
@@ -75,7 +107,25 @@ def load(model: str, name: str | None = None, *, device: str = "auto") -> DepthE
             f"{source}: not a depth estimator ({str(error).strip().splitlines()[0]})",
             hint=f"give a transformers depth model such as {_USUAL}",
         ) from error
-    pixels = int(getattr(network.config, "image_size", None) or 384)
     return DepthEstimator(
-        network.requires_grad_(False).eval().to(torch_device(device), torch.float32), pixels
+        network.requires_grad_(False).eval().to(torch_device(device), torch.float32),
+        _preprocessing(source, int(getattr(network.config, "image_size", None) or 384)),
+        getattr(network.config, "depth_estimation_type", "relative") == "metric",
+    )
+
+
+def _preprocessing(source: str, pixels: int) -> Preprocessing:
+    """Of the model's preprocessor_config.json; without one, squares of `pixels` in [-1, 1]."""
+    try:
+        table, _ = ImageProcessingMixin.get_image_processor_dict(source)
+    except OSError:
+        return Preprocessing(height=pixels, width=pixels)
+    size: dict[str, int] = table.get("size") or {}
+    return Preprocessing(
+        height=int(size.get("height", pixels)),
+        width=int(size.get("width", pixels)),
+        keep_aspect_ratio=bool(table.get("keep_aspect_ratio", False)),
+        multiple=int(table.get("ensure_multiple_of", 1)),
+        mean=tuple(table.get("image_mean", Preprocessing.mean)),
+        std=tuple(table.get("image_std", Preprocessing.std)),
     )
