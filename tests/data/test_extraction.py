@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_frozen_clips_and_short_ones_give_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("picture", ["jpg", "webp"])
-def test_encoding_is_near_and_the_same_every_time(tmp_path: Path, picture: str) -> None:
+def test_encoding_is_near_and_the_same_every_time(tmp_path: Path, picture: Literal["jpg", "webp"]) -> None:
     video = write_video(tmp_path / "a.mp4", colour_ramp(12, (40, 40)))
     settings = GroupSettings(size=40, picture=picture, still=-1.0, cut=1.0)
     found, again = (extract(str(video), "a", settings) for _ in range(2))

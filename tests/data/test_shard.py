@@ -1,65 +1,36 @@
 """Shards: a function of plan line and settings; sealed last; read back by offsets, and by WebDataset."""
 
 import gc
+import importlib
 import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import webdataset
 from PIL import Image
 
-from frameweave.data.dataset import INDEX, SKIPPED, read_index, shard_faults, summary_of, write_index
+from frameweave.data.dataset import INDEX, SKIPPED, read_index, shard_faults, summary_of
 from frameweave.data.extraction import extract
 from frameweave.data.plan import PLAN, Plan, ShardPlan, planned, write_plan
 from frameweave.data.reading import ShardGroups
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.shard import ShardSettings, build_shard, seal_of
+from frameweave.data.shard import build_shard, seal_of
 from frameweave.errors import DataError
-from videos import blobs, write_video
-
-SETTINGS = ShardSettings(size=32, per_clip=2, frames=2, picture="png", depth_model="brightness")
-
-
-def brightness(pictures: list[bytes]) -> np.ndarray:
-    """A depth estimator for the tests."""
-    return np.stack([np.asarray(Image.open(io.BytesIO(p)).convert("L"), np.float32) for p in pictures])
+from prepared import SETTINGS, Listed, brightness, prepared, some_clips
 
 
 @pytest.fixture
 def clips(tmp_path: Path) -> list[ClipRecord]:
-    found = [
-        ClipRecord(
-            id=f"Clip {k}",
-            path=str(write_video(tmp_path / f"clip{k}.mp4", blobs(12, k))),
-            captions=(f"number {k}", "a second caption"),
-            split="train" if k < 3 else "test",
-            category="music",
-        )
-        for k in range(5)
-    ]
+    """Three for training, two for tests, the last of which is missing."""
+    found = some_clips(tmp_path / "videos", 5)
     return [*found[:4], replace(found[4], path=str(tmp_path / "absent.mp4"))]
 
 
-class Listed(list):
-    """A reader over a list."""
-
-
-def made(folder: Path, clips: list[ClipRecord], settings: ShardSettings = SETTINGS) -> Path:
-    """A whole data set in this process."""
-    folder.mkdir(exist_ok=True)
-    write_plan(folder, "here", Listed(clips), settings.as_dict(), 2)
-    plan = Plan.open(folder)
-    for shard in plan.shards():
-        build_shard(folder, shard, settings, extract, brightness)
-    assert write_index(folder, plan) is not None
-    return folder
-
-
 def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    a, b = (made(tmp_path / name, clips) for name in ("a", "b"))
+    a, b = (prepared(tmp_path / name, clips) for name in ("a", "b"))
     names = sorted(path.name for path in a.iterdir())
     assert names == sorted(path.name for path in b.iterdir())
     assert [name for name in names if name.endswith(".tar")] == [
@@ -72,7 +43,7 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, clips: list[ClipReco
 
 
 def test_groups_come_back_with_depth_and_captions(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     train, whole = ShardGroups(folder, "train"), ShardGroups(folder)
     assert (len(train), len(whole)) == (6, 8)
     assert len({whole.key(index) for index in range(8)}) == 8
@@ -94,7 +65,7 @@ def test_groups_come_back_with_depth_and_captions(tmp_path: Path, clips: list[Cl
 def test_a_reader_goes_to_another_process(tmp_path: Path, clips: list[ClipRecord]) -> None:
     import pickle
 
-    groups = ShardGroups(made(tmp_path / "a", clips))
+    groups = ShardGroups(prepared(tmp_path / "a", clips))
     groups.group(0)
     again = pickle.loads(pickle.dumps(groups))
     assert again._files == {} and again.group(3).captions == groups.group(3).captions
@@ -102,8 +73,9 @@ def test_a_reader_goes_to_another_process(tmp_path: Path, clips: list[ClipRecord
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves files open
 def test_webdataset_reads_them_too(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     shards = [str(folder / f"train-00000{k}.tar") for k in (0, 1)]
+    webdataset: Any = importlib.import_module("webdataset")
     samples = list(webdataset.WebDataset(shards, shardshuffle=False))
     gc.collect()
     assert [sample["__key__"] for sample in samples] == [f"clip_{k}_{g}" for k in range(3) for g in (0, 1)]
@@ -121,7 +93,7 @@ def test_webdataset_reads_them_too(tmp_path: Path, clips: list[ClipRecord]) -> N
 
 
 def test_clips_that_fail_are_listed_and_stop_nothing(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     index = read_index(folder)
     assert index["skipped"] == {"missing": 1}
     lines = (folder / SKIPPED).read_text().splitlines()
@@ -137,11 +109,11 @@ def test_without_depth_of_its_own_a_clip_fails_when_only_that_counts(
 ) -> None:
     np.save(tmp_path / "own.npy", np.random.default_rng(0).uniform(0, 1, (12, 32, 48)).astype(np.float32))
     owning = [replace(clips[0], depth=str(tmp_path / "own.npy")), *clips[1:4]]
-    index = read_index(made(tmp_path / "a", owning, replace(SETTINGS, depth="own")))
+    index = read_index(prepared(tmp_path / "a", owning, replace(SETTINGS, depth="own")))
     assert index["skipped"] == {"no_depth": 3}
     groups = ShardGroups(tmp_path / "a")
     assert len(groups) == 2 and groups.about(0)["depth"]["by"] == "own"
-    none = ShardGroups(made(tmp_path / "b", clips, replace(SETTINGS, depth="none")))
+    none = ShardGroups(prepared(tmp_path / "b", clips, replace(SETTINGS, depth="none")))
     assert none.group(0).depth is None and "depth" not in none.about(0)
 
 
@@ -149,7 +121,7 @@ def test_without_depth_of_its_own_a_clip_fails_when_only_that_counts(
 def test_a_shard_is_finished_only_when_all_of_it_is_whole(
     suffix: str, tmp_path: Path, clips: list[ClipRecord]
 ) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     plan = Plan.open(folder)
     shard = next(s for s in plan.shards() if s.name == "train-000000")
     row = next(r for r in read_index(folder)["shards"] if r["shard"] == shard.name)
@@ -170,7 +142,7 @@ def test_a_shard_is_finished_only_when_all_of_it_is_whole(
 
 
 def test_other_settings_and_other_plans_are_not_finished(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     shard = next(iter(Plan.open(folder).shards()))
     assert seal_of(folder, shard, replace(SETTINGS, seed=1).hash) is None
     renamed = tuple(replace(clip, captions=("another",)) for clip in shard.clips)
@@ -178,7 +150,7 @@ def test_other_settings_and_other_plans_are_not_finished(tmp_path: Path, clips: 
 
 
 def test_a_torn_tar_is_told_before_it_is_read(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     tar = folder / "train-000000.tar"
     tar.write_bytes(tar.read_bytes()[:-512])
     with pytest.raises(DataError, match="sealed with"):
@@ -193,20 +165,20 @@ def test_a_torn_tar_is_told_before_it_is_read(tmp_path: Path, clips: list[ClipRe
 
 
 def test_damaged_pictures_are_told(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    folder = made(tmp_path / "a", clips)
+    folder = prepared(tmp_path / "a", clips)
     seal = json.loads((folder / "train-000000.json").read_text())
     name, offset, size = next(m for m in seal["members"] if m[0].endswith(".f0.png"))
     tar = folder / "train-000000.tar"
     data = bytearray(tar.read_bytes())
     data[offset : offset + size] = bytes(size)
     tar.write_bytes(data)
-    with pytest.raises(DataError, match=rf"group {name.split('.')[0]} is damaged"):
+    with pytest.raises(DataError, match=rf"group {name.split('.')[0]}: damaged"):
         ShardGroups(folder, "train").group(0)
 
 
 def test_ids_with_one_key_are_told_apart(tmp_path: Path, clips: list[ClipRecord]) -> None:
     both = [replace(clips[0], id="a b"), replace(clips[1], id="a/b")]
-    groups = ShardGroups(made(tmp_path / "a", both))
+    groups = ShardGroups(prepared(tmp_path / "a", both))
     assert [groups.about(k)["clip"] for k in range(4)] == ["a b", "a b", "a/b", "a/b"]
 
 

@@ -4,7 +4,6 @@ A group's number does not depend on workers or processes, so a run that stopped 
 very next group.
 """
 
-import io
 import json
 import os
 from dataclasses import dataclass, field
@@ -12,17 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-
 from frameweave.clip.group import FrameGroup
 from frameweave.data.dataset import read_index
-from frameweave.data.record import CAPTION_LIMIT
+from frameweave.data.decoding import group_of, wanted
 from frameweave.errors import DataError
-
-_PICTURES = ("jpg", "png", "webp")
 
 
 @dataclass(frozen=True)
@@ -92,19 +84,8 @@ class ShardGroups:
 
     def group(self, index: int) -> FrameGroup:
         entry = self._entries[index]
-        names = sorted(name for name in entry.members if name[0] == "f" and name.endswith(_PICTURES))
-        maps = sorted(name for name in entry.members if name[0] == "d")
-        texts = self._bytes(entry, "txt").decode("utf-8", "replace").splitlines()
-        try:
-            frames = torch.stack([_picture(self._bytes(entry, name)) for name in names])
-            depth = [_depth(self._bytes(entry, name)) for name in maps]
-        except (OSError, ValueError, RuntimeError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{self.folder / entry.shard}.tar: group {entry.key} is damaged ({error})",
-                hint="run frameweave data check",
-            ) from error
-        captions = tuple(text[:CAPTION_LIMIT] for text in texts if text.strip())
-        return FrameGroup(frames, captions, torch.stack(depth) if depth else None)
+        members = {name: self._bytes(entry, name) for name in wanted(entry.members)}
+        return group_of(members, where=f"{self.folder / entry.shard}.tar: group {entry.key}")
 
     def _bytes(self, entry: _Entry, name: str) -> bytes:
         if name not in entry.members:
@@ -123,16 +104,3 @@ class ShardGroups:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "split": self.split, "_files": {}}
-
-
-def _picture(content: bytes) -> Tensor:
-    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
-
-
-def _depth(content: bytes) -> Tensor:
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        values = np.asarray(image)
-    levels = 65535 if values.dtype != np.uint8 else 255
-    return torch.from_numpy(values.astype(np.float32) / levels)[None]

@@ -1,0 +1,95 @@
+"""Whether a data set is what its index says, and whether its splits can be trusted."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from frameweave.atomic import sha256
+from frameweave.data.dataset import read_index, shard_faults
+from frameweave.data.plan import PLAN, Plan
+from frameweave.data.reading import ShardGroups
+from frameweave.data.tars import read_members
+from frameweave.errors import DataError
+from frameweave.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found: faults make the data set unfit, remarks do not."""
+
+    faults: list[str] = field(default_factory=list[str])
+    remarks: list[str] = field(default_factory=list[str])
+
+
+def check(folder: Path, *, progress: Progress = SILENT) -> Checked:
+    """Verify sums, members and plan, decode every group, and compare the splits.
+
+    Raises `DataError` when there is no finished data set.
+    """
+    found = Checked()
+    index = read_index(folder)
+    if not (folder / PLAN).is_file() or sha256(folder / PLAN) != index["plan"]:
+        found.faults.append(f"{PLAN} is missing or has changed since the index was written")
+    for row in progress.track(index["shards"], "checking shards"):
+        faults = shard_faults(folder, row) or list(_shard(folder, row))
+        found.faults.extend(faults)
+    if not found.faults:
+        found.faults.extend(_groups(folder, progress))
+        found.faults.extend(_shared_origins(folder))
+        found.remarks.extend(_copies(folder, index))
+    return found
+
+
+def _shard(folder: Path, row: dict[str, Any]) -> Iterator[str]:
+    """Faults of the members: the seal must tell of each where it lies."""
+    name = row["shard"]
+    seal = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    try:
+        members = [[m.name, m.offset, m.size] for m in read_members(folder / f"{name}.tar")]
+    except DataError as error:
+        yield str(error)
+        return
+    if members != seal["members"]:
+        yield f"{name}.tar: its members are not those that its seal names"
+
+
+def _groups(folder: Path, progress: Progress) -> Iterator[str]:
+    groups, sizes = ShardGroups(folder), set[tuple[int, ...]]()
+    for number in progress.track(range(len(groups)), "decoding groups"):
+        try:
+            group = groups.group(number)
+        except DataError as error:
+            yield str(error)
+            continue
+        sizes.add(tuple(group.frames.shape))
+        if not group.captions:
+            yield f"group {number} ({groups.about(number)['clip']}): no caption"
+    if len(sizes) > 1:
+        yield f"groups of {len(sizes)} different shapes: {sorted(sizes)}"
+
+
+def _shared_origins(folder: Path) -> Iterator[str]:
+    """Clips cut from one video that lie in several splits: training would see what is tested."""
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for shard in Plan.open(folder).shards():
+        for clip in shard.clips:
+            if clip.origin:
+                splits[clip.origin].add(clip.split or "all")
+    shared = sorted(origin for origin, names in splits.items() if len(names) > 1)
+    if shared:
+        yield f"{len(shared)} origins lie in several splits, such as {', '.join(shared[:3])}"
+
+
+def _copies(folder: Path, index: dict[str, Any]) -> Iterator[str]:
+    clips: defaultdict[str, list[str]] = defaultdict(list)
+    for row in index["shards"]:
+        for line in (folder / f"{row['shard']}.jsonl").read_text(encoding="utf-8").splitlines():
+            made = json.loads(line)
+            if digest := made.get("source", {}).get("sha256"):
+                clips[digest].append(made["clip"])
+    copies = sorted(names for names in clips.values() if len(set(names)) > 1)
+    if copies:
+        yield f"{len(copies)} videos are there more than once, such as {', '.join(copies[0][:3])}"

@@ -1,0 +1,62 @@
+"""A group out of the members of its sample: pictures, depth and captions; nothing is ever unpickled."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from frameweave.clip.group import FrameGroup
+from frameweave.data.record import CAPTION_LIMIT
+from frameweave.errors import DataError
+
+_PICTURES = ("jpg", "png", "webp")
+
+
+def wanted(names: Mapping[str, object]) -> list[str]:
+    """The members that a group is made of, among all of a sample's."""
+    return [name for name in names if name == "txt" or _is(name, "f") or _is(name, "d")]
+
+
+def group_of(members: Mapping[str, bytes], *, where: str) -> FrameGroup:
+    """The group of the members f0.jpg, f1.jpg .., d0.png .. and txt; others are left alone.
+
+    Depth is in [0, 1], where 1 is the nearest point of the whole clip. Raises `DataError`, which
+    names `where`, when something is missing or damaged.
+    """
+    frames, maps = (sorted(name for name in members if _is(name, kind)) for kind in ("f", "d"))
+    if not frames or "txt" not in members or (maps and len(maps) != len(frames)):
+        raise DataError(
+            f"{where}: found {', '.join(sorted(members)) or 'nothing'}, expected f0.jpg, txt and so on",
+            hint="prepare it again",
+        )
+    try:
+        pictures = [_picture(members[name]) for name in frames]
+        depth = [_depth(members[name]) for name in maps]
+        shown = torch.stack(pictures)
+        near = torch.stack(depth) if depth else None
+    except (OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{where}: damaged ({error})", hint="run frameweave data check") from error
+    texts = members["txt"].decode("utf-8", "replace").splitlines()
+    return FrameGroup(shown, tuple(text[:CAPTION_LIMIT] for text in texts if text.strip()), near)
+
+
+def _is(name: str, kind: str) -> bool:
+    """Whether a member is picture (f) or depth (d) number so and so."""
+    stem, _, suffix = name.partition(".")
+    return stem[:1] == kind and stem[1:].isdigit() and suffix in _PICTURES
+
+
+def _picture(content: bytes) -> Tensor:
+    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
+        pixels = np.array(image.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
+def _depth(content: bytes) -> Tensor:
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        values = np.asarray(image)
+    levels = 255 if values.dtype == np.uint8 else 65535
+    return torch.from_numpy(values.astype(np.float32) / levels)[None]
