@@ -3,6 +3,7 @@
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -52,7 +53,8 @@ def test_a_shuffled_stream_has_all_groups_once_and_repeats_with_the_seed(tmp_pat
 def test_workers_divide_the_shards(tmp_path: Path) -> None:
     folder = a_dataset(tmp_path, clips=6)
     urls = [str(tar) for tar in sorted(folder.glob("train-*.tar"))]
-    loader = torch.utils.data.DataLoader(streamed(urls), batch_size=None, num_workers=2)
+    stream: Any = streamed(urls)
+    loader = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=2)
     assert len(list(loader)) == len(ShardGroups(folder, "train"))
 
 

@@ -42,6 +42,12 @@ _TRAIN = {
     "all": ("Train several stages in order.", "train all --stages tokens --stages lora"),
 }
 train = App(name="train", help="Train an adaptor; goes on where an earlier call stopped.")
+_DATA = {
+    "prepare": ("Prepare videos with captions as training shards.", "data prepare my-videos --out shards"),
+    "check": ("Verify a prepared data set.", "data check shards"),
+    "show": ("Draw a contact sheet of a prepared data set.", "data show shards"),
+}
+data = App(name="data", help="From videos with captions to training shards.")
 _PLAN = {"train": ("Tell memory and time of a training run.", "plan train --from paper --stages lora")}
 plan = App(name="plan", help="Tell what a run will take, before it is started.")
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
@@ -51,6 +57,7 @@ for _parent, _module, _commands in (
     (train, "frameweave.cli.train", _TRAIN),
     (plan, "frameweave.cli.plan", _PLAN),
     (miniature, "frameweave.cli.miniature", _MINIATURE),
+    (data, "frameweave.cli.data", _DATA),
 ):
     for _name, (_help, _example) in _commands.items():
         _parent.command(
@@ -61,6 +68,7 @@ for _parent, _module, _commands in (
         )
 app.command(train)
 app.command(plan)
+app.command(data)
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 

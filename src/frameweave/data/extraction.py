@@ -83,7 +83,7 @@ def extract(path: str, clip: str, settings: GroupSettings) -> Extracted:
 def _digest(path: str) -> str:
     with opened(path) as video:
         if not isinstance(video, Path):
-            return hashlib.file_digest(video, "sha256").hexdigest()
+            return hashlib.sha256(video.read()).hexdigest()
         return sha256(video) if video.is_file() else ""
 
 

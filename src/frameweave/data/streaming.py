@@ -5,23 +5,22 @@ through a buffer; where a stream stopped is not known. For training use `reading
 """
 
 import importlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import fsspec
-from torch.utils.data import IterableDataset
 
 from frameweave.clip.group import FrameGroup
 from frameweave.data.decoding import group_of, wanted
 from frameweave.errors import DataError, MissingExtra
 
 
-def streamed(urls: list[str], *, shuffle: int = 0, seed: int = 0) -> IterableDataset[FrameGroup]:
+def streamed(urls: list[str], *, shuffle: int = 0, seed: int = 0) -> Iterable[FrameGroup]:
     """The groups of tars at these URLs or paths, divided between processes and loader workers.
 
-    With `shuffle` the shards are shuffled by the seed, and groups through a buffer of that size.
-    Raises `MissingExtra` without the package webdataset, `DataError` for a
+    With `shuffle` the shards are shuffled by the seed, and groups through a buffer of that size. The
+    result is a torch `IterableDataset`. Raises `MissingExtra` without webdataset, `DataError` for a
     tar that cannot be reached or a sample that is no group.
     """
     wds = _webdataset()

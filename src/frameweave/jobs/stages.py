@@ -11,6 +11,8 @@ from accelerate import PartialState
 from diffusers import ControlNetModel
 
 from frameweave.clip.group import FrameGroup, GroupSource
+from frameweave.data.dataset import is_dataset, read_index
+from frameweave.data.reading import ShardGroups
 from frameweave.errors import InputError
 from frameweave.miniature.groups import WorldGroups
 from frameweave.model import depth as depth_model
@@ -200,14 +202,39 @@ def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
             WorldGroups(options.groups, frames, stride, seed),
             WorldGroups(options.held_out, frames, stride, seed, "held-out"),
         )
-    every = FolderGroups(Path(options.data), frames, stride, seed)
-    count = min(options.held_out, max(1, len(every) // 10))
+    folder = Path(options.data)
+    if is_dataset(folder):
+        return _from_shards(folder, options)
+    every = FolderGroups(folder, frames, stride, seed)
+    cut = _cut(every, options)
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """The split train, and validate or test; without such splits the last clips are held out."""
+    index = read_index(folder)
+    if (found := index["settings"]["frames"]) != options.frames:
+        raise InputError(
+            f"{folder}: groups of {found} frames, expected {options.frames}", hint=f"give --frames {found}"
+        )
+    splits = {row["shard"].rsplit("-", 1)[0] for row in index["shards"]}
+    held_out = [name for name in ("validate", "test") if name in splits]
+    if "train" in splits and held_out:
+        others = ShardGroups(folder, held_out[0])
+        return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
+    every = ShardGroups(folder)
+    cut = _cut(every, options)
+    cut -= every.about(cut)["group"]  # to the first group of its clip, so that no clip is on both sides
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _cut(every: GroupSource, options: TrainOptions) -> int:
+    """Where the held-out groups begin: a tenth of all at most."""
     if len(every) < 2:
         raise InputError(
-            f"{options.data}: {len(every)} video, expected at least 2", hint="one video is held out"
+            f"{options.data}: {len(every)} groups, expected at least 2", hint="some are held out"
         )
-    cut = len(every) - count
-    return Part(every, 0, cut), Part(every, cut, len(every))
+    return len(every) - min(options.held_out, max(1, len(every) // 10))
 
 
 @dataclass(frozen=True)

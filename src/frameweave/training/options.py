@@ -23,7 +23,8 @@ class TrainOptions:
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     data: str = "world"
-    """The Miniature's procedural "world", or a folder of videos, each with captions in a .txt beside it."""
+    """The Miniature's procedural "world", shards that `frameweave data prepare` wrote, or a folder of
+    videos, each with captions in a .txt beside it."""
     groups: int = 4096
     """How many groups of frames to draw from the world."""
     held_out: int = 32

@@ -1,0 +1,73 @@
+"""frameweave data: from videos with captions to training shards."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from frameweave.cli import console
+from frameweave.errors import CheckFailed
+from frameweave.jobs.data_options import PrepareOptions, ShowOptions
+
+
+def prepare(
+    source: str, /, *, options: Annotated[PrepareOptions, Parameter(name="*")] = PrepareOptions()
+) -> None:
+    """Prepare videos with captions as shards of adjacent-frame groups.
+
+    The same command goes on where an earlier run stopped.
+
+    Examples: `frameweave data prepare my-videos --out shards`;
+    `frameweave data prepare msrvtt --split train --depth-model Intel/dpt-hybrid-midas --out shards`.
+
+    Parameters
+    ----------
+    source
+        MSR-VTT's folder, a folder of videos, a csv, tsv, jsonl or parquet table, or tars.
+    """
+    from frameweave.jobs.prepare import planned_figures  # noqa: PLC0415 - --help needs none of it
+    from frameweave.jobs.prepare import prepare as job  # noqa: PLC0415
+
+    if options.dry_run:
+        console.result(**planned_figures(source, options))
+        return
+    done = job(source, options, progress=console.progress())
+    figures = {} if done.summary is None else asdict(done.summary)
+    console.result(folder=str(done.folder), shards_made=done.shards_made, **figures, seconds=done.seconds)
+
+
+def check(folder: Path, /) -> None:
+    """Verify a data set: sums, members, pictures, splits.
+
+    Example: `frameweave data check shards`.
+
+    Parameters
+    ----------
+    folder
+        What `frameweave data prepare` wrote.
+    """
+    from frameweave.data.checking import check as job  # noqa: PLC0415
+
+    found = job(folder, progress=console.progress())
+    console.result(faults=found.faults, remarks=found.remarks)
+    if found.faults:
+        raise CheckFailed(
+            f"{folder}: {len(found.faults)} faults, the first: {found.faults[0]}",
+            hint="run frameweave data prepare on it again, which makes damaged shards anew",
+        )
+
+
+def show(folder: Path, /, *, options: Annotated[ShowOptions, Parameter(name="*")] = ShowOptions()) -> None:
+    """Draw a contact sheet of a data set, as PNG and HTML.
+
+    Example: `frameweave data show shards --groups 20 --out runs/sheet`.
+
+    Parameters
+    ----------
+    folder
+        What `frameweave data prepare` wrote.
+    """
+    from frameweave.jobs.show import show as job  # noqa: PLC0415
+
+    console.result(**job(folder, options))

@@ -1,0 +1,60 @@
+"""Settings of `frameweave data`: one frozen dataclass each, from which flags are made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from frameweave.data.shard import ShardSettings
+from frameweave.engine.options import EngineOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """Which clips of a source are taken."""
+
+    layout: str = "auto"
+    """How the source is laid out: auto, msrvtt, folder, table or shards."""
+    split: str = ""
+    """Only the clips of this split: train, validate or test."""
+    limit: int | None = None
+    """Only so many clips, from the start."""
+    subset: int | None = None
+    """Only so many clips, drawn evenly from all categories."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions(ShardSettings, SourceOptions, EngineOptions):
+    """Settings of `frameweave data prepare`."""
+
+    timeout: float | None = 120.0
+    """Seconds after which decoding a clip is given up."""
+    memory_gb: float | None = 4.0
+    """Memory that decoding a clip may take."""
+    device: str = "auto"
+    """Where depth is estimated: auto, cpu, cuda or mps."""
+    clips_per_shard: int = 100
+    """Clips of a shard, at most; shards of a split differ by one clip."""
+    mode: Literal["resume", "retry-failed", "extend", "overwrite"] = "resume"
+    """Go on; try clips again that failed; add the source's new clips; or start anew."""
+    max_failure_rate: float = 0.05
+    """Share of clips that may give nothing before the run stops."""
+    trust_sizes: bool = False
+    """Take finished shards by their sizes, without taking their sums anew."""
+    dry_run: bool = False
+    """Only say what would be done."""
+    out: Path = Path("shards")
+    """The folder to write to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions:
+    """Settings of `frameweave data show`."""
+
+    groups: int = 12
+    """Groups on the sheet, spread over the data set."""
+    split: str = ""
+    """Only groups of this split."""
+    seed: int = 0
+    """Of the choice of groups."""
+    out: Path = Path("runs/sheet")
+    """The folder to write to."""

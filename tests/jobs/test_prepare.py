@@ -1,0 +1,198 @@
+"""The whole job from videos to shards: modes, failures, kills; the same bytes whatever happened."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from frameweave.data.checking import check
+from frameweave.data.dataset import INDEX, SKIPPED, read_index
+from frameweave.data.reading import ShardGroups
+from frameweave.errors import DataError, RunError
+from frameweave.jobs.data_options import PrepareOptions
+from frameweave.jobs.prepare import planned_figures, prepare
+from videos import blobs, write_video
+
+
+def write_clips(folder: Path, numbers: range) -> Path:
+    """Videos with captions and depth of their own."""
+    folder.mkdir(exist_ok=True)
+    for k in numbers:
+        write_video(folder / f"clip{k:02}.mp4", blobs(12, k), faststart=True)
+        (folder / f"clip{k:02}.txt").write_text(f"number {k}\nblobs that slide\n")
+        depth = np.random.default_rng(k).uniform(0, 1, (12, 32, 48))
+        np.save(folder / f"clip{k:02}.depth.npy", depth.astype(np.float32))
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_clips(tmp_path / "videos", range(10))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> PrepareOptions:
+    return PrepareOptions(
+        out=tmp_path / "shards", size=32, per_clip=2, frames=2, clips_per_shard=3, workers=1, timeout=30
+    )
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_a_folder_becomes_a_data_set(source: Path, options: PrepareOptions) -> None:
+    done = prepare(str(source), options)
+    assert done.summary is not None and done.shards_made == 4
+    assert (done.summary.clips, done.summary.groups, done.summary.skipped) == (10, 20, {})
+    assert check(options.out).faults == []
+    groups = ShardGroups(options.out)
+    assert groups.group(0).captions == ("number 0", "blobs that slide")
+    assert groups.about(0)["depth"]["by"] == "own"
+
+
+def test_a_second_run_makes_nothing_and_changes_nothing(source: Path, options: PrepareOptions) -> None:
+    prepare(str(source), options)
+    before = bytes_of(options.out)
+    assert prepare(str(source), options).shards_made == 0
+    assert bytes_of(options.out) == before
+
+
+def test_damaged_and_missing_shards_are_made_anew(source: Path, options: PrepareOptions) -> None:
+    prepare(str(source), options)
+    before = bytes_of(options.out)
+    (options.out / "all-000001.tar").write_bytes(b"torn")
+    (options.out / "all-000002.json").unlink()
+    assert prepare(str(source), options).shards_made == 2
+    assert bytes_of(options.out) == before
+
+
+def test_workers_and_array_tasks_give_the_same_bytes(
+    source: Path, options: PrepareOptions, tmp_path: Path
+) -> None:
+    prepare(str(source), options)
+    expected = bytes_of(options.out)
+    two = replace(options, workers=2, out=tmp_path / "two")
+    prepare(str(source), two)
+    assert bytes_of(two.out) == expected
+    tasks = [replace(options, shard_index=k, num_shards=3, out=tmp_path / "array") for k in (2, 0, 1)]
+    done = [prepare(str(source), task) for task in tasks]
+    assert [one.summary is None for one in done] == [True, True, False]
+    assert bytes_of(tmp_path / "array") == expected
+
+
+def test_what_fails_is_listed_can_be_tried_again_and_the_rest_stays(
+    source: Path, options: PrepareOptions
+) -> None:
+    video = source / "clip04.mp4"
+    whole = video.read_bytes()
+    video.write_bytes(whole[: len(whole) // 2])
+    lenient = replace(options, max_failure_rate=0.2)
+    done = prepare(str(source), lenient)
+    assert done.summary is not None and done.summary.skipped == {"truncated": 1}
+    assert json.loads((options.out / SKIPPED).read_text())["id"] == "clip04"
+    before = bytes_of(options.out)
+    video.write_bytes(whole)
+    done = prepare(str(source), replace(lenient, mode="retry-failed"))
+    assert done.summary is not None and done.shards_made == 1
+    assert (done.summary.clips, done.summary.groups, done.summary.skipped) == (10, 20, {})
+    after = bytes_of(options.out)
+    assert all(after[name] == before[name] for name in before if name.startswith("all-"))
+    assert prepare(str(source), replace(lenient, mode="retry-failed")).shards_made == 0
+
+
+def test_new_clips_are_added_as_new_shards(source: Path, options: PrepareOptions) -> None:
+    prepare(str(source), options)
+    before = bytes_of(options.out)
+    write_clips(source, range(10, 12))
+    assert prepare(str(source), options).shards_made == 0
+    done = prepare(str(source), replace(options, mode="extend"))
+    assert done.summary is not None and (done.shards_made, done.summary.clips) == (1, 12)
+    after = bytes_of(options.out)
+    assert all(after[name] == before[name] for name in before if name.startswith("all-"))
+
+
+def test_too_many_failures_stop_the_run(source: Path, options: PrepareOptions) -> None:
+    for k in range(4):
+        (source / f"clip{k:02}.mp4").write_bytes(b"")
+    with pytest.raises(RunError, match="4 of 10 clips gave no group, more than --max-failure-rate 0.05"):
+        prepare(str(source), options)
+    assert not (options.out / INDEX).exists()
+    done = prepare(str(source), replace(options, max_failure_rate=0.5))
+    assert done.summary is not None and done.summary.skipped == {"not_a_video": 4}
+
+
+def test_other_settings_need_another_folder(source: Path, options: PrepareOptions) -> None:
+    prepare(str(source), options)
+    with pytest.raises(RunError, match=r"prepared with seed = 0 \(now 1\)"):
+        prepare(str(source), replace(options, seed=1))
+    done = prepare(str(source), replace(options, seed=1, mode="overwrite"))
+    assert done.shards_made == 4 and read_index(options.out)["settings"]["seed"] == 1
+
+
+def test_folders_of_other_things_are_left_alone(source: Path, options: PrepareOptions) -> None:
+    options.out.mkdir()
+    (options.out / "thesis.txt").write_text("mine")
+    for mode in ("resume", "overwrite"):
+        with pytest.raises(RunError, match="not empty, and no data set"):
+            prepare(str(source), replace(options, mode=mode))
+    assert (options.out / "thesis.txt").read_text() == "mine"
+
+
+def test_a_dry_run_writes_nothing(source: Path, options: PrepareOptions) -> None:
+    (source / "clip03.txt").unlink()
+    found = planned_figures(str(source), options)
+    assert (found["clips"], found["shards"], found["skipped"]) == ({"all": 9}, {"all": 3}, {"no_caption": 1})
+    assert found["groups_at_most"] == 18 and not options.out.exists()
+
+
+def test_a_source_without_clips_is_refused(options: PrepareOptions, tmp_path: Path) -> None:
+    write_video(tmp_path / "videos.mp4", blobs(3))
+    (tmp_path / "few").mkdir()
+    write_video(tmp_path / "few" / "a.mp4", blobs(3))
+    with pytest.raises(DataError, match=r"no clip to use \(1 no_caption\)"):
+        prepare(str(tmp_path / "few"), options)
+
+
+_JOB = """
+import sys
+from pathlib import Path
+from frameweave.jobs.data_options import PrepareOptions
+from frameweave.jobs.prepare import prepare
+prepare(sys.argv[1], PrepareOptions(out=Path(sys.argv[2]), size=32, per_clip=2, frames=2,
+                                    clips_per_shard=1, workers=2, timeout=30))
+"""
+
+
+def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
+    source: Path, options: PrepareOptions, tmp_path: Path
+) -> None:
+    """Kill -9 at twenty random moments."""
+    write_clips(source, range(10, 16))
+    whole = replace(options, clips_per_shard=1, out=tmp_path / "whole")
+    prepare(str(source), whole)
+    rng, killed = random.Random(0), 0
+    command = [sys.executable, "-c", _JOB, str(source), str(tmp_path / "killed")]
+    start = time.monotonic()
+    subprocess.run([*command[:-1], str(tmp_path / "timed")], check=True)
+    lasts = time.monotonic() - start
+    for _ in range(20):
+        job = subprocess.Popen(command, start_new_session=True)
+        try:
+            job.wait(rng.uniform(0.2, 0.9) * lasts)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)
+            killed += 1
+        job.wait()
+    subprocess.run(command, check=True)
+    assert killed > 0
+    found = {name: data for name, data in bytes_of(tmp_path / "killed").items() if name[0] != "."}
+    assert found == bytes_of(whole.out)
