@@ -41,7 +41,7 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def options(tmp_path: Path) -> PrepareOptions:
     return PrepareOptions(
-        out=tmp_path / "shards", size=32, per_clip=2, frames=2, clips_per_shard=3, workers=1, timeout=30
+        out=tmp_path / "shards", size=32, per_clip=2, frames=2, clips_per_shard=3, workers=0, timeout=30
     )
 
 

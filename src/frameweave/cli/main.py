@@ -20,6 +20,7 @@ app = App(
 # Name: what it does, an example. Given here, so that no command is imported for --help.
 _COMMANDS = {
     "edit": ("Edit a video by a prompt.", "edit clip.mp4 'a blue car in the snow' --out runs/blue"),
+    "edit-many": ("Edit many videos by a table.", "edit-many edits.csv --editor tokenflow --out runs/edits"),
     "generate": ("Make a clip from a prompt alone.", "generate 'a red fish in the sky' --frames 8"),
     "demo": ("Edit a bundled clip in several ways and write a report.", "demo --out runs/demo"),
     "editors": ("List the editors and their settings.", "editors"),
@@ -51,7 +52,7 @@ data = App(name="data", help="From videos with captions to training shards.")
 _PLAN = {"train": ("Tell memory and time of a training run.", "plan train --from paper --stages lora")}
 plan = App(name="plan", help="Tell what a run will take, before it is started.")
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
-_FUNCTIONS = {"all": "every"}  # where the command's name would hide a built-in
+_FUNCTIONS = {"all": "every", "edit-many": "edit_many"}  # where the command's name would hide a built-in
 for _parent, _module, _commands in (
     (app, "frameweave.cli.{0}", _COMMANDS),
     (train, "frameweave.cli.train", _TRAIN),
@@ -61,7 +62,7 @@ for _parent, _module, _commands in (
 ):
     for _name, (_help, _example) in _commands.items():
         _parent.command(
-            f"{_module.format(_name)}:{_FUNCTIONS.get(_name, _name)}",
+            f"{_module.format(_name.replace('-', '_'))}:{_FUNCTIONS.get(_name, _name)}",
             name=_name,
             help=_help,
             help_epilogue=f"Example: frameweave {_example}",

@@ -18,7 +18,7 @@ from frameweave.jobs.keeper import StepKeeper
 from frameweave.jobs.options import EditOptions, GenerateOptions
 from frameweave.jobs.setup import adapted, editor_of, estimator_of, inversions_of, load_model
 from frameweave.model import depth as depth_model
-from frameweave.model.backbone import Backbone, Latents
+from frameweave.model.backbone import Backbone, Latents, StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -34,12 +34,18 @@ class Edited:
 
 
 def edit(
-    video: Path, prompts: Sequence[str], options: EditOptions, *, progress: Progress = SILENT
+    video: Path,
+    prompts: Sequence[str],
+    options: EditOptions,
+    *,
+    model: StableDiffusion | None = None,
+    progress: Progress = SILENT,
 ) -> list[Edited]:
     """Edit `video` by each prompt in turn into the run folder `options.out`.
 
     The results have the source's size, frame times and sound. Memory does not grow with the
-    video's pixels: frames are read, encoded, decoded and written in batches. Raises the errors of
+    video's pixels: frames are read, encoded, decoded and written in batches. `model` is the one that
+    the options name, when it is loaded already. Raises the errors of
     `frameweave.errors` for wrong input before anything heavy is loaded.
     """
     editor = editor_of(options)
@@ -62,7 +68,7 @@ def edit(
         resume=options.resume,
     )
     with timer.part("load"):
-        model = load_model(options)
+        model = model or load_model(options)
         fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
         if fit.padded != fit.scaled:
             width, height = fit.padded

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from frameweave.engine.options import EngineOptions
+
 Dtype = Literal["fp32", "fp16", "bf16", "fp64"]
 
 
@@ -94,6 +96,16 @@ class EditOptions(ModelOptions, SamplingOptions):
     """Replace an earlier run in that folder."""
     resume: bool = False
     """Go on with an interrupted run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditManyOptions(EditOptions, EngineOptions):
+    """Settings of `frameweave edit-many`."""
+
+    workers: int | None = 1
+    """Edits at once; each worker holds a model. 0 works in this process."""
+    out: Path = Path("runs/edits")
+    """The folder of the edits' own folders."""
 
 
 @dataclass(frozen=True, kw_only=True)

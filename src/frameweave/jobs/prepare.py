@@ -42,9 +42,8 @@ def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT
     start = time.monotonic()
     settings = settings_of(options)
     plan = _planned(source, options, settings, progress)
-    wanted = [shard.name for shard in plan.shards()]
-    if options.num_shards is not None or options.shard_index is not None:
-        wanted = part(wanted, options.shard_index, options.num_shards)
+    names = (shard.name for shard in plan.shards())
+    wanted = list(part(names, options.shard_index, options.num_shards))
     missing = _missing(plan, wanted, options, progress)
     _make(plan, missing, settings, options, progress)
     summary = write_index(options.out, plan)
@@ -187,15 +186,16 @@ def _make(
         for shard in plan.shards()
         if shard.name in names
     )
+    engine = engine_of(replace(options, timeout=None, memory_gb=None))  # the limits are a clip's
     clips = failed = 0
     broken: list[str] = []
     start = time.monotonic()
-    outcomes = engine_of(replace(options, timeout=None)).run(build, items)
+    outcomes = engine.run(build, items)
     try:
         for outcome in progress.track(outcomes, "preparing shards", total=len(missing)):
-            if outcome.value is None:
-                broken.append(f"{missing[outcome.position]}: {outcome.failure}")
-                if "No space left" in str(outcome.failure):
+            if outcome.failure is not None:
+                broken.append(f"{missing[outcome.position]}: {outcome.failure.message}")
+                if "No space left" in outcome.failure.message:
                     break
                 continue
             clips += outcome.value["clips"]

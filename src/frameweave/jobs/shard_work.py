@@ -14,7 +14,7 @@ from frameweave.data.grouping import GroupSettings
 from frameweave.data.plan import ShardPlan
 from frameweave.data.record import ClipRecord
 from frameweave.data.shard import Extract, ShardSettings, build_shard
-from frameweave.engine.guard import Guarded, Lost
+from frameweave.engine import Guarded, Stopped
 from frameweave.errors import DataError, ModelFolderError
 
 
@@ -56,16 +56,14 @@ def item_of(
 @cache
 def _guarded(timeout: float | None, memory_gb: float | None) -> Extract:
     """`extract` in a process of its own, so that a crash or a hang costs one clip."""
-    memory = None if memory_gb is None else int(memory_gb * 2**30)
+    memory = None if memory_gb is None else int(memory_gb * 1e9)
     child = Guarded(extract, timeout=timeout, memory=memory)
 
     def guarded(path: str, clip: str, settings: GroupSettings) -> Extracted:
         try:
             return child.call(path, clip, settings)
-        except Lost as error:
-            raise DataError(
-                f"{path}: decoding it {error}", hint="look at the file", reason=error.kind
-            ) from error
+        except Stopped as error:
+            raise DataError(f"{path}: {error}", hint="look at the file", reason=error.kind) from error
 
     return guarded
 

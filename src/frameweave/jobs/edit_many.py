@@ -1,0 +1,160 @@
+"""Edit many videos: each line of a table is an edit with a run folder of its own."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from frameweave.engine import engine_of, part
+from frameweave.errors import DataError, InputError
+from frameweave.jobs.edit import edit
+from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions
+from frameweave.jobs.setup import load_model
+from frameweave.model.backbone import StableDiffusion
+from frameweave.progress import SILENT, Progress
+from frameweave.run import RUN_FILE, read_run
+from frameweave.settings import from_table, to_table
+
+COLUMNS: dict[str, type] = {
+    "name": str,
+    "source_prompt": str,
+    "negative": str,
+    "editor": str,
+    "adaptor": str,
+    "seed": int,
+    "frames": int,
+    "start": float,
+    "end": float,
+    "mask": str,
+}
+"""What a line may give besides video and prompt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyEdited:
+    """What came of a table."""
+
+    done: int
+    """Edits of this run."""
+    earlier: int
+    """Edits that an earlier run had finished."""
+    failed: dict[str, str]
+    """Names of the edits that failed, and why."""
+
+
+def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SILENT) -> ManyEdited:
+    """Edit by every line of a csv or jsonl table, into folders of `options.out`.
+
+    A line has `video` and `prompt`, and may have the columns of `COLUMNS`; paths are relative to the
+    table. What is finished is not done again; an edit that fails stops none of the others. Raises
+    `DataError` for a table that cannot be read, naming the line.
+    """
+    lines = list(part(_lines(table), options.shard_index, options.num_shards))
+    items = [_item(line, table.parent, options) for line in lines]
+    names = Counter(item["name"] for item in items)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise DataError(
+            f"{table}: the name {twice[0]!r} is there twice", hint="give each edit a name of its own"
+        )
+    waiting = [item for item in items if not _finished(item)]
+    if len(waiting) < len(items):
+        progress.note(f"{len(items) - len(waiting)} of {len(items)} edits are finished already")
+    failed: dict[str, str] = {}
+    outcomes = engine_of(options).run(edit_one, waiting, what="editing videos", progress=progress)
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            name = waiting[outcome.position]["name"]
+            failed[name] = outcome.failure.message
+            progress.note(f"{name}: {outcome.failure.message}")
+    return ManyEdited(done=len(waiting) - len(failed), earlier=len(items) - len(waiting), failed=failed)
+
+
+def edit_one(item: dict[str, Any]) -> dict[str, Any]:
+    """One edit, in a worker; the model stays for the next one."""
+    options = from_table(EditOptions, item["settings"], where=item["name"])
+    model = _model(
+        json.dumps({field.name: item["settings"].get(field.name) for field in fields(ModelOptions)})
+    )
+    done = edit(Path(item["video"]), [item["prompt"]], options, model=model)[0]
+    return {"video": str(done.video), "seconds": done.seconds}
+
+
+@cache
+def _model(settings: str) -> StableDiffusion:
+    table = {name: value for name, value in json.loads(settings).items() if value is not None}
+    return load_model(from_table(ModelOptions, table, where="the model's settings"))
+
+
+def _lines(table: Path) -> Iterator[dict[str, Any]]:
+    """The lines of the table, checked."""
+    if not table.is_file():
+        raise DataError(f"{table}: no such file", hint="give a csv or jsonl table")
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{table}: not a text file ({error})", hint="save it as UTF-8") from error
+    rows = _json(table, text) if table.suffix == ".jsonl" else enumerate(csv.DictReader(text.splitlines()), 2)
+    for number, row in rows:
+        yield _checked(
+            {key: value for key, value in row.items() if value not in (None, "")}, f"{table}, line {number}"
+        )
+
+
+def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{table}, line {number}: {error}", hint="write a JSON object a line") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{table}, line {number}: no object", hint="write a JSON object a line")
+        yield number, row
+
+
+def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
+    known = ["video", "prompt", *COLUMNS]
+    for key in row:
+        if key not in known:
+            raise DataError(str(InputError.unknown(f"column in {where}:", str(key), known)))
+    for key in ("video", "prompt"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise DataError(f"{where}: no {key}", hint="every edit needs a video and a prompt")
+    try:
+        return {key: COLUMNS.get(key, str)(value) for key, value in row.items()}
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: {error}", hint="correct the value") from error
+
+
+def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[str, Any]:
+    """What a worker must know: the edit's own settings over those for all."""
+    video = folder / line["video"]
+    own = {key: value for key, value in line.items() if key not in ("video", "prompt", "name")}
+    if "mask" in own:
+        own["mask"] = folder / own["mask"]
+    name = line.get("name") or _name(video, line["prompt"])
+    if not name.strip(".") or "/" in name:
+        raise DataError(f"name {name!r}, expected a folder's name", hint="leave out slashes")
+    shared = {field.name: getattr(options, field.name) for field in fields(EditOptions)}
+    settings = replace(EditOptions(**shared), **own, out=options.out / name, resume=True)
+    return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": to_table(settings)}
+
+
+def _name(video: Path, prompt: str) -> str:
+    words = "".join(character if character.isalnum() else "-" for character in prompt.lower())
+    return f"{video.stem}--{'-'.join(filter(None, words.split('-')))[:80]}"
+
+
+def _finished(item: dict[str, Any]) -> bool:
+    """Whether the edit's folder holds its whole result; other settings are found out by the edit itself."""
+    folder = Path(item["settings"]["out"])
+    if not (folder / RUN_FILE).is_file():
+        return False
+    tables = read_run(folder)
+    same = tables.get("settings") == item["settings"]
+    return same and all(
+        (folder / name).is_file() for name in tables.get("result", {}).get("videos", ["missing"])
+    )
