@@ -104,3 +104,15 @@ def test_streaming_reads_what_was_streamed(tmp_path: Path) -> None:
         for index, pixels in enumerate(colour_ramp(5, (32, 32))):
             writer.write(pixels, Fraction(index, 8), Fraction(1, 8))
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 5
+
+
+def test_the_same_frames_are_the_same_bytes(tmp_path: Path) -> None:
+    """Pictures of few colours, on which the encoder's threads differ when they weigh the future."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 255, (24, 8, 8, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
+    frames = torch.from_numpy(blocks).permute(0, 3, 1, 2).float() / 255
+    files: set[bytes] = set()
+    for _ in range(25):
+        Clip.of(frames, fps=8).write(tmp_path / "a.mp4")
+        files.add((tmp_path / "a.mp4").read_bytes())
+    assert len(files) == 1

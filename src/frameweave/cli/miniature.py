@@ -145,3 +145,33 @@ def _number(text: str) -> float:
         raise InputError(
             f"strength {text!r}, expected a number", hint="write e.g. runs/train/adaptor@0.5"
         ) from error
+
+
+def msrvtt(
+    *, out: Path = Path("runs/msrvtt"), clips: int = 40, frames: int = 24, seed: int = 0, depth: bool = True
+) -> None:
+    """Write the procedural world as a small MSR-VTT of real mp4 files, with its annotations.
+
+    Example: `frameweave miniature msrvtt --clips 40 --out runs/msrvtt`.
+
+    Parameters
+    ----------
+    out
+        The folder to write to.
+    clips
+        How many clips.
+    frames
+        Frames of each clip.
+    seed
+        Of everything that is drawn.
+    depth
+        Whether the exact depth is written beside each clip.
+    """
+    from frameweave.miniature.msrvtt_shaped import write_msrvtt_shaped  # noqa: PLC0415
+
+    if clips < 1 or frames < 2:
+        raise InputError(f"{clips} clips of {frames} frames", hint="give at least 1 clip of 2 frames")
+    folder = write_msrvtt_shaped(
+        out, clips, seed=seed, frames=frames, depth=depth, progress=console.progress()
+    )
+    console.result(folder=str(folder))

@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import av
 import numpy as np
@@ -154,7 +154,7 @@ def _torn(path: Path, good: int, declared: int) -> InputError:
 
 
 @contextmanager
-def opened(video: Path | IO[bytes]) -> Generator[InputContainer, None, None]:
+def opened(video: Path | BufferedIOBase) -> Generator[InputContainer, None, None]:
     """The container of a file, or of bytes that can be sought in; it has pictures.
 
     Raises `InputError` when it has none or is no video.
@@ -183,7 +183,7 @@ def opened(video: Path | IO[bytes]) -> Generator[InputContainer, None, None]:
         yield container
 
 
-def name_of(video: Path | IO[bytes]) -> Path:
+def name_of(video: Path | BufferedIOBase) -> Path:
     """What errors call it."""
     return video if isinstance(video, Path) else Path(str(getattr(video, "name", "the video")))
 

@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import av
 from av.container import InputContainer
@@ -29,7 +29,7 @@ MAX_FRAMES = 1_000_000
 """Eleven hours at 25 frames per second: what has more is no clip."""
 _PARTIAL = ("gif", "apng")  # whose frames may show only what changed, though each claims to be whole
 
-Video = Path | IO[bytes]
+Video = Path | BufferedIOBase
 """A file, a folder of pictures, or bytes that can be sought in."""
 
 
