@@ -1,0 +1,13 @@
+"""Work over many items: in this process, in local processes, on a Ray cluster, in a job array.
+
+One function is applied to every item (`Engine.run`); the results are the same wherever it runs.
+`Guarded` keeps native code in a process of its own. Nothing here imports torch.
+"""
+
+from frameweave.engine.array_index import part
+from frameweave.engine.base import Engine, engine_of
+from frameweave.engine.guard import Guarded
+from frameweave.engine.options import EngineOptions
+from frameweave.engine.task import Failure, Outcome, Stopped
+
+__all__ = ["Engine", "EngineOptions", "Failure", "Guarded", "Outcome", "Stopped", "engine_of", "part"]
