@@ -7,6 +7,8 @@ FrameweaveError             has a `hint`: what to do about it
 ├── DataError               a data file is wrong; names file and line (exit code 2)
 ├── MissingExtra            an optional package is not installed (exit code 2)
 ├── RunError                a run folder is taken, or cannot be resumed or written (exit code 2)
+├── Stopped                 a guarded process was too slow, died or ran out of memory (exit code 1;
+│                           in engine/task.py)
 ├── OutOfMemory             a device has too little memory; says what to turn down (exit code 1)
 └── CheckFailed             a comparison is off by more than its tolerance (exit code 1)
 
