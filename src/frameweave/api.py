@@ -1,6 +1,6 @@
 """The public face: everything that a program needs to edit a clip."""
 
-from frameweave.clip import Clip, VideoWriter, probe, read_frames, working_size
+from frameweave.clip import Clip, working_size
 from frameweave.diffusion.schedule import Window
 from frameweave.editors._source import Source
 from frameweave.editors.base import Editor, Generator, edit_clip
@@ -24,6 +24,7 @@ from frameweave.model.loading import load as load_model
 from frameweave.model.loading import miniature_folder
 from frameweave.model.pipeline import windowed
 from frameweave.progress import SILENT, Progress
+from frameweave.video import VideoWriter, probe, read_frames
 
 __all__ = [
     "SILENT",

@@ -16,9 +16,11 @@ from videos import colour_ramp, write_video
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
 COMMANDS = [
-    "edit", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
+    "edit", "edit-many", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
     "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
+    "data", "data prepare", "data check", "data show",
     "miniature", "miniature train", "miniature score", "miniature world", "miniature effect",
+    "miniature msrvtt",
 ]  # fmt: skip
 
 
@@ -47,7 +49,7 @@ def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> No
     done = call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     assert f"frameweave {command}" in done.stdout
-    if command not in ("miniature", "train", "plan"):
+    if command not in ("data", "miniature", "train", "plan"):
         assert f"Example: frameweave {command}" in done.stdout
     assert " torch\n" not in done.stderr
 
@@ -175,3 +177,24 @@ def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: P
     assert done.returncode == 1
     assert "first kohya: weights in the file" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_from_the_world_to_shards_and_a_sheet(tmp_path: Path) -> None:
+    """The commands of docs/data.md, on a few clips."""
+    assert (
+        call("miniature", "msrvtt", "--clips", 6, "--frames", 8, "--out", tmp_path / "videos").returncode == 0
+    )
+    common = ("--size", 32, "--depth", "own", "--per-clip", 2, "--out", tmp_path / "shards")
+    dry = call("data", "prepare", videos, *common, "--dry-run")
+    assert dry.returncode == 0 and "groups_at_most: 12" in dry.stdout and not (tmp_path / "shards").exists()
+    done = call("--json", "data", "prepare", videos, *common)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["clips"], result["skipped"], result["shards"]) == (6, {}, 2)
+    again = call("data", "prepare", videos, *common)
+    assert "2 of 2 shards are finished already" in again.stderr and "shards_made: 0" in again.stdout
+    assert call("data", "check", tmp_path / "shards").returncode == 0
+    assert call("data", "show", tmp_path / "shards", "--out", tmp_path / "sheet").returncode == 0
+    assert (tmp_path / "sheet" / "sheet.html").is_file()
+    (tmp_path / "shards" / "train-000000.tar").write_bytes(b"")
+    found = call("data", "check", tmp_path / "shards")
+    assert found.returncode == 1 and "has 0 bytes, expected" in found.stderr

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frameweave.clip import read_frames
 from frameweave.data.extraction import extract
 from frameweave.data.grouping import GroupSettings, members
 from frameweave.errors import InputError
+from frameweave.video import read_frames
 from videos import blobs, colour_ramp, enormous_gif, write_video
 
 PLAIN = GroupSettings(size=32, picture="png", per_clip=3, frames=2)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from frameweave.clip import probe
 from frameweave.editors import base
 from frameweave.jobs.demo import EDITS, demo
 from frameweave.jobs.options import DemoOptions
 from frameweave.run import read_run
+from frameweave.video import probe
 
 
 def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frameweave.clip import probe, read_frames
 from frameweave.editors import base
 from frameweave.errors import InputError, ModelFolderError, RunError
 from frameweave.jobs.compare import compare
@@ -21,6 +20,7 @@ from frameweave.miniature.clips import held_out_clips
 from frameweave.model.backbone import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.run import read_run
+from frameweave.video import probe, read_frames
 from notes import Notes
 from tiny import new_adaptor
 from videos import colour_ramp, sound_packets, write_video

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.clip import probe
 from frameweave.errors import DataError
 from frameweave.jobs.edit_many import edit_many
 from frameweave.jobs.options import EditManyOptions
 from frameweave.run import read_run
+from frameweave.video import probe
 from notes import Notes
 from videos import blobs, write_video
 

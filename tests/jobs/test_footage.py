@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from frameweave.clip import TimedPicture, probe, resampled
 from frameweave.errors import InputError
 from frameweave.jobs.footage import Fit, Footage, Mask, laid_over
+from frameweave.video import TimedPicture, probe, resampled
 from videos import colour_ramp, write_video
 
 

@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from frameweave.errors import DataError, InputError, MissingExtra, RunError
 from frameweave.jobs.edit import edit
 from frameweave.jobs.options import EditOptions
-from frameweave.jobs.stages import Workshop
+from frameweave.jobs.stages import Workshop, sources
 from frameweave.jobs.train import train
 from frameweave.model.adaptor import load_adaptor
 from frameweave.progress import SILENT
 from frameweave.run import read_run
 from frameweave.training.options import PROVENANCE, TrainOptions
+from prepared import a_dataset, prepared, some_clips
 from videos import colour_ramp, write_video
 
 
@@ -97,6 +98,24 @@ def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path)
     (folder / "short.mp4").unlink()
     train(("lora",), replace(options, data=str(folder), n_shared=0, out=tmp_path / "d"))
     assert load_adaptor(str(tmp_path / "d" / "adaptor")).tokens is None
+
+
+def test_prepared_shards(options: TrainOptions, tmp_path: Path) -> None:
+    """All three stages train on them; the split test is held out, else the last clips."""
+    shards = a_dataset(tmp_path)
+    on_shards = replace(options, data=str(shards), frames=2, temporal_norm="T")
+    train_groups, held_out = sources(on_shards)
+    assert (len(train_groups), len(held_out)) == (6, 2)
+    assert train_groups.group(0).captions == ("number 0", "a second caption")
+    train(("depth", "tokens", "lora"), replace(on_shards, temporal_mode="noise", out=tmp_path / "a"))
+    assert load_adaptor(str(tmp_path / "a" / "adaptor")).tokens is not None
+    with pytest.raises(InputError, match="groups of 2 frames, expected 3"):
+        train(("lora",), replace(options, data=str(shards), out=tmp_path / "b"))
+    clips = [replace(clip, split="") for clip in some_clips(tmp_path / "videos", 5)]
+    train_groups, held_out = sources(
+        replace(on_shards, data=str(prepared(tmp_path / "one", clips)), held_out=1)
+    )
+    assert (len(train_groups), len(held_out)) == (8, 2)
 
 
 def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> None:

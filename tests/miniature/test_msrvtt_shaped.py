@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frameweave.clip import Clip, probe
-from frameweave.clip.seeking import timeline
+from frameweave.clip import Clip
 from frameweave.data.record import ClipRecord
 from frameweave.data.sources.detect import read_source
 from frameweave.miniature.msrvtt_shaped import Shaped, write_msrvtt_shaped
+from frameweave.video import probe
+from frameweave.video.seeking import timeline
 
 
 @pytest.fixture(scope="module")

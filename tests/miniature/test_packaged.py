@@ -7,7 +7,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from frameweave.atomic import verify
-from frameweave.clip import Clip, probe
+from frameweave.clip import Clip
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
@@ -16,6 +16,7 @@ from frameweave.miniature.scene import combinations
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.depth import load as load_depth
 from frameweave.model.loading import load, miniature_folder
+from frameweave.video import probe
 
 
 @pytest.fixture(scope="module")

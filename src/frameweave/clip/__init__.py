@@ -1,18 +1,5 @@
-"""Clips and video files: streaming reading and writing on PyAV, and `Clip`, frames in memory."""
+"""`Clip`, frames in memory with their times, and `FrameGroup`, what adaptors train on."""
 
-from frameweave.clip.reading import Picture, TimedPicture, VideoInfo, probe, read_frames, resampled
 from frameweave.clip.value import Clip, resized_frames, working_size
-from frameweave.clip.writing import VideoWriter
 
-__all__ = [
-    "Clip",
-    "Picture",
-    "TimedPicture",
-    "VideoInfo",
-    "VideoWriter",
-    "probe",
-    "read_frames",
-    "resampled",
-    "resized_frames",
-    "working_size",
-]
+__all__ = ["Clip", "resized_frames", "working_size"]

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.clip.reading import TimedPicture, probe, read_frames
-from frameweave.clip.writing import VideoWriter
 from frameweave.errors import InputError
+from frameweave.video.reading import TimedPicture, probe, read_frames
+from frameweave.video.writing import VideoWriter
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frameweave.clip import Picture
+from frameweave.video import Picture
 
 _ROUGH = 32
 

@@ -13,8 +13,9 @@ import av
 import numpy as np
 import torch
 
-from frameweave.clip import Clip, VideoWriter, read_frames
+from frameweave.clip import Clip
 from frameweave.editors import base
+from frameweave.experiments.bench_data import data_rows
 from frameweave.experiments.bench_length import length_rows
 from frameweave.experiments.bench_training import adaptor_row, training_rows
 from frameweave.experiments.paired import paired, row, seconds
@@ -24,6 +25,7 @@ from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
 from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
+from frameweave.video import VideoWriter, read_frames
 
 _STEPS, _FRAMES = 25, 16
 
@@ -42,6 +44,7 @@ def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[
     yield from training_rows(3 if quick else 15)
     progress.note("editing with the adaptor")
     yield adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)
+    yield from data_rows(quick=quick, progress=progress)
     length = 2 if quick else 10
     progress.note(f"reading and writing {length} s of 720p")
     with tempfile.TemporaryDirectory() as folder:

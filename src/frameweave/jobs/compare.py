@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from frameweave.clip import Clip, probe
+from frameweave.clip import Clip
 from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.jobs.footage import Fit, Footage
@@ -16,6 +16,7 @@ from frameweave.jobs.setup import adapted, inversions_of, lacks_for_depth, load_
 from frameweave.model import depth as depth_model
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
+from frameweave.video import probe
 
 _MOST = 64
 """Frames that are compared at most, since all results are held in memory."""

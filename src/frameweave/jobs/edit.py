@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frameweave.clip import Clip, VideoWriter, probe, working_size
+from frameweave.clip import Clip, working_size
 from frameweave.editors import base
 from frameweave.editors.base import Inversions, Source
 from frameweave.errors import InputError
@@ -21,6 +21,7 @@ from frameweave.model import depth as depth_model
 from frameweave.model.backbone import Backbone, Latents, StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
+from frameweave.video import VideoWriter, probe
 
 _BATCH = 16  # frames that are read, encoded, decoded and written at once
 

@@ -16,8 +16,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frameweave.clip import Picture, TimedPicture, VideoInfo, read_frames, resampled, resized_frames
+from frameweave.clip import resized_frames
 from frameweave.errors import InputError
+from frameweave.video import Picture, TimedPicture, VideoInfo, read_frames, resampled
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from frameweave.atomic import staged
-from frameweave.clip import Picture
 from frameweave.data.dataset import read_index, summary_of
 from frameweave.data.reading import ShardGroups
 from frameweave.errors import InputError
 from frameweave.jobs.data_options import ShowOptions
 from frameweave.report.sheet import Sample, write_sheet
+from frameweave.video import Picture
 
 _SIDE, _TEXT = 128, 30  # pixels of a picture, and of the line above a row
 _WIDTH = 460  # of the captions' column

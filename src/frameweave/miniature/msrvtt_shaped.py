@@ -20,12 +20,12 @@ from torch import Tensor
 
 from frameweave.atomic import staged
 from frameweave.clip import Clip
-from frameweave.clip.writing import H264
 from frameweave.miniature.clips import write_with_sound
 from frameweave.miniature.grammar import captions
 from frameweave.miniature.scene import sample_scenes
 from frameweave.miniature.world import render_clip
 from frameweave.progress import SILENT, Progress
+from frameweave.video.writing import H264
 
 _CAPTIONS = 20
 _SIZES = ((320, 240), (240, 320), (64, 64), (128, 96))

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from frameweave.atomic import sha256
-from frameweave.clip import probe, read_frames
 from frameweave.clip.group import FrameGroup
 from frameweave.errors import DataError
+from frameweave.video import probe, read_frames
 
 _VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 

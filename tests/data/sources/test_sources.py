@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frameweave.clip import read_frames
-from frameweave.clip.seeking import frames_at, timeline
 from frameweave.data.record import CAPTION_LIMIT, CAPTIONS_LIMIT, ClipRecord, Reader, Skipped
 from frameweave.data.sources.detect import First, OfSplit, Subset, Usable, read_source
 from frameweave.data.sources.member import opened
 from frameweave.data.sources.shards import TarReader
 from frameweave.data.sources.table import TableReader
 from frameweave.errors import DataError, InputError
+from frameweave.video import read_frames
+from frameweave.video.seeking import frames_at, timeline
 from prepared import Listed
 from videos import blobs, write_video
 

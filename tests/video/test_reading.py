@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frameweave.clip import probe, read_frames
 from frameweave.errors import InputError
+from frameweave.video import probe, read_frames
 from videos import colour_ramp, enormous_gif, write_video
 
 

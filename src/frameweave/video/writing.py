@@ -15,8 +15,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from frameweave.atomic import staged
-from frameweave.clip.sound import Sound
 from frameweave.errors import InputError
+from frameweave.video.sound import Sound
 
 _TICK = Fraction(1, 90_000)
 

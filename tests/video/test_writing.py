@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from frameweave.clip import Clip, VideoWriter, probe, read_frames
+from frameweave.clip import Clip
 from frameweave.errors import InputError
+from frameweave.video import VideoWriter, probe, read_frames
 from videos import colour_ramp, sound_packets, write_video
 
 

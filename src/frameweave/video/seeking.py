@@ -11,7 +11,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from frameweave.clip.reading import (
+from frameweave.errors import InputError
+from frameweave.video.reading import (
     FOLDER_FPS,
     Picture,
     check_size,
@@ -23,7 +24,6 @@ from frameweave.clip.reading import (
     pictures_of,
     upright,
 )
-from frameweave.errors import InputError
 
 MAX_FRAMES = 1_000_000
 """Eleven hours at 25 frames per second: what has more is no clip."""

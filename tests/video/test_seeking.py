@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from frameweave.clip import read_frames
-from frameweave.clip.seeking import Timeline, frames_at, timeline
 from frameweave.errors import InputError
+from frameweave.video import read_frames
+from frameweave.video.seeking import Timeline, frames_at, timeline
 from videos import colour_ramp, write_video
 
 

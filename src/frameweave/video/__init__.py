@@ -1,0 +1,18 @@
+"""Video files on PyAV: streaming reading and writing, single frames by seeking. Without torch."""
+
+from frameweave.video.reading import Picture, TimedPicture, VideoInfo, probe, read_frames, resampled
+from frameweave.video.seeking import Timeline, frames_at, timeline
+from frameweave.video.writing import VideoWriter
+
+__all__ = [
+    "Picture",
+    "TimedPicture",
+    "Timeline",
+    "VideoInfo",
+    "VideoWriter",
+    "frames_at",
+    "probe",
+    "read_frames",
+    "resampled",
+    "timeline",
+]
