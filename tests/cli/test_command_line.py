@@ -181,9 +181,8 @@ def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: P
 
 def test_from_the_world_to_shards_and_a_sheet(tmp_path: Path) -> None:
     """The commands of docs/data.md, on a few clips."""
-    assert (
-        call("miniature", "msrvtt", "--clips", 6, "--frames", 8, "--out", tmp_path / "videos").returncode == 0
-    )
+    videos = tmp_path / "videos"
+    assert call("miniature", "msrvtt", "--clips", 6, "--frames", 8, "--out", videos).returncode == 0
     common = ("--size", 32, "--depth", "own", "--per-clip", 2, "--out", tmp_path / "shards")
     dry = call("data", "prepare", videos, *common, "--dry-run")
     assert dry.returncode == 0 and "groups_at_most: 12" in dry.stdout and not (tmp_path / "shards").exists()
