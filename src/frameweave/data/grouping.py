@@ -89,7 +89,9 @@ def fault(rough: list[Rough], settings: GroupSettings) -> str:
 
 def roughly(picture: Picture) -> Rough:
     """The whole picture, squashed."""
-    small = Image.fromarray(picture).resize((_ROUGH, _ROUGH), Image.Resampling.BOX, reducing_gap=2.0)
+    image = Image.fromarray(picture)
+    whole = image.reduce((max(1, image.width // _ROUGH), max(1, image.height // _ROUGH)))
+    small = whole.resize((_ROUGH, _ROUGH), Image.Resampling.BOX)
     return np.asarray(small, np.float32) / np.float32(255)
 
 

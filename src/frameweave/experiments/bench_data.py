@@ -28,11 +28,10 @@ import sys
 from pathlib import Path
 from frameweave.jobs.data_options import PrepareOptions
 from frameweave.jobs.prepare import prepare
-from frameweave.model.memory import peak_bytes
 source, out, workers = sys.argv[1:]
 prepare(source, PrepareOptions(out=Path(out), size=256, depth="none", workers=int(workers), clips_per_shard=5,
                                mode="overwrite"))
-print(peak_bytes())
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 

@@ -16,6 +16,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -109,14 +110,14 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
         alpha = has_alpha(stream.codec_context.pix_fmt)
         usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
         start: Fraction | None = None
-        count = 0
+        count, converter = 0, VideoReformatter()
         try:
             for frame in islice(container.decode(stream), first):
                 unit = Fraction(frame.time_base or stream.time_base or usual)
                 now = frame.pts * unit if frame.pts is not None else (start or 0) + count * usual
                 start = now if start is None else start
                 lasts = frame.duration * unit if frame.duration else usual
-                yield TimedPicture(upright(frame, alpha=alpha), now - start, lasts)
+                yield TimedPicture(upright(frame, converter, alpha=alpha), now - start, lasts)
                 count += 1
         except av.FFmpegError as error:
             raise _torn(path, count, stream.frames) from error
@@ -216,14 +217,17 @@ def has_alpha(pixel_format: str | None) -> bool:
     )
 
 
-def upright(frame: VideoFrame, *, alpha: bool) -> Picture:
-    """The frame turned as it is shown; with `alpha` transparency is laid on white."""
+def upright(frame: VideoFrame, converter: VideoReformatter, *, alpha: bool) -> Picture:
+    """The frame turned as it is shown; with `alpha` transparency is laid on white.
+
+    A converter is kept from frame to frame: each frame's own would be set up anew.
+    """
     if alpha:
-        rgba = frame.to_ndarray(format="rgba")
+        rgba = converter.reformat(frame, format="rgba").to_ndarray()
         share = rgba[..., 3:].astype(np.float32) / 255
         pixels = (rgba[..., :3] * share + 255 * (1 - share) + 0.5).astype(np.uint8)
     else:
-        pixels = frame.to_ndarray(format="rgb24")
+        pixels = converter.reformat(frame, format="rgb24").to_ndarray()
     upright = np.rot90(pixels, k=round(frame.rotation / 90)) if frame.rotation else pixels
     return np.asarray(upright, np.uint8)
 

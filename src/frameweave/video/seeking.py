@@ -9,6 +9,8 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from frameweave.errors import InputError
@@ -28,6 +30,7 @@ from frameweave.video.reading import (
 MAX_FRAMES = 1_000_000
 """Eleven hours at 25 frames per second: what has more is no clip."""
 _PARTIAL = ("gif", "apng")  # whose frames may show only what changed, though each claims to be whole
+_SKIPPING = ("h264", "hevc")  # whose decoders leave out what no other frame refers to, packet by packet
 
 Video = Path | BufferedIOBase
 """A file, a folder of pictures, or bytes that can be sought in."""
@@ -111,26 +114,40 @@ def frames_at(
         stream = _stream(container, video, threads)
         alpha = has_alpha(stream.codec_context.pix_fmt)
         number = {stamp: index for index, stamp in enumerate(line.stamps)}
-        frames, reached, jumps = container.decode(stream), -1, True
+        converter = VideoReformatter()
+        skips = threads == 1 and line.stamps and stream.codec_context.name in _SKIPPING
+        needed = frozenset(line.stamps[frame] for frame in left) if skips else None
+        frames, reached, jumps = _frames(container, stream, needed), -1, True
         try:
             while left:
                 if jumps and (start := line.start_before(left[0])) > reached + 1:
                     container.seek(line.stamps[start], stream=stream)
-                    frames = container.decode(stream)
+                    frames = _frames(container, stream, needed)
                 frame = None
                 for frame in frames:
                     reached = number.get(frame.pts or 0, reached) if number else reached + 1
                     if reached >= left[0]:
                         break
                 if frame is not None and reached == left[0]:
-                    yield left.pop(0), upright(frame, alpha=alpha)
+                    yield left.pop(0), upright(frame, converter, alpha=alpha)
                 elif jumps and number:  # the jump went too far: once more from the start, without any
                     container.seek(line.stamps[0], stream=stream)
-                    frames, reached, jumps = container.decode(stream), -1, False
+                    frames, reached, jumps = _frames(container, stream, None), -1, False
                 else:
                     raise _missing(video, left[0], len(line))
         except av.FFmpegError as error:
             raise _missing(video, left[0], len(line)) from error
+
+
+def _frames(
+    container: InputContainer, stream: VideoStream, needed: frozenset[int] | None
+) -> Iterator[VideoFrame]:
+    """Decode on; where it is known what is needed, without the frames that no other refers to."""
+    for packet in container.demux(stream):
+        if needed is not None:
+            wanted = packet.pts is None or packet.pts in needed
+            stream.codec_context.skip_frame = "DEFAULT" if wanted else "NONREF"
+        yield from packet.decode()
 
 
 def _stream(container: InputContainer, video: Video, threads: int) -> VideoStream:
