@@ -45,7 +45,11 @@ Script = Sequence[Reaction] | Callable[[Asked], Reaction]
 
 def completion(text: str | None, *, usage: tuple[int, int] | None = (100, 20), **message: Any) -> Reaction:
     """A chat completion that says `text`."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, **message},
+        "finish_reason": "stop",
+    }
     table: dict[str, Any] = {"id": "1", "object": "chat.completion", "choices": [choice]}
     if usage is not None:
         table["usage"] = {"prompt_tokens": usage[0], "completion_tokens": usage[1]}
@@ -56,7 +60,12 @@ def edits(asked: Asked) -> dict[str, Any]:
     """Something sound for each kind that is asked for: words added to the first caption."""
     content = json.loads(asked.body["messages"][1]["content"])
     source = content["captions"]["1"]
-    added = {"object": "with a robot", "colour": "all in blue", "background": "on the moon", "style": "as a mosaic"}
+    added = {
+        "object": "with a robot",
+        "colour": "all in blue",
+        "background": "on the moon",
+        "style": "as a mosaic",
+    }
     return {
         "edits": [
             {"caption": 1, "kind": kind, "from": "", "to": added[kind], "prompt": f"{source} {added[kind]}"}
@@ -133,7 +142,7 @@ class CaptionServer:
                 if reaction.cut is not None:
                     self.close_connection = True
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_: Any) -> None:
                 pass
 
         return Handler

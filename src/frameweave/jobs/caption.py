@@ -90,6 +90,7 @@ def caption(
     )
     if endpoint is None:
         return CaptionSummary(estimate=estimate)
+    cache.make_ready()
     progress.note(estimate.text)
     summary = CaptionSummary(estimate=estimate, path=path)
     return _asked(records, endpoint, cache, summary, options=options, progress=progress)

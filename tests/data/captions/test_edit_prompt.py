@@ -19,7 +19,11 @@ from frameweave.data.captions.edit_prompt import (
 from frameweave.errors import DataError
 
 SOUND = EditPrompt(
-    source="a man drives a red car", prompt="a man drives a blue car", kind="colour", changed=("red", "blue"), by="rules"
+    source="a man drives a red car",
+    prompt="a man drives a blue car",
+    kind="colour",
+    changed=("red", "blue"),
+    by="rules",
 )
 
 

@@ -37,16 +37,21 @@ class Cache:
     """Answers by the key of their question; the last one of a key counts."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `RunError` when the folder cannot be written."""
+        """Nothing is made in the folder until there is something to keep."""
         self._path = folder / FILE
-        with self._explained():
-            folder.mkdir(parents=True, exist_ok=True)
-            self._path.touch()
         self._places: dict[str, tuple[int, int]] = {}
         self._read = 0
 
+    def make_ready(self) -> None:
+        """Raises `RunError` when nothing can be kept there, before anything is paid for."""
+        with self._explained():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+
     def get(self, key: str) -> Answer | None:
         """The answer, also when another process has just written it. Raises `RunError` as `put` does."""
+        if not self._path.exists():
+            return None
         with self._explained(), self._path.open("rb") as file:
             self._catch_up(file)
             if key not in self._places:
@@ -64,7 +69,7 @@ class Cache:
     def put(self, key: str, answer: Answer) -> None:
         """Append an answer; it is on the disk when this returns. Raises `RunError` when that fails."""
         line = json.dumps({"key": key, **answer.as_dict()}, ensure_ascii=False) + "\n"
-        with self._explained(), self._path.open("rb+") as file, _locked(file):
+        with self._explained(), self._path.open("ab+") as file, _locked(file):
             file.seek(_end_of_lines(file))
             file.truncate()
             file.write(line.encode())

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from frameweave.data.captions.asking import SCHEMA, Nonsense, messages, read_answer
 from frameweave.data.captions.cache import Answer
@@ -19,7 +19,13 @@ _OK = 200
 _FORM_REFUSED = (400, 422)
 _REJECTED = (400, 413, 422)
 _PASSING = (0, 408, 409, 425, 429)  # and 500 and above
-_ANSWER_TOKENS = 4096
+_FORM: dict[str, Any] = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "edits", "strict": True, "schema": SCHEMA},
+    },
+    "max_completion_tokens": 4096,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +52,7 @@ class NoAnswer(Exception):
         self.reason = reason
 
 
+@runtime_checkable
 class Wire(Protocol):
     """What takes a question's JSON to the endpoint, and gives back whatever came of it."""
 
@@ -114,28 +121,26 @@ class Model:
     async def _asked(self, sources: Sequence[str], kinds: Sequence[Kind]) -> Received:
         """In a form that the endpoint keeps the answer to; in plain words where it cannot."""
         plain: dict[str, Any] = {"model": self.name, "messages": messages(sources, kinds)}
-        form = {"type": "json_schema", "json_schema": {"name": "edits", "strict": True, "schema": SCHEMA}}
-        formed = {**plain, "response_format": form, "max_completion_tokens": _ANSWER_TOKENS}
         tokens = estimated(sources, kinds)
-        if self._form_dropped:
-            return await self._sent(plain, tokens)
-        received = await self._sent(formed, tokens)
-        if received.status in _FORM_REFUSED and not self._form_works:
-            self.retried += 1
-            received = await self._sent(plain, tokens)
-            self._form_dropped = self._form_dropped or received.status == _OK
-        elif received.status == _OK:
-            self._form_works = True
-        return received
+        async with self._slots:
+            if self._form_dropped:
+                return await self._sent(plain, tokens)
+            received = await self._sent({**plain, **_FORM}, tokens)
+            if received.status == _OK:
+                self._form_works = True
+            if received.status in _FORM_REFUSED and not self._form_works:
+                self.retried += 1
+                received = await self._sent(plain, tokens)
+                self._form_dropped = self._form_dropped or received.status == _OK
+            return received
 
     async def _sent(self, body: dict[str, Any], tokens: Tokens) -> Received:
-        async with self._slots:
-            await self._gate.passed()
-            with self._spending.promised(tokens):
-                self.requests += 1
-                received = await self._wire.post(body)
-                if received.status == _OK:
-                    self._spending.pay(usage(received.body) or tokens)
+        await self._gate.passed()
+        with self._spending.promised(tokens):
+            self.requests += 1
+            received = await self._wire.post(body)
+            if received.status == _OK:
+                self._spending.pay(usage(received.body) or tokens)
         return received
 
     def _read(self, received: Received, sources: Sequence[str], kinds: Sequence[Kind]) -> Answer:
