@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.errors import CheckFailed
-from frameweave.jobs.data_options import PrepareOptions, ShowOptions
+from frameweave.jobs.data_options import CaptionOptions, PrepareOptions, ShowOptions, SourceOptions
 
 
 def prepare(
@@ -35,6 +35,43 @@ def prepare(
     done = job(source, options, progress=console.progress())
     figures = {} if done.summary is None else asdict(done.summary)
     console.result(folder=str(done.folder), shards_made=done.shards_made, **figures, seconds=done.seconds)
+
+
+def caption(
+    source: str,
+    /,
+    *,
+    options: Annotated[CaptionOptions, Parameter(name="*")] = CaptionOptions(),
+    which: Annotated[SourceOptions, Parameter(name="*")] = SourceOptions(),
+) -> None:
+    """Rewrite captions into edit prompts, by a model or by rules.
+
+    The model is any behind an OpenAI-compatible endpoint: OPENAI_API_KEY, OPENAI_BASE_URL and
+    FRAMEWEAVE_CAPTION_MODEL say which. What was answered is kept, so nothing is paid for twice.
+
+    Examples: `frameweave data caption my-videos --rules`;
+    `frameweave data caption my-videos --dry-run --price-in 0.15 --price-out 0.6`.
+
+    Parameters
+    ----------
+    source
+        As for `frameweave data prepare`, which takes the result with --prompts.
+    """
+    from frameweave.data.sources.detect import read_source  # noqa: PLC0415 - --help needs none of it
+    from frameweave.jobs.caption import caption as job  # noqa: PLC0415
+
+    records = read_source(
+        source,
+        layout=which.layout,
+        split=which.split,
+        limit=which.limit,
+        subset=which.subset,
+        seed=options.seed,
+    )
+    done = job(records, options, progress=console.progress())
+    figures = asdict(done)
+    estimate = figures.pop("estimate")
+    console.result(**(estimate if options.dry_run else figures | {"path": str(done.path)}))
 
 
 def check(folder: Path, /) -> None:

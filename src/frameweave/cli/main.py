@@ -46,6 +46,7 @@ _TRAIN = {
 train = App(name="train", help="Train an adaptor; goes on where an earlier call stopped.")
 _DATA = {
     "prepare": ("Prepare videos with captions as training shards.", "data prepare my-videos --out shards"),
+    "caption": ("Rewrite captions into edit prompts.", "data caption my-videos --rules"),
     "check": ("Verify a prepared data set.", "data check shards"),
     "show": ("Draw a contact sheet of a prepared data set.", "data show shards"),
 }

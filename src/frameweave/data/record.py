@@ -26,6 +26,8 @@ class ClipRecord:
     category: str = ""
     origin: str = ""
     """What the clip was cut from, such as a URL: clips with one origin must not be parted between splits."""
+    prompts: tuple[dict[str, Any], ...] = ()
+    """Edit prompts as `captions.edit_prompt.EditPrompt.as_dict` gives them."""
     depth: str = ""
     """The clip's own depth, a folder of 16-bit PNGs or an npy file; empty when there is none."""
 
@@ -36,7 +38,8 @@ class ClipRecord:
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "ClipRecord":
-        given: dict[str, Any] = {**table, "captions": tuple(table.get("captions", ()))}
+        lists = {name: tuple(table.get(name, ())) for name in ("captions", "prompts")}
+        given: dict[str, Any] = {**table, **lists}
         return cls(**given)
 
 

@@ -199,6 +199,8 @@ def _members(
         about |= {
             field: getattr(clip, field) for field in ("split", "category", "origin") if getattr(clip, field)
         }
+        if clip.prompts:
+            about["prompts"] = list(clip.prompts)
         for place, picture in enumerate(group.pictures):
             yield f"{name}.f{place}.{settings.picture}", picture
         if depth is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from frameweave.data.captions.prompted import Prompted
 from frameweave.data.dataset import Summary, failures, is_dataset, write_index
 from frameweave.data.plan import PLAN, Plan, write_plan
 from frameweave.data.record import ClipRecord, Reader
@@ -93,7 +94,7 @@ def _bytes_of_frame(settings: ShardSettings) -> float:
 
 
 def _reader(source: str, options: PrepareOptions) -> Reader:
-    return read_source(
+    reader = read_source(
         source,
         layout=options.layout,
         split=options.split,
@@ -101,6 +102,7 @@ def _reader(source: str, options: PrepareOptions) -> Reader:
         subset=options.subset,
         seed=options.seed,
     )
+    return reader if options.prompts is None else Prompted(reader, options.prompts)
 
 
 def _planned(source: str, options: PrepareOptions, settings: ShardSettings, progress: Progress) -> Plan:
