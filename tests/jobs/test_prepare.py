@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frameweave.data.captions.edit_prompt import ClipPrompts, EditPrompt
+from frameweave.data.captions.prompts_file import write_prompts
 from frameweave.data.checking import check
 from frameweave.data.dataset import INDEX, SKIPPED, read_index
 from frameweave.data.reading import ShardGroups
@@ -196,3 +198,12 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
     assert killed > 0
     found = {name: data for name, data in bytes_of(tmp_path / "killed").items() if name[0] != "."}
     assert found == bytes_of(whole.out)
+
+
+def test_edit_prompts_go_along(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
+    edit = EditPrompt(source="number 3", prompt="number 4", kind="object", changed=("3", "4"), by="rules")
+    write_prompts(tmp_path / "prompts.jsonl", [ClipPrompts(id="clip03", prompts=(edit,))])
+    prepare(str(source), replace(options, prompts=tmp_path / "prompts.jsonl"))
+    groups = ShardGroups(options.out)
+    found = {about["clip"]: about.get("prompts") for about in map(groups.about, range(len(groups)))}
+    assert found == {f"clip{k:02}": [edit.as_dict()] if k == 3 else None for k in range(10)}

@@ -25,13 +25,6 @@ from frameweave.training.cached import fingerprint
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
 
-def cache_folder() -> Path:
-    """FRAMEWEAVE_CACHE, or frameweave in the user's cache folder."""
-    own = os.environ.get("FRAMEWEAVE_CACHE")
-    usual = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "frameweave"
-    return Path(own) if own else usual
-
-
 def setting_of(model: StableDiffusion, options: ModelOptions) -> str:
     """Whatever an inversion depends on besides the clip and what an editor says: weights and adaptor."""
     table = {field.name: str(getattr(options, field.name)) for field in fields(ModelOptions)}
