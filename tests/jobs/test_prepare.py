@@ -1,5 +1,6 @@
 """The whole job from videos to shards: modes, failures, kills; the same bytes whatever happened."""
 
+import errno
 import json
 import os
 import random
@@ -7,21 +8,25 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from frameweave.data import shard
 from frameweave.data.captions.edit_prompt import ClipPrompts, EditPrompt
 from frameweave.data.captions.prompts_file import write_prompts
 from frameweave.data.checking import check
 from frameweave.data.dataset import INDEX, SKIPPED, read_index
 from frameweave.data.reading import ShardGroups
+from frameweave.data.tars import Member
 from frameweave.errors import DataError, RunError
 from frameweave.jobs.data_options import PrepareOptions
 from frameweave.jobs.prepare import planned_figures, prepare
-from videos import blobs, write_video
+from videos import blobs, colour_ramp, enormous_gif, write_video
 
 
 def write_clips(folder: Path, numbers: range) -> Path:
@@ -207,3 +212,73 @@ def test_edit_prompts_go_along(source: Path, options: PrepareOptions, tmp_path: 
     groups = ShardGroups(options.out)
     found = {about["clip"]: about.get("prompts") for about in map(groups.about, range(len(groups)))}
     assert found == {f"clip{k:02}": [edit.as_dict()] if k == 3 else None for k in range(10)}
+
+
+def odd_videos(folder: Path) -> dict[str, str]:
+    """Files of every unusual kind, with captions; and why each gives no group, or nothing when it does."""
+    folder.mkdir()
+    moving = blobs(12)
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "text.mp4").write_text("no video")
+    (folder / "playlist.mp4").write_text(f"#EXTM3U\n#EXTINF:1,\n{folder}/uneven.mp4\n")
+    write_video(folder / "sound.mp4", colour_ramp(0, (32, 32)), sound=1)
+    write_video(folder / "single.mp4", moving[:1])
+    enormous_gif(folder / "enormous.gif", side=60_000)
+    whole = write_video(folder / "torn.mp4", moving, faststart=True).read_bytes()
+    (folder / "torn.mp4").write_bytes(whole[: len(whole) // 2])
+    write_video(folder / "frozen.mp4", np.repeat(moving[:1], 12, axis=0))
+    write_video(folder / "pixel.mkv", moving[:, :1, :1], pixel_format="yuv444p")
+    uneven = [Fraction(k * k + k, 30) for k in range(12)]
+    write_video(folder / "uneven.mp4", moving, times=uneven)
+    write_video(folder / "turned.mp4", moving, rotation=90)
+    write_video(folder / "deep.mkv", moving, pixel_format="yuv420p10le")
+    write_video(folder / "clear.mkv", moving, pixel_format="yuva420p", codec="libvpx-vp9")
+    for video in list(folder.iterdir()):
+        video.with_suffix(".txt").write_text("a caption\n")
+    faults = {
+        "empty": "not_a_video",
+        "text": "not_a_video",
+        "playlist": "not_a_video",
+        "sound": "no_pictures",
+        "single": "too_short",
+        "enormous": "too_large",
+        "torn": "truncated",
+        "frozen": "still",
+    }
+    return {path.stem: faults.get(path.stem, "") for path in folder.glob("*.txt")}
+
+
+def test_every_odd_video_gets_its_line_and_stops_nothing(options: PrepareOptions, tmp_path: Path) -> None:
+    expected = odd_videos(tmp_path / "odd")
+    lenient = replace(options, depth="none", max_failure_rate=1.0, still=0.01)
+    done = prepare(str(tmp_path / "odd"), lenient)
+    assert done.summary is not None
+    lines = (line for file in options.out.glob("all-*.jsonl") for line in file.read_text().splitlines())
+    found = {made["clip"]: made.get("reason", "") for made in map(json.loads, lines)}
+    assert found == expected
+    assert check(options.out).faults == []
+
+
+def test_a_full_disk_loses_nothing_that_is_finished(
+    source: Path, options: PrepareOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = shard.write_tar
+
+    def full(path: Path, members: Iterator[tuple[str, bytes]]) -> list[Member]:
+        if "000002" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written(path, members)
+
+    monkeypatch.setattr(shard, "write_tar", full)
+    with pytest.raises(RunError, match="all-000002: .*No space left on device; mend the cause"):
+        prepare(str(source), options)
+    assert sorted(path.name for path in options.out.glob("*.tar")) == ["all-000000.tar", "all-000001.tar"]
+    monkeypatch.undo()
+    assert prepare(str(source), options).shards_made == 2
+
+
+def test_ray_gives_the_same_bytes(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    prepare(str(source), options)
+    prepare(str(source), replace(options, ray=True, workers=1, out=tmp_path / "ray"))
+    assert bytes_of(tmp_path / "ray") == bytes_of(options.out)
