@@ -1,0 +1,97 @@
+"""What counts as a sound edit prompt, and its way to JSON and back."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frameweave.data.captions.edit_prompt import (
+    PROMPT_LIMIT,
+    SOURCE_LIMIT,
+    ClipPrompts,
+    EditPrompt,
+    fault_of,
+    sources_of,
+)
+from frameweave.errors import DataError
+
+SOUND = EditPrompt(
+    source="a man drives a red car",
+    prompt="a man drives a blue car",
+    kind="colour",
+    changed=("red", "blue"),
+    by="rules",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, ""),
+        ({"prompt": "A man drives a RED car", "changed": ("red", "man")}, "as it was"),
+        ({"prompt": ""}, "has 0 characters"),
+        ({"prompt": SOUND.prompt + " blue" * PROMPT_LIMIT}, "characters, not 1 to 400"),
+        ({"prompt": "a man drives a blue\x1b[31m car"}, "control characters"),
+        ({"prompt": "a man drives a blue\u202e car"}, "control characters"),
+        ({"prompt": "a man drives a blue\ncar"}, "control characters"),
+        ({"prompt": "a man drives a blue car "}, "blanks at an end"),
+        ({"changed": ("red", "Red")}, "changes nothing"),
+        ({"changed": ("red", "")}, "changes nothing"),
+        ({"changed": ("green", "blue")}, "words that the caption does not have"),
+        ({"changed": ("red", "green")}, "does not have the words"),
+        ({"prompt": "buy blue pills"}, "keeps too little"),
+        ({"changed": ("", "blue")}, ""),
+    ],
+)
+def test_faults(change: dict[str, Any], fault: str) -> None:
+    found = fault_of(replace(SOUND, **change))
+    assert fault in found if fault else found == ""
+
+
+def test_json_and_back() -> None:
+    clip = ClipPrompts(id="video1", prompts=(SOUND, replace(SOUND, kind="object")), fallback="refused")
+    assert ClipPrompts.from_dict(json.loads(json.dumps(clip.as_dict()))) == clip
+    assert "fallback" not in replace(clip, fallback="").as_dict()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "sound"},
+        {"kind": ["style"]},
+        {"prompt": 5},
+        {"changed": ["red"]},
+        {"changed": "ab"},
+        {"changed": [None, "blue"]},
+        {"by": None},
+        {"more": 1},
+        {"prompt": SOUND.source},
+    ],
+)
+def test_what_is_no_prompt_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(DataError):
+        EditPrompt.from_dict(SOUND.as_dict() | change)
+
+
+@pytest.mark.parametrize("table", [[], {}, {"id": 1, "prompts": []}, {"id": "a", "prompts": {}}, None, "id"])
+def test_what_are_no_prompts_of_a_clip_is_refused(table: Any) -> None:
+    with pytest.raises(DataError):
+        ClipPrompts.from_dict(table)
+
+
+def test_sources_are_clean_short_and_each_there_once() -> None:
+    long = "word " * 100
+    assert sources_of([" A\tcar. ", "a car", "\x1b", long]) == ("A car", " ".join(["word"] * 60))
+    assert sources_of(["x" * 10**6]) == ("x" * SOURCE_LIMIT,)
+    assert len(sources_of(f"caption {number}" for number in range(100))) == 20
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(st.lists(st.text(max_size=400), max_size=4))
+def test_sources_stay_as_they_are_when_taken_again(captions: list[str]) -> None:
+    sources = sources_of(captions)
+    assert sources_of(sources) == sources
+    assert all(0 < len(source) <= SOURCE_LIMIT and source.isprintable() for source in sources)
