@@ -1,0 +1,77 @@
+"""How long to wait: what endpoints say, and what they do not."""
+
+import asyncio
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frameweave.data.captions.waiting import Gate, asked_wait, backoff
+
+NOW = 1_445_412_480.0  # Wed, 21 Oct 2015 07:28:00 GMT
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT"}, 30),
+        ({"retry-after": "Wed, 21 Oct 2015 07:27:00 GMT"}, 0),
+        ({"retry-after": "-5"}, 0),
+        ({"retry-after": "nan"}, 0),
+        ({"retry-after": "soon"}, 0),
+        ({"retry-after": ""}, 0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m1.5s"}, 361.5),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "250ms"}, 0.25),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1h"}, 3600),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "12"}, 12),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "12 apples"}, 0),
+        ({"x-ratelimit-remaining-tokens": "0"}, 0),
+        ({"x-ratelimit-remaining-tokens": "9", "x-ratelimit-reset-tokens": "1h"}, 0),
+        ({"retry-after": "2", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "3s"}, 3),
+    ],
+)
+def test_what_the_endpoint_asks_for(headers: dict[str, str], seconds: float) -> None:
+    assert asked_wait(headers, now=NOW) == pytest.approx(seconds)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(
+    st.dictionaries(
+        st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset-tokens"]),
+        st.text(max_size=30) | st.from_regex(r"[0-9.eE+-]{1,400}(ms|s|m)?", fullmatch=True),
+    )
+)
+def test_any_header_is_a_time_of_at_least_0(headers: dict[str, str]) -> None:
+    assert asked_wait({"x-ratelimit-remaining-tokens": "0", **headers}, now=NOW) >= 0
+
+
+def test_backoff_doubles_up_to_a_minute_and_differs() -> None:
+    chance = random.Random(0)
+    for attempt in range(1, 12):
+        longest = min(60.0, 0.5 * 2 ** (attempt - 1))
+        drawn = {backoff(attempt, first=0.5, chance=chance) for _ in range(50)}
+        assert len(drawn) == 50
+        assert longest / 2 <= min(drawn) <= max(drawn) <= longest
+    assert backoff(10**6, first=1.0, chance=chance) <= 60
+
+
+def test_the_gate_holds_all_back_until_the_longest_time_is_over() -> None:
+    async def passing() -> list[float]:
+        gate, start = Gate(), time.monotonic()
+        await gate.passed()
+        gate.shut(0.2)
+        gate.shut(0.05)
+
+        async def one() -> float:
+            await gate.passed()
+            return time.monotonic() - start
+
+        return list(await asyncio.gather(one(), one()))
+
+    assert all(0.2 <= seconds < 1 for seconds in asyncio.run(passing()))
