@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -121,7 +122,9 @@ def _asked(
     )
 
 
-def _written(made: Iterable[ClipPrompts], summary: CaptionSummary, progress: Progress) -> CaptionSummary:
+def _written(
+    made: Generator[ClipPrompts, None, None], summary: CaptionSummary, progress: Progress
+) -> CaptionSummary:
     """Write the prompts and count them."""
     count: Counter[str] = Counter()
     fallbacks: Counter[str] = Counter()
@@ -134,7 +137,8 @@ def _written(made: Iterable[ClipPrompts], summary: CaptionSummary, progress: Pro
             yield clip
 
     assert summary.path is not None
-    write_prompts(summary.path, counted())
+    with closing(made):
+        write_prompts(summary.path, counted())
     prompts = count["by_rules"] + count["by_model"]
     return replace(
         summary,

@@ -14,7 +14,7 @@ from frameweave.data.captions.cache import Cache
 from frameweave.data.captions.edit_prompt import KINDS
 from frameweave.data.captions.endpoint import Endpoint
 from frameweave.data.captions.model import Model, Patience
-from frameweave.data.captions.spending import Spending
+from frameweave.data.captions.spending import Spending, estimated
 from frameweave.errors import RunError
 
 QUICK = Patience(first_wait=0.01, attempts=2, timeout=5.0)
@@ -112,3 +112,11 @@ def test_a_spent_budget_leaves_the_cache(tmp_path: Path) -> None:
     assert requests == 0
     assert outcomes[0] == Outcome(fallback="budget")
     assert len(outcomes[1].edits) == 4
+
+
+def test_a_budget_that_is_spent_is_spent_for_shorter_questions_too(tmp_path: Path) -> None:
+    outcomes, _, requests = ask(
+        tmp_path, (), ["a car " * 40, "a bus"], most_tokens=estimated(["a bus"], KINDS).total
+    )
+    assert outcomes == [Outcome(fallback="budget")] * 2
+    assert requests == 0

@@ -37,6 +37,8 @@ def test_all_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
         ({"OPENAI_BASE_URL": "ftp://host.example"}, "not an http or https address"),
         ({"OPENAI_BASE_URL": KEY}, "not an http or https address"),
         ({"OPENAI_BASE_URL": "file:///etc/passwd"}, "not an http or https address"),
+        ({"OPENAI_BASE_URL": "https://my host/v1"}, "not an http or https address"),
+        ({"OPENAI_BASE_URL": "https://h\u00f6st.example/v1"}, "not an http or https address"),
         ({"OPENAI_BASE_URL": "https://[::1"}, "not an http or https address"),
         ({"OPENAI_BASE_URL": "https://host.example:port/v1"}, "not an http or https address"),
         ({"OPENAI_BASE_URL": f"https://me:{KEY}@host.example/v1"}, "host.example has a user name"),

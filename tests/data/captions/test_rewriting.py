@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,10 +92,9 @@ def test_only_so_many_clips_are_read_ahead(server: CaptionServer, tmp_path: Path
             read += 1
             yield record
 
-    made = by_model(counted(), asker(server, tmp_path), Rules())
-    next(made)
-    assert read == 16
-    made.close()  # pyright: ignore[reportAttributeAccessIssue]
+    with closing(by_model(counted(), asker(server, tmp_path), Rules())) as made:
+        next(made)
+        assert read == 16
     assert len(server.asked) < 200
 
 

@@ -68,6 +68,11 @@ def test_one_thing_changes(caption: str, kind: Kind, prompt: str | None) -> None
     assert found == prompt or (prompt is not None and found in [prompt.format(word) for word in either])
 
 
+def test_black_and_white_is_no_colour_of_a_thing() -> None:
+    assert one("black and white footage of rain", "colour", GENERAL) is None
+    assert one("white footage of rain", "colour", GENERAL) is not None
+
+
 def test_a_colour_is_added_where_none_is() -> None:
     assert one("an elephant runs", "colour") in ("a red elephant runs", "an orange elephant runs")
     assert one("elephants run", "colour") is None

@@ -26,7 +26,6 @@ class Connection:
         self._timeout = timeout
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.key,
-            admin_api_key="",
             base_url=endpoint.base_url,
             max_retries=0,
             timeout=timeout,

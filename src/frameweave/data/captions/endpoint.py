@@ -70,7 +70,7 @@ def _check_url(text: str) -> None:
         host, scheme, _ = url.hostname, url.scheme, url.port
     except ValueError:
         host, scheme, url = None, "", urlsplit("")
-    if not host or scheme not in ("http", "https"):
+    if not host or not re.fullmatch(r"[a-z0-9._:-]+", host) or scheme not in ("http", "https"):
         raise InputError(f"{BASE_URL} is not an http or https address", hint="such as https://host/v1")
     if url.username is not None or url.password is not None or url.query or url.fragment:
         raise InputError(

@@ -1,7 +1,7 @@
 """Clips in, edit prompts out, in the same order; a model is asked about several clips at once."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future
 
 from frameweave.data.captions.asker import Asker, Outcome
@@ -14,17 +14,19 @@ _AHEAD = 4  # clips under way for each question at once, so that a slow one hold
 
 def by_rules(
     records: Iterable[ClipRecord], rules: Rules, *, kinds: Sequence[Kind] = KINDS
-) -> Iterator[ClipPrompts]:
+) -> Generator[ClipPrompts, None, None]:
     """What the rules make of each clip."""
-    return (_finished(record, None, rules, kinds) for record in records)
+    for record in records:
+        yield _finished(record, None, rules, kinds)
 
 
 def by_model(
     records: Iterable[ClipRecord], asker: Asker, rules: Rules, *, kinds: Sequence[Kind] = KINDS
-) -> Iterator[ClipPrompts]:
+) -> Generator[ClipPrompts, None, None]:
     """What a model makes of each clip; the rules make what it does not.
 
-    Raises what `Asker.ask` raises. Memory does not grow with the number of clips.
+    Asking goes on in a thread of its own until the generator ends or is closed. Raises what
+    `Asker.ask` raises. Memory does not grow with the number of clips.
     """
     from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - comes with the extra
 
