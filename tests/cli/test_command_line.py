@@ -18,7 +18,7 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
 COMMANDS = [
     "edit", "edit-many", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
     "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
-    "data", "data prepare", "data caption", "data check", "data show",
+    "data", "data prepare", "data caption", "data encode", "data check", "data show",
     "miniature", "miniature train", "miniature score", "miniature world", "miniature effect",
     "miniature msrvtt",
 ]  # fmt: skip

@@ -8,7 +8,13 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.errors import CheckFailed
-from frameweave.jobs.data_options import CaptionOptions, PrepareOptions, ShowOptions, SourceOptions
+from frameweave.jobs.data_options import (
+    CaptionOptions,
+    EncodeOptions,
+    PrepareOptions,
+    ShowOptions,
+    SourceOptions,
+)
 
 
 def prepare(
@@ -93,6 +99,23 @@ def check(folder: Path, /) -> None:
             f"{folder}: {len(found.faults)} faults, the first: {found.faults[0]}",
             hint="run frameweave data prepare on it again, which makes damaged shards anew",
         )
+
+
+def encode(
+    folder: Path, /, *, options: Annotated[EncodeOptions, Parameter(name="*")] = EncodeOptions()
+) -> None:
+    """Encode a data set once for a model, so that training need not.
+
+    Example: `frameweave data encode shards --model miniature`.
+
+    Parameters
+    ----------
+    folder
+        What `frameweave data prepare` wrote.
+    """
+    from frameweave.jobs.encode import encode as job  # noqa: PLC0415 - torch must not slow --help
+
+    console.result(**job(folder, options, progress=console.progress()))
 
 
 def show(folder: Path, /, *, options: Annotated[ShowOptions, Parameter(name="*")] = ShowOptions()) -> None:

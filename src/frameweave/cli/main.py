@@ -48,6 +48,7 @@ _DATA = {
     "prepare": ("Prepare videos with captions as training shards.", "data prepare my-videos --out shards"),
     "caption": ("Rewrite captions into edit prompts.", "data caption my-videos --rules"),
     "check": ("Verify a prepared data set.", "data check shards"),
+    "encode": ("Encode a prepared data set once for a model.", "data encode shards"),
     "show": ("Draw a contact sheet of a prepared data set.", "data show shards"),
 }
 data = App(name="data", help="From videos with captions to training shards.")

@@ -27,3 +27,12 @@ class GroupSource(Protocol):
         ...
 
     def group(self, index: int) -> FrameGroup: ...
+
+
+@runtime_checkable
+class EncodedSource(Protocol):
+    """A source that may hold groups encoded already, by encoders that a short print names."""
+
+    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+        """A group's tensors by name and its captions; None when it is not encoded by these."""
+        ...

@@ -39,8 +39,13 @@ def group_of(members: Mapping[str, bytes], *, where: str) -> FrameGroup:
         near = torch.stack(depth) if depth else None
     except (OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: damaged ({error})", hint="run frameweave data check") from error
-    texts = members["txt"].decode("utf-8", "replace").splitlines()
-    return FrameGroup(shown, tuple(text[:CAPTION_LIMIT] for text in texts if text.strip()), near)
+    return FrameGroup(shown, captions_of(members["txt"]), near)
+
+
+def captions_of(content: bytes) -> tuple[str, ...]:
+    """The captions of a txt member, a line each."""
+    texts = content.decode("utf-8", "replace").splitlines()
+    return tuple(text[:CAPTION_LIMIT] for text in texts if text.strip())
 
 
 def _is(name: str, kind: str) -> bool:

@@ -11,9 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from frameweave.clip.group import FrameGroup
 from frameweave.data.dataset import read_index
-from frameweave.data.decoding import group_of, wanted
+from frameweave.data.decoding import captions_of, group_of, wanted
+from frameweave.data.sidecars import Sidecars
 from frameweave.errors import DataError
 
 
@@ -38,6 +41,7 @@ class ShardGroups:
     folder: Path
     split: str = ""
     _files: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int], repr=False)
+    _sidecars: dict[str, Sidecars] = field(default_factory=dict[str, Sidecars], repr=False)
 
     @cached_property
     def _entries(self) -> list[_Entry]:
@@ -87,6 +91,20 @@ class ShardGroups:
         members = {name: self._bytes(entry, name) for name in wanted(entry.members)}
         return group_of(members, where=f"{self.folder / entry.shard}.tar: group {entry.key}")
 
+    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+        """See `EncodedSource`: out of the shard's sidecar."""
+        entry = self._entries[index]
+        sidecars = self._sidecars.setdefault(print_, Sidecars(self.folder, print_))
+        tensors = sidecars.group(entry.shard, entry.key, tar=self._sums[entry.shard])
+        return None if tensors is None else (tensors, captions_of(self._bytes(entry, "txt")))
+
+    def by_shard(self) -> dict[str, dict[str, int]]:
+        """The numbers of the groups by shard and key."""
+        found: dict[str, dict[str, int]] = {}
+        for index, entry in enumerate(self._entries):
+            found.setdefault(entry.shard, {})[entry.key] = index
+        return found
+
     def _bytes(self, entry: _Entry, name: str) -> bytes:
         if name not in entry.members:
             raise DataError(
@@ -103,4 +121,4 @@ class ShardGroups:
         return self._files[place]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "split": self.split, "_files": {}}
+        return {"folder": self.folder, "split": self.split, "_files": {}, "_sidecars": {}}

@@ -88,6 +88,24 @@ class CaptionOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncodeOptions:
+    """Settings of `frameweave data encode`; they must be those of the training."""
+
+    model: str = "miniature"
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""
+    vision: str | None = None
+    """A CLIP vision tower (folder or hub id); default: the model folder's own."""
+    depth_model: str | None = None
+    """A depth estimator (folder or hub id) as training is given it; default: the model folder's own."""
+    size: int | None = None
+    """Side of the training pictures in pixels; default: the model's own."""
+    resize: Literal["crop", "squash"] = "crop"
+    """Short side scaled and the centre cut out, or squashed into the square."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShowOptions:
     """Settings of `frameweave data show`."""
 

@@ -9,8 +9,9 @@ from typing import Literal
 import torch
 from accelerate import PartialState
 from diffusers import ControlNetModel
+from torch import Tensor
 
-from frameweave.clip.group import FrameGroup, GroupSource
+from frameweave.clip.group import EncodedSource, FrameGroup, GroupSource
 from frameweave.data.dataset import is_dataset, read_index
 from frameweave.data.reading import ShardGroups
 from frameweave.errors import InputError
@@ -253,3 +254,7 @@ class Part:
 
     def group(self, index: int) -> FrameGroup:
         return self.source.group(self.start + index)
+
+    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+        source = self.source
+        return source.encoded(self.start + index, print_) if isinstance(source, EncodedSource) else None

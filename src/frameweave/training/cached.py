@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from frameweave.atomic import staged
-from frameweave.clip.group import FrameGroup, GroupSource
+from frameweave.clip.group import EncodedSource, FrameGroup, GroupSource
 from frameweave.errors import ModelFolderError
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.depth import DepthEstimator
@@ -38,7 +38,10 @@ class Prepared:
 
 @dataclass(eq=False)
 class CachedGroups:
-    """Encodes a group when it is first asked for. `pixels` is the side of the square pictures."""
+    """Encodes a group when it is first asked for, unless the source holds it encoded already.
+
+    `pixels` is the side of the square pictures.
+    """
 
     source: GroupSource
     backbone: StableDiffusion
@@ -56,25 +59,31 @@ class CachedGroups:
         ]
         self._print = f"{[fingerprint(n) for n in networks if n is not None]} {self.pixels} {self.crop}"
 
+    @property
+    def print(self) -> str:
+        """A short name of the encoding networks and the preprocessing."""
+        return hashlib.sha256(self._print.encode()).hexdigest()[:12]
+
     def __len__(self) -> int:
         return len(self.source)
 
     def __getitem__(self, index: int) -> Prepared:
+        if isinstance(self.source, EncodedSource) and (held := self.source.encoded(index, self.print)):
+            return _prepared(*held)
         name = hashlib.sha256(f"{self.source.key(index)}|{self._print}".encode()).hexdigest()
         file = self.folder / name[:2] / f"{name}.safetensors"
         if not file.is_file():
-            tensors, captions = self._encoded(self.source.group(index))
+            tensors, captions = self.encoded(self.source.group(index))
             with staged(file) as stage:
                 save_file(tensors, stage, {"captions": json.dumps(captions)})
         with safe_open(file, "pt") as opened:
+            names = ("mean", "std", "depth", "vision")
             texts = tuple(json.loads(opened.metadata()["captions"]))
-            get = opened.get_tensor
-            return Prepared(
-                get("mean").float(), get("std").float(), get("depth"), get("vision").float(), texts
-            )
+            return _prepared({name: opened.get_tensor(name) for name in names}, texts)
 
     @torch.no_grad()
-    def _encoded(self, group: FrameGroup) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    def encoded(self, group: FrameGroup) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+        """What is kept of a group: latents and vision states in half precision, depth in 255ths."""
         frames = squared(group.frames, self.pixels, crop=self.crop)
         depth = group.depth
         if depth is not None:
@@ -92,6 +101,11 @@ class CachedGroups:
         tensors["depth"] = (depth.clamp(0, 1) * 255).round().byte()
         tensors["vision"] = self.backbone.vision(frames).half()
         return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, group.captions
+
+
+def _prepared(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> Prepared:
+    mean, std, vision = (tensors[name].float() for name in ("mean", "std", "vision"))
+    return Prepared(mean, std, tensors["depth"], vision, captions)
 
 
 def squared(frames: Float[Tensor, "F C H W"], pixels: int, *, crop: bool) -> Float[Tensor, "F C p p"]:
