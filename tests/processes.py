@@ -1,6 +1,7 @@
 """What the tests of processes share: who is alive, and programs of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,13 +33,14 @@ def soon(condition: Callable[[], object], seconds: float = 20.0) -> bool:
 
 @contextmanager
 def program(code: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python program in a session of its own, as from a terminal."""
+    """A Python program in a session of its own, as from a terminal: background shells ignore SIGINT."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=environment,
         start_new_session=True,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process

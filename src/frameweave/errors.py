@@ -18,7 +18,6 @@ that is raised is a bug and keeps its traceback.
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
 
 
 class FrameweaveError(Exception):
@@ -31,17 +30,9 @@ class FrameweaveError(Exception):
         super().__init__(message)
         self.hint, self.reason = hint, reason
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """All of it goes along between processes."""
-        return _again, (type(self), self.args[0], self.hint, self.reason)
-
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message}; {self.hint}" if self.hint else message
-
-
-def _again(kind: type[FrameweaveError], message: str, hint: str, reason: str) -> FrameweaveError:
-    return kind(message, hint=hint, reason=reason)
 
 
 class InputError(FrameweaveError):
