@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.cli.run_files import expanded, presets, settings_of
+from frameweave.cli.run_files import expanded
 from frameweave.errors import InputError
+from frameweave.jobs.presets import presets, settings_of
 from frameweave.settings import from_table
 from frameweave.training.options import TrainOptions
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from frameweave.clip import Clip
-from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.inversion import Remembered, Trajectory
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import RunError
-from frameweave.jobs.inversions import InversionStore, Remembered
+from frameweave.jobs.inversions import InversionStore
 from frameweave.model.backbone import StableDiffusion
 
 

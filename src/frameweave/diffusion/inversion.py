@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -88,3 +88,23 @@ def digest(*tensors: Tensor) -> str:
         total.update(str((tuple(tensor.shape), tensor.dtype)).encode())
         total.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+@dataclass(eq=False)
+class Remembered:
+    """Trajectories in memory, for several edits of the same clips."""
+
+    recalled: int = 0
+    """How many edits found theirs here."""
+    _kept: dict[tuple[str, str], Trajectory] = field(default_factory=dict[tuple[str, str], Trajectory])
+
+    def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return in_memory(shape, dtype)
+
+    def recall(self, x_0: Tensor, about: str) -> Trajectory | None:
+        found = self._kept.get((about, digest(x_0)))
+        self.recalled += found is not None
+        return found
+
+    def keep(self, trajectory: Trajectory, about: str) -> None:
+        self._kept[about, digest(trajectory.x_0)] = trajectory

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from frameweave.clip import Clip
+from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
-from frameweave.jobs.inversions import Remembered
 from frameweave.jobs.options import DemoOptions, ModelOptions
 from frameweave.jobs.pictures import grid, write_slice
 from frameweave.jobs.setup import adapted

@@ -1,17 +1,16 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
-import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from frameweave.engine import engine_of, part
-from frameweave.errors import DataError, InputError
+from frameweave.errors import DataError
 from frameweave.jobs.edit import edit
+from frameweave.jobs.edit_table import read_edits
 from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
@@ -53,7 +52,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     table. What is finished is not done again; an edit that fails stops none of the others. Raises
     `DataError` for a table that cannot be read, naming the line.
     """
-    lines = list(part(_lines(table), options.shard_index, options.num_shards))
+    lines = list(part(read_edits(table, COLUMNS), options.shard_index, options.num_shards))
     items = [_item(line, table.parent, options) for line in lines]
     names = Counter(item["name"] for item in items)
     if twice := [name for name, count in names.items() if count > 1]:
@@ -87,46 +86,6 @@ def edit_one(item: dict[str, Any]) -> dict[str, Any]:
 def _model(settings: str) -> StableDiffusion:
     table = {name: value for name, value in json.loads(settings).items() if value is not None}
     return load_model(from_table(ModelOptions, table, where="the model's settings"))
-
-
-def _lines(table: Path) -> Iterator[dict[str, Any]]:
-    """The lines of the table, checked."""
-    if not table.is_file():
-        raise DataError(f"{table}: no such file", hint="give a csv or jsonl table")
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{table}: not a text file ({error})", hint="save it as UTF-8") from error
-    rows = _json(table, text) if table.suffix == ".jsonl" else enumerate(csv.DictReader(text.splitlines()), 2)
-    for number, row in rows:
-        yield _checked(
-            {key: value for key, value in row.items() if value not in (None, "")}, f"{table}, line {number}"
-        )
-
-
-def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{table}, line {number}: {error}", hint="write a JSON object a line") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{table}, line {number}: no object", hint="write a JSON object a line")
-        yield number, row
-
-
-def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
-    known = ["video", "prompt", *COLUMNS]
-    for key in row:
-        if key not in known:
-            raise DataError(str(InputError.unknown(f"column in {where}:", str(key), known)))
-    for key in ("video", "prompt"):
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            raise DataError(f"{where}: no {key}", hint="every edit needs a video and a prompt")
-    try:
-        return {key: COLUMNS.get(key, str)(value) for key, value in row.items()}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: {error}", hint="correct the value") from error
 
 
 def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from frameweave.atomic import sha256, staged
-from frameweave.diffusion.inversion import Trajectory, digest, in_memory
+from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.errors import RunError
 from frameweave.jobs.options import ModelOptions
 from frameweave.model.adaptor import adaptor_file
@@ -35,22 +35,6 @@ def setting_of(model: StableDiffusion, options: ModelOptions) -> str:
     if options.adaptor is not None:
         table["adaptor"] = sha256(adaptor_file(options.adaptor))
     return json.dumps(table, sort_keys=True)
-
-
-@dataclass(eq=False)
-class Remembered:
-    """Trajectories in memory, for the edits of one run."""
-
-    _kept: dict[tuple[str, str], Trajectory] = field(default_factory=dict[tuple[str, str], Trajectory])
-
-    def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        return in_memory(shape, dtype)
-
-    def recall(self, x_0: Tensor, about: str) -> Trajectory | None:
-        return self._kept.get((about, digest(x_0)))
-
-    def keep(self, trajectory: Trajectory, about: str) -> None:
-        self._kept[about, digest(trajectory.x_0)] = trajectory
 
 
 @dataclass(eq=False)

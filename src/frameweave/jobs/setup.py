@@ -5,11 +5,12 @@ from collections.abc import Generator
 from dataclasses import fields
 from typing import Any
 
+from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
 from frameweave.editors.base import Inversions
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.jobs.cache_folder import cache_folder
-from frameweave.jobs.inversions import InversionStore, Remembered, setting_of
+from frameweave.jobs.inversions import InversionStore, setting_of
 from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import load_adaptor, strength_in_range

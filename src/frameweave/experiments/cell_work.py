@@ -1,0 +1,124 @@
+"""What a worker does for one pair: the missing edits of it, one after the other, and their scores."""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.clip import Clip
+from frameweave.diffusion.inversion import Remembered
+from frameweave.editors import base
+from frameweave.errors import FrameweaveError, ModelFolderError
+from frameweave.experiments.arms import Arm
+from frameweave.experiments.cells import is_finished, key_of, write_cell
+from frameweave.experiments.pair_files import write_pair
+from frameweave.experiments.pairs import Pair, pair_of
+from frameweave.experiments.references import REFERENCE, references
+from frameweave.experiments.scoring import score_cell
+from frameweave.model import depth as depth_model
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
+from frameweave.model.memory import peak_bytes
+
+
+def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
+    """Do whatever cells of a pair are missing. An edit that fails is told and stops none of the others.
+
+    `item` has the pair, its cells (pair, editor, settings, arm, seed, key), the model's settings, and
+    the folders of the run, its cells and its scores.
+    """
+    model = _model(json.dumps(item["model"]))
+    pair = pair_of(item["pair"], model)
+    cells, scores = Path(item["cells_folder"]), Path(item["scores_folder"])
+    write_pair(Path(item["run_folder"]), pair)
+    inversions: dict[str, Remembered] = {}
+    failed: dict[str, str] = {}
+    for cell in item["cells"]:
+        folder = cells / cell["key"]
+        try:
+            if not is_finished(folder):
+                arm = Arm.from_dict(cell["arm"])
+                kept = inversions.setdefault(arm.inverts_as, Remembered())
+                write_cell(folder, *_edited(_Edit(pair, cell, arm, item["model"]), model, kept))
+            score_cell(folder, pair, scores / cell["key"])
+        except (FrameweaveError, RuntimeError) as error:
+            failed[cell["key"]] = f"{type(error).__name__}: {error}"
+    return {"done": len(item["cells"]) - len(failed), "failed": failed}
+
+
+@dataclass(frozen=True, eq=False)
+class _Edit:
+    pair: Pair
+    cell: dict[str, Any]
+    arm: Arm
+    named: dict[str, Any]
+    """The model's settings."""
+
+
+def _edited(edit: _Edit, model: StableDiffusion, inversions: Remembered) -> tuple[Clip, dict[str, Any]]:
+    """The edited clip, and what is said about it."""
+    recalled = inversions.recalled
+    start = time.perf_counter()
+    frames = _frames(edit, model, inversions)
+    facts = {
+        "seconds": round(time.perf_counter() - start, 3),
+        "inversion_recalled": inversions.recalled > recalled,
+        "memory_gb": round(peak_bytes() / 1e9, 3),
+    }
+    about = {name: edit.cell[name] for name in ("pair", "editor", "settings", "arm", "seed")}
+    return edit.pair.source.with_frames(frames), about | facts
+
+
+def _frames(edit: _Edit, model: StableDiffusion, inversions: Remembered) -> Float[Tensor, "F 3 H W"]:
+    pair, cell, arm, named = edit.pair, edit.cell, edit.arm, edit.named
+    if cell["editor"] == REFERENCE:
+        return references(pair, model)[arm.name]()
+    editor = base.make(cell["editor"], cell["settings"])
+    depth = pair.depth
+    if editor.needs_depth and depth is None:
+        depth = _estimator(named["model"], named["depth_model"], named["device"]).estimate(pair.source.frames)
+    with arm.on(model) as backbone:
+        return base.edit_clip(
+            editor,
+            pair.source,
+            pair.prompt,
+            backbone,
+            source_prompt=pair.source_prompt,
+            negative=pair.negative,
+            depth=depth,
+            inversions=inversions,
+            rng=torch.Generator().manual_seed(_noise_seed(pair, cell["seed"])),
+        ).frames
+
+
+def _noise_seed(pair: Pair, seed: int) -> int:
+    """The same for all editors and arms, so that they are compared on equal draws."""
+    return int(key_of(pair.name, seed)[:12], 16)
+
+
+@cache
+def _model(settings: str) -> StableDiffusion:
+    """The model stays for the next pair."""
+    named = json.loads(settings)
+    torch.set_num_threads(named["threads"])
+    return load(
+        named["model"],
+        dtype=named["dtype"],
+        device=named["device"],
+        control=named["control"],
+        vision=named["vision"],
+    )
+
+
+@cache
+def _estimator(model: str, name: str | None, device: str) -> depth_model.DepthEstimator:
+    found = depth_model.load(model, name, device=device)
+    if found is None:
+        raise ModelFolderError(f"{model}: no depth estimator", hint="name one with --depth-model")
+    return found

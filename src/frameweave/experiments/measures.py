@@ -1,0 +1,103 @@
+"""Which metrics an experiment takes, and in which order its tables show them."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from frameweave.metrics.base import Metric
+from frameweave.metrics.clip_score import ClipScore
+from frameweave.metrics.encoders import Encoder, TextImage, Trunk
+from frameweave.metrics.fidelity import FrameDifference, PixelDistance
+from frameweave.metrics.flow import WarpError
+from frameweave.metrics.frechet import Distance, FidOfClip
+from frameweave.metrics.lpips import Lpips
+from frameweave.miniature.encoders import judge_trunk, miniature_clip
+from frameweave.miniature.following import ALL, Following, LogChance
+from frameweave.miniature.scene import ATTRIBUTES
+
+HEADLINE = ("warp_error", "lpips_consecutive", "clip_score", "follows_all", "lpips_truth", "psnr_truth")
+"""The metrics whose tests are corrected for their number; the others are for exploring."""
+PUBLISHED = ("lpips_consecutive", "clip_score", "fid_clip_frames")
+"""The ones of the published tables, by their published definitions."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measures:
+    """A set of metrics on one set of backbones."""
+
+    each: tuple[Metric, ...]
+    """Of every edited clip."""
+    encoder: Encoder
+    """Of the distances that are taken over all clips at once."""
+
+    def described(self) -> list[dict[str, Any]]:
+        """What the tables say about each metric, in their order."""
+        rows = [
+            {
+                "name": metric.name,
+                "title": metric.title,
+                "better": metric.better,
+                "digits": metric.digits,
+                "family": "headline" if metric.name in HEADLINE else "other",
+                "published": metric.name in PUBLISHED,
+                "backbone": metric.backbone,
+                "definition": metric.definition,
+            }
+            for metric in self.each
+        ]
+        return rows + [
+            self._pooled(kind, against) for kind in ("fid", "kid") for against in ("source", "truth")
+        ]
+
+    def _pooled(self, kind: str, against: str) -> dict[str, Any]:
+        """What the tables say about a distance over all clips."""
+        name = {"fid": "Fréchet", "kid": "1000 x kernel"}[kind]
+        others = {"source": "the source frames", "truth": "the true edits' frames"}[against]
+        return {
+            "name": f"{kind}_{against}",
+            "title": f"{kind.upper()} to {'sources' if against == 'source' else 'true edits'} "
+            f"[{self.encoder.id}]",
+            "better": "lower" if against == "truth" else "none",
+            "digits": 2,
+            "family": "other",
+            "published": False,
+            "backbone": self.encoder.id,
+            "definition": f"{name} distance of all edited frames from all of {others}.",
+        }
+
+    @property
+    def distances(self) -> dict[str, Distance]:
+        """Those over all clips, by the first part of their names."""
+        return {"fid": Distance("fid"), "kid": Distance("kid")}
+
+
+@cache
+def miniature_measures() -> Measures:
+    """On the Miniature's own networks, whose names stand in every title."""
+    judge, clip = judge_trunk(), miniature_clip()
+    return Measures(each=standard(judge, clip, judge, judge_metrics=True), encoder=judge)
+
+
+def standard(trunk: Trunk, clip: TextImage, encoder: Encoder, *, judge_metrics: bool) -> tuple[Metric, ...]:
+    """The metrics on any backbones; with the judge's only where clips show the Miniature's world."""
+    following: tuple[Metric, ...] = ()
+    if judge_metrics:
+        judge = judge_trunk()
+        following = (*(Following(judge, name) for name in (ALL, *ATTRIBUTES)), LogChance(judge))
+    return (
+        WarpError(true_flow=judge_metrics),
+        Lpips(trunk, "neighbours"),
+        ClipScore(clip, "score"),
+        *following[:1],
+        Lpips(trunk, "truth"),
+        PixelDistance("psnr", "truth"),
+        ClipScore(clip, "consistency"),
+        *following[1:],
+        PixelDistance("ssim", "truth"),
+        PixelDistance("psnr", "source outside"),
+        PixelDistance("ssim", "source outside"),
+        ClipScore(clip, "directional"),
+        Lpips(trunk, "source"),
+        FidOfClip(encoder),
+        FrameDifference(),
+    )

@@ -1,0 +1,146 @@
+"""What is edited in an experiment: clips with prompts, from the Miniature's world or from a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from frameweave.clip import Clip, working_size
+from frameweave.errors import InputError
+from frameweave.miniature.clips import FPS
+from frameweave.miniature.grammar import phrase
+from frameweave.miniature.scene import ATTRIBUTES, sample_scenes
+from frameweave.miniature.world import Rendered, render_clip
+from frameweave.model.backbone import StableDiffusion
+from frameweave.video import probe
+
+TEST_SEED = 20_261
+"""Of the world's clips that experiments report on. No training and no choice of settings may see them."""
+_SHADOW = 5  # pixels around an object that its shadow may reach
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pair:
+    """A clip with a prompt, and whatever is known about the edit."""
+
+    name: str
+    clip: str
+    """Several prompts for one clip share its name; they are one unit in the statistics."""
+    source: Clip
+    prompt: str
+    source_prompt: str = ""
+    negative: str = ""
+    about: dict[str, str] = field(default_factory=dict[str, str])
+    """What to say about it, e.g. which attribute is changed."""
+    depth: Float[Tensor, "F 1 H W"] | None = None
+    """Exact inverse depth in [0, 1]; otherwise it is estimated where an editor needs it."""
+    truth: Clip | None = None
+    """What a perfect edit would give."""
+    wanted: dict[str, str] | None = None
+    """The attributes that the edited clip should show, in the world's words."""
+    mask: Float[Tensor, "F 1 H W"] | None = None
+    """Where the edit may change pixels: 1 inside, 0 outside."""
+    flow: Float[Tensor, "F_minus_1 2 H W"] | None = None
+    """How far the content of each pixel moves until the next frame, in pixels, x to the right, y down."""
+    visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
+    """Where the same content is seen in a frame and in the next."""
+
+
+def test_set(count: int) -> str:
+    """The name of the world's test set, which every result carries."""
+    return f"world, held-out combinations, seed {TEST_SEED}, {count} clips"
+
+
+def world_items(count: int, frames: int, *, seed: int = TEST_SEED) -> list[dict[str, Any]]:
+    """The world's test set: one prompt a clip; each kind of attribute is changed in turn."""
+    return [
+        {"name": f"{index:03d}", "world": seed, "index": index, "of": count, "frames": frames}
+        for index in range(count)
+    ]
+
+
+def pair_of(item: dict[str, Any], model: StableDiffusion) -> Pair:
+    """The pair that an item describes: drawn anew, or read from its files and fitted to the model."""
+    return _drawn(item) if "world" in item else _read(item, model)
+
+
+def _drawn(item: dict[str, Any]) -> Pair:
+    scenes = sample_scenes(item["of"], seed=item["world"], split="held-out")
+    scene = scenes[item["index"]]
+    words = scene.words(0)
+    attribute = list(ATTRIBUTES)[item["index"] % len(ATTRIBUTES)]
+    others = [word for word in ATTRIBUTES[attribute] if word != words[attribute]]
+    wanted = words | {attribute: others[item["index"] % len(others)]}
+    source = render_clip(scene, item["frames"])
+    truth = render_clip(scene.edited(**{attribute: wanted[attribute]}), item["frames"])
+    low, high = source.depth.amin(), source.depth.amax()
+    return Pair(
+        name=item["name"],
+        clip=item["name"],
+        source=Clip.of(source.frames, fps=FPS),
+        source_prompt=phrase(words),
+        prompt=phrase(wanted),
+        about={"attribute": attribute, "from": words[attribute], "to": wanted[attribute]},
+        depth=(source.depth - low) / (high - low),
+        truth=Clip.of(truth.frames, fps=FPS),
+        wanted=wanted,
+        mask=edited_area(attribute, (source.mask, truth.mask)),
+        flow=source.flow[:-1],
+        visible=still_visible(source),
+    )
+
+
+def edited_area(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Float[Tensor, "F 1 H W"]:
+    """Where changing an attribute may change pixels, given where the object is before and after.
+
+    Object and colour: the object with its shadow; background: all but the object; style: everywhere.
+    """
+    if attribute == "style":
+        return torch.ones_like(masks[0])
+    somewhere = torch.stack(list(masks)).amax(0)
+    if attribute == "background":
+        return (somewhere < 0.5).float()
+    reach = F.max_pool2d(somewhere, 2 * _SHADOW + 1, stride=1, padding=_SHADOW)
+    return (reach > 0).float()
+
+
+def still_visible(drawn: Rendered) -> Bool[Tensor, "F_minus_1 1 H W"]:
+    """Where a pixel's content is inside the next frame, and object stays object, background background."""
+    height, width = drawn.flow.shape[2:]
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    target = torch.stack([x, y]).float() + drawn.flow[:-1]
+    grid = (target.permute(0, 2, 3, 1) + 0.5) * 2 / torch.tensor([width, height]) - 1
+    there = F.grid_sample(drawn.mask[1:], grid, align_corners=False)
+    inside = (grid.abs() < 1).all(-1)[:, None]
+    return inside & ((there > 0.5) == (drawn.mask[:-1] > 0.5))
+
+
+def _read(item: dict[str, Any], model: StableDiffusion) -> Pair:
+    """A line of a table. The clip is scaled to the size at which the model works."""
+    source = _clip(item["video"], item, model)
+    truth = _clip(item["truth"], item, model) if item.get("truth") else None
+    if truth is not None and len(truth) < len(source):
+        raise InputError(
+            f"{item['truth']}: {len(truth)} frames, {item['video']} has {len(source)}",
+            hint="give a true edit of the same length, or fewer --frames",
+        )
+    return Pair(
+        name=item["name"],
+        clip=item["video"],
+        source=source,
+        prompt=item["prompt"],
+        source_prompt=item.get("source_prompt", ""),
+        negative=item.get("negative", ""),
+        truth=None if truth is None else truth.first(len(source)),
+    )
+
+
+def _clip(path: str, item: dict[str, Any], model: StableDiffusion) -> Clip:
+    info = probe(Path(path))
+    size = working_size((info.width, info.height), item.get("size") or model.native, model.multiple)
+    return Clip.read(Path(path), frames=item["frames"], size=size)

@@ -1,0 +1,87 @@
+"""Scores of cells on the disk: one file a cell, made anew when the metrics are others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from frameweave.atomic import staged
+from frameweave.experiments.cells import key_of, read_frames
+from frameweave.experiments.measures import miniature_measures
+from frameweave.experiments.pairs import Pair
+from frameweave.metrics.base import Case, Looked, measured
+from frameweave.metrics.frechet import features_of
+
+
+def case_of(edited: Looked, pair: Pair) -> Case:
+    """What is known about an edit of a pair."""
+    return Case(
+        edited=edited,
+        source=Looked(pair.source.frames),
+        truth=None if pair.truth is None else Looked(pair.truth.frames),
+        prompt=pair.prompt,
+        source_prompt=pair.source_prompt,
+        wanted=pair.wanted,
+        mask=pair.mask,
+        flow=pair.flow,
+        visible=pair.visible,
+    )
+
+
+def score_cell(cell: Path, pair: Pair, target: Path) -> None:
+    """Measure a finished cell, unless it is measured: `target`.json, and features in `target`.safetensors."""
+    if is_scored(target):
+        return
+    measures = miniature_measures()
+    case = case_of(Looked(read_frames(cell)), pair)
+    scores = measured(case, measures.each)
+    features: dict[str, Tensor] = {"edited": features_of(case.edited, measures.encoder)}
+    for name, clip in (("source", case.source), ("truth", case.truth)):
+        if clip is not None:
+            features[name] = features_of(clip, measures.encoder)
+    with staged(_features(target)) as stage:
+        save_file(features, stage)
+    rows = [
+        {"metric": score.metric, "value": score.value} | ({"reason": score.reason} if score.reason else {})
+        for score in scores
+    ]
+    with staged(_scores(target)) as stage:
+        stage.write_text(json.dumps({"metrics": _print(), "scores": rows}), encoding="utf-8")
+
+
+def is_scored(target: Path) -> bool:
+    """Whether the cell was measured with the metrics of today."""
+    try:
+        return json.loads(_scores(target).read_text(encoding="utf-8"))["metrics"] == _print()
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def read_scores(target: Path) -> list[dict[str, Any]]:
+    """The lines of a measured cell."""
+    return json.loads(_scores(target).read_text(encoding="utf-8"))["scores"]
+
+
+def read_features(target: Path) -> dict[str, Tensor]:
+    """The features of a measured cell: edited, source, and perhaps truth; one vector a frame."""
+    return load_file(_features(target))
+
+
+def described() -> list[dict[str, Any]]:
+    """What the metrics are, for the tables."""
+    return miniature_measures().described()
+
+
+def _print() -> str:
+    """Tells today's metrics from others."""
+    return key_of(described())
+
+
+def _scores(target: Path) -> Path:
+    return target.with_name(f"{target.name}.json")
+
+
+def _features(target: Path) -> Path:
+    return target.with_name(f"{target.name}.safetensors")

@@ -1,0 +1,76 @@
+"""The ablation (the paper's Table 2): adaptors trained without one of their parts, in every editor."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from frameweave.experiments.arms import WITH, WITHOUT, Arm
+from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
+from frameweave.jobs.grid_options import AblationOptions
+from frameweave.jobs.presets import settings_of
+from frameweave.jobs.train import train
+from frameweave.progress import SILENT, Progress
+from frameweave.run import Run
+from frameweave.settings import from_table
+from frameweave.training.options import TrainOptions
+
+NO_DEPTH, NO_TOKENS, NO_LORA = "without depth", "without tokens", "without LoRA"
+
+
+def ablation(table: Path | None, options: AblationOptions, *, progress: Progress = SILENT) -> Experimented:
+    """Train what is not trained yet, then edit and measure as the grid does, in `options.out`.
+
+    The arms are no adaptor, the whole one, one trained without the depth ControlNet, one without prompt
+    tokens (shared and unshared ones are trained together or not at all), and the whole one's tokens alone.
+    """
+    items, named = items_of(table, options)
+    arms = _arms(options, progress)
+    run = Run.start(
+        options.out,
+        "ablation",
+        options,
+        given={"test_set": named, "table": "" if table is None else str(table.absolute())}
+        | {"arms": digests(arms)},
+        overwrite=options.overwrite,
+        resume=not options.overwrite,
+    )
+    done = run_experiment(run, items, arms, options, progress=progress)
+    run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
+    return done
+
+
+def _arms(options: AblationOptions, progress: Progress) -> list[Arm]:
+    """Each arm with its adaptor, trained now unless it is there."""
+    settings, where = settings_of(options.preset)
+    whole = replace(
+        from_table(TrainOptions, settings, where=where),
+        model=options.model,
+        control=options.control,
+        depth_model=options.depth_model,
+        vision=options.vision,
+        device=options.device,
+    )
+    if options.train_steps is not None:
+        whole = replace(whole, steps=options.train_steps)
+    without_depth = tuple(stage for stage in whole.stages if stage != "depth")
+    without_tokens = tuple(stage for stage in whole.stages if stage != "tokens")
+    folder = options.out.with_name(f"{options.out.name}-adaptors")
+    full = options.full or _trained(whole, folder / "whole", progress)
+    no_depth = replace(whole, depth_control=False, stages=without_depth)
+    no_tokens = replace(whole, n_shared=0, stages=without_tokens)
+    return [
+        Arm(name=WITHOUT),
+        Arm(name=WITH, adaptor=full, tokens=options.tokens),
+        Arm(
+            name=NO_DEPTH,
+            adaptor=_trained(no_depth, folder / "without-depth", progress),
+            tokens=options.tokens,
+        ),
+        Arm(name=NO_TOKENS, adaptor=_trained(no_tokens, folder / "without-tokens", progress)),
+        Arm(name=NO_LORA, adaptor=full, strength=0, tokens=True),
+    ]
+
+
+def _trained(options: TrainOptions, out: Path, progress: Progress) -> str:
+    """The adaptor of a training run: a stopped one goes on, and a finished one is taken as it is."""
+    train(options.stages, replace(options, out=out), progress=progress)
+    return str((out / "adaptor").absolute())

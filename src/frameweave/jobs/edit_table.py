@@ -1,0 +1,51 @@
+"""Tables of edits: csv or jsonl files whose lines name a video, a prompt, and more."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from frameweave.errors import DataError, InputError
+
+
+def read_edits(table: Path, columns: Mapping[str, type]) -> Iterator[dict[str, Any]]:
+    """The lines of a table, checked: `video` and `prompt`, and what is given of `columns`.
+
+    Empty fields are left out. Raises `DataError` for a table that cannot be read, naming the line.
+    """
+    if not table.is_file():
+        raise DataError(f"{table}: no such file", hint="give a csv or jsonl table")
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{table}: not a text file ({error})", hint="save it as UTF-8") from error
+    rows = _json(table, text) if table.suffix == ".jsonl" else enumerate(csv.DictReader(text.splitlines()), 2)
+    for number, row in rows:
+        given = {key: value for key, value in row.items() if value not in (None, "")}
+        yield _checked(given, f"{table}, line {number}", columns)
+
+
+def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{table}, line {number}: {error}", hint="write a JSON object a line") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{table}, line {number}: no object", hint="write a JSON object a line")
+        yield number, row
+
+
+def _checked(row: dict[str, Any], where: str, columns: Mapping[str, type]) -> dict[str, Any]:
+    known = ["video", "prompt", *columns]
+    for key in row:
+        if key not in known:
+            raise DataError(str(InputError.unknown(f"column in {where}:", str(key), known)))
+    for key in ("video", "prompt"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise DataError(f"{where}: no {key}", hint="every edit needs a video and a prompt")
+    try:
+        return {key: columns.get(key, str)(value) for key, value in row.items()}
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: {error}", hint="correct the value") from error

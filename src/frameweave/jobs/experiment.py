@@ -1,0 +1,179 @@
+"""An experiment: clips x editors x arms x seeds as a table of cells; only missing ones are done."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frameweave.atomic import sha256
+from frameweave.editors import base
+from frameweave.engine import engine_of, part
+from frameweave.errors import InputError
+from frameweave.experiments.arms import Arm
+from frameweave.experiments.cell_work import work_on_pair
+from frameweave.experiments.cells import is_finished, key_of
+from frameweave.experiments.pair_files import is_described
+from frameweave.experiments.pairs import test_set, world_items
+from frameweave.experiments.references import REFERENCE, reference_names
+from frameweave.experiments.scoring import is_scored
+from frameweave.jobs.edit_table import read_edits
+from frameweave.jobs.gather import gather
+from frameweave.jobs.grid_options import ExperimentOptions
+from frameweave.model.adaptor import adaptor_file
+from frameweave.model.loading import located
+from frameweave.progress import SILENT, Progress
+from frameweave.run import Run
+
+_COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experimented:
+    """What came of an experiment."""
+
+    folder: Path
+    done: int
+    """Cells that this run edited or scored."""
+    earlier: int
+    """Cells that were there already."""
+    failed: dict[str, str]
+    """Names of the cells that failed, and why."""
+    seconds: float
+
+
+def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[str, Any]], str]:
+    """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
+
+    Raises `InputError` for numbers that make no sense, `DataError` for a bad table.
+    """
+    for name, least in (("clips", 1), ("frames", 1), ("seeds", 1), ("steps", 1), ("threads", 1)):
+        if getattr(options, name) < least:
+            raise InputError(f"--{name} {getattr(options, name)}, expected at least {least}")
+    if table is None:
+        if options.model != "miniature":
+            raise InputError(
+                f"the world's clips for {options.model}", hint="give a table of videos for other models"
+            )
+        return world_items(options.clips, options.frames), test_set(options.clips)
+    items: list[dict[str, Any]] = []
+    for number, line in enumerate(read_edits(table, _COLUMNS)):
+        item: dict[str, Any] = {
+            "name": f"{number:03d}",
+            **line,
+            "frames": options.frames,
+            "size": options.size,
+        }
+        for column in ("video", "truth"):
+            if column in item:
+                item[column] = str((table.parent / item[column]).absolute())
+        items.append(item)
+    names = [item["name"] for item in items]
+    if not items or len(set(names)) < len(names):
+        raise InputError(f"{table}: {'no lines' if not items else 'a name is there twice'}")
+    return items, f"{table.name}, {sha256(table)[:12]}"
+
+
+def run_experiment(
+    run: Run,
+    items: Sequence[dict[str, Any]],
+    arms: Sequence[Arm],
+    options: ExperimentOptions,
+    *,
+    progress: Progress = SILENT,
+) -> Experimented:
+    """Do the missing cells, and write what the report reads: see `gather`."""
+    start = time.monotonic()
+    cells_folder = (options.cells or run.folder / "cells").absolute()
+    scores_folder = (run.folder / "scores").absolute()
+    tasks = list(_tasks(items, arms, options, cells_folder, scores_folder))
+    every = [cell for task in tasks for cell in task["cells"]]
+    waiting: list[dict[str, Any]] = []
+    for task in part(tasks, options.shard_index, options.num_shards):
+        missing = [
+            cell
+            for cell in task["cells"]
+            if not is_finished(cells_folder / cell["key"]) or not is_scored(scores_folder / cell["key"])
+        ]
+        if missing or not is_described(run.folder, task["pair"]["name"]):
+            waiting.append({**task, "cells": missing})
+    count = sum(len(task["cells"]) for task in waiting)
+    progress.note(f"{count} of {len(every)} cells are missing, of {len(waiting)} of {len(tasks)} pairs")
+    failed: dict[str, str] = {}
+    outcomes = engine_of(options).run(work_on_pair, waiting, what="editing pairs", progress=progress)
+    for outcome in outcomes:
+        task = waiting[outcome.position]
+        if outcome.failure is not None:
+            failed |= {cell["key"]: outcome.failure.message for cell in task["cells"]}
+        elif outcome.value is not None:
+            failed |= outcome.value["failed"]
+    gather(run.folder, tasks, failed, progress=progress)
+    names = {cell["key"]: f"{cell['pair']} {cell['editor']} {cell['arm']['name']}" for cell in every}
+    return Experimented(
+        folder=run.folder,
+        done=count - len(failed),
+        earlier=len(every) - count,
+        failed={names[key]: why for key, why in failed.items()},
+        seconds=round(time.monotonic() - start, 1),
+    )
+
+
+def digests(arms: Sequence[Arm]) -> dict[str, str]:
+    """What tells the arms' adaptors from others of the same name."""
+    return {
+        arm.name: key_of(arm.as_dict(), "" if arm.adaptor is None else sha256(adaptor_file(arm.adaptor)))
+        for arm in arms
+    }
+
+
+def _tasks(
+    items: Sequence[dict[str, Any]],
+    arms: Sequence[Arm],
+    options: ExperimentOptions,
+    cells: Path,
+    scores: Path,
+) -> Iterator[dict[str, Any]]:
+    """One for each pair, with all its cells."""
+    model = {
+        name: getattr(options, name)
+        for name in ("model", "control", "depth_model", "vision", "dtype", "device", "threads")
+    }
+    fixed = {name: value for name, value in model.items() if name not in ("device", "threads")}
+    fixed["weights"] = _weights(options.model)
+    of_arm = digests(arms)
+    settings = {"steps": options.steps}
+    for editor in options.editors:
+        base.make(editor, settings)  # an unknown name is found before hours of work
+    for item in items:
+        table: list[dict[str, Any]] = []
+        edits = [(editor, settings, arm) for editor in options.editors for arm in arms]
+        rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
+        for editor, chosen, arm in [*edits, *rows]:
+            for seed in range(1 if editor == REFERENCE else options.seeds):
+                digest = of_arm.get(arm.name, arm.name)
+                table.append(
+                    {
+                        "pair": item["name"],
+                        "editor": editor,
+                        "settings": chosen,
+                        "arm": arm.as_dict(),
+                        "seed": seed,
+                        "key": key_of(fixed, item, editor, chosen, digest, seed),
+                    }
+                )
+        yield {
+            "pair": item,
+            "cells": table,
+            "model": model,
+            "cells_folder": str(cells),
+            "scores_folder": str(scores),
+            "run_folder": str(scores.parent),
+        }
+
+
+def _weights(model: str) -> str:
+    """Tells a model folder from one that was changed; a hub id stands for itself."""
+    _, folder = located(model)
+    if folder is None:
+        return model
+    return key_of([sha256(path) for path in sorted((folder / "unet").glob("*.safetensors"))])

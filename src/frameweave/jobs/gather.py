@@ -1,0 +1,63 @@
+"""Everything an experiment has so far, as the tidy files that the report and other programs read.
+
+`metrics.json` says what each metric is; `pairs.jsonl` has a line for each clip with its prompt,
+`cells.jsonl` for each edit, `scores.jsonl` for each score of an edit, `pooled.jsonl` for each measure that
+is taken over all clips at once.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from frameweave.atomic import staged
+from frameweave.experiments.cells import VIDEO, is_finished, read_facts
+from frameweave.experiments.pair_files import is_described, read_pair
+from frameweave.experiments.pooling import pooled_rows
+from frameweave.experiments.scoring import described, is_scored, read_scores
+from frameweave.progress import SILENT, Progress
+
+
+def gather(
+    folder: Path,
+    tasks: Sequence[dict[str, Any]],
+    failed: dict[str, str],
+    *,
+    progress: Progress = SILENT,
+) -> None:
+    """Write the tidy files into a run folder; cells that are missing have no lines, failed ones say why."""
+    cells: list[dict[str, Any]] = []
+    scores: list[dict[str, Any]] = []
+    for task in progress.track(tasks, "gathering"):
+        for cell in task["cells"]:
+            about = {
+                "pair": cell["pair"],
+                "seed": cell["seed"],
+                "editor": cell["editor"],
+                "arm": cell["arm"]["name"],
+            }
+            place = Path(task["cells_folder"]) / cell["key"]
+            scored = Path(task["scores_folder"]) / cell["key"]
+            if cell["key"] in failed:
+                cells.append({**about, "video": None, "error": failed[cell["key"]]})
+            elif is_finished(place) and is_scored(scored):
+                facts = read_facts(place)
+                kept = {name: facts[name] for name in ("seconds", "inversion_recalled", "memory_gb")}
+                cells.append({**about, "video": os.path.relpath(place / VIDEO, folder), **kept})
+                scores += [{**about, **line} for line in read_scores(scored)]
+    names = [task["pair"]["name"] for task in tasks]
+    write_lines(
+        folder / "pairs.jsonl", [read_pair(folder, name) for name in names if is_described(folder, name)]
+    )
+    write_lines(folder / "cells.jsonl", cells)
+    write_lines(folder / "scores.jsonl", scores)
+    write_lines(folder / "pooled.jsonl", pooled_rows(tasks, progress=progress))
+    with staged(folder / "metrics.json") as stage:
+        stage.write_text(json.dumps(described(), indent=1), encoding="utf-8")
+
+
+def write_lines(target: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write a file of JSON lines, atomically."""
+    with staged(target) as stage:
+        stage.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

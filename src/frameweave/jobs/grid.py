@@ -1,0 +1,35 @@
+"""The grid (the paper's Table 1): every editor without and with adaptors, on the same clips and draws."""
+
+from pathlib import Path
+
+from frameweave.errors import InputError
+from frameweave.experiments.arms import WITHOUT, Arm, parsed_arm
+from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
+from frameweave.jobs.grid_options import GridOptions
+from frameweave.progress import SILENT, Progress
+from frameweave.run import Run
+
+
+def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILENT) -> Experimented:
+    """Edit and measure in the run folder `options.out`, going on where an earlier call stopped.
+
+    Without a table the world's held-out clips are edited. Raises `InputError` for settings that make no
+    sense, `DataError` for a table that cannot be read, `RunError` when the folder holds another run.
+    """
+    items, named = items_of(table, options)
+    arms = [Arm(name=WITHOUT), *(parsed_arm(text) for text in options.arms)]
+    names = [arm.name for arm in arms]
+    if len(set(names)) < len(names):
+        raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
+    given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
+    run = Run.start(
+        options.out,
+        "grid",
+        options,
+        given=given | {"arms": digests(arms)},
+        overwrite=options.overwrite,
+        resume=not options.overwrite,
+    )
+    done = run_experiment(run, items, arms, options, progress=progress)
+    run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
+    return done

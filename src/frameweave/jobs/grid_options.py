@@ -1,0 +1,69 @@
+"""Settings of the experiments: one frozen dataclass each, from which flags are made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from frameweave.engine.options import EngineOptions
+from frameweave.jobs.options import Dtype
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOptions(EngineOptions):
+    """What the grid and the ablation have in common."""
+
+    model: str = "miniature"
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""
+    control: str | None = None
+    """A depth ControlNet (folder or hub id); default: the model folder's own."""
+    depth_model: str | None = None
+    """A depth estimator (folder or hub id); default: the model folder's own."""
+    vision: str | None = None
+    """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
+    dtype: Dtype = "fp32"
+    """Precision of the networks."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    clips: int = 64
+    """How many clips of the world's test set are edited; without a table."""
+    frames: int = 8
+    """Frames of each clip."""
+    size: int | None = None
+    """Longer side of a table's clips, in pixels; default: the model's own."""
+    seeds: int = 1
+    """How many seeds each edit is made with."""
+    editors: tuple[str, ...] = ("text2video_zero", "tokenflow", "vid2vid_zero", "vidtome")
+    """The editors to compare."""
+    steps: int = 25
+    """Noise levels."""
+    cells: Path | None = None
+    """Where the edits lie, which experiments may share; default: `cells` in the run folder."""
+    threads: int = 1
+    """CPU threads of each worker."""
+    out: Path = Path("runs/grid")
+    """The run folder; the same command goes on with what is missing in it."""
+    overwrite: bool = False
+    """Replace another run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(ExperimentOptions):
+    """Settings of `frameweave grid`."""
+
+    arms: tuple[str, ...] = ("with=miniature",)
+    """Adaptors to compare with none: name=adaptor, perhaps with @strength,window=0.8-1,tokens behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationOptions(ExperimentOptions):
+    """Settings of `frameweave ablation`."""
+
+    preset: str = "miniature"
+    """How the adaptors are trained: a preset of `frameweave train`, or a run.toml."""
+    train_steps: int | None = None
+    """Steps of the LoRA stage; default: the preset's."""
+    full: str | None = None
+    """The whole adaptor, if it is trained already; "miniature" is the packaged one."""
+    tokens: bool = False
+    """Whether prompt tokens act in the edits; in the arm without LoRA they always do."""
+    out: Path = Path("runs/ablation")
+    """The run folder; the same command goes on with what is missing in it."""

@@ -1,0 +1,159 @@
+"""What a metric is, what it is told of an edit, and how a missing need becomes a reason."""
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from frameweave.errors import InputError
+
+Frames = Float[Tensor, "F 3 H W"]
+Need = Literal["source", "truth", "prompt", "source prompt", "mask", "flow", "wanted", "neighbours"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """The frames of a clip, in [0, 1], with what encoders saw in them: each looks once."""
+
+    frames: Frames
+    _seen: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any], repr=False)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def once(self, name: Hashable, look: Callable[[Frames], T]) -> T:
+        """What `look` says of the frames; the same name is asked for only once."""
+        if name not in self._seen:
+            self._seen[name] = look(self.frames)
+        return self._seen[name]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """One edited clip and whatever is known about the edit.
+
+    Raises `InputError` when source or truth have another size or length than the edited clip.
+    """
+
+    edited: Looked
+    source: Looked | None = None
+    truth: Looked | None = None
+    """What a perfect edit would give."""
+    prompt: str = ""
+    source_prompt: str = ""
+    wanted: dict[str, str] | None = None
+    """The attributes that should be seen, in the words of the Miniature's world."""
+    mask: Float[Tensor, "F 1 H W"] | None = None
+    """1 where the edit may change pixels."""
+    flow: Float[Tensor, "F_minus_1 2 H W"] | None = None
+    """How far the source's content moves until the next frame, in pixels, x to the right and y down."""
+    visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
+    """Where that content is still seen in the next frame."""
+
+    def __post_init__(self) -> None:
+        for name, other in (("source", self.source), ("true edit", self.truth)):
+            if other is not None and other.frames.shape != self.edited.frames.shape:
+                raise InputError(
+                    f"the {name} has {_size(other)}, the edited clip {_size(self.edited)}",
+                    hint="bring both to one size and length first",
+                )
+
+    def lacks(self, need: Need) -> bool:
+        """Whether this is not known, or not there."""
+        if need == "neighbours":
+            return len(self.edited) < 2
+        if need == "mask":
+            return self.mask is None or bool((self.mask > 0.5).all())
+        if need == "flow":
+            return self.flow is None and self.source is None
+        return not {
+            "source": self.source,
+            "truth": self.truth,
+            "prompt": self.prompt,
+            "source prompt": self.source_prompt,
+            "wanted": self.wanted,
+        }[need]
+
+
+_REASONS: dict[Need, str] = {
+    "source": "needs a source",
+    "truth": "needs the true edit",
+    "prompt": "needs a prompt",
+    "source prompt": "needs the source's prompt",
+    "mask": "needs a mask with something outside",
+    "flow": "needs a source or its flow",
+    "wanted": "needs the wanted attributes",
+    "neighbours": "needs two frames",
+}
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A measure of one edited clip."""
+
+    @property
+    def name(self) -> str:
+        """For files, e.g. lpips_consecutive."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people; a backbone stands in it in brackets, e.g. "CLIP score [miniature-clip]"."""
+        ...
+
+    @property
+    def better(self) -> Literal["lower", "higher", "none"]: ...
+
+    @property
+    def digits(self) -> int:
+        """Behind the point, where it is printed."""
+        ...
+
+    @property
+    def definition(self) -> str:
+        """One sentence."""
+        ...
+
+    @property
+    def backbone(self) -> str | None:
+        """What tells the weights behind it from others."""
+        ...
+
+    @property
+    def needs(self) -> frozenset[Need]: ...
+
+    def measure(self, case: Case) -> float:
+        """The value; all its needs are there."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A metric's value for one clip, or the reason why there is none."""
+
+    metric: str
+    value: float | None
+    reason: str = ""
+
+
+def measured(case: Case, metrics: Sequence[Metric]) -> list[Score]:
+    """Every metric of one edited clip, in order; what it lacks, or no finite number, gives a reason."""
+    return [_score(case, metric) for metric in metrics]
+
+
+def _score(case: Case, metric: Metric) -> Score:
+    for need in sorted(metric.needs):
+        if case.lacks(need):
+            return Score(metric=metric.name, value=None, reason=_REASONS[need])
+    value = metric.measure(case)
+    if not math.isfinite(value):
+        return Score(metric=metric.name, value=None, reason=f"came out as {value}")
+    return Score(metric=metric.name, value=value)
+
+
+def _size(clip: Looked) -> str:
+    return f"{len(clip)} frames of {clip.frames.shape[3]} x {clip.frames.shape[2]}"

@@ -1,0 +1,152 @@
+"""Distances in pixels: to the true edit, to the source outside of the edit, and between neighbours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.metrics.base import Case, Frames, Need
+
+_WINDOW, _SIGMA = 11, 1.5  # of SSIM's Gaussian (Wang et al. 2004)
+_C1, _C2 = 0.01**2, 0.03**2
+_MOST = 100.0  # dB, for frames that are equal
+
+
+def psnr(a: Frames, b: Frames, mask: Float[Tensor, "F 1 H W"] | None = None) -> Float[Tensor, " F"]:
+    """Peak signal-to-noise ratio of each frame, in dB, at most 100; only where the mask is 1.
+
+    The mask's area divides, so a large masked part does not count as right. NaN where it is empty.
+    """
+    weight = torch.ones_like(a[:, :1]) if mask is None else mask
+    error = ((a - b).square() * weight).sum((1, 2, 3)) / (a.shape[1] * weight.sum((1, 2, 3)))
+    return (-10 * torch.log10(error)).clamp(max=_MOST)
+
+
+def ssim_map(a: Frames, b: Frames) -> Float[Tensor, "F 3 H W"]:
+    """Structural similarity around each pixel (Wang et al. 2004), of frames in [0, 1]."""
+    n = len(a)
+    kernel = _gaussian(a.dtype)
+    stacked = torch.cat([a, b, a * a, b * b, a * b]).flatten(0, 1)[:, None]
+    padded = F.pad(stacked, (_WINDOW // 2,) * 4, mode="reflect")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).to(a.device))
+    means = F.conv2d(rows, kernel.view(1, 1, -1, 1).to(a.device)).view(5 * n, *a.shape[1:])
+    mean_a, mean_b, square_a, square_b, product = means.split(n)
+    variances = square_a - mean_a**2 + square_b - mean_b**2
+    covariance = product - mean_a * mean_b
+    return ((2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)) / (
+        (mean_a**2 + mean_b**2 + _C1) * (variances + _C2)
+    )
+
+
+def ssim(a: Frames, b: Frames, mask: Float[Tensor, "F 1 H W"] | None = None) -> Float[Tensor, " F"]:
+    """Mean structural similarity of each frame; only where the mask is 1. Frames of at least 6 pixels.
+
+    NaN for smaller frames, and where the mask is empty.
+    """
+    if min(a.shape[2:]) <= _WINDOW // 2:
+        return a.new_full((len(a),), float("nan"))
+    similarity = ssim_map(a, b)
+    if mask is None:
+        return similarity.mean((1, 2, 3))
+    return (similarity * mask).sum((1, 2, 3)) / (a.shape[1] * mask.sum((1, 2, 3)))
+
+
+@cache
+def _gaussian(dtype: torch.dtype) -> Float[Tensor, " window"]:
+    x = torch.arange(_WINDOW, dtype=dtype) - _WINDOW // 2
+    kernel = (-0.5 * (x / _SIGMA) ** 2).exp()
+    return kernel / kernel.sum()
+
+
+@dataclass(frozen=True)
+class PixelDistance:
+    """PSNR or SSIM to the true edit, or to the source outside of the edited part."""
+
+    measure_name: Literal["psnr", "ssim"]
+    against: Literal["truth", "source outside"]
+
+    @property
+    def name(self) -> str:
+        return f"{self.measure_name}_{'truth' if self.against == 'truth' else 'outside'}"
+
+    @property
+    def title(self) -> str:
+        unit = "PSNR" if self.measure_name == "psnr" else "SSIM"
+        what = "to true edit" if self.against == "truth" else "outside the edited part"
+        return f"{unit} {what}{' [dB]' if self.measure_name == 'psnr' else ''}"
+
+    @property
+    def better(self) -> Literal["lower", "higher", "none"]:
+        return "higher"
+
+    @property
+    def digits(self) -> int:
+        return 2 if self.measure_name == "psnr" else 4
+
+    @property
+    def definition(self) -> str:
+        unit = "PSNR in dB" if self.measure_name == "psnr" else "SSIM"
+        if self.against == "truth":
+            return f"{unit} of each frame to the perfect edit's, mean over frames."
+        return f"{unit} of each frame to the source's, only where the edit should change nothing."
+
+    @property
+    def backbone(self) -> str | None:
+        return None
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"truth"}) if self.against == "truth" else frozenset({"source", "mask"})
+
+    def measure(self, case: Case) -> float:
+        formula: Callable[..., Tensor] = psnr if self.measure_name == "psnr" else ssim
+        if self.against == "truth":
+            assert case.truth is not None
+            values = formula(case.edited.frames, case.truth.frames)
+        else:
+            assert case.source is not None and case.mask is not None
+            values = formula(case.edited.frames, case.source.frames, (case.mask < 0.5).to(case.edited.frames))
+            values = values[~values.isnan()]  # frames that the edited part fills have no outside
+        return float(values.mean())
+
+
+@dataclass(frozen=True)
+class FrameDifference:
+    """Mean absolute difference of neighbouring frames: motion and flicker alike."""
+
+    @property
+    def name(self) -> str:
+        return "frame_difference"
+
+    @property
+    def title(self) -> str:
+        return "Frame difference"
+
+    @property
+    def better(self) -> Literal["lower", "higher", "none"]:
+        return "none"
+
+    @property
+    def digits(self) -> int:
+        return 4
+
+    @property
+    def definition(self) -> str:
+        return "Mean absolute difference of neighbouring frames, in [0, 1]: motion and flicker alike."
+
+    @property
+    def backbone(self) -> str | None:
+        return None
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"neighbours"})
+
+    def measure(self, case: Case) -> float:
+        frames = case.edited.frames
+        return float((frames[1:] - frames[:-1]).abs().mean())
