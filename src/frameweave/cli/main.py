@@ -28,14 +28,9 @@ _COMMANDS = {
     "rerun": ("Repeat a run from its run.toml.", "rerun runs/edit/run.toml --out runs/again"),
     "export": ("Write an adaptor for other programs.", "export runs/train/adaptor --out runs/export"),
     "verify": ("Check that an adaptor does the same everywhere.", "verify runs/train/adaptor"),
-    "grid": (
-        "Edit clips with every editor and adaptor, and measure them.",
-        "grid --clips 64 --out runs/grid",
-    ),
-    "ablation": (
-        "Train adaptors without one of their parts, and measure them.",
-        "ablation --out runs/ablation",
-    ),
+    "grid": ("Edit with every editor and adaptor, and measure.", "grid --clips 64 --out runs/grid"),
+    "ablation": ("Measure adaptors that lack one of their parts.", "ablation --out runs/ablation"),
+    "report": ("Draw the tables of a grid or an ablation.", "report runs/grid"),
     "bench": ("Measure speed and memory, as ratios within one run.", "bench"),
 }
 _MINIATURE = {

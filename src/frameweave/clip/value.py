@@ -104,7 +104,8 @@ def working_size(size: tuple[int, int], longer: int, multiple: int) -> tuple[int
 
 
 def _as_tensor(picture: TimedPicture) -> Float[Tensor, "1 3 H W"]:
-    return torch.from_numpy(np.require(picture.pixels, requirements=["C", "W"])).permute(2, 0, 1)[None].float() / 255
+    pixels = np.require(picture.pixels, requirements=["C", "W"])
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def resized_frames(

@@ -1,0 +1,1 @@
+"""Statistics of comparisons: paired differences with intervals, tests, corrections. Never imports torch."""

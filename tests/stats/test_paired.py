@@ -1,0 +1,78 @@
+"""Paired statistics against closed forms, worked numbers and simulated coverage."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from frameweave.stats.paired import by_clip, mean_interval, paired
+
+
+def test_students_t_for_few_clips() -> None:
+    found = mean_interval([1.0, 2.0, 3.0, 4.0])
+    assert found is not None and found.method == "Student's t"
+    half = 3.182446 * math.sqrt(5 / 3) / 2  # t for 3 degrees of freedom, s^2 = 5/3, sqrt(n) = 2
+    assert found.low == pytest.approx(2.5 - half, abs=1e-5)
+    assert found.high == pytest.approx(2.5 + half, abs=1e-5)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0]])
+def test_no_interval_for_fewer_than_three_clips(values: list[float]) -> None:
+    assert mean_interval(values) is None
+
+
+def test_values_that_do_not_vary() -> None:
+    found = mean_interval([0.5] * 20)
+    assert found is not None and (found.low, found.high) == (0.5, 0.5)
+    nearly = mean_interval([0.0] * 30 + [1.0])
+    assert nearly is not None and 0 <= nearly.low <= 1 / 31 <= nearly.high
+
+
+def test_the_interval_covers_skewed_values() -> None:
+    draws = np.random.default_rng(0)
+    inside = 0
+    for _ in range(200):
+        found = mean_interval(list(draws.exponential(size=40)))
+        assert found is not None
+        inside += found.low <= 1 <= found.high
+    assert 0.89 <= inside / 200 <= 0.99
+
+
+def test_a_worked_comparison() -> None:
+    first = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 5.0, "e": 7.0, "other": 9.0}
+    second = {"a": 2.0, "b": 2.0, "c": 5.0, "d": 6.0, "e": 6.0}
+    found = paired(first, second, lower_is_better=True)
+    assert found is not None
+    assert (found.n, found.wins, found.ties, found.losses) == (5, 3, 1, 1)
+    assert found.mean == pytest.approx(-0.6)
+    assert found.p_sign == pytest.approx(2 * (1 + 4) / 16)  # 1 or fewer losses of 4, two-sided
+    higher = paired(first, second, lower_is_better=False)
+    assert higher is not None and (higher.wins, higher.losses) == (1, 3)
+    assert found.d_z == pytest.approx(-0.6 / np.std([-1, 0, -2, -1, 1], ddof=1))
+
+
+def test_all_sign_flips_of_six_clips() -> None:
+    change = {str(k): 1.0 + 0.1 * k for k in range(6)}
+    found = paired(change, dict.fromkeys(change, 0.0), lower_is_better=False)
+    assert found is not None
+    assert found.p_permutation == pytest.approx(2 / 64)
+    assert found.p_sign == pytest.approx(2 / 64)
+
+
+def test_permutations_agree_with_the_t_test_on_normal_values() -> None:
+    values = np.random.default_rng(1).normal(0.3, 1, 60)
+    named = {str(k): float(value) for k, value in enumerate(values)}
+    found = paired(named, dict.fromkeys(named, 0.0), lower_is_better=False)
+    assert found is not None
+    assert found.p_permutation == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.01)
+
+
+def test_equal_arms_and_no_common_clips() -> None:
+    same = paired({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 2.0}, lower_is_better=True)
+    assert same is not None and (same.p_sign, same.p_permutation, same.d_z) == (1.0, 1.0, None)
+    assert paired({"a": 1.0}, {"b": 1.0}, lower_is_better=True) is None
+
+
+def test_seeds_and_prompts_are_averaged_within_a_clip() -> None:
+    assert by_clip([("x", 1.0), ("y", 4.0), ("x", 2.0)]) == {"x": 1.5, "y": 4.0}
