@@ -24,7 +24,7 @@ class Colours:
 
 
 def frames(*rows: tuple[float, float, float]) -> Tensor:
-    return torch.tensor(rows)[:, :, None, None].expand(-1, -1, 2, 2)
+    return torch.tensor(rows, dtype=torch.float32)[:, :, None, None].expand(-1, -1, 2, 2)
 
 
 def test_formulas() -> None:

@@ -23,7 +23,7 @@ class Tiny:
 
 
 def colours(*rows: tuple[float, float, float]) -> Tensor:
-    return torch.tensor(rows)[:, :, None, None].expand(-1, -1, 4, 4).contiguous()
+    return torch.tensor(rows, dtype=torch.float32)[:, :, None, None].expand(-1, -1, 4, 4).contiguous()
 
 
 def test_by_hand() -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
 from frameweave.model.adaptor import load_adaptor, strength_in_range
 from frameweave.model.backbone import Backbone, StableDiffusion
@@ -22,7 +23,7 @@ class Arm:
     strength: float | None = None
     """Of the LoRA; default: as the adaptor says. 0 leaves the prompt tokens alone."""
     window: tuple[float, float] | None = None
-    """Shares of T between which the LoRA acts; default: as the adaptor says."""
+    """Shares of T between which LoRA and tokens act; default: as the adaptor says."""
     tokens: bool = False
     in_inversion: bool = True
 
@@ -52,7 +53,7 @@ class Arm:
         adaptor = load_adaptor(self.adaptor)
         if self.window is not None:
             low, high = self.window
-            adaptor = replace(adaptor, card=replace(adaptor.card, low=low, high=high))
+            adaptor = replace(adaptor, card=replace(adaptor.card, low=low, high=high, tokens_low=low))
         strength = None if self.strength is None else strength_in_range(self.strength)
         with adaptor.on(
             model, strength=strength, tokens=self.tokens, in_inversion=self.in_inversion
@@ -83,7 +84,8 @@ def parsed_arm(text: str) -> Arm:
             arm = replace(arm, in_inversion=False)
         elif key == "window":
             low, _, high = value.partition("-")
-            arm = replace(arm, window=(_number(low, text), _number(high, text)))
+            window = Window(_number(low, text), _number(high, text))
+            arm = replace(arm, window=(window.low, window.high))
         else:
             raise InputError.unknown(f"option of arm {name}", key, ["tokens", "plain-inversion", "window"])
     return arm

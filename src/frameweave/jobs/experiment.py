@@ -50,6 +50,8 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
     for name, least in (("clips", 1), ("frames", 1), ("seeds", 1), ("steps", 1), ("threads", 1)):
         if getattr(options, name) < least:
             raise InputError(f"--{name} {getattr(options, name)}, expected at least {least}")
+    for editor in options.editors:
+        base.make(editor, {"steps": options.steps})  # an unknown name is found before hours of work
     if table is None:
         if options.model != "miniature":
             raise InputError(
@@ -142,8 +144,6 @@ def _tasks(
     fixed["weights"] = _weights(options.model)
     of_arm = digests(arms)
     settings = {"steps": options.steps}
-    for editor in options.editors:
-        base.make(editor, settings)  # an unknown name is found before hours of work
     for item in items:
         table: list[dict[str, Any]] = []
         edits = [(editor, settings, arm) for editor in options.editors for arm in arms]

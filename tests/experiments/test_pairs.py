@@ -1,0 +1,83 @@
+"""The world's test set: what it is, what is known about each edit, and tables of real videos."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.clip import Clip
+from frameweave.errors import InputError
+from frameweave.experiments.pairs import TEST_SEED, edited_area, pair_of, world_items
+from frameweave.metrics.flow import warp_error
+from frameweave.miniature.scene import ATTRIBUTES, combinations
+from frameweave.model.backbone import StableDiffusion
+
+
+def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None:
+    items = world_items(8, 3)
+    first, again = (pair_of(items[5], tiny) for _ in range(2))
+    assert torch.equal(first.source.frames, again.source.frames)
+    assert (first.prompt, first.name, first.clip) == (again.prompt, "005", "005")
+    assert items[0]["world"] == TEST_SEED
+
+
+def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> None:
+    pairs = [pair_of(item, tiny) for item in world_items(4, 2)]
+    assert [pair.about["attribute"] for pair in pairs] == list(ATTRIBUTES)
+    for pair in pairs:
+        assert pair.wanted is not None and pair.wanted[pair.about["attribute"]] == pair.about["to"]
+        assert pair.about["from"] != pair.about["to"]
+        assert pair.prompt != pair.source_prompt
+
+
+def test_the_clips_show_combinations_that_no_training_saw(tiny: StableDiffusion) -> None:
+    held_out = {tuple(row) for row in combinations("held-out").tolist()}
+    for item in world_items(8, 1):
+        pair = pair_of(item, tiny)
+        assert pair.wanted is not None
+        source = pair.wanted | {pair.about["attribute"]: pair.about["from"]}
+        assert tuple(ATTRIBUTES[name].index(source[name]) for name in ATTRIBUTES) in held_out
+
+
+def test_what_is_known_fits_together(tiny: StableDiffusion) -> None:
+    for item in world_items(4, 4):
+        pair = pair_of(item, tiny)
+        assert pair.truth is not None and pair.mask is not None
+        assert pair.flow is not None and pair.visible is not None
+        outside = (pair.mask < 0.5).expand_as(pair.source.frames)
+        changed = (pair.source.frames - pair.truth.frames).abs()
+        if pair.about["attribute"] != "style" and bool(outside.any()):
+            assert float(changed[outside].mean()) < 0.01  # only the edited part differs
+        assert float(changed.mean()) > 0.005
+        # the source itself follows its flow, and half the motion does not explain it better
+        own = warp_error(pair.source.frames, pair.flow, pair.visible)
+        wrong = warp_error(pair.source.frames, pair.flow + 3, pair.visible)
+        assert own < 0.02 < wrong
+
+
+def test_edited_areas() -> None:
+    before, after = torch.zeros(1, 1, 20, 20), torch.zeros(1, 1, 20, 20)
+    before[..., 8:10, 8:10] = 1
+    after[..., 8:10, 12:14] = 1
+    assert edited_area("colour", (before, after)).sum() == 12 * 16  # 5 pixels around 2 x 6
+    assert edited_area("background", (before, after)).sum() == 400 - 8
+    assert edited_area("style", (before, after)).all()
+
+
+def test_a_line_of_a_table_is_scaled_to_the_model(tiny: StableDiffusion, tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    Clip.of(torch.rand(5, 3, 30, 50, generator=rng)).write(tmp_path / "a.mp4")
+    item = {
+        "name": "a",
+        "video": str(tmp_path / "a.mp4"),
+        "prompt": "a red car",
+        "frames": 3,
+        "size": None,
+    }
+    pair = pair_of(item, tiny)
+    width, height = pair.source.size
+    assert len(pair.source) == 3
+    assert max(width, height) == tiny.native and width % tiny.multiple == height % tiny.multiple == 0
+    Clip.of(torch.rand(2, 3, 30, 50, generator=rng)).write(tmp_path / "short.mp4")
+    with pytest.raises(InputError, match=r"short.mp4: 2 frames, .*a.mp4 has 3"):
+        pair_of(item | {"truth": str(tmp_path / "short.mp4")}, tiny)

@@ -1,0 +1,180 @@
+"""The grid as a whole: cells, kills, shared cells, failing edits, tables, and its report."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import DataError, InputError, RunError
+from frameweave.experiments import cell_work
+from frameweave.jobs.grid import grid
+from frameweave.jobs.grid_options import GridOptions
+from frameweave.jobs.report import report
+from frameweave.miniature.clips import held_out_clips
+from frameweave.report.results import read_results
+from frameweave.run import read_run
+
+SMALL = GridOptions(clips=2, frames=2, steps=2, editors=("framewise", "text2video_zero"), workers=0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished small grid whose adaptor acts at every step."""
+    out = tmp_path_factory.mktemp("grid") / "run"
+    done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=out))
+    assert (done.done, done.earlier, done.failed) == (18, 0, {})
+    return out
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_cell_is_there_once(run: Path) -> None:
+    cells = lines(run / "cells.jsonl")
+    keys = {(cell["pair"], cell["editor"], cell["arm"]) for cell in cells}
+    assert len(keys) == len(cells) == 18  # 2 pairs x (2 editors x 2 arms + 5 references)
+    assert all((run / str(cell["video"])).is_file() for cell in cells)
+    pairs = lines(run / "pairs.jsonl")
+    assert [pair["pair"] for pair in pairs] == ["000", "001"]
+    assert all((run / str(pair[name])).is_file() for pair in pairs for name in ("source", "truth"))
+    assert "seed" in read_run(run)["input"]["test_set"]
+
+
+def test_references_score_what_they_must(run: Path) -> None:
+    scores = {
+        (line["arm"], line["metric"]): line["value"]
+        for line in lines(run / "scores.jsonl")
+        if line["editor"] == "reference" and line["pair"] == "000"
+    }
+    assert scores["first frame frozen", "lpips_consecutive"] == 0
+    assert scores["true edit", "follows_all"] == 1
+    assert scores["true edit", "psnr_truth"] > 45  # 8 bits a channel
+    assert scores["source unchanged", "psnr_outside"] > 45
+    assert scores["source unchanged", "follows_all"] == 0
+
+
+def test_the_arms_differ(run: Path) -> None:
+    results = read_results(run)
+    for editor in SMALL.editors:
+        without, adapted = (results.values(editor, arm, "psnr_truth") for arm in ("without", "with"))
+        assert without.keys() == adapted.keys() == {"000", "001"}
+        assert without != adapted
+
+
+def test_a_finished_grid_does_nothing_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: (run / name).read_bytes() for name in ("scores.jsonl", "pooled.jsonl", "cells.jsonl")}
+    monkeypatch.setattr(cell_work, "write_cell", None)
+    done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run))
+    assert (done.done, done.earlier) == (0, 18)
+    assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_other_settings_are_refused_and_cells_are_shared(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="steps"):
+        grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), steps=3, out=run))
+    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "b", cells=run / "cells")
+    count = len(list((run / "cells").iterdir()))
+    done = grid(None, options)
+    assert done.failed == {}
+    assert len(list((run / "cells").iterdir())) == count  # nothing was edited again, only measured
+    ours = read_results(tmp_path / "b").values("framewise", "without", "clip_score")
+    assert ours == read_results(run).values("framewise", "without", "clip_score")
+
+
+def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **named: object) -> object:
+        raise RuntimeError("no memory left")
+
+    options = replace(SMALL, clips=1, arms=(), out=tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(cell_work.base, "edit_clip", broken)
+        done = grid(None, options)
+    assert sorted(done.failed) == ["000 framewise without", "000 text2video_zero without"]
+    errors = [line for line in lines(tmp_path / "run" / "cells.jsonl") if "error" in line]
+    assert [line["error"] for line in errors] == ["RuntimeError: no memory left"] * 2
+    assert grid(None, options).failed == {}  # the next call tries them again
+
+
+def test_a_damaged_cell_is_made_again(run: Path, tmp_path: Path) -> None:
+    options = replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run")
+    grid(None, options)
+    scores = (tmp_path / "run" / "scores.jsonl").read_text()
+    cell = next(iter((tmp_path / "run" / "cells").iterdir()))
+    (cell / "cell.json").unlink()
+    assert grid(None, options).done == 1
+    assert (tmp_path / "run" / "scores.jsonl").read_text() == scores
+
+
+PROGRAM = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from frameweave.jobs.grid import grid
+from frameweave.jobs.grid_options import GridOptions
+options = GridOptions(clips=2, frames=2, steps=2, editors=("framewise",), arms=(), workers=0)
+grid(None, replace(options, out=Path(sys.argv[1])))
+"""
+
+
+def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(out)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((out / "cells").glob("[!.]*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = grid(None, replace(SMALL, editors=("framewise",), arms=(), out=out))
+    assert done.failed == {} and done.done + done.earlier == 12
+    undisturbed = tmp_path / "other"
+    grid(None, replace(SMALL, editors=("framewise",), arms=(), out=undisturbed))
+    assert (out / "scores.jsonl").read_text() == (undisturbed / "scores.jsonl").read_text()
+
+
+def test_a_table_of_videos(tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    clip = held_out_clips()[0]
+    table.write_text(
+        "video,prompt,source_prompt\n"
+        f"{clip.path},a red car in the snow,{clip.caption}\n"
+        f"{clip.path},a green car in the snow,{clip.caption}\n"
+    )
+    done = grid(table, replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run"))
+    assert done.failed == {}
+    results = read_results(tmp_path / "run")
+    assert len(results.values("framewise", "without", "clip_score")) == 1  # two prompts, one clip
+    assert results.values("framewise", "without", "psnr_truth") == {}
+    assert results.reason("framewise", "without", "psnr_truth") == "needs the true edit"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"clips": 0}, "--clips 0"),
+        ({"editors": ("frame",)}, "framewise"),
+        ({"arms": ("a=miniature", "a=miniature@1")}, "a name of its own"),
+        ({"arms": ("without=miniature",)}, "a name of its own"),
+        ({"model": "someone/model"}, "give a table"),
+    ],
+)
+def test_bad_settings(change: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        grid(None, replace(SMALL, out=tmp_path / "run", **change))  # pyright: ignore
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_report_has_every_table_in_every_format(run: Path, tmp_path: Path) -> None:
+    written = report(run, tmp_path)
+    names = {path.name for path in written}
+    assert {"headline.md", "headline.tex", "headline.csv", "headline.html", "pooled.md", "cost.csv"} <= names
+    text = (tmp_path / "tables" / "headline.md").read_text()
+    assert text.count("\n| framewise |") == 2 and "miniature-judge" in text
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        report(tmp_path / "tables")

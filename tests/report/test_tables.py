@@ -1,0 +1,132 @@
+"""Tables whose figures are known, and read back from each format."""
+
+import csv
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from frameweave.report.formats import FORMATS, number
+from frameweave.report.results import Results, read_results
+from frameweave.report.tables import Entry, cost_table, difference_table, main_table
+from results_folder import write_results
+
+N = 12
+VALUES: dict[tuple[str, str, str], list[float | None]] = {
+    ("vidtome", "without", "warp_error"): [0.2 + 0.01 * k for k in range(N)],
+    ("vidtome", "with", "warp_error"): [0.1 + 0.01 * k + 0.001 * (k % 2) for k in range(N)],
+    ("vidtome", "without", "clip_score"): [60 + k for k in range(N)],
+    ("vidtome", "with", "clip_score"): [60 + k + (1.5 if k % 2 else -1) for k in range(N)],
+    ("vidtome", "without", "lpips_source"): [1.0] * N,
+    ("vidtome", "with", "lpips_source"): [None] * N,
+    ("reference", "blurred", "warp_error"): [0.01] * N,
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return read_results(write_results(tmp_path, VALUES))
+
+
+def test_means_and_what_is_bold(results: Results) -> None:
+    table = main_table(results, results.metrics)
+    rows = dict(table.rows)
+    without, adapted = rows["vidtome", "without"], rows["vidtome", "with"]
+    assert without[0].value == pytest.approx(0.255) and not without[0].bold
+    assert adapted[0].value == pytest.approx(0.1555) and adapted[0].bold and not adapted[0].note
+    # CLIP: with is better by 0.25, which cannot be told from zero
+    assert adapted[1].bold and without[1].bold and without[1].note == "†" and not adapted[1].note
+    assert adapted[2].value is None and adapted[2].reason == "needs a source"
+    blurred = rows["reference", "blurred"]
+    assert not blurred[0].bold and blurred[1].reason == "not measured"
+    interval = without[0].interval
+    assert interval is not None and interval[0] < 0.255 < interval[1]
+
+
+def test_differences(results: Results) -> None:
+    table = difference_table(results, results.metrics)
+    assert [words for words, _ in table.rows] == [
+        ("vidtome", "with", "Warp error ↓"),
+        ("vidtome", "with", "CLIP score [miniature-clip] ↑"),
+    ]
+    warp, clip = (row for _, row in table.rows)
+    assert warp[0].value == pytest.approx(-0.0995) and warp[0].bold and warp[0].note == "✓"
+    assert warp[1].value == pytest.approx(2 / 2**N)
+    assert warp[2].value == pytest.approx(2 * 2 / 2**N)  # Holm, two tests
+    assert [entry.value for entry in warp[3:6]] == [12, 0, 0]
+    assert clip[0].value == pytest.approx(0.25) and not clip[0].bold and not clip[0].note
+    assert [entry.value for entry in clip[3:6]] == [6, 0, 6]
+    assert clip[1].value == 1.0
+
+
+def test_cost(results: Results) -> None:
+    rows = dict(cost_table(results).rows)
+    assert [entry.value for entry in rows["vidtome", "with"]] == [2.0, None, 0.5, 1.0]
+
+
+def test_numbers() -> None:
+    assert number(Entry(value=1.23456, digits=2)) == "1.23"
+    assert number(Entry(value=0.5, digits=1, interval=(0.25, 0.75))) == "0.5 [0.2, 0.8]"
+    assert number(Entry(reason="why")) == "–"
+
+
+def test_csv_holds_every_figure_in_full(results: Results) -> None:
+    table = main_table(results, results.metrics)
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](table))))
+    assert float(rows[0]["Warp error ↓"]) == table.rows[0][1][0].value
+    assert float(rows[0]["Warp error ↓ low"]) < 0.255 < float(rows[0]["Warp error ↓ high"])
+    assert rows[1]["LPIPS to source"] == "" and rows[1]["LPIPS to source reason"] == "needs a source"
+
+
+def test_markdown_is_a_table(results: Results) -> None:
+    text = FORMATS["md"](main_table(results, results.metrics))
+    body = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.count(" | ") for line in body} == {4}
+    assert "**0.155 [" in text or "**0.156 [" in text
+    assert "–: needs a source; not measured." in text
+
+
+def test_latex_escapes_and_balances(results: Results) -> None:
+    text = FORMATS["tex"](difference_table(results, results.metrics))
+    assert r"95 \% interval" in text and r"d\_z" in text and r"$\downarrow$" in text
+    assert text.count("{") == text.count("}")
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in body if line} == {10}
+
+
+class Cells(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.values: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.values += [value for name, value in attrs if name == "data-value" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_html_is_well_formed_and_carries_values(results: Results) -> None:
+    table = main_table(results, results.metrics)
+    cells = Cells()
+    cells.feed(FORMATS["html"](table))
+    assert not cells.open
+    assert cells.values[0] == repr(table.rows[0][1][0].value)
+    assert "vidtome" in cells.words
+
+
+def test_an_ablation_is_compared_with_the_whole(tmp_path: Path) -> None:
+    values = {**VALUES, ("vidtome", "without depth", "warp_error"): [0.3 + 0.01 * k for k in range(N)]}
+    results = read_results(write_results(tmp_path, values, command="ablation"))
+    table = difference_table(results, results.metrics[:1], against="with", arms=["without depth"])
+    (words, row), *others = table.rows
+    assert not others and words[:2] == ("vidtome", "without depth")
+    assert row[0].value == pytest.approx(0.1995) and row[0].note == "✗"
