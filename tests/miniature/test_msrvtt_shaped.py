@@ -43,13 +43,24 @@ def test_the_videos_are_what_they_should_be(folder: Path) -> None:
     for clip, like in zip(found, shaped, strict=True):
         info = probe(Path(clip.path))
         assert (info.width, info.height, info.rotation) == (*like.size, like.rotation % 360)
-        assert info.has_audio == (like.sound and not like.rotation)
+        assert info.has_audio == like.sound
         times = np.diff([float(time) for time in timeline(Path(clip.path)).times])
         assert len(times) == 5 and (np.ptp(times) > 0.01) == like.uneven
         depth = np.load(clip.depth)
         assert depth.shape == (6, like.size[1], like.size[0]) and 0 <= depth.min() < depth.max() <= 1
     kinds = [(like.cut, like.uneven, like.rotation > 0, like.sound) for like in shaped]
     assert all(any(kind[k] for kind in kinds) for k in range(4))
+
+
+def test_the_annotations_tell_how_long_a_clip_is(folder: Path) -> None:
+    told: dict[str, float] = {}
+    for name in ("train_val", "test"):
+        table = json.loads((folder / f"{name}_videodatainfo.json").read_text())
+        told |= {video["video_id"]: video["end time"] - video["start time"] for video in table["videos"]}
+    for number, clip in enumerate(clips(folder)):
+        fps = Shaped.of(0, number).fps
+        last = float(timeline(Path(clip.path)).times[-1])  # when its last frame starts
+        assert 0.4 < (told[clip.id] - last) * fps < 1.6
 
 
 def test_a_cut_is_a_jump_between_two_scenes(folder: Path) -> None:

@@ -45,6 +45,7 @@ class Shaped:
     """Frames that last differently long."""
     rotation: int
     sound: bool
+    """Turned clips have none."""
     category: int
     origin: int
     """Number of the video that it was cut from; clips of one lie in one split."""
@@ -57,8 +58,8 @@ class Shaped:
             fps=int(_RATES[rng.integers(len(_RATES))]),
             cut=bool(rng.random() < 0.15),
             uneven=bool(rng.random() < 0.15),
-            rotation=int(rng.choice([0, 0, 0, 0, 0, 0, 0, 90, 180, 270])),
-            sound=bool(rng.random() < 0.8),
+            rotation=(rotation := int(rng.choice([0, 0, 0, 0, 0, 0, 0, 90, 180, 270]))),
+            sound=bool(rng.random() < 0.8) and not rotation,
             category=int(rng.integers(20)),
             origin=number // 2,
         )
@@ -76,7 +77,7 @@ def write_msrvtt_shaped(
     """Write `clips` clips into `folder`, which becomes MSR-VTT's: TrainValVideo, TestVideo, annotations.
 
     Clip number n is a function of (seed, n). With `depth` the world's exact inverse depth lies beside
-    each video as `<name>.depth.npy` (frames x height x width, float16), in the stored pictures' place.
+    each video as `<name>.depth.npy` (frames x height x width, float16), upright as the frames are shown.
     """
     splits = _splits(clips)
     parts: dict[str, list[int]] = {"TrainValVideo": [], "TestVideo": []}
@@ -103,9 +104,8 @@ def _write_clip(folder: Path, number: int, seed: int, frames: int, depth: bool) 
     pictures, maps = _rendered(shaped, seed, number, frames)
     path = folder / f"video{number}.mp4"
     folder.mkdir(parents=True, exist_ok=True)
-    times = _times(shaped, frames, (seed, number, 21))
-    clip = Clip(pictures, times)
-    if shaped.sound and not shaped.rotation:
+    clip = Clip(pictures, _times(shaped, frames, seed, number))
+    if shaped.sound:
         write_with_sound(clip, path)
     else:
         _write(clip, path, shaped.rotation)
@@ -144,10 +144,10 @@ def _enlarged(pictures: Float[Tensor, "F 3 h w"], side: int) -> Float[Tensor, "F
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
 
 
-def _times(shaped: Shaped, frames: int, seed: tuple[int, ...]) -> tuple[Fraction, ...]:
+def _times(shaped: Shaped, frames: int, seed: int, number: int) -> tuple[Fraction, ...]:
     if not shaped.uneven:
         return tuple(Fraction(k, shaped.fps) for k in range(frames + 1))
-    lasts = np.random.default_rng(seed).choice([1, 1, 2, 3], frames)
+    lasts = np.random.default_rng((seed, number, 21)).choice([1, 1, 2, 3], frames)
     return tuple(Fraction(int(k), 2 * shaped.fps) for k in np.concatenate([[0], np.cumsum(lasts)]))
 
 
@@ -187,7 +187,7 @@ def _video(number: int, split: str, seed: int, frames: int) -> dict[str, Any]:
         "category": shaped.category,
         "url": f"https://www.youtube.com/watch?v=world{shaped.origin:06}",
         "start time": start,
-        "end time": start + frames / shaped.fps,
+        "end time": start + float(_times(shaped, frames, seed, number)[-1]),
         "split": split,
     }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,52 @@ def records(folder: Path, **how: Any) -> list[ClipRecord]:
     return [item for item in read_source(str(folder), **how) if isinstance(item, ClipRecord)]
 
 
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 10,000 videos."""
+    folder = tmp_path_factory.mktemp("full")
+    videos(folder / "videos" / "all", range(10_000))
+    return folder
+
+
 @pytest.mark.parametrize("splits", [True, False])
-def test_the_official_counts(splits: bool, tmp_path: Path) -> None:
+def test_the_official_counts(splits: bool, full_size: Path) -> None:
     """10,000 clips with 200,000 captions; splits from the file, or by number where it does not say."""
-    (tmp_path / "videodatainfo_2017.json").write_text(json.dumps(annotations(range(10_000), splits=splits)))
-    videos(tmp_path / "videos" / "all", range(10_000))
-    found = records(tmp_path)
+    file = full_size / "videodatainfo_2017.json"
+    file.write_text(json.dumps(annotations(range(10_000), splits=splits)))
+    found = records(full_size)
     assert Counter(clip.split for clip in found) == {"train": 6513, "validate": 497, "test": 2990}
     assert [clip.id for clip in found] == [f"video{n}" for n in range(10_000)]
     assert all(len(clip.captions) == 20 for clip in found)
     clip = found[7010]
     assert (clip.category, clip.origin, clip.captions[3]) == ("10", "yt3505", "caption 3 of 7010")
     assert clip.path.endswith("videos/all/video7010.mp4")
+
+
+@pytest.mark.parametrize("lists", ["csv", "txt"])
+def test_the_counts_of_1k_a(lists: str, full_size: Path) -> None:
+    """9,000 to train with, 1,000 to test with, whose one sentence stands in the official list only."""
+    (full_size / "videodatainfo_2017.json").write_text(json.dumps(annotations(range(10_000))))
+    tested = [*range(7010, 9980, 3), *range(7011, 7041, 3)]
+    trained = [n for n in range(10_000) if n not in set(tested)]
+    if lists == "csv":
+        first, second = full_size / "MSRVTT_train.9k.csv", full_size / "MSRVTT_JSFUSION_test.csv"
+        first.write_text("video_id\n" + "".join(f"video{n}\n" for n in trained))
+        rows = (f'ret{k},msr{n},video{n},"a sentence, of {n}"\n' for k, n in enumerate(tested))
+        second.write_text("key,vid_key,video_id,sentence\n" + "".join(rows))
+    else:
+        place = full_size / "high-quality" / "structured-symlinks"
+        place.mkdir(parents=True)
+        first, second = place / "train_list_jsfusion.txt", place / "val_list_jsfusion.txt"
+        first.write_text("".join(f"video{n}\n" for n in trained))
+        second.write_text("".join(f"video{n}\n" for n in tested))
+    found = records(full_size, layout="msrvtt-1k-a")
+    first.unlink()
+    second.unlink()
+    assert Counter(clip.split for clip in found) == {"train": 9000, "test": 1000}
+    assert {clip.id for clip in found if clip.split == "test"} == {f"video{n}" for n in tested}
+    captions = next(clip.captions for clip in found if clip.id == "video7013")
+    assert captions == ("a sentence, of 7013",) if lists == "csv" else len(captions) == 20
 
 
 def test_two_files_with_videos_in_two_folders(tmp_path: Path) -> None:
@@ -138,8 +173,77 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:
     file.write_text(json.dumps(annotations(range(3))))
     with pytest.raises(DataError, match="no MSRVTT_JSFUSION_test.csv"):
         list(read_source(str(tmp_path), layout="msrvtt-1k-a"))
-    with pytest.raises(DataError, match="no annotation file"):
-        read_source(str(tmp_path / "absent"), layout="msrvtt")
+
+
+def test_annotations_of_1k_a_are_not_read_as_the_full_division(tmp_path: Path) -> None:
+    table = annotations(range(7005, 7020))
+    for video in table["videos"]:
+        video["split"] = "test" if video["id"] == 7019 else "train"
+    (tmp_path / "MSRVTT_data.json").write_text(json.dumps(table))
+    with pytest.raises(
+        DataError, match="9 clips of the official test split are for training, such as video7010"
+    ):
+        list(read_source(str(tmp_path)))
+
+
+def test_a_clip_in_both_lists_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "MSRVTT_data.json").write_text(json.dumps(annotations(range(3))))
+    (tmp_path / "MSRVTT_train.7k.csv").write_text("video_id\nvideo1\nvideo2\n")
+    (tmp_path / "MSRVTT_JSFUSION_test.csv").write_text("video_id,sentence\nvideo2,x\n")
+    with pytest.raises(DataError, match="1 clips are in .* such as video2"):
+        list(read_source(str(tmp_path), layout="msrvtt-1k-a"))
+    (tmp_path / "MSRVTT_JSFUSION_test.csv").write_text("key|sentence\n1|x\n")
+    with pytest.raises(
+        DataError, match=r"test\.csv, line 1: found key\|sentence, expected a column video_id"
+    ):
+        list(read_source(str(tmp_path), layout="msrvtt-1k-a"))
+
+
+def test_a_video_that_is_told_of_twice(tmp_path: Path) -> None:
+    """In one file the second is skipped; a second file adds what the first did not tell."""
+    table = annotations(range(2), captions=1)
+    table["videos"].append({"video_id": "video1", "split": "test"})
+    (tmp_path / "train_val_videodatainfo.json").write_text("\ufeff" + json.dumps(table))
+    other = {
+        "videos": [{"video_id": "video0", "category": 7}],
+        "sentences": [{"video_id": "video0", "caption": "b"}],
+    }
+    (tmp_path / "videodatainfo_2017.json").write_text(json.dumps(other))
+    videos(tmp_path, range(2))
+    found = list(read_source(str(tmp_path)))
+    assert [(item.id, item.reason) for item in found if isinstance(item, Skipped)] == [
+        ("video1", "duplicate")
+    ]
+    [first, second] = [item for item in found if isinstance(item, ClipRecord)]
+    assert (first.captions, first.category, first.split) == (("caption 0 of 0", "b"), "7", "train")
+    assert second.split == "train"
+
+
+def test_videos_of_any_format_with_depth_beside(tmp_path: Path) -> None:
+    (tmp_path / "MSRVTT_data.json").write_text(json.dumps(annotations(range(3))))
+    (tmp_path / "TrainValVideo" / "video1.depth").mkdir(parents=True)
+    for name in ("video0.webm", "video0.depth.npy", "video1.MP4", "._video2.mp4"):
+        (tmp_path / "TrainValVideo" / name).touch()
+    assert [(Path(clip.path).name, Path(clip.depth).name) for clip in records(tmp_path)] == [
+        ("video0.webm", "video0.depth.npy"),
+        ("video1.MP4", "video1.depth"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        '{"video_id": "video0", "id": ' + "9" * 5000 + "}",
+        '{"video_id": "video' + "9" * 5000 + '"}',
+        "[" * 5000,
+    ],
+)
+def test_numbers_and_depths_without_measure(video: str, tmp_path: Path) -> None:
+    (tmp_path / "MSRVTT_data.json").write_text(f'{{"videos": [{video}], "sentences": []}}')
+    with suppress(DataError):
+        assert [item.reason for item in read_source(str(tmp_path)) if isinstance(item, Skipped)] == [
+            "missing"
+        ]
 
 
 anything = st.recursive(

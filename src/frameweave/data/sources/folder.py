@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.data.record import ClipRecord, Skipped
+from frameweave.video.reading import PICTURES
 
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
 _LARGEST = 2**24  # bytes of a file of captions: 16 MB
@@ -15,37 +16,76 @@ _LARGEST = 2**24  # bytes of a file of captions: 16 MB
 @dataclass(frozen=True)
 class FolderReader:
     """Captions come from `<name>.txt` (a line each) or `<name>.json`, depth from `<name>.depth` or
-    `<name>.depth.npy`. The id is the path below the folder, without the suffix."""
+    `<name>.depth.npy`. The id is the path below the folder, without the suffix.
+
+    A folder of pictures is a clip when captions lie beside it. Hidden files are left alone.
+    """
 
     folder: Path
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
-        for video in sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in VIDEOS):
-            name = video.relative_to(self.folder).with_suffix("").as_posix()
+        for video in sorted(files_below(self.folder), key=_order):
+            if not (video.suffix.lower() in VIDEOS if video.is_file() else _is_clip(video)):
+                continue
+            name = (video.parent / _name(video)).relative_to(self.folder).as_posix()
             try:
                 found = captions_beside(video)
             except (OSError, ValueError) as error:
-                yield Skipped(id=name, reason="bad_caption", detail=str(error)[:500])
+                yield Skipped(id=name, reason="bad_caption", detail=str(error))
                 continue
             yield ClipRecord(id=name, path=str(video), depth=depth_beside(video), **found)
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Files and folders at any depth, without hidden ones, which some systems leave in archives."""
+    for path in folder.rglob("*"):
+        inner = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in inner)
+        if not hidden:
+            yield path
+
+
+def _order(path: Path) -> tuple[tuple[str, ...], bool, str]:
+    """By name; a video before the folder of its pictures."""
+    return (*path.parent.parts, _name(path)), path.is_dir(), path.suffix
+
+
+def _name(video: Path) -> str:
+    """What files beside a clip are called by: folders have no suffix."""
+    return video.name if video.is_dir() else video.stem
+
+
+def _is_clip(folder: Path) -> bool:
+    """Whether there are captions beside a folder and pictures in it."""
+    if not any((folder.parent / f"{folder.name}{suffix}").is_file() for suffix in (".txt", ".json")):
+        return False
+    try:
+        return any(path.suffix.lower() in PICTURES for path in folder.iterdir())
+    except OSError:
+        return False
+
+
 def captions_beside(video: Path) -> dict[str, Any]:
     """The fields of a record that the text beside a video gives. Raises `ValueError` for wrong JSON."""
-    text, table = video.with_suffix(".txt"), video.with_suffix(".json")
+    text, table = (video.parent / f"{_name(video)}{suffix}" for suffix in (".txt", ".json"))
     for file in (text, table):
         if file.is_file() and file.stat().st_size > _LARGEST:
             raise ValueError(f"{file.name}: more than {_LARGEST >> 20} MB of captions")
     if text.is_file():
-        return {"captions": tuple(text.read_text(encoding="utf-8", errors="replace").splitlines())}
+        return {"captions": lines_of(text.read_bytes())}
     return fields_of_json(table.read_bytes()) if table.is_file() else {}
+
+
+def lines_of(content: bytes) -> tuple[str, ...]:
+    """A caption a line."""
+    return tuple(content.decode("utf-8", "replace").splitlines())
 
 
 def fields_of_json(content: bytes) -> dict[str, Any]:
     """From a string, a list, or an object with caption, captions or text; and split, category, origin.
 
-    >>> fields_of_json(b'{"caption": "a red car", "split": "train"}')
-    {'captions': ('a red car',), 'split': 'train'}
+    >>> fields_of_json(b'{"caption": "a red car", "split": "train", "category": 3}')
+    {'captions': ('a red car',), 'split': 'train', 'category': '3'}
 
     Raises `ValueError` when it is no JSON.
     """
@@ -57,7 +97,9 @@ def fields_of_json(content: bytes) -> dict[str, Any]:
         return {"captions": _strings(given)}
     texts = next((given[name] for name in ("captions", "caption", "text") if given.get(name)), ())
     others = {
-        name: given[name] for name in ("split", "category", "origin") if isinstance(given.get(name), str)
+        name: str(given[name])
+        for name in ("split", "category", "origin")
+        if isinstance(given.get(name), str | int)
     }
     return {"captions": _strings(texts), **others}
 
@@ -69,7 +111,7 @@ def _strings(given: Any) -> tuple[str, ...]:
 
 def depth_beside(video: Path) -> str:
     """The clip's own depth, or nothing."""
-    for name in (f"{video.stem}.depth", f"{video.stem}.depth.npy"):
+    for name in (f"{_name(video)}.depth", f"{_name(video)}.depth.npy"):
         if (video.parent / name).exists():
             return str(video.parent / name)
     return ""

@@ -4,14 +4,18 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from io import FileIO
 from pathlib import Path, PurePosixPath
 
 from frameweave.errors import DataError
 
 _MOST = 1_000_000
+_LONGEST = 2**20  # bytes of one header with its long names: 1 MB
+# chains of long names and of extended headers make tarfile call itself; numbers may overflow
+_BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Header:
     """One member. `plain` is whether it is a regular file whose name stays inside the tar."""
 
@@ -32,14 +36,23 @@ def headers(path: Path) -> tuple[Header, ...]:
     try:
         about = path.stat()
         return _known(path, about.st_size, about.st_mtime_ns)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+    except _BROKEN as error:
         raise DataError(f"{path}: not a tar ({error})", hint="copy it again") from error
+
+
+class _HeaderFile(FileIO):
+    """A tar of which nothing larger than a header is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _LONGEST:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return super().read(size) or b""
 
 
 @lru_cache(maxsize=8)
 def _known(path: Path, size: int, _changed: int) -> tuple[Header, ...]:
     """Kept from member to member, as long as the file does not change."""
-    with tarfile.open(path, "r:") as tar:
+    with _HeaderFile(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
         return tuple(_read(tar, path, size))
 
 
@@ -48,27 +61,24 @@ def _read(tar: tarfile.TarFile, path: Path, total: int) -> Iterator[Header]:
     while True:
         try:
             member = tar.next()
-        except (tarfile.TarError, OSError, EOFError, ValueError):
+        except _BROKEN:
+            member = None
             if whole:  # else the end is told already
                 yield Header("", tar.offset, 0, plain=False, whole=False)
-            return
         if member is None:
             return
+        tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue] - else tarfile keeps them all
         count += 1
         if count > _MOST:
             raise DataError(f"{path}: more than {_MOST:,} members", hint="split it")
-        whole = member.offset_data + member.size <= total
-        plain = member.isreg() and not member.issparse() and _inside(member.name)
-        yield Header(
-            member.name,
-            member.offset_data,
-            member.size,
-            plain=plain,
-            whole=whole,
-            folder=member.isdir() and _inside(member.name),
-        )
+        whole = member.size >= 0 and member.offset_data + member.size <= total
+        inside = _inside(member.name)
+        plain = inside and member.isreg() and not member.issparse()
+        folder = inside and member.isdir()
+        yield Header(member.name, member.offset_data, member.size, plain=plain, whole=whole, folder=folder)
+        if member.size < 0:  # the next header would lie before this one
+            return
 
 
 def _inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name
+    return not name.startswith("/") and ".." not in PurePosixPath(name).parts and "\0" not in name

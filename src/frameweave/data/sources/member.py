@@ -1,35 +1,90 @@
 """Where a record's video lies: a file, a folder of pictures, or a member of a tar, which is not unpacked."""
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from io import BufferedIOBase, BytesIO
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedIOBase, BufferedReader, FileIO, RawIOBase
 from pathlib import Path
+from typing import Any
 
-from frameweave.data.sources.headers import headers
+from frameweave.data.sources.headers import Header, headers
 from frameweave.errors import DataError
 
 MARK = "!"
-_LARGEST = 2**30  # bytes of a video inside a tar: 1 GB
+_IN_TAR = re.compile(rf"(.*?\.tar){MARK}(.+)", re.IGNORECASE | re.DOTALL)
+_BUFFER = 2**16  # bytes: a decoder asks for a few at a time
 
 
 @contextmanager
 def opened(path: str) -> Generator[Path | BufferedIOBase, None, None]:
     """The file or folder itself, or the bytes of `shard.tar!name.mp4`, which can be sought in.
 
-    Raises `DataError` when the tar has no such member, or it is larger than 1 GB.
+    Only what is asked for is read, so memory does not grow with the member. Raises `DataError` when
+    the tar has no such member.
     """
-    tar, mark, name = path.partition(f".tar{MARK}")
-    if not mark:
-        yield Path(path)
+    file, name = parted(path)
+    if not name:
+        yield file
         return
-    file = Path(f"{tar}.tar")
-    for header in headers(file):
-        if header.name == name and header.plain:
-            if header.size > _LARGEST:
-                raise DataError(f"{path}: {header.size:,} bytes", hint="unpack it", reason="too_large")
-            with file.open("rb") as stream:
-                stream.seek(header.offset)
-                content = BytesIO(stream.read(header.size))
-            yield content
-            return
-    raise DataError(f"{path}: no such member", hint="read the source again", reason="missing")
+    found = next((header for header in headers(file) if header.name == name and header.plain), None)
+    if found is None or not found.whole:
+        raise DataError(f"{path}: no such member", hint="read the source again", reason="missing")
+    with BufferedReader(_Span(file, found, path), _BUFFER) as video:
+        yield video
+
+
+def parted(path: str) -> tuple[Path, str]:
+    """The file, and the member's name when it is a tar's.
+
+    >>> parted("a.tar!b/c.mp4"), parted("b/c.mp4")
+    ((PosixPath('a.tar'), 'b/c.mp4'), (PosixPath('b/c.mp4'), ''))
+    """
+    found = _IN_TAR.fullmatch(path)
+    return (Path(found[1]), found[2]) if found else (Path(path), "")
+
+
+def is_there(path: str) -> bool:
+    """Whether there is such a file or folder, or the tar of such a member."""
+    try:
+        file, member = parted(path)
+        return file.is_file() or (not member and file.is_dir())
+    except (OSError, ValueError):  # names too long for the file system, or with zeros in them
+        return False
+
+
+class _Span(RawIOBase):
+    """The bytes of one member, as a file of their own."""
+
+    def __init__(self, file: Path, header: Header, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self._file, self._start, self._size = FileIO(file), header.offset, header.size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        base = {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"seek to {base + offset}")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        self._file.seek(self._start + self._at)
+        content = self._file.read(max(0, min(len(view), self._size - self._at)))
+        view[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

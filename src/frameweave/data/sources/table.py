@@ -1,16 +1,17 @@
 """Lists of clips: csv, tsv, jsonl and parquet, read row by row."""
 
 import csv
-import importlib
+import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.errors import DataError, MissingExtra
+from frameweave.data.sources.parquet import column_names, parquet_rows
+from frameweave.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _NAMES = {
@@ -22,8 +23,11 @@ _NAMES = {
     "origin": ("origin", "url"),
     "depth": ("depth",),
 }
-_NUMBERED = re.compile(r"caption_\d+")
+_NUMBERED = re.compile(r"caption_?([0-9]{1,4})")
 _FIELD = 2**24  # bytes of a cell: 16 MB
+
+Columns = dict[str, list[str]]
+"""Which columns give which field."""
 
 
 @dataclass(frozen=True)
@@ -31,83 +35,103 @@ class TableReader:
     """One clip a row: `path` (relative to the table) and `caption` (or captions, caption_0 ..); the id is
     the path unless a column gives it.
 
-    Raises `DataError` for a table without the columns it needs, and for a row that cannot be read;
+    Raises `DataError` for a table without the columns it needs, and for a line that cannot be read;
     `MissingExtra` for parquet without pyarrow.
     """
 
     file: Path
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
-        columns: dict[str, list[str]] | None = None
-        for number, row in self._rows():
-            if columns is None or self.file.suffix == ".jsonl":
-                columns = self._columns([str(name) for name in row])
-            yield self._record(number, {str(key): value for key, value in row.items()}, columns)
-
-    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        if self.file.suffix == ".parquet":
-            yield from enumerate(_parquet(self.file), 1)
+        if self.file.suffix.lower() == ".parquet":
+            columns = self._columns(column_names(self.file))
+            wanted = [name for names in columns.values() for name in names]
+            for number, row in enumerate(parquet_rows(self.file, wanted), 1):
+                yield self._record(number, row, columns)
             return
+        columns = {}
+        for number, row in self._lines():
+            if not columns:
+                columns = self._columns(row)
+            elif self.file.suffix.lower() == ".jsonl":  # each line has its own keys
+                columns = columns_of(row)
+            yield self._record(number, row, columns)
+
+    def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Rows by the line on which they end."""
         try:
             with self.file.open(encoding="utf-8-sig", newline="") as file:
-                yield from _json_lines(file, self.file) if self.file.suffix == ".jsonl" else _csv(file)
-        except (csv.Error, UnicodeDecodeError, OSError) as error:
+                rows = _objects if self.file.suffix.lower() == ".jsonl" else _cells
+                yield from rows(file, self.file)
+        except (UnicodeDecodeError, OSError) as error:
             raise DataError(f"{self.file}: not a table ({error})", hint="save it as UTF-8 text") from error
 
-    def _columns(self, names: list[str]) -> dict[str, list[str]]:
-        """Which columns give which field."""
-        lower = {name.strip().lower(): name for name in names}
-        found = {
-            field: [lower[name] for name in known if name in lower][:1] for field, known in _NAMES.items()
-        }
-        numbered = [lower[name] for name in sorted(lower) if _NUMBERED.fullmatch(name)]
-        found["captions"] = found["captions"] or numbered
+    def _columns(self, names: Iterable[str]) -> Columns:
+        found = columns_of(names)
         if not found["path"]:
+            listed = ", ".join(names)[:200]
+            near = difflib.get_close_matches("path", map(str.lower, names), n=1, cutoff=0.5)
             raise DataError(
-                f"{self.file}: columns {', '.join(names)[:200]}, expected path and caption",
-                hint="name the columns in the first row",
+                f"{self.file}: columns {listed}, expected path and caption",
+                hint=f"rename {near[0]} to path" if near else "name the columns in the first row",
             )
         return found
 
-    def _record(
-        self, number: int, row: dict[str, Any], columns: dict[str, list[str]]
-    ) -> ClipRecord | Skipped:
-        def one(field: str) -> str:
-            value = row.get(columns[field][0]) if columns[field] else None
-            return "" if value is None else str(value)
-
-        path, name = one("path"), one("id") or one("path")
+    def _record(self, number: int, row: dict[str, Any], columns: Columns) -> ClipRecord | Skipped:
+        given = {field: _text(row.get(names[0])) for field, names in columns.items() if names}
+        path, name = given.get("path", ""), given.get("id") or given.get("path", "")
         if not path or "\0" in path:
             return Skipped(id=name or f"row {number}", reason="no_path", detail=f"{self.file}, row {number}")
-        texts = [text for column in columns["captions"] for text in _texts(row.get(column))]
-        depth = one("depth")
+        depth = given.get("depth", "")
         return ClipRecord(
             id=name,
             path=str(self.file.parent / path),
-            captions=tuple(texts),
-            split=one("split"),
-            category=one("category"),
-            origin=one("origin"),
+            captions=tuple(text for column in columns["captions"] for text in _texts(row.get(column))),
+            split=given.get("split", ""),
+            category=given.get("category", ""),
+            origin=given.get("origin", ""),
             depth=str(self.file.parent / depth) if depth else "",
         )
 
 
+def columns_of(names: Iterable[str]) -> Columns:
+    """Which of these columns are read; their case does not matter.
+
+    >>> found = columns_of(["Video", "caption_10", "caption_2"])
+    >>> found["path"], found["captions"], found["split"]
+    (['Video'], ['caption_2', 'caption_10'], [])
+    """
+    lower = {name.strip().lower(): name for name in names}
+    found = {field: [lower[name] for name in known if name in lower][:1] for field, known in _NAMES.items()}
+    numbered = {int(match[1]): lower[name] for name in lower if (match := _NUMBERED.fullmatch(name))}
+    found["captions"] = found["captions"] or [numbered[number] for number in sorted(numbered)]
+    return found
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
+
+
 def _texts(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [str(item) for item in value if item is not None]
-    return [] if value is None else [str(value)]
+    return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
 
 
-def _csv(file: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     csv.field_size_limit(_FIELD)
-    start = file.read(64_000)
+    header = file.readline(_FIELD)
     file.seek(0)
-    first = start.splitlines()[:1]
-    counts = {mark: first[0].count(mark) for mark in ",;\t|"} if first else {",": 0}
-    yield from enumerate(csv.DictReader(file, delimiter=max(counts, key=lambda mark: counts[mark])), 2)
+    counts = {mark: header.count(mark) for mark in ",;\t|"}
+    rows = csv.DictReader(file, restkey="", delimiter=max(counts, key=lambda mark: counts[mark]))
+    try:
+        yield from ((rows.line_num, row) for row in rows)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {rows.reader.line_num}: {error}", hint="write the line again"
+        ) from error
 
 
-def _json_lines(file: Any, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
@@ -118,19 +142,3 @@ def _json_lines(file: Any, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: no object", hint="write a JSON object a line")
         yield number, row
-
-
-def _parquet(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-        arrow: Any = importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise MissingExtra(
-            "parquet needs pyarrow, which is not installed", hint="pip install 'frameweave[parquet]'"
-        ) from error
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1000):
-                yield from batch.to_pylist()
-    except (arrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a parquet file ({error})", hint="write it again") from error

@@ -1,0 +1,207 @@
+"""Lists of clips in every format."""
+
+import csv
+import importlib
+import json
+import tracemalloc
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frameweave.data.record import ClipRecord, Skipped
+from frameweave.data.sources.detect import read_source
+from frameweave.data.sources.table import TableReader
+from frameweave.data.sources.usable import Usable
+from frameweave.errors import DataError, MissingExtra
+from reading_sources import lost, taken
+
+ROWS = [
+    {"path": "a.mp4", "caption": "one, with a comma", "id": "first", "split": "train"},
+    {"path": "b.mp4", "caption": "two", "id": "second", "split": "test"},
+    {"path": "absent.mp4", "caption": "three", "id": "third", "split": "test"},
+    {"path": "", "caption": "four", "id": "fourth", "split": "test"},
+]
+
+
+def write_table(file: Path) -> None:
+    if file.suffix == ".jsonl":
+        file.write_text("\n".join(json.dumps(row) for row in ROWS) + "\n\n")
+    elif file.suffix == ".parquet":
+        arrow: Any = importlib.import_module("pyarrow")
+        parquet: Any = importlib.import_module("pyarrow.parquet")
+        parquet.write_table(arrow.Table.from_pylist(ROWS), file)
+    else:
+        with file.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(ROWS[0]), delimiter="\t" if file.suffix == ".tsv" else ",")
+            writer.writeheader()
+            writer.writerows(ROWS)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_tables_of_every_kind_say_the_same(suffix: str, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    file = tmp_path / f"clips.{suffix}"
+    write_table(file)
+    found = taken(file)
+    assert [(clip.id, clip.captions, clip.split) for clip in found] == [
+        ("first", ("one, with a comma",), "train"),
+        ("second", ("two",), "test"),
+    ]
+    assert found[0].path == str(tmp_path / "a.mp4")
+    assert lost(file) == [("third", "missing"), ("fourth", "no_path")]
+
+
+def test_other_names_of_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    file = tmp_path / "clips.csv"
+    file.write_text("Video_Path;caption_0;caption_1\na.mp4;one;two\n")
+    assert taken(file)[0].captions == ("one", "two")
+    (tmp_path / "clips.jsonl").write_text('{"video": "a.mp4", "captions": ["one", "two"]}\n')
+    assert taken(tmp_path / "clips.jsonl")[0].captions == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"caption\nx\n", "expected path and caption"),
+        ("a.csv", b"path,caption\n\xff\xfe\n", "not a table"),
+        ("a.jsonl", b'{"path": "x"}\n{"path"', "line 2"),
+        ("a.jsonl", b"[1]\n", "line 1: no object"),
+        ("a.parquet", b"PAR1", "not a readable parquet file"),
+    ],
+)
+def test_wrong_tables_are_told(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        list(read_source(str(tmp_path / name)))
+
+
+def write_parquet(file: Path, **columns: Any) -> Path:
+    arrow: Any = importlib.import_module("pyarrow")
+    importlib.import_module("pyarrow.parquet").write_table(arrow.table(columns), file)
+    return file
+
+
+def test_numbered_captions_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    file = tmp_path / "A.CSV"
+    file.write_text("path," + ",".join(f"Caption_{k}" for k in reversed(range(20))) + "\n")
+    with file.open("a") as stream:
+        stream.write("a.mp4," + ",".join(f"number {k}" for k in reversed(range(20))) + "\n")
+    assert taken(file)[0].captions == tuple(f"number {k}" for k in range(20))
+
+
+def test_a_line_of_json_without_a_path_costs_only_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    lines = [
+        {"path": "a.mp4", "caption": "one"},
+        {"caption": "two"},
+        {"Video": "a.mp4", "id": "b", "text": "x"},
+    ]
+    (tmp_path / "a.JSONL").write_text("\n".join(map(json.dumps, lines)))
+    assert [clip.id for clip in taken(tmp_path / "a.JSONL")] == ["a.mp4", "b"]
+    assert lost(tmp_path / "a.JSONL") == [("row 2", "no_path")]
+
+
+def test_a_misspelt_column_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Pth,caption\na.mp4,x\n")
+    with pytest.raises(
+        DataError, match="columns Pth, caption, expected path and caption; rename pth to path"
+    ):
+        list(read_source(str(tmp_path / "a.csv")))
+
+
+def test_a_cell_that_is_too_large_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frameweave.data.sources.table._FIELD", 1000)
+    (tmp_path / "a.csv").write_text("path,caption\na.mp4,x\nb.mp4," + "y" * 1001 + "\n")
+    with pytest.raises(DataError, match=r"a\.csv, line 3: field larger"):
+        list(read_source(str(tmp_path / "a.csv")))
+
+
+def test_only_the_columns_that_are_needed_are_read(tmp_path: Path) -> None:
+    """Others may be large, or hold what Python has no value for."""
+    (tmp_path / "a.mp4").touch()
+    arrow: Any = importlib.import_module("pyarrow")
+    file = write_parquet(
+        tmp_path / "A.PARQUET",
+        path=["a.mp4"],
+        captions=[["one", None, "two"]],
+        when=arrow.array([2**62], arrow.timestamp("ns")),
+        pixels=[bytes(2**25)],
+    )
+    tracemalloc.start()
+    assert taken(file)[0].captions == ("one", "two")
+    assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
+
+
+def test_values_of_other_types(tmp_path: Path) -> None:
+    (tmp_path / "1").touch()
+    arrow: Any = importlib.import_module("pyarrow")
+    taken_from = taken(write_parquet(tmp_path / "a.parquet", path=[1], caption=[b"caf\xc3\xa9 \xff"], id=[7]))
+    assert [(clip.id, clip.captions) for clip in taken_from] == [("7", ("caf\u00e9 \ufffd",))]
+    file = write_parquet(
+        tmp_path / "b.parquet", path=arrow.array([2**62], arrow.timestamp("ns")), caption=["x"]
+    )
+    with pytest.raises(DataError, match="not a readable parquet file"):
+        taken(file)
+
+
+def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.parquet").touch()
+
+    def absent(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr("frameweave.data.sources.parquet.importlib.import_module", absent)
+    with pytest.raises(MissingExtra, match=r"frameweave\[parquet\]"):
+        taken(tmp_path / "a.parquet")
+
+
+def test_rows_are_not_all_held(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    with file.open("w") as stream:
+        stream.write("path,caption\n")
+        stream.writelines(f"{k}.mp4,{'x' * 4000}\n" for k in range(4000))  # 16 MB
+    tracemalloc.start()
+    assert sum(1 for _ in TableReader(file)) == 4000
+    assert tracemalloc.get_traced_memory()[1] < 2**21
+    tracemalloc.stop()
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    damage=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=6),
+    keep=st.integers(0, 5000),
+)
+def test_any_damaged_parquet(
+    damage: list[tuple[int, int]], keep: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = write_parquet(
+        tmp_path_factory.mktemp("any") / "a.parquet", path=["a.mp4"] * 9, captions=[["x", "y"]] * 9
+    )
+    data = bytearray(file.read_bytes())
+    for at, value in damage:
+        data[at % len(data)] = value
+    file.write_bytes(data if keep > len(data) else data[:keep])
+    with suppress(DataError):
+        assert all(isinstance(item, ClipRecord | Skipped) for item in Usable(TableReader(file)))
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(content=st.binary(max_size=400), suffix=st.sampled_from(["csv", "tsv", "jsonl", "parquet"]))
+def test_any_bytes_as_a_table(content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("any") / f"a.{suffix}"
+    for start in (b"", b"path,caption\n", b'{"path": "a", "caption": '):
+        file.write_bytes(start + content)
+        try:
+            assert all(isinstance(item, ClipRecord | Skipped) for item in Usable(TableReader(file)))
+        except DataError:
+            continue
