@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from frameweave.data.reading import ShardGroups
 from frameweave.editors import base
 from frameweave.jobs.demo import EDITS, demo
 from frameweave.jobs.options import DemoOptions
@@ -22,3 +23,7 @@ def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
     text = report.read_text(encoding="utf-8")
     assert text.count("<video") == len(EDITS) * (2 * len(base.names()) + 2)
     assert read_run(run)["result"]["report"] == "report.html"
+    groups = ShardGroups(run / "data" / "shards")
+    assert len(groups) > 8 and groups.group(0).depth is not None
+    assert (run / "data" / "sheet" / "sheet.png").is_file()
+    assert "laid out as MSR-VTT is" in text

@@ -33,6 +33,24 @@ prepare(source, PrepareOptions(out=Path(out), size=256, depth="none", workers=in
                                mode="overwrite"))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
+_TRAINING = """
+import sys, time
+from pathlib import Path
+from frameweave.data.reading import ShardGroups
+from frameweave.jobs.train import train
+from frameweave.training.options import TrainOptions
+read, spent, began = ShardGroups.group, [], []
+def timed(self, index):
+    began.append(time.perf_counter())
+    group = read(self, index)
+    spent.append(time.perf_counter() - began[-1])
+    return group
+ShardGroups.group = timed
+shards, out = sys.argv[1:]
+train(("lora",), TrainOptions(data=shards, n_shared=0, depth_control=False, held_out=4, batch=4, accumulate=1,
+                              steps=20, norms_every=0, watch_every=20, threads=1, out=Path(out)))
+print(sum(spent) / (time.perf_counter() - began[0]))
+"""
 
 
 def data_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
@@ -49,6 +67,8 @@ def data_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[d
         )
         yield row("data prepare: a plain loop's time over ours, two workers", ours, ">= 1.7")
         yield row("reading groups: decoding the videos again over shards", _reading(videos, root), ">= 10")
+        share = float(_printed(_TRAINING, str(root / "shards"), str(root / "training")))
+        yield row("training from shards: its time spent on reading them", share, "<= 0.1")
         progress.note("preparing 100 and 1000 clips")
         counts = (20, 40) if quick else (100, 1000)
         peaks = [_prepared(_videos(root / f"{n}", n, 12), root / f"{n}-shards") for n in counts]
@@ -68,10 +88,15 @@ def _videos(folder: Path, count: int, length: int) -> Path:
 
 def _prepared(videos: Path, out: Path) -> int:
     """Prepare in a process of its own; returns its peak memory (without its workers)."""
+    return int(_printed(_JOB, str(videos), str(out), "2"))
+
+
+def _printed(program: str, *arguments: str) -> str:
+    """The last line that a program prints in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", _JOB, str(videos), str(out), "2"], check=True, capture_output=True, text=True
+        [sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True
     )
-    return int(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()[-1]
 
 
 def _plain(videos: Path, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""The demo: a bundled clip, edited in two ways by every editor, without and with the adaptor; a report."""
+"""The demo: edits by every editor, without and with the adaptor; training data; one report."""
 
 import time
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import torch
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
+from frameweave.jobs.demo_data import prepared_data
 from frameweave.jobs.options import DemoOptions, ModelOptions
 from frameweave.jobs.pictures import grid, write_slice
 from frameweave.jobs.setup import adapted
@@ -86,6 +87,9 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
             took = round(time.perf_counter() - start, 2)
             seconds[f"{made[-1].title}, {len(EDITS)} edits"] = took
     rows = _written(options.out, held_out, source, made)
+    start = time.perf_counter()
+    sheet = prepared_data(options.out / "data", seed=options.seed, progress=progress)
+    seconds["preparing training data"] = round(time.perf_counter() - start, 2)
     run.finish({"report": "report.html", "seconds": seconds})
     return write_page(
         options.out,
@@ -98,6 +102,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         ),
         rows=rows,
         animation="comparison.gif",
+        sheet=sheet.relative_to(options.out).as_posix(),
     )
 
 

@@ -33,9 +33,17 @@ class Row:
 
 
 def write_page(
-    folder: Path, *, title: str, intro: str, rows: list[Row], animation: str | None = None
+    folder: Path,
+    *,
+    title: str,
+    intro: str,
+    rows: list[Row],
+    animation: str | None = None,
+    sheet: str | None = None,
 ) -> Path:
     """Write `report.html` into a run folder; videos and pictures named in `rows` lie there too.
+
+    `sheet` is a picture of training data.
 
     Everything is embedded, so the file can be sent around alone.
     """
@@ -48,6 +56,7 @@ def write_page(
         intro=intro,
         rows=rows,
         animation=animation,
+        sheet=sheet,
         settings=tables["settings"],
         environment=tables["environment"],
         seconds=tables.get("result", {}).get("seconds", {}),
