@@ -1,6 +1,7 @@
 """A results folder with known numbers, as the grid writes it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,15 @@ def write_results(
     *,
     command: str = "grid",
     clips: list[str] | None = None,
+    videos: Callable[[Path, int], None] | None = None,
 ) -> Path:
-    """`values` has for each (editor, arm, metric) a value a pair; `clips` says whose pairs they are."""
+    """`values` has for each (editor, arm, metric) a value a pair; `clips` says whose pairs they are.
+
+    `videos` writes a video to a path, by a number that tells sources, arms and true edits apart.
+    """
     count = max(map(len, values.values()))
     names = clips or [f"clip {number}" for number in range(count)]
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         {"pair": f"{number:03d}", "clip": clip, "source_prompt": "a", "prompt": "b", "about": {}}
         for number, clip in enumerate(names)
     ]
@@ -56,9 +61,10 @@ def write_results(
         for (editor, arm, metric), row in values.items()
         for number, value in enumerate(row)
     ]
-    cells = [
+    arms = list(dict.fromkeys((editor, arm) for editor, arm, _ in values))
+    cells: list[dict[str, Any]] = [
         {
-            "pair": "000",
+            "pair": pair["pair"],
             "seed": 0,
             "editor": editor,
             "arm": arm,
@@ -67,8 +73,17 @@ def write_results(
             "inversion_recalled": False,
             "memory_gb": 0.5,
         }
-        for editor, arm in dict.fromkeys((editor, arm) for editor, arm, _ in values)
+        for editor, arm in arms
+        for pair in (pairs if videos else pairs[:1])
     ]
+    if videos is not None:
+        kinds = list(dict.fromkeys(arm for _, arm in arms))
+        for number, kind in enumerate(["source", "truth", *kinds]):
+            videos(folder / "videos" / f"{kind}.mp4", number)
+        for cell in cells:
+            cell["video"] = f"videos/{cell['arm']}.mp4"
+        for pair in pairs:
+            pair |= {"source": "videos/source.mp4", "truth": "videos/truth.mp4"}
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("pairs", pairs), ("scores", scores), ("cells", cells), ("pooled", [])):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -6,9 +6,9 @@ from frameweave.cli import console
 
 
 def report(run: Path, /, *, out: Path | None = None) -> None:
-    """Draw the tables of a grid or an ablation, as Markdown, LaTeX, CSV and HTML.
+    """Draw a grid or an ablation: tables (Markdown, LaTeX, CSV, HTML), figures, and one page to open.
 
-    Example: `frameweave report runs/grid`.
+    Example: `frameweave report runs/grid`, then open `runs/grid/report.html`.
 
     Parameters
     ----------
@@ -19,5 +19,4 @@ def report(run: Path, /, *, out: Path | None = None) -> None:
     """
     from frameweave.jobs.report import report as job  # noqa: PLC0415 - scipy must not slow --help
 
-    written = job(run, out, progress=console.progress())
-    console.result(folder=str(written[0].parent), files=len(written))
+    console.result(report=str(job(run, out, progress=console.progress())))

@@ -100,7 +100,7 @@ def web(table: Table) -> str:
     heads = [*(f"<th scope=col>{html.escape(stub)}</th>" for stub in table.stubs)]
     heads += [f'<th scope=col class="figure">{html.escape(column)}</th>' for column in table.columns]
     lines = [
-        f"<table><caption>{html.escape(table.title)}</caption>",
+        f'<table class="sortable"><caption>{html.escape(table.title)}</caption>',
         f"<thead><tr>{''.join(heads)}</tr></thead><tbody>",
     ]
     for words, row in table.rows:

@@ -36,7 +36,7 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
 
-def main_table(results: Results, metrics: Sequence[MetricInfo]) -> Table:
+def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Means over clips") -> Table:
     """Every editor and arm: means over clips with 95 % intervals; references last.
 
     The best arm of an editor is bold; so, with a dagger, is another whose paired interval to it holds 0.
@@ -45,7 +45,7 @@ def main_table(results: Results, metrics: Sequence[MetricInfo]) -> Table:
     for editor, arm in results.rows:
         rows.append(((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics)))
     return Table(
-        title="Means over clips",
+        title=title,
         stubs=("editor", "arm"),
         columns=tuple(f"{info.title} {info.arrow}".strip() for info in metrics),
         rows=tuple(rows),
@@ -95,6 +95,7 @@ def difference_table(
     results: Results,
     metrics: Sequence[MetricInfo],
     *,
+    title: str = "Paired differences",
     against: str = WITHOUT,
     arms: Sequence[str] | None = None,
 ) -> Table:
@@ -115,7 +116,7 @@ def difference_table(
     corrected = dict(zip(map(id, tested), holm([entry[3].p_sign for entry in tested]), strict=True))
     rows = [_difference(entry, corrected.get(id(entry))) for entry in found]
     return Table(
-        title=f"Paired differences to the arm “{against}”",
+        title=f"{title} to the arm “{against}”",
         stubs=("editor", "arm", "metric"),
         columns=("difference", "sign test p", "Holm p", "wins", "ties", "losses", "d_z", "clips"),
         rows=tuple(rows),

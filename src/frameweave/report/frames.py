@@ -1,0 +1,63 @@
+"""Frames of a video as arrays, and as one picture that a page can draw each frame from."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from frameweave.video import read_frames
+
+Pixels = NDArray[np.uint8]
+"""F x H x W x 3."""
+_LONGEST = 256  # pixels of a frame's longer side on a page
+_COLUMNS = 8
+_QUALITY = 90
+
+
+@dataclass(frozen=True, eq=False)
+class Sprite:
+    """All frames of a clip in one WebP, row by row."""
+
+    content: bytes
+    frames: int
+    columns: int
+    width: int
+    height: int
+
+
+def frames_of(video: Path, most: int | None = None) -> Pixels:
+    """The first frames of a video. Raises `InputError` when it cannot be read."""
+    return np.stack([picture.pixels for picture in read_frames(video, first=most)])
+
+
+def sprite(frames: Pixels) -> Sprite:
+    """Frames side by side; larger ones are scaled down to 256 pixels."""
+    count, height, width, _ = frames.shape
+    scale = min(1.0, _LONGEST / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    columns = min(count, _COLUMNS)
+    sheet = Image.new("RGB", (size[0] * columns, size[1] * -(-count // columns)))
+    for number, frame in enumerate(frames):
+        picture = Image.fromarray(frame)
+        if picture.size != size:
+            picture = picture.resize(size, Image.Resampling.LANCZOS)
+        sheet.paste(picture, (size[0] * (number % columns), size[1] * (number // columns)))
+    target = io.BytesIO()
+    sheet.save(target, "WEBP", quality=_QUALITY, method=4)
+    return Sprite(target.getvalue(), count, columns, *size)
+
+
+def xt_slice(frames: Pixels) -> Pixels:
+    """The middle row of each frame, time going down: F x W x 3."""
+    return frames[:, frames.shape[1] // 2]
+
+
+def heat(frames: Pixels) -> NDArray[np.float64]:
+    """Mean absolute difference of neighbouring frames at each pixel, in [0, 1]: H x W."""
+    values = frames.astype(np.float64) / 255
+    return (
+        np.abs(np.diff(values, axis=0)).mean(axis=(0, 3)) if len(values) > 1 else np.zeros(values.shape[1:3])
+    )
