@@ -20,7 +20,7 @@ COMMANDS = [
     "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
     "data", "data prepare", "data caption", "data encode", "data check", "data show",
     "miniature", "miniature train", "miniature score", "miniature world", "miniature effect",
-    "miniature msrvtt",
+    "miniature msrvtt", "grid", "ablation", "report", "evaluate",
 ]  # fmt: skip
 
 

@@ -2,15 +2,17 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from frameweave.errors import DataError, InputError
 
 
-def read_edits(table: Path, columns: Mapping[str, type]) -> Iterator[dict[str, Any]]:
-    """The lines of a table, checked: `video` and `prompt`, and what is given of `columns`.
+def read_edits(
+    table: Path, columns: Mapping[str, type], *, needed: Sequence[str] = ("video", "prompt")
+) -> Iterator[dict[str, Any]]:
+    """The lines of a table, checked: what is `needed`, and what is given of `columns`.
 
     Empty fields are left out. Raises `DataError` for a table that cannot be read, naming the line.
     """
@@ -23,7 +25,7 @@ def read_edits(table: Path, columns: Mapping[str, type]) -> Iterator[dict[str, A
     rows = _json(table, text) if table.suffix == ".jsonl" else enumerate(csv.DictReader(text.splitlines()), 2)
     for number, row in rows:
         given = {key: value for key, value in row.items() if value not in (None, "")}
-        yield _checked(given, f"{table}, line {number}", columns)
+        yield _checked(given, f"{table}, line {number}", columns, needed)
 
 
 def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -37,14 +39,16 @@ def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
-def _checked(row: dict[str, Any], where: str, columns: Mapping[str, type]) -> dict[str, Any]:
-    known = ["video", "prompt", *columns]
+def _checked(
+    row: dict[str, Any], where: str, columns: Mapping[str, type], needed: Sequence[str]
+) -> dict[str, Any]:
+    known = [*needed, *columns]
     for key in row:
         if key not in known:
             raise DataError(str(InputError.unknown(f"column in {where}:", str(key), known)))
-    for key in ("video", "prompt"):
+    for key in needed:
         if not isinstance(row.get(key), str) or not row[key].strip():
-            raise DataError(f"{where}: no {key}", hint="every edit needs a video and a prompt")
+            raise DataError(f"{where}: no {key}", hint=f"every line needs {' and '.join(needed)}")
     try:
         return {key: columns.get(key, str)(value) for key, value in row.items()}
     except (TypeError, ValueError) as error:

@@ -1,0 +1,116 @@
+"""Measuring videos that anybody made."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from frameweave.clip import Clip
+from frameweave.errors import DataError, InputError, RunError
+from frameweave.jobs.evaluate import evaluate
+from frameweave.jobs.evaluate_options import EvaluateOptions
+from frameweave.miniature.clips import held_out_clips
+
+PSNR = "PSNR to true edit [dB]"
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Edits and sources of the same names, and one that is broken."""
+    folder = tmp_path_factory.mktemp("videos")
+    held_out = held_out_clips()[0]
+    source, red = held_out.rendered(4), held_out.rendered(4, colour="red")
+    for name, clip in (("edited", red), ("sources", source)):
+        for number in range(2):
+            (folder / name).mkdir(exist_ok=True)
+            clip.write(folder / name / f"{number}.mp4")
+    return folder
+
+
+def test_one_video(videos: Path, tmp_path: Path) -> None:
+    options = EvaluateOptions(
+        source=videos / "sources" / "0.mp4",
+        truth=videos / "edited" / "0.mp4",
+        prompt="a red car in the snow",
+        source_prompt="a blue car in the snow",
+        out=tmp_path / "run",
+    )
+    done = evaluate(videos / "edited" / "0.mp4", options)
+    assert done.means[PSNR] == 100.0
+    wrong = evaluate(
+        videos / "edited" / "0.mp4",
+        EvaluateOptions(prompt="a green star in the sky", out=tmp_path / "wrong"),
+    )
+    (score,) = (title for title in done.means if title.startswith("CLIP score [miniature-clip"))
+    assert done.means[score] > wrong.means[score] + 20
+    assert wrong.reasons[PSNR] == "needs the true edit"
+    rows = list(csv.DictReader((tmp_path / "run" / "scores.csv").read_text().splitlines()))
+    assert {row["metric"] for row in rows} >= {"lpips_consecutive", "fid_clip_frames", "warp_error"}
+    described = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert described[0]["title"] == "Warp error [Farnebäck flow]"
+
+
+def test_folders_are_matched_by_name_and_pooled(videos: Path, tmp_path: Path) -> None:
+    done = evaluate(videos / "edited", EvaluateOptions(source=videos / "sources", out=tmp_path / "run"))
+    assert (done.videos, done.failed) == (2, {})
+    pooled = [json.loads(line) for line in (tmp_path / "run" / "pooled.jsonl").read_text().splitlines()]
+    assert [row["metric"] for row in pooled] == ["fid_source", "kid_source"]
+
+
+def test_a_table_with_a_broken_line(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    table = tmp_path / "table.csv"
+    table.write_text(
+        f"edited,source,prompt\n{videos}/edited/0.mp4,{videos}/sources/0.mp4,a red car\n"
+        f"broken.mp4,{videos}/sources/0.mp4,a red car\n{videos}/edited/1.mp4,nowhere.mp4,a red car\n"
+    )
+    done = evaluate(table, EvaluateOptions(out=tmp_path / "run"))
+    assert done.videos == 1
+    assert sorted(done.failed) == ["001 broken.mp4", f"002 {videos}/edited/1.mp4"]
+
+
+def test_other_sizes_are_scaled_and_other_lengths_refused(videos: Path, tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    Clip.of(torch.rand(4, 3, 96, 96, generator=rng)).write(tmp_path / "large.mp4")
+    Clip.of(torch.rand(3, 3, 64, 64, generator=rng)).write(tmp_path / "short.mp4")
+    edited = videos / "edited" / "0.mp4"
+    done = evaluate(edited, EvaluateOptions(source=tmp_path / "large.mp4", out=tmp_path / "a"))
+    assert done.failed == {}
+    short = EvaluateOptions(source=tmp_path / "short.mp4", out=tmp_path / "b")
+    assert "short.mp4: 3 frames" in next(iter(evaluate(edited, short).failed.values()))
+    cut = EvaluateOptions(source=tmp_path / "short.mp4", frames=3, out=tmp_path / "c")
+    assert evaluate(edited, cut).failed == {}
+
+
+def test_a_mask_leaves_the_outside(videos: Path, tmp_path: Path) -> None:
+    Image.new("L", (64, 64), 0).save(tmp_path / "nothing.png")
+    source = videos / "sources" / "0.mp4"
+    options = EvaluateOptions(source=source, mask=tmp_path / "nothing.png", out=tmp_path / "run")
+    assert evaluate(source, options).means["PSNR outside the edited part [dB]"] == 100.0
+
+
+def test_one_frame_and_pictures(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number in range(2):
+        Image.new("RGB", (64, 64), (200, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
+    done = evaluate(tmp_path / "pictures", EvaluateOptions(out=tmp_path / "a"))
+    assert next(value for title, value in done.means.items() if title.startswith("LPIPS consecutive")) == 0
+    first = EvaluateOptions(frames=1, prompt="a red car", out=tmp_path / "b")
+    one = evaluate(videos / "edited" / "0.mp4", first)
+    assert set(one.reasons.values()) >= {"needs two frames"}
+    assert any(title.startswith("CLIP score") for title in one.means)
+
+
+def test_bad_input(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "table.csv").write_text("video,prompt\na,b\n")
+    with pytest.raises(InputError, match="no such file or folder"):
+        evaluate(tmp_path / "none.mp4", EvaluateOptions(out=tmp_path / "run"))
+    with pytest.raises(DataError, match="line 2.*video"):
+        evaluate(tmp_path / "table.csv", EvaluateOptions(out=tmp_path / "run"))
+    assert evaluate(tmp_path / "empty", EvaluateOptions(out=tmp_path / "run")).failed
+    with pytest.raises(RunError, match="holds a run already"):
+        evaluate(videos / "edited", EvaluateOptions(out=tmp_path / "run"))
