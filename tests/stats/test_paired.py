@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from frameweave.stats.paired import by_clip, mean_interval, paired
+from frameweave.stats.paired import by_clip, matched, mean_interval, paired
 
 
 def test_students_t_for_few_clips() -> None:
@@ -74,5 +74,27 @@ def test_equal_arms_and_no_common_clips() -> None:
     assert paired({"a": 1.0}, {"b": 1.0}, lower_is_better=True) is None
 
 
-def test_seeds_and_prompts_are_averaged_within_a_clip() -> None:
-    assert by_clip([("x", 1.0), ("y", 4.0), ("x", 2.0)]) == {"x": 1.5, "y": 4.0}
+def test_seeds_count_within_their_pair_and_pairs_within_their_clip() -> None:
+    values = {("x", "p", 0): 1.0, ("x", "p", 1): 3.0, ("x", "q", 0): 6.0, ("y", "r", 0): 5.0}
+    assert by_clip(values) == {"x": 4.0, "y": 5.0}  # not 10 / 3
+
+
+def test_a_missing_edit_is_left_out_of_both_arms() -> None:
+    before = {("x", "easy", 0): 1.0, ("x", "hard", 0): 9.0, ("y", "p", 0): 3.0}
+    after = {("x", "easy", 0): 2.0, ("z", "p", 0): 7.0}
+    assert matched(after, before) == ({"x": 2.0}, {"x": 1.0})
+
+
+@pytest.mark.parametrize("n", [5, 12])
+def test_all_sign_flips_are_scipys(n: int) -> None:
+    values = np.random.default_rng(n).normal(0.4, 1, n)
+    named = {str(k): float(value) for k, value in enumerate(values)}
+    found = paired(named, dict.fromkeys(named, 0.0), lower_is_better=False)
+    exact = stats.permutation_test((values,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert found is not None and found.p_permutation == pytest.approx(exact.pvalue)
+
+
+def test_equal_changes_of_twenty_clips() -> None:
+    named = {str(k): 0.1 for k in range(20)}
+    found = paired(named, dict.fromkeys(named, 0.0), lower_is_better=False)
+    assert found is not None and found.p_permutation == pytest.approx(2 / 2**20)

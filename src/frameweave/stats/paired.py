@@ -10,9 +10,12 @@ from scipy import stats
 FEWEST = 3
 """Clips below which there is no interval."""
 _BOOTSTRAP = 10  # clips below which Student's t is the better interval
-_RESAMPLES = 9999
-_EXACT = 12  # clips up to which all sign flips are tried
+_RESAMPLES = 10_000
+_EXACT = 20  # clips up to which all sign flips are tried: half a million sums
 _SEED = 0
+
+Draw = tuple[str, str, int]
+"""The clip, the pair of clip and prompt, and the seed of an edit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +48,31 @@ class Paired:
     """Mean over standard deviation of the differences; None when they do not vary."""
 
 
-def by_clip(values: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """The mean for each clip over its prompts and seeds.
+def by_clip(values: Mapping[Draw, float]) -> dict[str, float]:
+    """The mean for each clip: over the seeds of a pair first, then over the clip's pairs.
 
-    >>> by_clip([("a", 1.0), ("a", 3.0), ("b", 5.0)])
-    {'a': 2.0, 'b': 5.0}
+    >>> by_clip({("a", "a to red", 0): 1.0, ("a", "a to red", 1): 3.0, ("a", "a to blue", 0): 5.0})
+    {'a': 3.5}
     """
-    found: dict[str, list[float]] = {}
-    for clip, value in values:
-        found.setdefault(clip, []).append(value)
-    return {clip: float(np.mean(each)) for clip, each in found.items()}
+    seeds: dict[tuple[str, str], list[float]] = {}
+    for (clip, pair, _), value in values.items():
+        seeds.setdefault((clip, pair), []).append(value)
+    pairs: dict[str, list[float]] = {}
+    for (clip, _), each in seeds.items():
+        pairs.setdefault(clip, []).append(float(np.mean(each)))
+    return {clip: float(np.mean(each)) for clip, each in pairs.items()}
+
+
+def matched(
+    first: Mapping[Draw, float], second: Mapping[Draw, float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Both arms' values by clip, over the draws that both have: a missing edit leaves no trace in either.
+
+    >>> matched({("a", "p", 0): 1.0, ("a", "p", 1): 9.0}, {("a", "p", 0): 2.0})
+    ({'a': 1.0}, {'a': 2.0})
+    """
+    common = [draw for draw in first if draw in second]
+    return by_clip({draw: first[draw] for draw in common}), by_clip({draw: second[draw] for draw in common})
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
@@ -112,14 +130,21 @@ def paired(
 
 
 def _sign_flips(change: NDArray[np.float64]) -> float:
-    """How often flipped signs give a mean as far from zero; all flips for few clips, else 9999 at random."""
+    """How often flipped signs give a mean as far from zero: all flips, or for many clips 10,000 at random."""
     if not change.any():
         return 1.0
-    found = stats.permutation_test(
-        (change,),
-        np.mean,
-        permutation_type="samples",
-        n_resamples=max(_RESAMPLES, 2**_EXACT),
-        rng=np.random.default_rng(_SEED),
-    )
-    return float(found.pvalue)
+    if len(change) > _EXACT:
+        found = stats.permutation_test(
+            (change,),
+            np.mean,
+            permutation_type="samples",
+            n_resamples=_RESAMPLES,
+            batch=1000,
+            rng=np.random.default_rng(_SEED),
+        )
+        return float(found.pvalue)
+    sums = change[:1]  # the first sign may stay: a flip of all signs is as far from zero
+    for value in change[1:]:
+        sums = np.concatenate([sums + value, sums - value])
+    rounding = 1e-12 * np.abs(change).sum()
+    return float(np.mean(np.abs(sums) >= abs(change.sum()) - rounding))
