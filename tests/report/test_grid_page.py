@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         videos=write_video,
     )
-    report(folder)
+    report([folder])
     return folder
 
 
@@ -59,7 +59,7 @@ def test_all_is_in_one_file(folder: Path) -> None:
 
 
 def test_the_same_results_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    report(folder, tmp_path)
+    report([folder], tmp_path)
     for name in ("report.html", "figures/differences.svg", "figures/differences.png"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
@@ -72,7 +72,7 @@ def test_words_of_a_prompt_are_only_words(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "videos", tmp_path / "videos")
     evil = "</script><img src=x onerror=alert(1)>"
     (tmp_path / "pairs.jsonl").write_text(text.replace('"prompt": "b"', f'"prompt": "{evil}"'))
-    report(tmp_path)
+    report([tmp_path])
     page = (tmp_path / "report.html").read_text()
     assert "<img src=x" not in page and "\\u003c/script>" in page
 

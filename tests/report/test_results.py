@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.errors import DataError
-from frameweave.report.results import read_results
+from frameweave.report.reading import read_results
 from results_folder import write_results
 
 VALUES: dict[tuple[str, str, str], list[float | None]] = {
@@ -48,7 +48,7 @@ def test_not_a_number_is_left_out(tmp_path: Path) -> None:
     ("file", "content", "said"),
     [
         ("scores.jsonl", '{"pair": \n{}\n', r"scores\.jsonl, line 1"),
-        ("scores.jsonl", "{}\n", "no arm"),
+        ("scores.jsonl", "{}\n", "line 1: no pair"),
         ("metrics.json", "[{}]", r"metrics\.json"),
         ("metrics.json", "[", r"metrics\.json"),
     ],

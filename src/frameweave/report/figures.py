@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from frameweave.report.frames import Pixels, heat, xt_slice
 from frameweave.report.results import WITHOUT, MetricInfo, Results
-from frameweave.stats.paired import Paired, paired
+from frameweave.stats.paired import Paired
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "frameweave",
@@ -23,6 +24,7 @@ _STYLE: dict[Any, Any] = {
 }
 _BETTER, _WORSE, _OPEN = "#1b7f4d", "#b3372f", "#666666"
 _DPI = 150
+_LOSSES = ("noise", "temporal", "noise_without", "temporal_without")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +43,7 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, info in zip(panels, metrics, strict=True):
             for place, (editor, arm) in enumerate(rows):
-                found = paired(
-                    results.values(editor, arm, info.name),
-                    results.values(editor, WITHOUT, info.name),
-                    lower_is_better=info.better == "lower",
-                )
+                found = results.compared(editor, arm, WITHOUT, info)
                 if found is not None:
                     _whisker(panel, place, found, lower_is_better=info.better == "lower")
             panel.axvline(0, color="black", linewidth=0.8)
@@ -75,11 +73,9 @@ def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
         figure = Figure(figsize=(2.5 * max(1, len(editors)), 2.8), layout="constrained")
         panels = figure.subplots(1, max(1, len(editors)), squeeze=False)[0]
         for panel, editor in zip(panels, editors, strict=False):
-            before, after = (results.values(editor, name, info.name) for name in (WITHOUT, arm))
-            clips = sorted(before.keys() & after.keys())
-            x, y = [before[clip] for clip in clips], [after[clip] for clip in clips]
-            better = [(b < a) == (info.better == "lower") for a, b in zip(x, y, strict=True)]
-            panel.scatter(x, y, s=12, color=[_BETTER if good else _WORSE for good in better], alpha=0.7)
+            after, before = results.matched(editor, arm, WITHOUT, info.name)
+            x, y = list(before.values()), list(after.values())
+            panel.scatter(x, y, s=12, color=list(map(partial(_colour, info), x, y)), alpha=0.7)
             low, high = min([*x, *y], default=0), max([*x, *y], default=1)
             panel.plot([low, high], [low, high], color="black", linewidth=0.8)
             panel.set_title(editor)
@@ -87,6 +83,12 @@ def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
             panel.locator_params(nbins=4)
         panels[0].set_ylabel(f"{arm}\n{_short(info)} {info.arrow}")
         return _drawn(figure)
+
+
+def _colour(info: MetricInfo, before: float, after: float) -> str:
+    if before == after or info.better == "none":
+        return _OPEN
+    return _BETTER if (after < before) == (info.better == "lower") else _WORSE
 
 
 def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
@@ -121,57 +123,64 @@ def _even(length: int, count: int) -> list[int]:
 
 
 def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
-    """Training windows against inference windows: a figure in each cell."""
+    """Training windows against inference windows, with the figure in each cell that was measured.
 
-    def named(window: Sequence[float]) -> str:
-        return f"{window[0]:g}–{window[1]:g}"
-
-    across = sorted({named(row["inference"]) for row in rows})
-    down = sorted({named(row["train"]) for row in rows})
+    A row has `train` and `inference`, each a low and a high end in shares of T, and `value`.
+    """
+    down, across = (sorted({tuple(row[side]) for row in rows}) for side in ("train", "inference"))
     values = np.full((len(down), len(across)), np.nan)
     for row in rows:
-        values[down.index(named(row["train"])), across.index(named(row["inference"]))] = row["value"]
+        place = down.index(tuple(row["train"])), across.index(tuple(row["inference"]))
+        values[place] = np.nan if row["value"] is None else row["value"]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(1.3 * len(across) + 1.8, 0.7 * len(down) + 1.3), layout="constrained")
         panel = figure.subplots()
         picture = panel.imshow(values, cmap="viridis" if info.better == "higher" else "viridis_r")
         for (y, x), value in np.ndenumerate(values):
             if np.isfinite(value):
-                panel.text(x, y, f"{value:.{info.digits}f}", ha="center", va="center", color="white")
-        panel.set_xticks(range(len(across)), across)
-        panel.set_yticks(range(len(down)), down)
+                red, green, blue, _ = picture.cmap(picture.norm(value))
+                dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+                ink = "white" if dark else "black"
+                panel.text(x, y, f"{value:.{info.digits}f}", ha="center", va="center", color=ink)
+        panel.set_xticks(range(len(across)), [_window(ends) for ends in across])
+        panel.set_yticks(range(len(down)), [_window(ends) for ends in down])
         panel.set_xlabel("window of the edit, shares of T")
         panel.set_ylabel("window of the training")
-        figure.colorbar(picture, label=f"{_short(info)} {info.arrow}")
+        figure.colorbar(picture, label=f"{_short(info)} {info.arrow}".strip())
         return _drawn(figure)
+
+
+def _window(ends: Sequence[float]) -> str:
+    return f"{ends[0]:g}–{ends[1]:g}"
 
 
 def curves(log: Sequence[dict[str, Any]]) -> Drawn:
-    """Losses of a training by step, from the lines of its log.jsonl; held-out ones are dots."""
-    names = sorted({name for line in log for name in line if _is_loss(name)})
+    """Losses of a training by step, a panel for each stage, from the lines of its log.jsonl.
+
+    Losses on held-out clips are dots. Only positive values are drawn, since the scale is logarithmic.
+    """
+    stages = list(dict.fromkeys(line["stage"] for line in log))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6, 3.2), layout="constrained")
-        panel = figure.subplots()
-        for name in names:
-            points = [(line["step"], line[name]) for line in log if name in line and "step" in line]
-            panel.plot(
-                [step for step, _ in points],
-                [value for _, value in points],
-                "o" if name.startswith("held_out") else "-",
-                markersize=4,
-                linewidth=1,
-                label=name.replace("_", " "),
-            )
-        panel.set_yscale("log")
-        panel.set_xlabel("step")
-        panel.set_ylabel("loss")
-        if names:
+        figure = Figure(figsize=(max(4.5, 3.4 * len(stages)), 3.2), layout="constrained")
+        panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
+        for panel, stage in zip(panels, stages, strict=False):
+            own = [line for line in log if line["stage"] == stage]
+            for name in sorted(
+                {name for line in own for name in line if name.removeprefix("held_out_") in _LOSSES}
+            ):
+                points = [(line["step"], line[name]) for line in own if (line.get(name) or 0) > 0]
+                kind = "o" if name.startswith("held_out") else "-"
+                panel.plot(*_columns(points), kind, markersize=4, linewidth=1, label=name.replace("_", " "))
+            panel.set_yscale("log")
+            panel.set_title(f"stage {stage}", fontsize=9)
+            panel.set_xlabel("step")
             panel.legend(fontsize=7)
+        panels[0].set_ylabel("loss")
         return _drawn(figure)
 
 
-def _is_loss(name: str) -> bool:
-    return name in ("noise", "temporal") or name.startswith(("held_out_noise", "held_out_temporal"))
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _short(info: MetricInfo) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from frameweave.report.results import REFERENCE, WITHOUT, MetricInfo, Results
 from frameweave.stats.multiple import holm
-from frameweave.stats.paired import Paired, mean_interval, paired
+from frameweave.stats.paired import FEWEST, Paired, mean_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,11 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
 
     The best arm of an editor is bold; so, with a dagger, is another whose paired interval to it holds 0.
     """
-    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = []
-    for editor, arm in results.rows:
-        rows.append(((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics)))
+    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = [
+        ((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics))
+        for editor, arm in results.rows
+    ]
+    open_ended = any(entry.value is not None and entry.interval is None for _, row in rows for entry in row)
     return Table(
         title=title,
         stubs=("editor", "arm"),
@@ -52,8 +54,13 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
         notes=(
             "In brackets: 95 % interval over clips. Bold: the best arm of an editor; "
             "† cannot be told from it (the paired 95 % interval holds zero).",
+            *_few(open_ended),
         ),
     )
+
+
+def _few(is_open: bool) -> tuple[str, ...]:
+    return (f"Fewer than {FEWEST} clips have no interval.",) if is_open else ()
 
 
 def _mean(results: Results, editor: str, arm: str, info: MetricInfo) -> Entry:
@@ -85,7 +92,7 @@ def _standing(results: Results, editor: str, arm: str, info: MetricInfo) -> tupl
     best = (min if info.better == "lower" else max)(means, key=lambda name: means[name])
     if means[arm] == means[best]:
         return True, False
-    found = _compared(results, editor, arm, best, info)
+    found = results.compared(editor, arm, best, info)
     interval = None if found is None else found.interval
     alike = interval is not None and interval.low <= 0 <= interval.high
     return alike, alike
@@ -102,6 +109,7 @@ def difference_table(
     """Each arm minus `against` on the same clips and draws, for each editor and metric.
 
     P-values of the sign test are corrected by Holm over all headline metrics, editors and arms shown.
+    Only edits that both arms have count.
     """
     found: list[tuple[str, str, MetricInfo, Paired]] = []
     for editor in results.editors:
@@ -109,7 +117,7 @@ def difference_table(
             if arm == against or (arms is not None and arm not in arms):
                 continue
             for info in metrics:
-                pair = _compared(results, editor, arm, against, info)
+                pair = results.compared(editor, arm, against, info)
                 if pair is not None:
                     found.append((editor, arm, info, pair))
     tested = [entry for entry in found if entry[2].family == "headline" and entry[2].better != "none"]
@@ -118,11 +126,22 @@ def difference_table(
     return Table(
         title=f"{title} to the arm “{against}”",
         stubs=("editor", "arm", "metric"),
-        columns=("difference", "sign test p", "Holm p", "wins", "ties", "losses", "d_z", "clips"),
+        columns=(
+            "difference",
+            "sign test p",
+            "Holm p",
+            "sign flips p",
+            "wins",
+            "ties",
+            "losses",
+            "d_z",
+            "clips",
+        ),
         rows=tuple(rows),
         notes=(
             "In brackets: 95 % interval over clips; bold where it excludes zero. ✓ is for the better, ✗ for "
-            f"the worse. Holm's correction is over {len(tested)} tests.",
+            f"the worse. Holm's correction of the sign test is over {len(tested)} tests.",
+            *_few(any(pair.interval is None for *_, pair in found)),
         ),
     )
 
@@ -149,17 +168,10 @@ def _difference(
         ),
         Entry(value=pair.p_sign, digits=4),
         Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="outside the headline family"),
+        Entry(value=pair.p_permutation, digits=4),
         *(Entry(value=float(n), digits=0) if rated else none for n in (pair.wins, pair.ties, pair.losses)),
         Entry(value=pair.d_z, digits=2) if pair.d_z is not None else Entry(reason="no spread"),
         Entry(value=float(pair.n), digits=0),
-    )
-
-
-def _compared(results: Results, editor: str, arm: str, against: str, info: MetricInfo) -> Paired | None:
-    return paired(
-        results.values(editor, arm, info.name),
-        results.values(editor, against, info.name),
-        lower_is_better=info.better == "lower",
     )
 
 
