@@ -166,6 +166,7 @@ def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Draw
                 except InputError:
                     continue  # a video was moved or removed; the page leaves it out too
                 caption = f"{editor}: the clip with {kind} in {info.title.split(' [')[0]}"
+                caption += f" ({change[pair]:+.{info.digits}f})"
                 yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair]["prompt"])
 
 

@@ -29,17 +29,18 @@ _LOSSES = ("noise", "temporal", "noise_without", "temporal_without")
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A figure in both formats."""
+    """A figure in both formats, and its width in pixels at which words have their usual size."""
 
     png: bytes
     svg: bytes
+    width: int
 
 
 def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
     """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse."""
     rows = [(editor, arm) for editor in results.editors for arm in results.arms(editor) if arm != WITHOUT]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.6 * len(metrics) + 1.6, 0.42 * len(rows) + 1.3), layout="constrained")
+        figure = Figure(figsize=(1.7 * len(metrics) + 1.6, 0.42 * len(rows) + 1.3), layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, info in zip(panels, metrics, strict=True):
             for place, (editor, arm) in enumerate(rows):
@@ -48,7 +49,7 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
                     _whisker(panel, place, found, lower_is_better=info.better == "lower")
             panel.axvline(0, color="black", linewidth=0.8)
             panel.set_title(f"{_short(info)} {info.arrow}", fontsize=9)
-            panel.locator_params(axis="x", nbins=4)
+            panel.locator_params(axis="x", nbins=3)
         names = {arm for _, arm in rows}
         labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
         panels[0].set_yticks(range(len(rows)), labels)
@@ -93,33 +94,34 @@ def _colour(info: MetricInfo, before: float, after: float) -> str:
 
 def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
     """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind."""
+    numbers = _even(min(map(len, clips.values())), count)
+    columns = len(numbers) + 2
+    most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(1.1 * (count + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained")
-        panels = figure.subplots(len(clips), count + 2, squeeze=False)
-        most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
+        figure = Figure(figsize=(1.1 * columns + 0.8, 1.15 * len(clips) + 0.4), layout="constrained")
+        panels = figure.subplots(len(clips), columns, squeeze=False)
         for row, (name, frames) in zip(panels, clips.items(), strict=True):
-            for panel, number in zip(row, _even(len(frames), count), strict=False):
+            for panel, number in zip(row, numbers, strict=False):
                 panel.imshow(frames[number], interpolation="nearest")
-            row[count].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
-            row[count + 1].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
+            row[-2].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
+            row[-1].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
             row[0].set_ylabel(name, fontsize=8)
             for panel in row:
                 panel.set_xticks([])
                 panel.set_yticks([])
                 for spine in panel.spines.values():
                     spine.set_visible(False)
-        length = min(map(len, clips.values()))
-        for panel, number in zip(panels[0], _even(length, count), strict=False):
-            panel.set_title(f"frame {number}", fontsize=7)
-        panels[0][count].set_title("x-t slice", fontsize=7)
-        panels[0][count + 1].set_title("change", fontsize=7)
+        for panel, head in zip(
+            panels[0], [*(f"frame {n}" for n in numbers), "x-t slice", "change"], strict=True
+        ):
+            panel.set_title(head, fontsize=7)
         figure.suptitle(title, fontsize=9)
         return _drawn(figure)
 
 
 def _even(length: int, count: int) -> list[int]:
-    """Frames evenly spread over a clip, its first and last among them."""
-    return [round(number) for number in np.linspace(0, length - 1, count).tolist()]
+    """Frames evenly spread over a clip, its first and last among them; all of a short one."""
+    return [round(number) for number in np.linspace(0, length - 1, min(count, length)).tolist()]
 
 
 def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
@@ -161,7 +163,7 @@ def curves(log: Sequence[dict[str, Any]]) -> Drawn:
     """
     stages = list(dict.fromkeys(line["stage"] for line in log))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(max(4.5, 3.4 * len(stages)), 3.2), layout="constrained")
+        figure = Figure(figsize=(max(4.5, 3.6 * len(stages)), 3.6), layout="constrained")
         panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
         for panel, stage in zip(panels, stages, strict=False):
             own = [line for line in log if line["stage"] == stage]
@@ -169,14 +171,23 @@ def curves(log: Sequence[dict[str, Any]]) -> Drawn:
                 {name for line in own for name in line if name.removeprefix("held_out_") in _LOSSES}
             ):
                 points = [(line["step"], line[name]) for line in own if (line.get(name) or 0) > 0]
-                kind = "o" if name.startswith("held_out") else "-"
-                panel.plot(*_columns(points), kind, markersize=4, linewidth=1, label=name.replace("_", " "))
+                if points:
+                    panel.plot(*_columns(points), label=name.replace("_", " "), **_look(name))
             panel.set_yscale("log")
             panel.set_title(f"stage {stage}", fontsize=9)
             panel.set_xlabel("step")
-            panel.legend(fontsize=7)
+            panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
         panels[0].set_ylabel("loss")
         return _drawn(figure)
+
+
+def _look(name: str) -> dict[str, Any]:
+    """Both terms have a colour; held-out ones are dots, hollow without the adaptor."""
+    colour = "#1b5fb4" if "noise" in name else "#c2571a"
+    if not name.startswith("held_out"):
+        return {"color": colour, "linewidth": 0.8, "alpha": 0.6}
+    inside = "white" if name.endswith("without") else colour
+    return {"color": colour, "marker": "o", "markersize": 5, "markerfacecolor": inside, "linestyle": ""}
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -189,8 +200,9 @@ def _short(info: MetricInfo) -> str:
 
 def _drawn(figure: Figure) -> Drawn:
     files: dict[str, bytes] = {}
+    width = round(96 * figure.get_figwidth())
     for kind, nothing in (("png", {"Software": None}), ("svg", {"Date": None})):
         target = io.BytesIO()
         figure.savefig(target, format=kind, dpi=_DPI, metadata=nothing)
         files[kind] = target.getvalue()
-    return Drawn(**files)
+    return Drawn(**files, width=width)

@@ -4,6 +4,7 @@ import csv
 import html
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 from frameweave.report.tables import Entry, Table
 
@@ -18,12 +19,18 @@ def number(entry: Entry) -> str:
     """
     if entry.value is None:
         return DASH
-    form = f"{'+' if entry.signed else ''}.{entry.digits}f"
-    text = format(entry.value, form)
-    if entry.interval is not None:
-        low, high = entry.interval
-        text += f" [{format(low, form)}, {format(high, form)}]"
-    return text
+    return f"{format(entry.value, _form(entry))} {_interval(entry)}".rstrip()
+
+
+def _interval(entry: Entry) -> str:
+    if entry.interval is None:
+        return ""
+    low, high = (format(value, _form(entry)) for value in entry.interval)
+    return f"[{low}, {high}]"
+
+
+def _form(entry: Entry) -> str:
+    return f"{'+' if entry.signed else ''}.{entry.digits}f"
 
 
 def footnotes(table: Table) -> list[str]:
@@ -108,8 +115,10 @@ def web(table: Table) -> str:
         for entry in row:
             value = "" if entry.value is None else f' data-value="{entry.value!r}"'
             reason = f' title="{html.escape(entry.reason)}"' if entry.reason else ""
-            text = html.escape(_marked(entry, "{}".format))
-            cells.append(f'<td class="figure"{value}{reason}>{f"<b>{text}</b>" if entry.bold else text}</td>')
+            text = html.escape(f"{number(replace(entry, interval=None))} {entry.note}".rstrip())
+            below = f" <small>{_interval(entry)}</small>" if entry.interval else ""
+            text = f"<b>{text}</b>" if entry.bold else text
+            cells.append(f'<td class="figure"{value}{reason}>{text}{below}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in footnotes(table))
     return "\n".join([*lines, "</tbody></table>", f'<div class="notes">{notes}</div>']) + "\n"

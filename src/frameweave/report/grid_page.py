@@ -42,7 +42,7 @@ def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, tar
         test_set=results.run.get("input", {}).get("test_set", ""),
         stand_ins=results.stand_ins,
         tables=[(table.title, Markup(web(table))) for table in page.tables],
-        figures=[(caption, data_url(drawn.png, ".png")) for caption, drawn in page.figures],
+        figures=[(caption, data_url(drawn.png, ".png"), drawn.width) for caption, drawn in page.figures],
         metrics=results.metrics,
         metric=metric,
         failed=failed,

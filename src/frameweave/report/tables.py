@@ -7,7 +7,7 @@ import numpy as np
 
 from frameweave.report.results import REFERENCE, WITHOUT, MetricInfo, Results
 from frameweave.stats.multiple import holm
-from frameweave.stats.paired import FEWEST, Paired, mean_interval
+from frameweave.stats.paired import FEWEST, NO_SPREAD, Paired, mean_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,8 @@ class Entry:
     value: float | None = None
     digits: int = 4
     interval: tuple[float, float] | None = None
+    method: str = ""
+    """How the interval was found."""
     bold: bool = False
     signed: bool = False
     note: str = ""
@@ -45,22 +47,27 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
         ((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics))
         for editor, arm in results.rows
     ]
-    open_ended = any(entry.value is not None and entry.interval is None for _, row in rows for entry in row)
     return Table(
         title=title,
         stubs=("editor", "arm"),
         columns=tuple(f"{info.title} {info.arrow}".strip() for info in metrics),
         rows=tuple(rows),
         notes=(
-            "In brackets: 95 % interval over clips. Bold: the best arm of an editor; "
+            f"{_intervals(rows)}. Bold: the best arm of an editor; "
             "† cannot be told from it (the paired 95 % interval holds zero).",
-            *_few(open_ended),
         ),
     )
 
 
-def _few(is_open: bool) -> tuple[str, ...]:
-    return (f"Fewer than {FEWEST} clips have no interval.",) if is_open else ()
+def _intervals(rows: Sequence[tuple[tuple[str, ...], tuple[Entry, ...]]]) -> str:
+    """What stands in brackets, how it was found, and where it does not stand."""
+    intervals = [entry for _, row in rows for entry in row if entry.interval is not None]
+    methods = dict.fromkeys(entry.method for entry in intervals if entry.method != NO_SPREAD)
+    return (
+        f"In brackets: 95 % interval over clips ({', '.join(methods) or NO_SPREAD})"
+        if intervals
+        else f"Fewer than {FEWEST} clips: no intervals"
+    )
 
 
 def _mean(results: Results, editor: str, arm: str, info: MetricInfo) -> Entry:
@@ -73,6 +80,7 @@ def _mean(results: Results, editor: str, arm: str, info: MetricInfo) -> Entry:
         value=float(np.mean(list(values.values()))),
         digits=info.digits,
         interval=None if interval is None else (interval.low, interval.high),
+        method="" if interval is None else interval.method,
         bold=bold,
         note="†" if dagger else "",
     )
@@ -139,9 +147,8 @@ def difference_table(
         ),
         rows=tuple(rows),
         notes=(
-            "In brackets: 95 % interval over clips; bold where it excludes zero. ✓ is for the better, ✗ for "
-            f"the worse. Holm's correction of the sign test is over {len(tested)} tests.",
-            *_few(any(pair.interval is None for *_, pair in found)),
+            f"{_intervals(rows)}; bold where it excludes zero. ✓ is for the better, ✗ for the worse. "
+            f"Holm's correction of the sign test is over {len(tested)} tests.",
         ),
     )
 
@@ -162,6 +169,7 @@ def _difference(
             value=pair.mean,
             digits=info.digits + 1,
             interval=None if interval is None else (interval.low, interval.high),
+            method="" if interval is None else interval.method,
             bold=sure,
             signed=True,
             note=mark,

@@ -9,6 +9,8 @@ from scipy import stats
 
 FEWEST = 3
 """Clips below which there is no interval."""
+NO_SPREAD = "no spread"
+"""The method of an interval without width: all clips have one value."""
 _BOOTSTRAP = 10  # clips below which Student's t is the better interval
 _RESAMPLES = 10_000
 _EXACT = 20  # clips up to which all sign flips are tried: half a million sums
@@ -86,7 +88,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
         return None
     mean = float(data.mean())
     if np.ptp(data) == 0:
-        return Interval(low=mean, high=mean, method="no spread")
+        return Interval(low=mean, high=mean, method=NO_SPREAD)
     if len(data) < _BOOTSTRAP:
         half = float(stats.t.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data)))
         return Interval(low=mean - half, high=mean + half, method="Student's t")
