@@ -1,6 +1,6 @@
 """The clips that a page's player shows: which ones, in which order, and their pictures, each once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,16 +54,24 @@ def shown_clips(results: Results, metric: MetricInfo, most: int = MOST) -> Shown
     for few in (None, *_FEW):
         kept = edits if few is None else _telling(edits, few)
         videos = dict.fromkeys(video for edit in kept for video in edit.panels.values())
-        paths = [results.folder / video for video in videos]
-        on_disk = sum(path.stat().st_size for path in paths if path.is_file())
-        if few != _FEW[-1] and on_disk * 4 // 3 > most:
-            continue  # too many, which the files' sizes tell without decoding them
-        for video in videos:
-            if video not in made:
-                made[video] = _picture(results.folder / video)
-        if sum(len(picture["url"]) for video in videos if (picture := made[video])) <= most:
+        if _fit(results.folder, videos, made, most if few != _FEW[-1] else None):
             break
     return _shown(kept, made, len(edits) - len(kept))
+
+
+def _fit(
+    folder: Path, videos: Iterable[str], made: dict[str, dict[str, Any] | None], most: int | None
+) -> bool:
+    """Make the pictures that are not made yet; False as soon as they are more than `most` bytes."""
+    size = 0
+    for video in videos:
+        if video not in made:
+            made[video] = _picture(folder / video)
+        picture = made[video]
+        size += len(picture["url"]) if picture else 0
+        if most is not None and size > most:
+            return False
+    return True
 
 
 def _shown(edits: Sequence[_Edit], made: dict[str, dict[str, Any] | None], left_out: int) -> Shown:

@@ -95,28 +95,41 @@ def _colour(info: MetricInfo, before: float, after: float) -> str:
 def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
     """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind."""
     numbers = _even(min(map(len, clips.values())), count)
-    columns = len(numbers) + 2
     most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(1.1 * columns + 0.8, 1.15 * len(clips) + 0.4), layout="constrained")
-        panels = figure.subplots(len(clips), columns, squeeze=False)
+        figure = Figure(
+            figsize=(1.1 * (len(numbers) + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained"
+        )
+        shares = [len(numbers), 1, 1]
+        panels = figure.subplots(len(clips), 3, squeeze=False, width_ratios=shares)
         for row, (name, frames) in zip(panels, clips.items(), strict=True):
-            for panel, number in zip(row, numbers, strict=False):
-                panel.imshow(frames[number], interpolation="nearest")
-            row[-2].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
-            row[-1].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
+            places = _row_of(row[0], frames[numbers])
+            row[1].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
+            row[2].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
             row[0].set_ylabel(name, fontsize=8)
             for panel in row:
                 panel.set_xticks([])
                 panel.set_yticks([])
-                for spine in panel.spines.values():
-                    spine.set_visible(False)
-        for panel, head in zip(
-            panels[0], [*(f"frame {n}" for n in numbers), "x-t slice", "change"], strict=True
-        ):
-            panel.set_title(head, fontsize=7)
+                panel.spines[:].set_visible(False)
+            if name == next(iter(clips)):
+                row[0].set_xticks(places, [f"frame {number}" for number in numbers], fontsize=7)
+                row[0].tick_params(top=False, bottom=False, labeltop=True, labelbottom=False)
+                row[1].set_title("x-t slice", fontsize=7)
+                row[2].set_title("change", fontsize=7)
         figure.suptitle(title, fontsize=9)
         return _drawn(figure)
+
+
+def _row_of(panel: Axes, frames: Pixels) -> list[float]:
+    """Draw frames side by side as one picture; returns the middle of each, in its pixels."""
+    _, height, width, _ = frames.shape
+    gap = max(1, width // 16)
+    between = np.full((height, gap, 3), 255, np.uint8)
+    parts = [frames[0]]
+    for frame in frames[1:]:
+        parts += [between, frame]
+    panel.imshow(np.concatenate(parts, axis=1), interpolation="nearest")
+    return [number * (width + gap) + (width - 1) / 2 for number in range(len(frames))]
 
 
 def _even(length: int, count: int) -> list[int]:
