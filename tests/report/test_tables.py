@@ -72,6 +72,7 @@ def test_numbers() -> None:
     assert number(Entry(value=1.23456, digits=2)) == "1.23"
     assert number(Entry(value=0.5, digits=1, interval=(0.25, 0.75))) == "0.5 [0.2, 0.8]"
     assert number(Entry(reason="why")) == "–"
+    assert number(Entry(value=0.00004, digits=4)) == "<0.0001" and number(Entry(value=0.0)) == "0.0000"
 
 
 def test_csv_holds_every_figure_in_full(results: Results) -> None:
@@ -94,6 +95,7 @@ def test_latex_escapes_and_balances(results: Results) -> None:
     text = FORMATS["tex"](difference_table(results, results.metrics))
     assert r"95 \% interval" in text and r"d\_z" in text and r"$\downarrow$" in text
     assert text.count("{") == text.count("}")
+    assert "$-$0.0995 [$-$" in text and not re.search(r"(?<!\$)-\d", text)
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
     assert {len(re.findall(r"(?<!\\)&", line)) for line in body if line} == {11}
 

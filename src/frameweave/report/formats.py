@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,13 +13,18 @@ DASH = "–"
 
 
 def number(entry: Entry) -> str:
-    """The figure with its interval, or a dash.
+    """The figure with its interval, or a dash; a small p-value is told from zero.
 
     >>> number(Entry(value=-0.01234, digits=3, interval=(-0.02, 0.01), signed=True))
     '-0.012 [-0.020, +0.010]'
+    >>> number(Entry(value=1e-9, digits=4))
+    '<0.0001'
     """
     if entry.value is None:
         return DASH
+    least = 10.0**-entry.digits
+    if entry.interval is None and not entry.signed and 0 < entry.value < least / 2:
+        return f"<{least:.{entry.digits}f}"
     return f"{format(entry.value, _form(entry))} {_interval(entry)}".rstrip()
 
 
@@ -61,7 +67,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↓": r"$\downarrow$", "↑": r"$\uparrow$",
-    "–": "--", "†": r"$^\dagger$", "✓": r"$\checkmark$", "✗": r"$\times$", "“": "``", "”": "''",
+    "–": "--", "<": "$<$", "†": r"$^\dagger$", "✓": r"$\checkmark$", "✗": r"$\times$", "“": "``", "”": "''",
 }  # fmt: skip
 
 
@@ -80,7 +86,7 @@ def latex(table: Table) -> str:
         r"\midrule",
     ]
     for words, row in table.rows:
-        cells = [tex(_marked(entry, "{}".format)) for entry in row]
+        cells = [re.sub(r"-(?=\d)", "$-$", tex(_marked(entry, "{}".format))) for entry in row]
         bold = [rf"\textbf{{{cell}}}" if entry.bold else cell for cell, entry in zip(cells, row, strict=True)]
         lines.append(" & ".join([*map(tex, words), *bold]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
