@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -61,6 +62,28 @@ def test_differences(results: Results) -> None:
     assert clip[0].value == pytest.approx(0.25) and not clip[0].bold and not clip[0].note
     assert [entry.value for entry in clip[4:7]] == [6, 0, 6]
     assert clip[1].value == 1.0
+
+
+def test_several_seeds_have_a_column(tmp_path: Path) -> None:
+    """Differences -0.1 and -0.3 of one pair, both seeds: their standard deviation is sqrt(0.02)."""
+    values: dict[tuple[str, str, str], list[float | None]] = {
+        ("vidtome", "without", "warp_error"): [0.5, 0.5],
+        ("vidtome", "with", "warp_error"): [0.4, 0.4],
+        ("vidtome", "without", "clip_score"): [60.0, 60.0],
+        ("vidtome", "with", "clip_score"): [61.0, 61.0],
+    }
+    folder = write_results(tmp_path, values)
+    line = {"pair": "000", "seed": 1, "editor": "vidtome", "metric": "warp_error"}
+    with (folder / "scores.jsonl").open("a") as file:
+        for arm, value in (("without", 0.5), ("with", 0.2)):
+            file.write(json.dumps({**line, "arm": arm, "value": value}) + "\n")
+    results = read_results(folder)
+    table = difference_table(results, results.metrics[:2])
+    assert table.columns[-1] == "SD over seeds"
+    (_, warp), (_, clip) = table.rows
+    assert warp[-1].value == pytest.approx(0.02**0.5) and clip[-1].reason == "one seed"
+    assert warp[0].value == pytest.approx(-0.15) and warp[0].interval is None  # clips: -0.2 and -0.1
+    assert "Fewer than 3 clips: no intervals" in table.notes[0]
 
 
 def test_cost(results: Results) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from frameweave.stats.paired import Draw, Paired, by_clip, matched, paired
+from frameweave.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
 
 REFERENCE = "reference"
 WITHOUT, WITH = "without", "with"
@@ -82,6 +82,10 @@ class Results:
             first, second = self.matched(editor, arm, against, info.name)
             self._compared[key] = paired(first, second, lower_is_better=info.better == "lower")
         return self._compared[key]
+
+    def seed_spread(self, editor: str, arm: str, against: str, metric: str) -> float | None:
+        """How much the difference of two arms varies over the seeds of a pair; None for one seed."""
+        return seed_spread(self.draws(editor, arm, metric), self.draws(editor, against, metric))
 
     @cached_property
     def _compared(self) -> dict[tuple[str, str, str, str], Paired | None]:

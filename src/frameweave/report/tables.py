@@ -117,7 +117,7 @@ def difference_table(
     """Each arm minus `against` on the same clips and draws, for each editor and metric.
 
     P-values of the sign test are corrected by Holm over all headline metrics, editors and arms shown.
-    Only edits that both arms have count.
+    Only edits that both arms have count. With several seeds a column shows how much they change a difference.
     """
     found: list[tuple[str, str, MetricInfo, Paired]] = []
     for editor in results.editors:
@@ -131,6 +131,13 @@ def difference_table(
     tested = [entry for entry in found if entry[2].family == "headline" and entry[2].better != "none"]
     corrected = dict(zip(map(id, tested), holm([entry[3].p_sign for entry in tested]), strict=True))
     rows = [_difference(entry, corrected.get(id(entry))) for entry in found]
+    spreads = [results.seed_spread(editor, arm, against, info.name) for editor, arm, info, _ in found]
+    seeds = any(spread is not None for spread in spreads)
+    if seeds:
+        rows = [
+            (words, (*row, _spread(spread, entry[2])))
+            for (words, row), spread, entry in zip(rows, spreads, found, strict=True)
+        ]
     return Table(
         title=f"{title} to the arm “{against}”",
         stubs=("editor", "arm", "metric"),
@@ -144,6 +151,7 @@ def difference_table(
             "losses",
             "d_z",
             "clips",
+            *(["SD over seeds"] if seeds else []),
         ),
         rows=tuple(rows),
         notes=(
@@ -181,6 +189,10 @@ def _difference(
         Entry(value=pair.d_z, digits=2) if pair.d_z is not None else Entry(reason="no spread"),
         Entry(value=float(pair.n), digits=0),
     )
+
+
+def _spread(spread: float | None, info: MetricInfo) -> Entry:
+    return Entry(reason="one seed") if spread is None else Entry(value=spread, digits=info.digits + 1)
 
 
 def pooled_table(results: Results) -> Table:

@@ -78,6 +78,26 @@ def matched(
     return by_clip({draw: first[draw] for draw in common}), by_clip({draw: second[draw] for draw in common})
 
 
+def seed_spread(first: Mapping[Draw, float], second: Mapping[Draw, float]) -> float | None:
+    """Standard deviation of first minus second over the seeds of a pair, pooled over pairs.
+
+    None when no pair has two seeds in both arms.
+
+    >>> one = {("a", "p", 0): 1.0, ("a", "p", 1): 3.0, ("a", "q", 0): 9.0}
+    >>> seed_spread(one, dict.fromkeys(one, 0.0))
+    1.4142135623730951
+    """
+    pairs: dict[tuple[str, str], list[float]] = {}
+    for draw in first:
+        if draw in second:
+            pairs.setdefault(draw[:2], []).append(first[draw] - second[draw])
+    repeated = [each for each in pairs.values() if len(each) > 1]
+    if not repeated:
+        return None
+    squares = sum(float(np.var(each)) * len(each) for each in repeated)
+    return float(np.sqrt(squares / sum(len(each) - 1 for each in repeated)))
+
+
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """The 95 % interval of the mean of one value a clip; None for fewer than 3 clips.
 
