@@ -17,7 +17,7 @@ from frameweave.jobs.grid import grid
 from frameweave.jobs.grid_options import GridOptions
 from frameweave.jobs.report import report
 from frameweave.miniature.clips import held_out_clips
-from frameweave.report.results import read_results
+from frameweave.report.reading import read_results
 from frameweave.run import read_run
 
 SMALL = GridOptions(clips=2, frames=2, steps=2, editors=("framewise", "text2video_zero"), workers=0)
@@ -171,10 +171,11 @@ def test_bad_settings(change: dict[str, object], said: str, tmp_path: Path) -> N
 
 
 def test_the_report_has_every_table_in_every_format(run: Path, tmp_path: Path) -> None:
-    written = report(run, tmp_path)
-    names = {path.name for path in written}
+    page = report([run], tmp_path)
+    names = {path.name for path in (tmp_path / "tables").iterdir()}
     assert {"headline.md", "headline.tex", "headline.csv", "headline.html", "pooled.md", "cost.csv"} <= names
+    assert page == tmp_path / "report.html" and page.is_file()
     text = (tmp_path / "tables" / "headline.md").read_text()
     assert text.count("\n| framewise |") == 2 and "miniature-judge" in text
     with pytest.raises(DataError, match=r"metrics\.json"):
-        report(tmp_path / "tables")
+        report([tmp_path / "tables"])

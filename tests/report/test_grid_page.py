@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -45,21 +46,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         videos=write_video,
     )
-    report(folder)
+    report([folder])
     return folder
 
 
 def test_all_is_in_one_file(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "http" not in re.sub(r"http-equiv", "", page)
-    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
     assert "miniature-clip-123456" in page  # the banner names what stood in
     names = {path.name for path in (folder / "figures").iterdir()}
     assert {"differences.svg", "scatter-warp_error-with.png", "strip-vidtome-most-gained.png"} <= names
 
 
 def test_the_same_results_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    report(folder, tmp_path)
+    report([folder], tmp_path)
     for name in ("report.html", "figures/differences.svg", "figures/differences.png"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
@@ -72,7 +73,7 @@ def test_words_of_a_prompt_are_only_words(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "videos", tmp_path / "videos")
     evil = "</script><img src=x onerror=alert(1)>"
     (tmp_path / "pairs.jsonl").write_text(text.replace('"prompt": "b"', f'"prompt": "{evil}"'))
-    report(tmp_path)
+    report([tmp_path])
     page = (tmp_path / "report.html").read_text()
     assert "<img src=x" not in page and "\\u003c/script>" in page
 
@@ -96,26 +97,42 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def opened(folder: Path) -> Generator[Any, None, None]:
+def browser() -> Generator[Any, None, None]:
     if BROWSER is None:
         pytest.skip("no Chromium on this machine")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
             executable_path=BROWSER,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        context = browser.new_context(offline=True)
+        ) as browser,
+    ):
+        yield browser
+
+
+@contextmanager
+def shown(browser: Any, path: Path, **settings: Any) -> Generator[Any, None, None]:
+    """A page without a network; at the end nothing was said on the console and nothing asked for."""
+    with browser.new_context(offline=True, **settings) as context:
         page = context.new_page()
         said: list[str] = []
+        asked: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto((folder / "report.html").as_uri())
-        wait_until(lambda: page.get_attribute("#players", "data-frame") not in (None, "0"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
         yield page
         assert [line for line in said if "getImageData" not in line] == []  # these tests' own reading
-        browser.close()
+        assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any, folder: Path) -> Generator[Any, None, None]:
+    with shown(browser, folder / "report.html") as page:
+        wait_until(lambda: page.get_attribute("#players", "data-frame") not in (None, "0"))
+        yield page
 
 
 COLOURS = """() => [...document.querySelectorAll('#players figure > canvas:first-child')].map(
@@ -171,3 +188,42 @@ def test_tables_are_sorted_by_their_heads(opened: Any) -> None:
     assert page.evaluate(values) == sorted(page.evaluate(values))
     button.click()
     assert page.evaluate(values) == sorted(page.evaluate(values), reverse=True)
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_it_fits_phones_and_starts_still_where_motion_is_reduced(
+    browser: Any, folder: Path, width: int
+) -> None:
+    settings = {
+        "viewport": {"width": width, "height": 700},
+        "reduced_motion": "reduce",
+        "color_scheme": "dark",
+    }
+    with shown(browser, folder / "report.html", **settings) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.text_content("#play") == "Play"
+        wait_until(lambda: page.get_attribute("#players", "data-frame") == "0")
+        time.sleep(0.3)  # more than two frames
+        assert page.get_attribute("#players", "data-frame") == "0"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(255, 255, 255)"  # on dark
+
+
+def test_all_controls_are_reached_by_the_keyboard(browser: Any, folder: Path) -> None:
+    with shown(browser, folder / "report.html") as page:
+        reached: set[str] = set()
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+        assert {"editor", "clip", "play", "frame", "speed", "left", "right", "border", "BUTTON"} <= reached
+
+
+def test_a_page_without_clips_has_no_player(browser: Any, tmp_path: Path) -> None:
+    folder = write_results(tmp_path, {("vidtome", "without", "warp_error"): [0.1, 0.2, 0.3]})
+    with shown(browser, report([folder])) as page:
+        assert not page.is_visible("#player") and page.is_visible("table.sortable")
+
+
+def test_print_leaves_the_player_out(browser: Any, folder: Path) -> None:
+    with shown(browser, folder / "report.html") as page:
+        page.emulate_media(media="print")
+        assert not page.is_visible("#player") and page.is_visible("#figures img")

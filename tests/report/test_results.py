@@ -1,11 +1,11 @@
-"""Reading an experiment's folder: whole, unfinished, damaged."""
+"""What tables ask of an experiment's scores."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from frameweave.errors import DataError
-from frameweave.report.results import read_results
+from frameweave.report.reading import read_results
 from results_folder import write_results
 
 VALUES: dict[tuple[str, str, str], list[float | None]] = {
@@ -30,36 +30,19 @@ def test_prompts_of_one_clip_are_one_value(tmp_path: Path) -> None:
     assert results.values("vidtome", "without", "warp_error") == {"same": pytest.approx(0.4)}
 
 
-def test_a_line_that_was_being_written_is_left_out(tmp_path: Path) -> None:
+def test_a_missing_edit_is_missing_in_both_arms(tmp_path: Path) -> None:
+    """Clip "same" has two prompts, of which "with" lacks the second: only the first is compared."""
+    results = read_results(write_results(tmp_path, VALUES, clips=["same", "same"]))
+    found = results.compared("vidtome", "with", "without", results.metrics[0])
+    assert found is not None and (found.n, found.wins) == (1, 1)
+    assert found.mean == pytest.approx(-0.1)  # not 0.2 - 0.4
+
+
+def test_gains_are_positive_for_the_better_and_of_the_first_seed(tmp_path: Path) -> None:
     folder = write_results(tmp_path, VALUES)
+    line = {"pair": "001", "seed": 1, "editor": "vidtome", "metric": "warp_error"}
     with (folder / "scores.jsonl").open("a") as file:
-        file.write('{"pair": "00')
-    assert len(read_results(folder).scores) == 6
-
-
-def test_not_a_number_is_left_out(tmp_path: Path) -> None:
-    folder = write_results(tmp_path, VALUES)
-    text = (folder / "scores.jsonl").read_text()
-    (folder / "scores.jsonl").write_text(text.replace("0.5", "NaN"))
-    assert read_results(folder).values("vidtome", "without", "warp_error") == {"clip 0": 0.3}
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "said"),
-    [
-        ("scores.jsonl", '{"pair": \n{}\n', r"scores\.jsonl, line 1"),
-        ("scores.jsonl", "{}\n", "no arm"),
-        ("metrics.json", "[{}]", r"metrics\.json"),
-        ("metrics.json", "[", r"metrics\.json"),
-    ],
-)
-def test_damage(file: str, content: str, said: str, tmp_path: Path) -> None:
-    folder = write_results(tmp_path, VALUES)
-    (folder / file).write_text(content)
-    with pytest.raises(DataError, match=said):
-        read_results(folder)
-
-
-def test_no_experiment(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="frameweave grid"):
-        read_results(tmp_path)
+        file.writelines(json.dumps({**line, "arm": arm, "value": 1.0}) + "\n" for arm in ("with", "without"))
+    results = read_results(folder)
+    assert results.seed == 0
+    assert results.gains("vidtome", "with", results.metrics[0]) == {"000": pytest.approx(0.1)}

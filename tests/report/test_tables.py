@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from frameweave.report.formats import FORMATS, number
-from frameweave.report.results import Results, read_results
+from frameweave.report.reading import read_results
+from frameweave.report.results import Results
 from frameweave.report.tables import Entry, cost_table, difference_table, main_table
 from results_folder import write_results
 
@@ -55,10 +57,33 @@ def test_differences(results: Results) -> None:
     assert warp[0].value == pytest.approx(-0.0995) and warp[0].bold and warp[0].note == "✓"
     assert warp[1].value == pytest.approx(2 / 2**N)
     assert warp[2].value == pytest.approx(2 * 2 / 2**N)  # Holm, two tests
-    assert [entry.value for entry in warp[3:6]] == [12, 0, 0]
+    assert warp[3].value == pytest.approx(2 / 2**N)  # all sign flips
+    assert [entry.value for entry in warp[4:7]] == [12, 0, 0]
     assert clip[0].value == pytest.approx(0.25) and not clip[0].bold and not clip[0].note
-    assert [entry.value for entry in clip[3:6]] == [6, 0, 6]
+    assert [entry.value for entry in clip[4:7]] == [6, 0, 6]
     assert clip[1].value == 1.0
+
+
+def test_several_seeds_have_a_column(tmp_path: Path) -> None:
+    """Differences -0.1 and -0.3 of one pair, both seeds: their standard deviation is sqrt(0.02)."""
+    values: dict[tuple[str, str, str], list[float | None]] = {
+        ("vidtome", "without", "warp_error"): [0.5, 0.5],
+        ("vidtome", "with", "warp_error"): [0.4, 0.4],
+        ("vidtome", "without", "clip_score"): [60.0, 60.0],
+        ("vidtome", "with", "clip_score"): [61.0, 61.0],
+    }
+    folder = write_results(tmp_path, values)
+    line = {"pair": "000", "seed": 1, "editor": "vidtome", "metric": "warp_error"}
+    with (folder / "scores.jsonl").open("a") as file:
+        for arm, value in (("without", 0.5), ("with", 0.2)):
+            file.write(json.dumps({**line, "arm": arm, "value": value}) + "\n")
+    results = read_results(folder)
+    table = difference_table(results, results.metrics[:2])
+    assert table.columns[-1] == "SD over seeds"
+    (_, warp), (_, clip) = table.rows
+    assert warp[-1].value == pytest.approx(0.02**0.5) and clip[-1].reason == "one seed"
+    assert warp[0].value == pytest.approx(-0.15) and warp[0].interval is None  # clips: -0.2 and -0.1
+    assert "Fewer than 3 clips: no intervals" in table.notes[0]
 
 
 def test_cost(results: Results) -> None:
@@ -70,6 +95,7 @@ def test_numbers() -> None:
     assert number(Entry(value=1.23456, digits=2)) == "1.23"
     assert number(Entry(value=0.5, digits=1, interval=(0.25, 0.75))) == "0.5 [0.2, 0.8]"
     assert number(Entry(reason="why")) == "–"
+    assert number(Entry(value=0.00004, digits=4)) == "<0.0001" and number(Entry(value=0.0)) == "0.0000"
 
 
 def test_csv_holds_every_figure_in_full(results: Results) -> None:
@@ -92,8 +118,9 @@ def test_latex_escapes_and_balances(results: Results) -> None:
     text = FORMATS["tex"](difference_table(results, results.metrics))
     assert r"95 \% interval" in text and r"d\_z" in text and r"$\downarrow$" in text
     assert text.count("{") == text.count("}")
+    assert "$-$0.0995 [$-$" in text and not re.search(r"(?<!\$)-\d", text)
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in body if line} == {10}
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in body if line} == {11}
 
 
 class Cells(HTMLParser):

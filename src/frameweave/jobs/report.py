@@ -1,18 +1,20 @@
-"""The report of an experiment, drawn from its folder alone: tables, figures, and one page with a player."""
+"""The report of experiments and trainings, drawn from their folders alone: tables, figures, and one page."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from frameweave.atomic import staged
-from frameweave.errors import InputError
+from frameweave.errors import DataError, InputError
 from frameweave.progress import SILENT, Progress
-from frameweave.report.figures import Drawn, forest, scatter, strips, sweep
+from frameweave.report.figures import Drawn, curves, forest, scatter, strips, sweep
 from frameweave.report.formats import FORMATS
 from frameweave.report.frames import frames_of
-from frameweave.report.grid_page import Page, gains, write_grid_page
-from frameweave.report.results import REFERENCE, WITH, WITHOUT, MetricInfo, Results, read_results
+from frameweave.report.grid_page import Page, write_grid_page
+from frameweave.report.merging import merged
+from frameweave.report.reading import lines_of, read_results
+from frameweave.report.results import REFERENCE, WITH, WITHOUT, MetricInfo, Results
 from frameweave.report.tables import (
     Table,
     cost_table,
@@ -20,36 +22,64 @@ from frameweave.report.tables import (
     main_table,
     pooled_table,
 )
+from frameweave.run import LOG_FILE, RUN_FILE, read_run
 
 _SWEEP = "sweep.jsonl"
 
 
-def report(folder: Path, out: Path | None = None, *, progress: Progress = SILENT) -> Path:
-    """Write tables/, figures/ and report.html into `out`, by default the experiment's own folder.
+def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progress = SILENT) -> Path:
+    """Write tables/, figures/ and report.html into `out`, by default the first folder.
 
-    Returns the page. Raises `DataError` when the folder holds no experiment, `InputError` when it holds no
-    score yet.
+    Several grids and ablations are reported as one experiment; training runs add their losses. Returns
+    the page. Raises `InputError` when no folder is given or an experiment has no score yet, `DataError`
+    when a folder holds neither, or when experiments do not go together.
     """
-    results = read_results(folder)
-    if not results.scores:
-        raise InputError(f"{folder}: no scores yet", hint="let `frameweave grid` or `ablation` finish a pair")
-    target = out or folder
-    drawn_tables = list(tables(results))
-    for name, table in progress.track(drawn_tables, "tables"):
+    if not folders:
+        raise InputError("no folder to report", hint="give the folder of `frameweave grid`, for example")
+    target = out or folders[0]
+    trainings = [folder for folder in folders if _is_training(folder)]
+    parts = [read_results(folder) for folder in folders if folder not in trainings]
+    for part in parts:
+        if not part.scores:
+            raise InputError(
+                f"{part.folder}: no scores yet", hint="let `frameweave grid` or `ablation` finish a pair"
+            )
+    results = merged(parts) if parts else _without_scores(read_run(trainings[0]))
+    drawn_tables: list[Table] = []
+    for name, table in progress.track(tables(results) if parts else (), "tables"):
+        drawn_tables.append(table)
         for suffix, form in FORMATS.items():
             _write(target / "tables" / f"{name}.{suffix}", form(table).encode())
     shown: list[tuple[str, Drawn]] = []
-    for name, caption, drawn in progress.track(figures(results), "figures"):
+    windows = [line for part in parts for line in _windows(part.folder / _SWEEP)]
+    drawn_figures = chain(figures(results, windows) if parts else (), _losses(trainings))
+    for name, caption, drawn in progress.track(drawn_figures, "figures"):
         _write(target / "figures" / f"{name}.png", drawn.png)
         _write(target / "figures" / f"{name}.svg", drawn.svg)
         shown.append((caption, drawn))
-    command = results.run.get("command", "experiment")
     page = Page(
-        title=f"Frameweave {command}",
-        tables=[table for _, table in drawn_tables],
+        title=f"Frameweave {results.run['command']}",
+        tables=drawn_tables,
         figures=shown,
     )
-    return write_grid_page(results, page, _leading(results), target / "report.html")
+    return write_grid_page(results, page, _leading(results) if parts else None, target / "report.html")
+
+
+def _is_training(folder: Path) -> bool:
+    return (folder / RUN_FILE).is_file() and read_run(folder).get("command") == "train"
+
+
+def _without_scores(run: dict[str, Any]) -> Results:
+    """What a page needs that shows trainings alone."""
+    return Results(folder=Path(), run=run, metrics=(), pairs=(), cells=(), scores=(), pooled=())
+
+
+def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
+    for number, folder in enumerate(trainings, 1):
+        log = [line for _, line in lines_of(folder / LOG_FILE) if {"stage", "step"} <= line.keys()]
+        if not log:
+            raise InputError(f"{folder}: no step in its {LOG_FILE} yet", hint="let the training go on")
+        yield f"losses-{number}", f"Losses of {folder}", curves(log)
 
 
 def tables(results: Results) -> Iterator[tuple[str, Table]]:
@@ -58,39 +88,54 @@ def tables(results: Results) -> Iterator[tuple[str, Table]]:
     published = [info for info in results.metrics if info.published]
     measured = {line["metric"] for line in results.scores}
     others = [info for info in results.metrics if info.family != "headline" and info.name in measured]
-    yield "headline", main_table(results, headline)
-    yield "differences", difference_table(results, headline)
-    yield "published", main_table(results, published, "The published metrics")
-    yield "others", main_table(results, others, "Other metrics")
-    yield (
-        "other_differences",
-        difference_table(results, others, title="Paired differences of the other metrics"),
-    )
-    if results.run.get("command") == "ablation" and results.editors:
-        arms = [arm for arm in results.arms(results.editors[0]) if arm not in (WITH, WITHOUT)]
-        yield "parts", difference_table(results, headline, against=WITH, arms=arms)
-    if results.pooled:
-        yield "pooled", pooled_table(results)
-    yield "cost", cost_table(results)
+    drawn = {
+        "headline": main_table(results, headline),
+        "differences": difference_table(results, headline),
+        "published": main_table(results, published, "The published metrics"),
+        "others": main_table(results, others, "Other metrics"),
+        "other_differences": difference_table(
+            results, others, title="Paired differences of the other metrics"
+        ),
+    }
+    if "ablation" in results.run["command"]:
+        arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE)
+        parts = [arm for arm in arms if arm not in (WITH, WITHOUT)]
+        drawn["parts"] = difference_table(results, headline, against=WITH, arms=parts)
+    drawn |= {"pooled": pooled_table(results), "cost": cost_table(results)}
+    yield from ((name, table) for name, table in drawn.items() if table.rows and table.columns)
 
 
-def figures(results: Results) -> Iterator[tuple[str, str, Drawn]]:
-    """Each figure with its file's name and its caption."""
+def figures(results: Results, windows: Sequence[dict[str, Any]] = ()) -> Iterator[tuple[str, str, Drawn]]:
+    """Each figure with its file's name and its caption; `windows` has the lines of a sweep."""
     rated = [info for info in results.metrics if info.family == "headline" and info.better != "none"]
     arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE and arm != WITHOUT)
-    if arms:
+    if arms and rated:
         yield "differences", "Paired differences to no adaptor, with 95 % intervals", forest(results, rated)
     for arm in arms:
         for info in rated[:3]:
             yield f"scatter-{info.name}-{_file(arm)}", gains(results, info, arm), scatter(results, info, arm)
     yield from _strips(results, _leading(results))
-    lines = results.folder / _SWEEP
-    if lines.is_file():
-        rows: list[dict[str, Any]] = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
-        for info in rated:
-            own = [row for row in rows if row["metric"] == info.name]
-            if own:
-                yield f"sweep-{info.name}", f"Windows: {info.title}", sweep(own, info)
+    for info in rated:
+        own = [row for row in windows if row["metric"] == info.name]
+        if own:
+            yield f"sweep-{info.name}", f"Windows: {info.title}", sweep(own, info)
+
+
+def _windows(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in lines_of(path):
+        if missing := {"train", "inference", "metric", "value"} - line.keys():
+            raise DataError(f"{path}, line {number}: no {min(missing)}", hint="measure the sweep again")
+        yield line
+
+
+def gains(results: Results, info: MetricInfo, arm: str) -> str:
+    """One line about an arm: on how many clips of each editor it is better."""
+    words: list[str] = []
+    for editor in results.editors:
+        found = results.compared(editor, arm, WITHOUT, info)
+        if found is not None:
+            words.append(f"{editor} {found.wins} of {found.n}")
+    return f"{info.title.split(' [')[0]}, better with “{arm}”: {', '.join(words)}"
 
 
 def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Drawn]]:
@@ -99,28 +144,15 @@ def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Draw
     videos = {
         (cell["editor"], cell["arm"], cell["pair"]): cell["video"]
         for cell in results.cells
-        if cell.get("video") and cell["seed"] == 0
+        if cell.get("video") and cell["seed"] == results.seed
     }
     for editor in results.editors:
         arm = next((arm for arm in results.arms(editor) if arm != WITHOUT), None)
         if arm is None:
             continue
-        before, after = (
-            {
-                line["pair"]: line["value"]
-                for line in results.scores
-                if (line["editor"], line["arm"], line["metric"], line["seed"]) == (editor, name, info.name, 0)
-                and line["value"] is not None
-            }
-            for name in (WITHOUT, arm)
-        )
-        sign = -1 if info.better == "lower" else 1
-        known = [
-            pair
-            for pair in before.keys() & after.keys()
-            if all((editor, name, pair) in videos for name in (WITHOUT, arm))
-        ]
-        ordered = sorted(known, key=lambda pair: (sign * (after[pair] - before[pair]), pair))
+        change = results.gains(editor, arm, info)
+        known = [pair for pair in change if all((editor, name, pair) in videos for name in (WITHOUT, arm))]
+        ordered = sorted(known, key=lambda pair: (change[pair], pair))
         for kind, chosen in (("most gained", ordered[-1:]), ("most lost", ordered[:1])):
             for pair in chosen:
                 paths = {
@@ -129,8 +161,12 @@ def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Draw
                     arm: videos[editor, arm, pair],
                     "true edit": pairs[pair].get("truth"),
                 }
-                clips = {name: frames_of(results.folder / path) for name, path in paths.items() if path}
+                try:
+                    clips = {name: frames_of(results.folder / path) for name, path in paths.items() if path}
+                except InputError:
+                    continue  # a video was moved or removed; the page leaves it out too
                 caption = f"{editor}: the clip with {kind} in {info.title.split(' [')[0]}"
+                caption += f" ({change[pair]:+.{info.digits}f})"
                 yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair]["prompt"])
 
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from frameweave.report.frames import Pixels, heat, xt_slice
 from frameweave.report.results import WITHOUT, MetricInfo, Results
-from frameweave.stats.paired import Paired, paired
+from frameweave.stats.paired import Paired
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "frameweave",
@@ -23,34 +24,32 @@ _STYLE: dict[Any, Any] = {
 }
 _BETTER, _WORSE, _OPEN = "#1b7f4d", "#b3372f", "#666666"
 _DPI = 150
+_LOSSES = ("noise", "temporal", "noise_without", "temporal_without")
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A figure in both formats."""
+    """A figure in both formats, and its width in pixels at which words have their usual size."""
 
     png: bytes
     svg: bytes
+    width: int
 
 
 def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
     """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse."""
     rows = [(editor, arm) for editor in results.editors for arm in results.arms(editor) if arm != WITHOUT]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.6 * len(metrics) + 1.6, 0.42 * len(rows) + 1.3), layout="constrained")
+        figure = Figure(figsize=(1.7 * len(metrics) + 1.6, 0.42 * len(rows) + 1.3), layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, info in zip(panels, metrics, strict=True):
             for place, (editor, arm) in enumerate(rows):
-                found = paired(
-                    results.values(editor, arm, info.name),
-                    results.values(editor, WITHOUT, info.name),
-                    lower_is_better=info.better == "lower",
-                )
+                found = results.compared(editor, arm, WITHOUT, info)
                 if found is not None:
                     _whisker(panel, place, found, lower_is_better=info.better == "lower")
             panel.axvline(0, color="black", linewidth=0.8)
             panel.set_title(f"{_short(info)} {info.arrow}", fontsize=9)
-            panel.locator_params(axis="x", nbins=4)
+            panel.locator_params(axis="x", nbins=3)
         names = {arm for _, arm in rows}
         labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
         panels[0].set_yticks(range(len(rows)), labels)
@@ -75,11 +74,9 @@ def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
         figure = Figure(figsize=(2.5 * max(1, len(editors)), 2.8), layout="constrained")
         panels = figure.subplots(1, max(1, len(editors)), squeeze=False)[0]
         for panel, editor in zip(panels, editors, strict=False):
-            before, after = (results.values(editor, name, info.name) for name in (WITHOUT, arm))
-            clips = sorted(before.keys() & after.keys())
-            x, y = [before[clip] for clip in clips], [after[clip] for clip in clips]
-            better = [(b < a) == (info.better == "lower") for a, b in zip(x, y, strict=True)]
-            panel.scatter(x, y, s=12, color=[_BETTER if good else _WORSE for good in better], alpha=0.7)
+            after, before = results.matched(editor, arm, WITHOUT, info.name)
+            x, y = list(before.values()), list(after.values())
+            panel.scatter(x, y, s=12, color=list(map(partial(_colour, info), x, y)), alpha=0.7)
             low, high = min([*x, *y], default=0), max([*x, *y], default=1)
             panel.plot([low, high], [low, high], color="black", linewidth=0.8)
             panel.set_title(editor)
@@ -89,89 +86,125 @@ def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
         return _drawn(figure)
 
 
+def _colour(info: MetricInfo, before: float, after: float) -> str:
+    if before == after or info.better == "none":
+        return _OPEN
+    return _BETTER if (after < before) == (info.better == "lower") else _WORSE
+
+
 def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
     """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind."""
+    numbers = _even(min(map(len, clips.values())), count)
+    most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(1.1 * (count + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained")
-        panels = figure.subplots(len(clips), count + 2, squeeze=False)
-        most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
+        figure = Figure(
+            figsize=(1.1 * (len(numbers) + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained"
+        )
+        shares = [len(numbers), 1, 1]
+        panels = figure.subplots(len(clips), 3, squeeze=False, width_ratios=shares)
         for row, (name, frames) in zip(panels, clips.items(), strict=True):
-            for panel, number in zip(row, _even(len(frames), count), strict=False):
-                panel.imshow(frames[number], interpolation="nearest")
-            row[count].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
-            row[count + 1].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
+            places = _row_of(row[0], frames[numbers])
+            row[1].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
+            row[2].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
             row[0].set_ylabel(name, fontsize=8)
             for panel in row:
                 panel.set_xticks([])
                 panel.set_yticks([])
-                for spine in panel.spines.values():
-                    spine.set_visible(False)
-        length = min(map(len, clips.values()))
-        for panel, number in zip(panels[0], _even(length, count), strict=False):
-            panel.set_title(f"frame {number}", fontsize=7)
-        panels[0][count].set_title("x-t slice", fontsize=7)
-        panels[0][count + 1].set_title("change", fontsize=7)
+                panel.spines[:].set_visible(False)
+            if name == next(iter(clips)):
+                row[0].set_xticks(places, [f"frame {number}" for number in numbers], fontsize=7)
+                row[0].tick_params(top=False, bottom=False, labeltop=True, labelbottom=False)
+                row[1].set_title("x-t slice", fontsize=7)
+                row[2].set_title("change", fontsize=7)
         figure.suptitle(title, fontsize=9)
         return _drawn(figure)
 
 
+def _row_of(panel: Axes, frames: Pixels) -> list[float]:
+    """Draw frames side by side as one picture; returns the middle of each, in its pixels."""
+    _, height, width, _ = frames.shape
+    gap = max(1, width // 16)
+    between = np.full((height, gap, 3), 255, np.uint8)
+    parts = [frames[0]]
+    for frame in frames[1:]:
+        parts += [between, frame]
+    panel.imshow(np.concatenate(parts, axis=1), interpolation="nearest")
+    return [number * (width + gap) + (width - 1) / 2 for number in range(len(frames))]
+
+
 def _even(length: int, count: int) -> list[int]:
-    """Frames evenly spread over a clip, its first and last among them."""
-    return [round(number) for number in np.linspace(0, length - 1, count).tolist()]
+    """Frames evenly spread over a clip, its first and last among them; all of a short one."""
+    return [round(number) for number in np.linspace(0, length - 1, min(count, length)).tolist()]
 
 
 def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
-    """Training windows against inference windows: a figure in each cell."""
+    """Training windows against inference windows, with the figure in each cell that was measured.
 
-    def named(window: Sequence[float]) -> str:
-        return f"{window[0]:g}–{window[1]:g}"
-
-    across = sorted({named(row["inference"]) for row in rows})
-    down = sorted({named(row["train"]) for row in rows})
+    A row has `train` and `inference`, each a low and a high end in shares of T, and `value`.
+    """
+    down, across = (sorted({tuple(row[side]) for row in rows}) for side in ("train", "inference"))
     values = np.full((len(down), len(across)), np.nan)
     for row in rows:
-        values[down.index(named(row["train"])), across.index(named(row["inference"]))] = row["value"]
+        place = down.index(tuple(row["train"])), across.index(tuple(row["inference"]))
+        values[place] = np.nan if row["value"] is None else row["value"]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(1.3 * len(across) + 1.8, 0.7 * len(down) + 1.3), layout="constrained")
         panel = figure.subplots()
         picture = panel.imshow(values, cmap="viridis" if info.better == "higher" else "viridis_r")
         for (y, x), value in np.ndenumerate(values):
             if np.isfinite(value):
-                panel.text(x, y, f"{value:.{info.digits}f}", ha="center", va="center", color="white")
-        panel.set_xticks(range(len(across)), across)
-        panel.set_yticks(range(len(down)), down)
+                red, green, blue, _ = picture.cmap(picture.norm(value))
+                dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+                ink = "white" if dark else "black"
+                panel.text(x, y, f"{value:.{info.digits}f}", ha="center", va="center", color=ink)
+        panel.set_xticks(range(len(across)), [_window(ends) for ends in across])
+        panel.set_yticks(range(len(down)), [_window(ends) for ends in down])
         panel.set_xlabel("window of the edit, shares of T")
         panel.set_ylabel("window of the training")
-        figure.colorbar(picture, label=f"{_short(info)} {info.arrow}")
+        figure.colorbar(picture, label=f"{_short(info)} {info.arrow}".strip())
         return _drawn(figure)
+
+
+def _window(ends: Sequence[float]) -> str:
+    return f"{ends[0]:g}–{ends[1]:g}"
 
 
 def curves(log: Sequence[dict[str, Any]]) -> Drawn:
-    """Losses of a training by step, from the lines of its log.jsonl; held-out ones are dots."""
-    names = sorted({name for line in log for name in line if _is_loss(name)})
+    """Losses of a training by step, a panel for each stage, from the lines of its log.jsonl.
+
+    Losses on held-out clips are dots. Only positive values are drawn, since the scale is logarithmic.
+    """
+    stages = list(dict.fromkeys(line["stage"] for line in log))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(6, 3.2), layout="constrained")
-        panel = figure.subplots()
-        for name in names:
-            points = [(line["step"], line[name]) for line in log if name in line and "step" in line]
-            panel.plot(
-                [step for step, _ in points],
-                [value for _, value in points],
-                "o" if name.startswith("held_out") else "-",
-                markersize=4,
-                linewidth=1,
-                label=name.replace("_", " "),
-            )
-        panel.set_yscale("log")
-        panel.set_xlabel("step")
-        panel.set_ylabel("loss")
-        if names:
-            panel.legend(fontsize=7)
+        figure = Figure(figsize=(max(4.5, 3.6 * len(stages)), 3.6), layout="constrained")
+        panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
+        for panel, stage in zip(panels, stages, strict=False):
+            own = [line for line in log if line["stage"] == stage]
+            for name in sorted(
+                {name for line in own for name in line if name.removeprefix("held_out_") in _LOSSES}
+            ):
+                points = [(line["step"], line[name]) for line in own if (line.get(name) or 0) > 0]
+                if points:
+                    panel.plot(*_columns(points), label=name.replace("_", " "), **_look(name))
+            panel.set_yscale("log")
+            panel.set_title(f"stage {stage}", fontsize=9)
+            panel.set_xlabel("step")
+            panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+        panels[0].set_ylabel("loss")
         return _drawn(figure)
 
 
-def _is_loss(name: str) -> bool:
-    return name in ("noise", "temporal") or name.startswith(("held_out_noise", "held_out_temporal"))
+def _look(name: str) -> dict[str, Any]:
+    """Both terms have a colour; held-out ones are dots, hollow without the adaptor."""
+    colour = "#1b5fb4" if "noise" in name else "#c2571a"
+    if not name.startswith("held_out"):
+        return {"color": colour, "linewidth": 0.8, "alpha": 0.6}
+    inside = "white" if name.endswith("without") else colour
+    return {"color": colour, "marker": "o", "markersize": 5, "markerfacecolor": inside, "linestyle": ""}
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _short(info: MetricInfo) -> str:
@@ -180,8 +213,9 @@ def _short(info: MetricInfo) -> str:
 
 def _drawn(figure: Figure) -> Drawn:
     files: dict[str, bytes] = {}
+    width = round(96 * figure.get_figwidth())
     for kind, nothing in (("png", {"Software": None}), ("svg", {"Date": None})):
         target = io.BytesIO()
         figure.savefig(target, format=kind, dpi=_DPI, metadata=nothing)
         files[kind] = target.getvalue()
-    return Drawn(**files)
+    return Drawn(**files, width=width)

@@ -3,7 +3,9 @@
 import csv
 import html
 import io
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from frameweave.report.tables import Entry, Table
 
@@ -11,19 +13,30 @@ DASH = "–"
 
 
 def number(entry: Entry) -> str:
-    """The figure with its interval, or a dash.
+    """The figure with its interval, or a dash; a small p-value is told from zero.
 
     >>> number(Entry(value=-0.01234, digits=3, interval=(-0.02, 0.01), signed=True))
     '-0.012 [-0.020, +0.010]'
+    >>> number(Entry(value=1e-9, digits=4))
+    '<0.0001'
     """
     if entry.value is None:
         return DASH
-    form = f"{'+' if entry.signed else ''}.{entry.digits}f"
-    text = format(entry.value, form)
-    if entry.interval is not None:
-        low, high = entry.interval
-        text += f" [{format(low, form)}, {format(high, form)}]"
-    return text
+    least = 10.0**-entry.digits
+    if entry.interval is None and not entry.signed and 0 < entry.value < least / 2:
+        return f"<{least:.{entry.digits}f}"
+    return f"{format(entry.value, _form(entry))} {_interval(entry)}".rstrip()
+
+
+def _interval(entry: Entry) -> str:
+    if entry.interval is None:
+        return ""
+    low, high = (format(value, _form(entry)) for value in entry.interval)
+    return f"[{low}, {high}]"
+
+
+def _form(entry: Entry) -> str:
+    return f"{'+' if entry.signed else ''}.{entry.digits}f"
 
 
 def footnotes(table: Table) -> list[str]:
@@ -54,7 +67,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↓": r"$\downarrow$", "↑": r"$\uparrow$",
-    "–": "--", "†": r"$^\dagger$", "✓": r"$\checkmark$", "✗": r"$\times$", "“": "``", "”": "''",
+    "–": "--", "<": "$<$", "†": r"$^\dagger$", "✓": r"$\checkmark$", "✗": r"$\times$", "“": "``", "”": "''",
 }  # fmt: skip
 
 
@@ -73,7 +86,7 @@ def latex(table: Table) -> str:
         r"\midrule",
     ]
     for words, row in table.rows:
-        cells = [tex(_marked(entry, "{}".format)) for entry in row]
+        cells = [re.sub(r"-(?=\d)", "$-$", tex(_marked(entry, "{}".format))) for entry in row]
         bold = [rf"\textbf{{{cell}}}" if entry.bold else cell for cell, entry in zip(cells, row, strict=True)]
         lines.append(" & ".join([*map(tex, words), *bold]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
@@ -108,8 +121,10 @@ def web(table: Table) -> str:
         for entry in row:
             value = "" if entry.value is None else f' data-value="{entry.value!r}"'
             reason = f' title="{html.escape(entry.reason)}"' if entry.reason else ""
-            text = html.escape(_marked(entry, "{}".format))
-            cells.append(f'<td class="figure"{value}{reason}>{f"<b>{text}</b>" if entry.bold else text}</td>')
+            text = html.escape(f"{number(replace(entry, interval=None))} {entry.note}".rstrip())
+            below = f" <small>{_interval(entry)}</small>" if entry.interval else ""
+            text = f"<b>{text}</b>" if entry.bold else text
+            cells.append(f'<td class="figure"{value}{reason}>{text}{below}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in footnotes(table))
     return "\n".join([*lines, "</tbody></table>", f'<div class="notes">{notes}</div>']) + "\n"

@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 """F x H x W x 3."""
 _LONGEST = 256  # pixels of a frame's longer side on a page
 _COLUMNS = 8
-_QUALITY = 90
+_WEBP = {"quality": 80, "method": 2}  # method 4 takes twice as long for a tenth fewer bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def sprite(frames: Pixels) -> Sprite:
             picture = picture.resize(size, Image.Resampling.LANCZOS)
         sheet.paste(picture, (size[0] * (number % columns), size[1] * (number // columns)))
     target = io.BytesIO()
-    sheet.save(target, "WEBP", quality=_QUALITY, method=4)
+    sheet.save(target, "WEBP", **_WEBP)
     return Sprite(target.getvalue(), count, columns, *size)
 
 

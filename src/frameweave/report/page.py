@@ -1,13 +1,10 @@
 """One self-contained HTML page from the folder of a comparing run."""
 
-import base64
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, select_autoescape
-
 from frameweave.atomic import staged
+from frameweave.report.pages import data_url, rendered
 from frameweave.run import read_run
 
 
@@ -47,11 +44,9 @@ def write_page(
 
     Everything is embedded, so the file can be sent around alone.
     """
-    template = Environment(autoescape=select_autoescape(default=True)).from_string(
-        (files("frameweave.report") / "templates" / "comparison.html").read_text(encoding="utf-8")
-    )
     tables = read_run(folder)
-    html = template.render(
+    html = rendered(
+        "comparison.html",
         title=title,
         intro=intro,
         rows=rows,
@@ -60,17 +55,9 @@ def write_page(
         settings=tables["settings"],
         environment=tables["environment"],
         seconds=tables.get("result", {}).get("seconds", {}),
-        data=lambda name: _data_url(folder / name),
+        data=lambda name: data_url((folder / name).read_bytes(), Path(name).suffix),
     )
     target = folder / "report.html"
     with staged(target) as stage:
         stage.write_text(html, encoding="utf-8")
     return target
-
-
-_TYPES = {".mp4": "video/mp4", ".png": "image/png", ".gif": "image/gif"}
-
-
-def _data_url(path: Path) -> str:
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f"data:{_TYPES[path.suffix]};base64,{content}"

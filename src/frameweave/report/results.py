@@ -1,16 +1,13 @@
-"""What an experiment's folder holds, read and checked: see `jobs/gather.py` for its files."""
+"""An experiment's scores, tidy, and the questions that tables and figures ask of them."""
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from frameweave.errors import DataError
-from frameweave.run import read_run
-from frameweave.stats.paired import by_clip
+from frameweave.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
 
 REFERENCE = "reference"
 WITHOUT, WITH = "without", "with"
@@ -38,9 +35,13 @@ class MetricInfo:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Results:
-    """An experiment's scores, tidy: one line for each edit and metric."""
+    """What one or several folders of an experiment hold; `read_results` makes it.
+
+    `scores` has a line for each edit and metric, `pooled` one for each measure over all clips at once.
+    """
 
     folder: Path
+    """Where the paths of videos start."""
     run: dict[str, Any]
     metrics: tuple[MetricInfo, ...]
     pairs: tuple[dict[str, Any], ...]
@@ -49,20 +50,56 @@ class Results:
     pooled: tuple[dict[str, Any], ...]
 
     @cached_property
-    def _values(self) -> Mapping[tuple[str, str, str], list[tuple[str, float]]]:
+    def _values(self) -> Mapping[tuple[str, str, str], dict[Draw, float]]:
         clips: dict[str, str] = {pair["pair"]: str(pair["clip"]) for pair in self.pairs}
-        found: dict[tuple[str, str, str], list[tuple[str, float]]] = {}
+        found: dict[tuple[str, str, str], dict[Draw, float]] = {}
         for line in self.scores:
             value = line["value"]
             if value is None or not math.isfinite(value):
                 continue
-            clip = clips.get(line["pair"], str(line["pair"]))
-            found.setdefault((line["editor"], line["arm"], line["metric"]), []).append((clip, float(value)))
+            draw = clips.get(line["pair"], str(line["pair"])), str(line["pair"]), int(line["seed"])
+            found.setdefault((line["editor"], line["arm"], line["metric"]), {})[draw] = float(value)
         return found
 
     def values(self, editor: str, arm: str, metric: str) -> dict[str, float]:
         """One value for each clip: the mean over its prompts and seeds."""
-        return by_clip(self._values.get((editor, arm, metric), []))
+        return by_clip(self.draws(editor, arm, metric))
+
+    def draws(self, editor: str, arm: str, metric: str) -> dict[Draw, float]:
+        """One value for each edit."""
+        return self._values.get((editor, arm, metric), {})
+
+    def matched(
+        self, editor: str, arm: str, against: str, metric: str
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Both arms' values for each clip, over the edits that both arms have."""
+        return matched(self.draws(editor, arm, metric), self.draws(editor, against, metric))
+
+    def compared(self, editor: str, arm: str, against: str, info: MetricInfo) -> Paired | None:
+        """One arm minus another over the edits that both have; None when there is none."""
+        key = editor, arm, against, info.name
+        if key not in self._compared:
+            first, second = self.matched(editor, arm, against, info.name)
+            self._compared[key] = paired(first, second, lower_is_better=info.better == "lower")
+        return self._compared[key]
+
+    def seed_spread(self, editor: str, arm: str, against: str, metric: str) -> float | None:
+        """How much the difference of two arms varies over the seeds of a pair; None for one seed."""
+        return seed_spread(self.draws(editor, arm, metric), self.draws(editor, against, metric))
+
+    @cached_property
+    def _compared(self) -> dict[tuple[str, str, str, str], Paired | None]:
+        return {}  # tables, figures and the page ask for the same comparisons
+
+    def gains(self, editor: str, arm: str, info: MetricInfo) -> dict[str, float]:
+        """For each pair how much better an arm is than none; of the first seed, whose edits are shown."""
+        sign = -1 if info.better == "lower" else 1
+        before = self.draws(editor, WITHOUT, info.name)
+        return {
+            draw[1]: sign * (value - before[draw])
+            for draw, value in self.draws(editor, arm, info.name).items()
+            if draw in before and draw[2] == self.seed
+        }
 
     def reason(self, editor: str, arm: str, metric: str) -> str:
         """Why there is no value."""
@@ -71,7 +108,7 @@ class Results:
                 return line.get("reason") or "is not a number"
         return "not measured"
 
-    @property
+    @cached_property
     def rows(self) -> list[tuple[str, str]]:
         """Editors and arms in the order of their first lines, the references last."""
         seen = dict.fromkeys((line["editor"], line["arm"]) for line in self.scores)
@@ -84,52 +121,13 @@ class Results:
     def arms(self, editor: str) -> list[str]:
         return [arm for name, arm in self.rows if name == editor]
 
+    @cached_property
+    def seed(self) -> int:
+        """The first seed, whose edits are shown."""
+        return min((cell["seed"] for cell in self.cells), default=0)
+
     @property
     def stand_ins(self) -> list[str]:
         """The Miniature's backbones, whose figures cannot be compared with published ones."""
         names = {info.backbone for info in self.metrics if info.backbone}
         return sorted(name for name in names if name.startswith("miniature"))
-
-
-def read_results(folder: Path) -> Results:
-    """Read the folder of a grid or an ablation.
-
-    Raises `DataError` when it is none, or when a file is damaged; an unfinished last line is left out.
-    """
-    if not (folder / "metrics.json").is_file():
-        raise DataError(
-            f"{folder}: no metrics.json in it", hint="give the folder of `frameweave grid` or `ablation`"
-        )
-    try:
-        metrics = tuple(
-            MetricInfo(**table) for table in json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        )
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"{folder}/metrics.json: {error}", hint="run the same `frameweave grid` again"
-        ) from error
-    lines = {name: tuple(_lines(folder / f"{name}.jsonl")) for name in ("pairs", "cells", "scores", "pooled")}
-    _check(folder, lines["scores"])
-    return Results(folder=folder, run=read_run(folder), metrics=metrics, **lines)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        return
-    text = path.read_text(encoding="utf-8")
-    numbered = list(enumerate(text.splitlines(), 1))
-    for number, line in numbered:
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            if number == len(numbered) and not text.endswith("\n"):
-                return  # the writer was stopped
-            raise DataError(f"{path}, line {number}: {error}", hint="run the same command again") from error
-
-
-def _check(folder: Path, scores: Sequence[dict[str, Any]]) -> None:
-    for number, line in enumerate(scores, 1):
-        if missing := {"pair", "editor", "arm", "metric", "value"} - line.keys():
-            raise DataError(
-                f"{folder}/scores.jsonl, line {number}: no {min(missing)}", hint="run the same command again"
-            )

@@ -7,7 +7,7 @@ import numpy as np
 
 from frameweave.report.results import REFERENCE, WITHOUT, MetricInfo, Results
 from frameweave.stats.multiple import holm
-from frameweave.stats.paired import Paired, mean_interval, paired
+from frameweave.stats.paired import FEWEST, NO_SPREAD, Paired, mean_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,8 @@ class Entry:
     value: float | None = None
     digits: int = 4
     interval: tuple[float, float] | None = None
+    method: str = ""
+    """How the interval was found."""
     bold: bool = False
     signed: bool = False
     note: str = ""
@@ -41,18 +43,30 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
 
     The best arm of an editor is bold; so, with a dagger, is another whose paired interval to it holds 0.
     """
-    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = []
-    for editor, arm in results.rows:
-        rows.append(((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics)))
+    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = [
+        ((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics))
+        for editor, arm in results.rows
+    ]
     return Table(
         title=title,
         stubs=("editor", "arm"),
         columns=tuple(f"{info.title} {info.arrow}".strip() for info in metrics),
         rows=tuple(rows),
         notes=(
-            "In brackets: 95 % interval over clips. Bold: the best arm of an editor; "
+            f"{_intervals(rows)}. Bold: the best arm of an editor; "
             "† cannot be told from it (the paired 95 % interval holds zero).",
         ),
+    )
+
+
+def _intervals(rows: Sequence[tuple[tuple[str, ...], tuple[Entry, ...]]]) -> str:
+    """What stands in brackets, how it was found, and where it does not stand."""
+    intervals = [entry for _, row in rows for entry in row if entry.interval is not None]
+    methods = dict.fromkeys(entry.method for entry in intervals if entry.method != NO_SPREAD)
+    return (
+        f"In brackets: 95 % interval over clips ({', '.join(methods) or NO_SPREAD})"
+        if intervals
+        else f"Fewer than {FEWEST} clips: no intervals"
     )
 
 
@@ -66,6 +80,7 @@ def _mean(results: Results, editor: str, arm: str, info: MetricInfo) -> Entry:
         value=float(np.mean(list(values.values()))),
         digits=info.digits,
         interval=None if interval is None else (interval.low, interval.high),
+        method="" if interval is None else interval.method,
         bold=bold,
         note="†" if dagger else "",
     )
@@ -85,7 +100,7 @@ def _standing(results: Results, editor: str, arm: str, info: MetricInfo) -> tupl
     best = (min if info.better == "lower" else max)(means, key=lambda name: means[name])
     if means[arm] == means[best]:
         return True, False
-    found = _compared(results, editor, arm, best, info)
+    found = results.compared(editor, arm, best, info)
     interval = None if found is None else found.interval
     alike = interval is not None and interval.low <= 0 <= interval.high
     return alike, alike
@@ -102,6 +117,7 @@ def difference_table(
     """Each arm minus `against` on the same clips and draws, for each editor and metric.
 
     P-values of the sign test are corrected by Holm over all headline metrics, editors and arms shown.
+    Only edits that both arms have count. With several seeds a column shows how much they change a difference.
     """
     found: list[tuple[str, str, MetricInfo, Paired]] = []
     for editor in results.editors:
@@ -109,20 +125,38 @@ def difference_table(
             if arm == against or (arms is not None and arm not in arms):
                 continue
             for info in metrics:
-                pair = _compared(results, editor, arm, against, info)
+                pair = results.compared(editor, arm, against, info)
                 if pair is not None:
                     found.append((editor, arm, info, pair))
     tested = [entry for entry in found if entry[2].family == "headline" and entry[2].better != "none"]
     corrected = dict(zip(map(id, tested), holm([entry[3].p_sign for entry in tested]), strict=True))
     rows = [_difference(entry, corrected.get(id(entry))) for entry in found]
+    spreads = [results.seed_spread(editor, arm, against, info.name) for editor, arm, info, _ in found]
+    seeds = any(spread is not None for spread in spreads)
+    if seeds:
+        rows = [
+            (words, (*row, _spread(spread, entry[2])))
+            for (words, row), spread, entry in zip(rows, spreads, found, strict=True)
+        ]
     return Table(
         title=f"{title} to the arm “{against}”",
         stubs=("editor", "arm", "metric"),
-        columns=("difference", "sign test p", "Holm p", "wins", "ties", "losses", "d_z", "clips"),
+        columns=(
+            "difference",
+            "sign test p",
+            "Holm p",
+            "sign flips p",
+            "wins",
+            "ties",
+            "losses",
+            "d_z",
+            "clips",
+            *(["SD over seeds"] if seeds else []),
+        ),
         rows=tuple(rows),
         notes=(
-            "In brackets: 95 % interval over clips; bold where it excludes zero. ✓ is for the better, ✗ for "
-            f"the worse. Holm's correction is over {len(tested)} tests.",
+            f"{_intervals(rows)}; bold where it excludes zero. ✓ is for the better, ✗ for the worse. "
+            f"Holm's correction of the sign test is over {len(tested)} tests.",
         ),
     )
 
@@ -143,24 +177,22 @@ def _difference(
             value=pair.mean,
             digits=info.digits + 1,
             interval=None if interval is None else (interval.low, interval.high),
+            method="" if interval is None else interval.method,
             bold=sure,
             signed=True,
             note=mark,
         ),
         Entry(value=pair.p_sign, digits=4),
         Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="outside the headline family"),
+        Entry(value=pair.p_permutation, digits=4),
         *(Entry(value=float(n), digits=0) if rated else none for n in (pair.wins, pair.ties, pair.losses)),
         Entry(value=pair.d_z, digits=2) if pair.d_z is not None else Entry(reason="no spread"),
         Entry(value=float(pair.n), digits=0),
     )
 
 
-def _compared(results: Results, editor: str, arm: str, against: str, info: MetricInfo) -> Paired | None:
-    return paired(
-        results.values(editor, arm, info.name),
-        results.values(editor, against, info.name),
-        lower_is_better=info.better == "lower",
-    )
+def _spread(spread: float | None, info: MetricInfo) -> Entry:
+    return Entry(reason="one seed") if spread is None else Entry(value=spread, digits=info.digits + 1)
 
 
 def pooled_table(results: Results) -> Table:

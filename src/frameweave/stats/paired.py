@@ -9,10 +9,16 @@ from scipy import stats
 
 FEWEST = 3
 """Clips below which there is no interval."""
+NO_SPREAD = "no spread"
+"""The method of an interval without width: all clips have one value."""
 _BOOTSTRAP = 10  # clips below which Student's t is the better interval
-_RESAMPLES = 9999
-_EXACT = 12  # clips up to which all sign flips are tried
+_RESAMPLES = 10_000
+_BATCH = 1000  # resamples at once, so that memory does not grow with them
+_EXACT = 20  # clips up to which all sign flips are tried: half a million sums
 _SEED = 0
+
+Draw = tuple[str, str, int]
+"""The clip, the pair of clip and prompt, and the seed of an edit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,42 +51,89 @@ class Paired:
     """Mean over standard deviation of the differences; None when they do not vary."""
 
 
-def by_clip(values: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """The mean for each clip over its prompts and seeds.
+def by_clip(values: Mapping[Draw, float]) -> dict[str, float]:
+    """The mean for each clip: over the seeds of a pair first, then over the clip's pairs.
 
-    >>> by_clip([("a", 1.0), ("a", 3.0), ("b", 5.0)])
-    {'a': 2.0, 'b': 5.0}
+    >>> by_clip({("a", "a to red", 0): 1.0, ("a", "a to red", 1): 3.0, ("a", "a to blue", 0): 5.0})
+    {'a': 3.5}
     """
-    found: dict[str, list[float]] = {}
-    for clip, value in values:
-        found.setdefault(clip, []).append(value)
-    return {clip: float(np.mean(each)) for clip, each in found.items()}
+    seeds: dict[tuple[str, str], list[float]] = {}
+    for (clip, pair, _), value in values.items():
+        seeds.setdefault((clip, pair), []).append(value)
+    pairs: dict[str, list[float]] = {}
+    for (clip, _), each in seeds.items():
+        pairs.setdefault(clip, []).append(float(np.mean(each)))
+    return {clip: float(np.mean(each)) for clip, each in pairs.items()}
+
+
+def matched(
+    first: Mapping[Draw, float], second: Mapping[Draw, float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Both arms' values by clip, over the draws that both have: a missing edit leaves no trace in either.
+
+    >>> matched({("a", "p", 0): 1.0, ("a", "p", 1): 9.0}, {("a", "p", 0): 2.0})
+    ({'a': 1.0}, {'a': 2.0})
+    """
+    common = [draw for draw in first if draw in second]
+    return by_clip({draw: first[draw] for draw in common}), by_clip({draw: second[draw] for draw in common})
+
+
+def seed_spread(first: Mapping[Draw, float], second: Mapping[Draw, float]) -> float | None:
+    """Standard deviation of first minus second over the seeds of a pair, pooled over pairs.
+
+    None when no pair has two seeds in both arms.
+
+    >>> one = {("a", "p", 0): 1.0, ("a", "p", 1): 3.0, ("a", "q", 0): 9.0}
+    >>> seed_spread(one, dict.fromkeys(one, 0.0))
+    1.4142135623730951
+    """
+    pairs: dict[tuple[str, str], list[float]] = {}
+    for draw in first:
+        if draw in second:
+            pairs.setdefault(draw[:2], []).append(first[draw] - second[draw])
+    repeated = [each for each in pairs.values() if len(each) > 1]
+    if not repeated:
+        return None
+    squares = sum(float(np.var(each)) * len(each) for each in repeated)
+    return float(np.sqrt(squares / sum(len(each) - 1 for each in repeated)))
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """The 95 % interval of the mean of one value a clip; None for fewer than 3 clips.
 
-    From 10 clips on it is the bias-corrected and accelerated bootstrap (Efron 1987), which covers skewed
-    values better than percentiles do; below, Student's t.
+    From 10 clips on it is the studentised bootstrap (Efron & Tibshirani 1993, chapter 12), which keeps its
+    level on few and skewed values where BCa and percentiles fall short; below, Student's t.
     """
     data = np.asarray(values, float)
     if len(data) < FEWEST:
         return None
     mean = float(data.mean())
     if np.ptp(data) == 0:
-        return Interval(low=mean, high=mean, method="no spread")
-    if len(data) < _BOOTSTRAP:
-        half = float(stats.t.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data)))
-        return Interval(low=mean - half, high=mean + half, method="Student's t")
-    found = stats.bootstrap(
-        (data,), np.mean, n_resamples=_RESAMPLES, method="BCa", rng=np.random.default_rng(_SEED)
-    ).confidence_interval
-    if not np.isfinite([found.low, found.high]).all():  # nearly all values are equal
-        found = stats.bootstrap(
-            (data,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=np.random.default_rng(_SEED)
-        ).confidence_interval
-        return Interval(low=float(found.low), high=float(found.high), method="percentile bootstrap")
-    return Interval(low=float(found.low), high=float(found.high), method="BCa bootstrap")
+        return Interval(low=mean, high=mean, method=NO_SPREAD)
+    error = float(data.std(ddof=1) / np.sqrt(len(data)))
+    ends = _pivot_quantiles(data, error) if len(data) >= _BOOTSTRAP else (-np.inf, np.inf)
+    if np.isfinite(ends).all():
+        return Interval(
+            low=mean - ends[1] * error, high=mean - ends[0] * error, method="studentised bootstrap"
+        )
+    half = float(stats.t.ppf(0.975, len(data) - 1)) * error
+    return Interval(low=mean - half, high=mean + half, method="Student's t")
+
+
+def _pivot_quantiles(data: NDArray[np.float64], error: float) -> tuple[float, float]:
+    """The 2.5 % and 97.5 % quantiles of (mean* - mean) / error* over resamples.
+
+    Infinite when too many resamples have no spread: nearly all values are equal.
+    """
+    draws = np.random.default_rng(_SEED)
+    pivots: list[NDArray[np.float64]] = []
+    for _ in range(_RESAMPLES // _BATCH):
+        sample = data[draws.integers(0, len(data), (_BATCH, len(data)))]
+        shift, spread = sample.mean(1) - data.mean(), sample.std(1, ddof=1) / np.sqrt(len(data))
+        flat = spread < 1e-9 * error  # rounding leaves a little spread in equal values
+        pivots.append(np.where(flat, np.copysign(np.inf, shift), shift / np.where(flat, 1.0, spread)))
+    low, high = np.quantile(np.concatenate(pivots), [0.025, 0.975], method="inverted_cdf")
+    return float(low), float(high)
 
 
 def paired(
@@ -112,14 +165,21 @@ def paired(
 
 
 def _sign_flips(change: NDArray[np.float64]) -> float:
-    """How often flipped signs give a mean as far from zero; all flips for few clips, else 9999 at random."""
+    """How often flipped signs give a mean as far from zero: all flips, or for many clips 10,000 at random."""
     if not change.any():
         return 1.0
-    found = stats.permutation_test(
-        (change,),
-        np.mean,
-        permutation_type="samples",
-        n_resamples=max(_RESAMPLES, 2**_EXACT),
-        rng=np.random.default_rng(_SEED),
-    )
-    return float(found.pvalue)
+    if len(change) > _EXACT:
+        found = stats.permutation_test(
+            (change,),
+            np.mean,
+            permutation_type="samples",
+            n_resamples=_RESAMPLES,
+            batch=_BATCH,
+            rng=np.random.default_rng(_SEED),
+        )
+        return float(found.pvalue)
+    sums = change[:1]  # the first sign may stay: a flip of all signs is as far from zero
+    for value in change[1:]:
+        sums = np.concatenate([sums + value, sums - value])
+    rounding = 1e-12 * np.abs(change).sum()
+    return float(np.mean(np.abs(sums) >= abs(change.sum()) - rounding))

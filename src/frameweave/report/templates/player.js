@@ -105,7 +105,7 @@
     if (!clip) return;
     $("prompt").textContent = clip.prompt;
     $("source-prompt").textContent = clip.source_prompt || "not told";
-    shown = clip.panels.map(panel);
+    shown = clip.panels.map((entry) => panel({ title: entry.title, sprite: data.pictures[entry.picture] }));
     $("players").replaceChildren(...shown.map((one) => one.figure));
     for (const [id, standard] of [["left", "without"], ["right", null]]) {
       const index = shown.findIndex((one) => one.title === standard);
@@ -120,7 +120,7 @@
   function list() {
     const own = data.clips.filter((one) => one.editor === $("editor").value);
     $("clip").replaceChildren(...own.map((one) => new Option(
-      `${one.gain >= 0 ? "+" : "−"}${Math.abs(one.gain).toPrecision(2)}  ${one.prompt}`)));
+      one.gain === null ? one.prompt : `${one.gain >= 0 ? "+" : "−"}${Math.abs(one.gain).toPrecision(2)}  ${one.prompt}`)));
     choose();
   }
 
@@ -131,7 +131,7 @@
   }
 
   function tick(now) {
-    const wait = 1000 / (data.fps * Number($("speed").value));
+    const wait = 1000 / (shown[0].sprite.fps * Number($("speed").value));
     if (playing && now - clock >= wait) { clock = now; frame = (frame + 1) % count(); draw(); }
     requestAnimationFrame(tick);
   }

@@ -1,0 +1,67 @@
+"""Several folders as one experiment, and what does not go together."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import DataError
+from frameweave.report.merging import merged
+from frameweave.report.reading import read_results
+from frameweave.report.results import Results
+from results_folder import METRICS, write_results
+
+BLURRED: dict[tuple[str, str, str], list[float | None]] = {
+    ("reference", "blurred", "warp_error"): [0.1, float("nan")]
+}
+
+
+def part(folder: Path, editor: str, values: list[float | None]) -> Results:
+    return read_results(write_results(folder, {(editor, "without", "warp_error"): values} | BLURRED))
+
+
+def test_editors_of_two_folders(tmp_path: Path) -> None:
+    first, second = part(tmp_path / "a", "vidtome", [0.3, 0.5]), part(tmp_path / "b", "tokenflow", [1.0, 2.0])
+    whole = merged([first, second])
+    assert whole.editors == ["vidtome", "tokenflow"]
+    assert whole.rows[-1] == ("reference", "blurred") and len(whole.scores) == 6
+    assert whole.values("tokenflow", "without", "warp_error") == {"clip 0": 1.0, "clip 1": 2.0}
+    assert len(whole.pairs) == 2 and whole.run["command"] == "grid"
+    assert merged([first]) is first
+
+
+def test_videos_are_found_in_their_own_folders(tmp_path: Path) -> None:
+    def write(path: Path, number: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    values: list[float | None] = [0.3, 0.5]
+    for name, editor in (("a", "vidtome"), ("b", "tokenflow")):
+        write_results(tmp_path / name, {(editor, "without", "warp_error"): values}, videos=write)
+    whole = merged([read_results(tmp_path / name) for name in ("a", "b")])
+    assert all((whole.folder / cell["video"]).is_file() for cell in whole.cells)
+    assert {Path(cell["video"]).parts[-3] for cell in whole.cells} == {"a", "b"}
+
+
+def test_another_backbone(tmp_path: Path) -> None:
+    parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5])]
+    folder = write_results(tmp_path / "b", BLURRED)
+    other = [METRICS[0], METRICS[1] | {"backbone": "openai/clip-vit-base-patch32"}]
+    (folder / "metrics.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match=r"clip_score .*miniature-clip-123456 in .*a, with openai.* in .*b;"):
+        merged([*parts, read_results(folder)])
+
+
+def test_another_score_of_the_same_edit(tmp_path: Path) -> None:
+    parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5]), part(tmp_path / "b", "vidtome", [0.3, 0.6])]
+    with pytest.raises(
+        DataError, match=r"001 0 vidtome without warp_error: value is 0\.5 in .*a, 0\.6 in .*b;"
+    ):
+        merged(parts)
+
+
+def test_another_clip_of_the_same_name(tmp_path: Path) -> None:
+    first = part(tmp_path / "a", "vidtome", [0.3, 0.5])
+    folder = write_results(tmp_path / "b", BLURRED, clips=["clip 0", "another"])
+    with pytest.raises(DataError, match="001: clip is 'clip 1'"):
+        merged([first, read_results(folder)])
