@@ -35,10 +35,14 @@ def test_what_cannot_be_read(text: str, said: str) -> None:
 
 def test_arms_that_invert_alike() -> None:
     plain = Arm(name="without")
-    assert plain.inverts_as == Arm(name="x", adaptor="miniature", in_inversion=False).inverts_as
+    assert plain.inverts_as("tokenflow") == Arm(name="x", adaptor="miniature", in_inversion=False).inverts_as(
+        "tokenflow"
+    )
     one, other = (Arm(name=name, adaptor="miniature") for name in "ab")
-    assert one.inverts_as == other.inverts_as != plain.inverts_as
-    assert Arm(name="c", adaptor="miniature", strength=0.1).inverts_as != one.inverts_as
+    assert one.inverts_as("tokenflow") == other.inverts_as("tokenflow") != plain.inverts_as("tokenflow")
+    assert Arm(name="c", adaptor="miniature", strength=0.1).inverts_as("tokenflow") != one.inverts_as(
+        "tokenflow"
+    )
 
 
 def test_the_window_of_an_arm_replaces_the_adaptors() -> None:
@@ -46,9 +50,15 @@ def test_the_window_of_an_arm_replaces_the_adaptors() -> None:
     x = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     states = model.condition(["a red car"]).states
     low, high = model.eps(x, 300, states), model.eps(x, 950, states)
-    with Arm(name="w", adaptor="miniature", window=(0.2, 0.5)).on(model) as adapted:
+    with Arm(name="w", adaptor="miniature", window=(0.2, 0.5)).on(model, "tokenflow") as adapted:
         assert not torch.equal(adapted.eps(x, 300, states), low)
         assert torch.equal(adapted.eps(x, 950, states), high)
-    with Arm(name="plain").on(model) as backbone:
+    with Arm(name="plain").on(model, "tokenflow") as backbone:
         assert backbone is model
     assert torch.equal(model.eps(x, 300, states), low)
+
+
+def test_an_injection_is_read_and_stands_alone() -> None:
+    assert parsed_arm("a=miniature,injection=0.9-1:2+0.5-0.9:1").injection == "0.9-1:2,0.5-0.9:1"
+    with pytest.raises(InputError, match="beside"):
+        parsed_arm("a=miniature@1,injection=0.9-1:2")

@@ -14,7 +14,7 @@ from frameweave.model.backbone import StableDiffusion
 
 
 def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None:
-    items = world_items(8, 3)
+    items = world_items("test", 8, 3)
     first, again = (pair_of(items[5], tiny) for _ in range(2))
     assert torch.equal(first.source.frames, again.source.frames)
     assert (first.prompt, first.name, first.clip) == (again.prompt, "005", "005")
@@ -22,7 +22,7 @@ def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None
 
 
 def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> None:
-    pairs = [pair_of(item, tiny) for item in world_items(4, 2)]
+    pairs = [pair_of(item, tiny) for item in world_items("test", 4, 2)]
     assert [pair.about["attribute"] for pair in pairs] == list(ATTRIBUTES)
     for pair in pairs:
         assert pair.wanted is not None and pair.wanted[pair.about["attribute"]] == pair.about["to"]
@@ -32,7 +32,7 @@ def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> Non
 
 def test_the_clips_show_combinations_that_no_training_saw(tiny: StableDiffusion) -> None:
     held_out = {tuple(row) for row in combinations("held-out").tolist()}
-    for item in world_items(8, 1):
+    for item in world_items("test", 8, 1):
         pair = pair_of(item, tiny)
         assert pair.wanted is not None
         source = pair.wanted | {pair.about["attribute"]: pair.about["from"]}
@@ -40,7 +40,7 @@ def test_the_clips_show_combinations_that_no_training_saw(tiny: StableDiffusion)
 
 
 def test_what_is_known_fits_together(tiny: StableDiffusion) -> None:
-    for item in world_items(4, 4):
+    for item in world_items("test", 4, 4):
         pair = pair_of(item, tiny)
         assert pair.truth is not None and pair.mask is not None
         assert pair.flow is not None and pair.visible is not None

@@ -21,7 +21,7 @@ def test_freezing_and_blurring() -> None:
 
 
 def test_rows(tiny: StableDiffusion) -> None:
-    item = world_items(1, 2)[0]
+    item = world_items("test", 1, 2)[0]
     pair = pair_of(item, tiny)
     rows = references(pair, tiny)
     assert list(rows) == reference_names(item)

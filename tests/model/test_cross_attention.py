@@ -4,10 +4,10 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention
 
-from frameweave.diffusion.schedule import Window
 from frameweave.model.adaptor import Adaptor
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.cross_attention import Borrowed, borrowing
+from frameweave.model.injection import Injection
 
 
 def eps(tiny: StableDiffusion) -> torch.Tensor:
@@ -58,7 +58,7 @@ def test_lora_on_the_projections_acts(tiny: StableDiffusion, adaptor: Adaptor) -
 
     with borrowing(tiny.unet, borrow):
         plain = eps(tiny)
-    with adaptor.in_unet(tiny.unet, 1000, window=Window(0.0, 1.0)), borrowing(tiny.unet, borrow):
+    with adaptor.in_unet(tiny.unet, 1000, injection=Injection.parse("0-1:0.5")), borrowing(tiny.unet, borrow):
         assert not torch.allclose(eps(tiny), plain, atol=1e-3)
 
 

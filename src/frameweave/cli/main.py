@@ -30,6 +30,7 @@ _COMMANDS = {
     "verify": ("Check that an adaptor does the same everywhere.", "verify runs/train/adaptor"),
     "grid": ("Edit with every editor and adaptor, and measure.", "grid --clips 64 --out runs/grid"),
     "ablation": ("Measure adaptors that lack one of their parts.", "ablation --out runs/ablation"),
+    "tune": ("Choose how an adaptor acts in each editor.", "tune runs/train/adaptor --workers 2"),
     "evaluate": ("Measure edited videos.", "evaluate edited.mp4 --source clip.mp4 --prompt 'a red car'"),
     "report": ("Draw the tables of a grid or an ablation.", "report runs/grid"),
     "bench": ("Measure speed and memory, as ratios within one run.", "bench"),

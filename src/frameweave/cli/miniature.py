@@ -124,7 +124,8 @@ def effect(
 
     from frameweave.experiments.adaptor_effect import Variant  # noqa: PLC0415
     from frameweave.experiments.adaptor_effect import effect as job  # noqa: PLC0415
-    from frameweave.model.adaptor import load_adaptor, strength_in_range  # noqa: PLC0415
+    from frameweave.model.adaptor import load_adaptor  # noqa: PLC0415
+    from frameweave.model.injection import strength_in_range  # noqa: PLC0415
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -7,8 +7,10 @@ from typing import Any
 
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
-from frameweave.model.adaptor import load_adaptor, strength_in_range
+from frameweave.model.adaptor import load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.card import Card
+from frameweave.model.injection import Injection, strength_in_range
 
 WITHOUT, WITH = "without", "with"
 
@@ -24,29 +26,33 @@ class Arm:
     """Of the LoRA; default: as the adaptor says. 0 leaves the prompt tokens alone."""
     window: tuple[float, float] | None = None
     """Shares of T between which LoRA and tokens act; default: as the adaptor says."""
+    injection: str | None = None
+    """A strength of the LoRA for each of several windows; default: as the adaptor says for the editor."""
     tokens: bool = False
     in_inversion: bool = True
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values that JSON holds, and `from_dict` takes."""
-        return asdict(self)
+        """Plain values that JSON holds, and `from_dict` takes; without those that are as usual."""
+        usual = Arm(name="")
+        return {key: value for key, value in asdict(self).items() if value != getattr(usual, key)}
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "Arm":
-        window = table["window"]
-        values: dict[str, Any] = table | {"window": None if window is None else (window[0], window[1])}
+        values: dict[str, Any] = dict(table)
+        if window := values.get("window"):
+            values["window"] = (window[0], window[1])
         return cls(**values)
 
-    @property
-    def inverts_as(self) -> str:
-        """Arms that say the same here invert a source alike."""
+    def inverts_as(self, editor: str) -> str:
+        """Edits that say the same here invert a source alike, if their editors invert alike."""
         if self.adaptor is None or not self.in_inversion:
             return ""
-        return repr(replace(self, name=""))
+        card = load_adaptor(self.adaptor).card
+        return repr((replace(self, name=""), card.injections.get(editor)))
 
     @contextmanager
-    def on(self, model: StableDiffusion) -> Generator[Backbone, None, None]:
-        """The model as this arm uses it."""
+    def on(self, model: StableDiffusion, editor: str) -> Generator[Backbone, None, None]:
+        """The model as this arm uses it in an editor."""
         if self.adaptor is None:
             yield model
             return
@@ -54,11 +60,19 @@ class Arm:
         if self.window is not None:
             low, high = self.window
             adaptor = replace(adaptor, card=replace(adaptor.card, low=low, high=high, tokens_low=low))
-        strength = None if self.strength is None else strength_in_range(self.strength)
         with adaptor.on(
-            model, strength=strength, tokens=self.tokens, in_inversion=self.in_inversion
+            model,
+            injection=self._injection(adaptor.card, editor, model.schedule.T),
+            tokens=self.tokens,
+            in_inversion=self.in_inversion,
         ) as adapted:
             yield adapted
+
+    def _injection(self, card: Card, editor: str, T: int) -> Injection:
+        if self.injection is not None:
+            return Injection.parse(self.injection, T)
+        strength = None if self.strength is None else strength_in_range(self.strength)
+        return card.injection(T, editor="" if self.window else editor, strength=strength)
 
 
 def parsed_arm(text: str) -> Arm:
@@ -67,6 +81,8 @@ def parsed_arm(text: str) -> Arm:
     >>> arm = parsed_arm("wide=runs/train/adaptor@0.5,window=0.6-1,tokens")
     >>> arm.name, arm.adaptor, arm.strength, arm.window, arm.tokens
     ('wide', 'runs/train/adaptor', 0.5, (0.6, 1.0), True)
+    >>> parsed_arm("changing=miniature,injection=0.9-1:2+0.6-0.9:1").injection
+    '0.9-1:2,0.6-0.9:1'
 
     Raises `InputError` for what cannot be read.
     """
@@ -86,8 +102,13 @@ def parsed_arm(text: str) -> Arm:
             low, _, high = value.partition("-")
             window = Window(_number(low, text), _number(high, text))
             arm = replace(arm, window=(window.low, window.high))
+        elif key == "injection":
+            arm = replace(arm, injection=str(Injection.parse(value.replace("+", ","))))
         else:
-            raise InputError.unknown(f"option of arm {name}", key, ["tokens", "plain-inversion", "window"])
+            known = ["tokens", "plain-inversion", "window", "injection"]
+            raise InputError.unknown(f"option of arm {name}", key, known)
+    if arm.injection is not None and (arm.strength is not None or arm.window is not None):
+        raise InputError(f"arm {text!r}: an injection beside a strength or a window", hint="give either")
     return arm
 
 

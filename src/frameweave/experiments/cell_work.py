@@ -44,7 +44,7 @@ def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
         try:
             if not is_finished(folder):
                 arm = Arm.from_dict(cell["arm"])
-                kept = inversions.setdefault(arm.inverts_as, Remembered())
+                kept = inversions.setdefault(arm.inverts_as(cell["editor"]), Remembered())
                 write_cell(folder, *_edited(_Edit(pair, cell, arm, item["model"]), model, kept))
             score_cell(folder, pair, scores / cell["key"])
         except (FrameweaveError, RuntimeError) as error:
@@ -83,7 +83,7 @@ def _frames(edit: _Edit, model: StableDiffusion, inversions: Remembered) -> Floa
     depth = pair.depth
     if editor.needs_depth and depth is None:
         depth = _estimator(named["model"], named["depth_model"], named["device"]).estimate(pair.source.frames)
-    with arm.on(model) as backbone:
+    with arm.on(model, cell["editor"]) as backbone:
         return base.edit_clip(
             editor,
             pair.source,

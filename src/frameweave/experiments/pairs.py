@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,9 @@ from frameweave.video import probe
 
 TEST_SEED = 20_261
 """Of the world's clips that experiments report on. No training and no choice of settings may see them."""
+DEVELOPMENT_SEED = 20_262
+"""Of the clips on which settings are chosen; they show combinations of attributes that trainings see."""
+ClipSet = Literal["test", "development"]
 _SHADOW = 5  # pixels around an object that its shadow may reach
 
 
@@ -51,13 +54,16 @@ class Pair:
     """Where the same content is seen in a frame and in the next."""
 
 
-def test_set(count: int) -> str:
-    """The name of the world's test set, which every result carries."""
-    return f"world, held-out combinations, seed {TEST_SEED}, {count} clips"
+def set_name(which: ClipSet, count: int) -> str:
+    """The name of a set of the world's clips, which every result carries."""
+    if which == "test":
+        return f"world, held-out combinations, seed {TEST_SEED}, {count} clips"
+    return f"world, development set, combinations of the trainings, seed {DEVELOPMENT_SEED}, {count} clips"
 
 
-def world_items(count: int, frames: int, *, seed: int = TEST_SEED) -> list[dict[str, Any]]:
-    """The world's test set: one prompt a clip; each kind of attribute is changed in turn."""
+def world_items(which: ClipSet, count: int, frames: int) -> list[dict[str, Any]]:
+    """A set of the world's clips: one prompt a clip; each kind of attribute is changed in turn."""
+    seed = {"test": TEST_SEED, "development": DEVELOPMENT_SEED}[which]
     return [
         {"name": f"{index:03d}", "world": seed, "index": index, "of": count, "frames": frames}
         for index in range(count)
@@ -70,7 +76,9 @@ def pair_of(item: dict[str, Any], model: StableDiffusion) -> Pair:
 
 
 def _drawn(item: dict[str, Any]) -> Pair:
-    scenes = sample_scenes(item["of"], seed=item["world"], split="held-out")
+    scenes = sample_scenes(
+        item["of"], seed=item["world"], split="train" if item["world"] == DEVELOPMENT_SEED else "held-out"
+    )
     scene = scenes[item["index"]]
     words = scene.words(0)
     attribute = list(ATTRIBUTES)[item["index"] % len(ATTRIBUTES)]

@@ -56,7 +56,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         for given, panels in rows.items():
             label = f"{name} + adaptor" if given else name
             progress.note(label)
-            with adapted(model, replace(options, adaptor=given or None), editor, progress) as backbone:
+            with adapted(model, replace(options, adaptor=given or None), name, editor, progress) as backbone:
                 clip = base.edit_clip(
                     editor,
                     source,

@@ -68,7 +68,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
             start = time.perf_counter()
             inversions = Remembered()
             chosen = ModelOptions(adaptor=MINIATURE if with_adaptor else None)
-            with adapted(model, chosen, editor, SILENT) as backbone:
+            with adapted(model, chosen, editor_name, editor, SILENT) as backbone:
                 for attribute, word in EDITS.items():
                     prompt = _prompt(held_out, attribute, word)
                     progress.note(f"{editor_name}{' with the adaptor' if with_adaptor else ''}: {prompt}")

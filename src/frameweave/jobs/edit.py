@@ -76,7 +76,7 @@ def edit(
             progress.note(f"frames are padded to {width} x {height} while they are edited")
         inversions = inversions_of(model, options)
         estimator = estimator_of(editor, model, options)
-    with adapted(model, options, editor, progress) as backbone:
+    with adapted(model, options, options.editor, editor, progress) as backbone:
         work = _Work(footage, mask, fit, estimator, editor, backbone, options, timer, progress)
         source = work.read(inversions)
         done = [
@@ -186,7 +186,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
     with timer.part("load"):
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
-    with timer.part("generate"), adapted(model, options, editor, progress) as backbone:
+    with timer.part("generate"), adapted(model, options, options.editor, editor, progress) as backbone:
         x = make(
             prompt,
             backbone,

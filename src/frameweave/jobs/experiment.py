@@ -14,7 +14,7 @@ from frameweave.experiments.arms import Arm
 from frameweave.experiments.cell_work import work_on_pair
 from frameweave.experiments.cells import is_finished, key_of
 from frameweave.experiments.pair_files import is_described
-from frameweave.experiments.pairs import test_set, world_items
+from frameweave.experiments.pairs import set_name, world_items
 from frameweave.experiments.references import REFERENCE, reference_names
 from frameweave.experiments.scoring import is_scored
 from frameweave.jobs.edit_table import read_edits
@@ -57,7 +57,9 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
             raise InputError(
                 f"the world's clips for {options.model}", hint="give a table of videos for other models"
             )
-        return world_items(options.clips, options.frames), test_set(options.clips)
+        return world_items(options.clip_set, options.clips, options.frames), set_name(
+            options.clip_set, options.clips
+        )
     items: list[dict[str, Any]] = []
     for number, line in enumerate(read_edits(table, _COLUMNS)):
         item: dict[str, Any] = {

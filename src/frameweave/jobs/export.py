@@ -7,8 +7,9 @@ from pathlib import Path
 from frameweave.atomic import staged
 from frameweave.errors import AdaptorMismatch, RunError
 from frameweave.jobs.options import ExportOptions
-from frameweave.model.adaptor import FILE, load_adaptor, strength_in_range
+from frameweave.model.adaptor import FILE, load_adaptor
 from frameweave.model.formats import DIFFUSERS_FILE, KOHYA_FILE, TRAINING_T
+from frameweave.model.injection import strength_in_range
 from frameweave.model.interfaces import a1111_line, comfy_workflow, sampler_timesteps
 from frameweave.progress import SILENT, Progress
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from frameweave.engine.options import EngineOptions
 from frameweave.jobs.options import Dtype
@@ -23,8 +24,10 @@ class ExperimentOptions(EngineOptions):
     """Precision of the networks."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
+    clip_set: Literal["test", "development"] = "test"
+    """Which of the world's clips: results come from the test set, settings are chosen on the other."""
     clips: int = 64
-    """How many clips of the world's test set are edited; without a table."""
+    """How many clips of that set are edited; without a table."""
     frames: int = 8
     """Frames of each clip."""
     size: int | None = None
@@ -66,4 +69,24 @@ class AblationOptions(ExperimentOptions):
     tokens: bool = False
     """Whether prompt tokens act in the edits; in the arm without LoRA they always do."""
     out: Path = Path("runs/ablation")
+    """The run folder; the same command goes on with what is missing in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions(ExperimentOptions):
+    """Settings of `frameweave tune`."""
+
+    clip_set: Literal["test", "development"] = "development"
+    """Which of the world's clips; choices made on the test set would spoil its results."""
+    clips: int = 16
+    """How many clips of that set are edited; without a table."""
+    frames: int = 4
+    """Frames of each clip."""
+    bands: tuple[str, ...] = ("0.9-1", "0.68-0.9", "0.3-0.68")
+    """Stretches of noise levels as shares of T, in the order in which they are searched."""
+    strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """What is tried in each band, beside silence."""
+    metrics: tuple[str, ...] = ("warp_error", "clip_score")
+    """What must become better; the least certain gain counts."""
+    out: Path = Path("runs/tune")
     """The run folder; the same command goes on with what is missing in it."""

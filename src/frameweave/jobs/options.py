@@ -28,6 +28,8 @@ class ModelOptions:
     """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
     adaptor_strength: float | None = None
     """How strongly the adaptor's LoRA acts; default: as the adaptor says, usually 0.5."""
+    adaptor_injection: str | None = None
+    """A strength for each of several windows, as shares of T, e.g. 0.9-1:2,0.6-0.9:0.5."""
     tokens: bool = False
     """Whether the adaptor's prompt tokens act too; the LoRA alone is what the paper uses."""
     adaptor_in_inversion: bool = True

@@ -13,8 +13,10 @@ from frameweave.jobs.cache_folder import cache_folder
 from frameweave.jobs.inversions import InversionStore, setting_of
 from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.model import depth as depth_model
-from frameweave.model.adaptor import load_adaptor, strength_in_range
+from frameweave.model.adaptor import load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.card import Card
+from frameweave.model.injection import Injection, strength_in_range
 from frameweave.model.loading import load
 from frameweave.progress import Progress
 
@@ -32,9 +34,12 @@ def load_model(options: ModelOptions) -> StableDiffusion:
 
 @contextlib.contextmanager
 def adapted(
-    model: StableDiffusion, options: ModelOptions, editor: base.Editor, progress: Progress
+    model: StableDiffusion, options: ModelOptions, name: str, editor: base.Editor, progress: Progress
 ) -> Generator[Backbone, None, None]:
-    """The model with the adaptor of the options, or as it is; says how many steps the adaptor acts in."""
+    """The model with the adaptor of the options for the editor of that name, or as it is.
+
+    Says how many steps the adaptor acts in.
+    """
     if options.adaptor is None:
         yield model
         return
@@ -44,21 +49,35 @@ def adapted(
             f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
             "make sure that they belong together"
         )
-    strength = options.adaptor_strength
+    injection = _injection(adaptor.card, options, name, model.schedule.T)
     steps = int(getattr(editor, "steps", 0))
-    by_share = options.adaptor_window == "steps"
-    active = adaptor.active(model.schedule, steps, by_share=by_share)
+    timesteps, by_share = model.schedule.timesteps(steps), options.adaptor_window == "steps"
+    active = (injection.by_share(timesteps) if by_share else injection).active(timesteps)
     warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
     progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
     with adaptor.on(
         model,
-        strength=None if strength is None else strength_in_range(strength),
+        injection=injection,
         tokens=options.tokens,
         in_inversion=options.adaptor_in_inversion,
         vision_frame=options.vision_frame,
         share_of=steps if by_share else None,
     ) as backbone:
         yield backbone
+
+
+def _injection(card: Card, options: ModelOptions, editor: str, T: int) -> Injection:
+    """How strongly the LoRA acts: as the options say, else as the adaptor says for that editor."""
+    strength = options.adaptor_strength
+    if options.adaptor_injection is None:
+        return card.injection(
+            T, editor=editor, strength=None if strength is None else strength_in_range(strength)
+        )
+    if strength is not None:
+        raise InputError(
+            "--adaptor-strength beside --adaptor-injection", hint="the injection has strengths of its own"
+        )
+    return Injection.parse(options.adaptor_injection, T)
 
 
 def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:

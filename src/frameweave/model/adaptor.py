@@ -13,12 +13,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from frameweave.atomic import staged
-from frameweave.diffusion.schedule import Schedule, Window
-from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError
+from frameweave.diffusion.schedule import Schedule
+from frameweave.errors import AdaptorMismatch, ModelFolderError
 from frameweave.model.adapted import Adapted, Gate, VisionFrame
 from frameweave.model.backbone import Backbone
 from frameweave.model.card import Card
 from frameweave.model.formats import write_layouts
+from frameweave.model.injection import Injection
 from frameweave.model.loading import MINIATURE, miniature_folder, refuse_pickle
 from frameweave.model.lora import added_lora
 from frameweave.model.tokens import PrefixTokens
@@ -37,32 +38,37 @@ class Adaptor:
 
     @contextmanager
     def in_unet(
-        self, unet: nn.Module, T: int, *, strength: float | None = None, window: Window | None = None
+        self, unet: nn.Module, T: int, *, strength: float | None = None, injection: Injection | None = None
     ) -> Generator[Gate, None, None]:
         """The LoRA on any UNet, switched by the timestep value of each call: the one mechanism of the window.
 
         Works for every loop that calls the UNet: the editors', the inversion's, a diffusers pipeline's.
-        `strength` and `window` replace the card's. The gate that is yielded can silence the LoRA.
+        `strength`, or window and strength by `injection`, replace the card's. The gate that is yielded
+        can silence the LoRA.
         """
-        gate = Gate()
-        if strength == 0 or not self.lora:  # the same as no LoRA
+        gate, card = Gate(), self.card
+        injected = injection or card.injection(T, strength=strength)
+        if injected.silent or not self.lora:  # the same as no LoRA
             yield gate
             return
-        check_architecture(self.card, unet)
-        inside, acting = window or self.card.window(T), [True]
-        card = self.card
+        check_architecture(card, unet)
+        acting = 0.0
         with added_lora(
             unet, rank=card.rank, alpha=card.alpha, layers=card.layers, weights=self.lora
         ) as lora:
-            lora.scale(card.strength if strength is None else strength)
-            lora.switch(on=True)
+            lora.switch(on=False)
 
             def choose(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+                nonlocal acting
                 t = args[1] if len(args) > 1 else kwargs["timestep"]
-                act = gate.open and float(t.flatten()[0] if isinstance(t, Tensor) else t) in inside
-                if act != acting[0]:
-                    lora.switch(act)
-                    acting[0] = act
+                act = injected.at(float(t.flatten()[0] if isinstance(t, Tensor) else t)) if gate.open else 0.0
+                if act == acting:
+                    return
+                if act:
+                    lora.scale(act)
+                if bool(act) != bool(acting):
+                    lora.switch(bool(act))
+                acting = act
 
             hook = unet.register_forward_pre_hook(choose, with_kwargs=True)
             try:
@@ -76,6 +82,7 @@ class Adaptor:
         backbone: Backbone,
         *,
         strength: float | None = None,
+        injection: Injection | None = None,
         tokens: bool = True,
         in_inversion: bool = True,
         vision_frame: VisionFrame = "own",
@@ -83,7 +90,7 @@ class Adaptor:
     ) -> Generator[Adapted, None, None]:
         """The adapted backbone, to be used in place of the plain one while the block runs.
 
-        `strength` replaces the card's; with `tokens=False` only the LoRA acts; without
+        `strength` or `injection` replace the card's; with `tokens=False` only the LoRA acts; without
         `in_inversion` both are silent in the backbone's `inverse`. `vision_frame` says which source
         frame gives a frame its unshared tokens. With `share_of`, a number of steps, the window is a
         share of that many steps instead of timestep values. Raises `AdaptorMismatch` when the
@@ -91,11 +98,12 @@ class Adaptor:
         """
         check_architecture(self.card, backbone.unet)
         schedule = backbone.schedule
-        window, tokens_window = self.card.window(schedule.T), self.card.tokens_window(schedule.T)
+        injected = injection or self.card.injection(schedule.T, strength=strength)
+        tokens_window = self.card.tokens_window(schedule.T)
         if share_of is not None:
             timesteps = schedule.timesteps(share_of)
-            window, tokens_window = window.by_share(timesteps), tokens_window.by_share(timesteps)
-        with self.in_unet(backbone.unet, schedule.T, strength=strength, window=window) as gate:
+            injected, tokens_window = injected.by_share(timesteps), tokens_window.by_share(timesteps)
+        with self.in_unet(backbone.unet, schedule.T, injection=injected) as gate:
             yield Adapted(
                 backbone=backbone,
                 gate=gate,
@@ -109,8 +117,8 @@ class Adaptor:
 
     def active(self, schedule: Schedule, steps: int, *, by_share: bool = False) -> int:
         """How many of a sampler's steps lie in the window of values, or in the same share of the steps."""
-        window, timesteps = self.card.window(schedule.T), schedule.timesteps(steps)
-        return (window.by_share(timesteps) if by_share else window).active(timesteps)
+        injection, timesteps = self.card.injection(schedule.T), schedule.timesteps(steps)
+        return (injection.by_share(timesteps) if by_share else injection).active(timesteps)
 
     def save(self, folder: Path) -> None:
         """Write the adaptor into a folder, each file atomically.
@@ -203,10 +211,3 @@ def _tokens(tensors: dict[str, Tensor], stride: int) -> PrefixTokens | None:
     tokens = PrefixTokens(n_shared, width, vision, stride=stride, rng=torch.Generator())
     tokens.load_state_dict(state)
     return tokens.requires_grad_(False).eval()
-
-
-def strength_in_range(strength: float) -> float:
-    """Raises `InputError` for a strength outside [0, 2]."""
-    if not 0 <= strength <= 2:
-        raise InputError(f"adaptor strength {strength:g}, expected 0 to 2", hint="0.5 is usual")
-    return strength

@@ -1,9 +1,10 @@
 """What an adaptor says of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from frameweave.diffusion.schedule import Window
+from frameweave.model.injection import Injection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +34,18 @@ class Card:
     """How tokens and text are joined (Eq. 8); see `tokens.concat_tokens`."""
     steps: int = 0
     """Optimiser steps of the LoRA stage."""
+    injections: dict[str, str] = field(default_factory=dict[str, str])
+    """By editor, how strongly the LoRA acts at which noise levels, where `frameweave tune` chose it."""
 
     def window(self, T: int) -> Window:
         """Where the LoRA acts on a schedule of T timesteps."""
         return Window(self.low, self.high, T)
+
+    def injection(self, T: int, *, editor: str = "", strength: float | None = None) -> Injection:
+        """How the LoRA acts: at the given strength in the window; else as was chosen for that editor."""
+        if strength is None and editor in self.injections:
+            return Injection.parse(self.injections[editor], T)
+        return Injection(((self.window(T), self.strength if strength is None else strength),))
 
     def tokens_window(self, T: int) -> Window:
         """Where the tokens act on a schedule of T timesteps."""

@@ -1,0 +1,48 @@
+"""Choosing how strongly a LoRA acts at each noise level: what a choice gains, and which is best."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from frameweave.model.injection import Injection
+
+SILENT = "0-1:0"
+"""The injection that does nothing."""
+WORTH_OF_NOTHING = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """By how much a metric becomes better over clips, and that over its standard error."""
+
+    metric: str
+    mean: float
+    t: float
+
+
+def gain(metric: str, with_: Mapping[str, float], without: Mapping[str, float], *, lower: bool) -> Gain:
+    """Of one metric, from its values by clip; positive is better. Zero where no clip has both."""
+    change = np.array([with_[clip] - without[clip] for clip in sorted(with_.keys() & without.keys())])
+    if lower:
+        change = -change
+    mean = float(change.mean()) if len(change) else 0.0
+    error = float(change.std(ddof=1)) / len(change) ** 0.5 if len(change) > 1 else 0.0
+    return Gain(metric=metric, mean=mean, t=mean / error if error else 0.0)
+
+
+def worth(gains: Sequence[Gain]) -> float:
+    """The least certain of several gains: a choice must make the video steadier *and* follow the prompt."""
+    return min(one.t for one in gains)
+
+
+def candidates(chosen: str, band: str, strengths: Sequence[float]) -> Iterator[str]:
+    """Injections that add one band to what was chosen, each with another strength.
+
+    >>> list(candidates("0.9-1:2", "0.6-0.9", (0.5, 1)))
+    ['0.9-1:2,0.6-0.9:0.5', '0.9-1:2,0.6-0.9:1']
+    """
+    kept = [] if chosen == SILENT else [chosen]
+    for strength in strengths:
+        yield str(Injection.parse(",".join(chain(kept, [f"{band}:{strength:g}"]))))

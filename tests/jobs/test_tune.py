@@ -1,0 +1,60 @@
+"""Tuning, as a whole job on the Miniature: trials, the record, the adaptor that comes out, and resuming."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import InputError
+from frameweave.experiments.tuning import SILENT
+from frameweave.jobs.grid_options import TuneOptions
+from frameweave.jobs.tune import RECORD, tune
+from frameweave.model.adaptor import load_adaptor
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> TuneOptions:
+    return TuneOptions(
+        clips=3,
+        frames=2,
+        steps=3,
+        editors=("framewise",),
+        bands=("0.9-1", "0.3-0.9"),
+        strengths=(1.0, 2.0),
+        workers=1,
+        out=tmp_path_factory.mktemp("tune") / "run",
+    )
+
+
+def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> None:
+    done = tune("miniature", None, options)
+    record = [json.loads(line) for line in (options.out / RECORD).read_text().splitlines()]
+    first, second = record[:2], record[2:]
+    assert [row["injection"] for row in first] == ["0.9-1:1", "0.9-1:2"]
+    best = max(first, key=lambda row: row["worth"])
+    kept = best["injection"] if best["worth"] > 0 else ""
+    assert [row["injection"] for row in second] == [
+        ",".join(filter(None, [kept, f"0.3-0.9:{strength}"])) for strength in (1, 2)
+    ]
+    top = max(record, key=lambda row: row["worth"])
+    expected = top["injection"] if top["worth"] > 0 else SILENT
+    assert done.injections == {"framewise": expected}
+    assert load_adaptor(str(done.adaptor)).card.injections == {"framewise": expected}
+    assert all(min(one["t"] for one in row["gains"]) == row["worth"] for row in record)
+    assert {one["metric"] for row in record for one in row["gains"]} == {"warp_error", "clip_score"}
+
+
+def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
+    cells = {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()}
+    assert len(cells) >= 15  # without and four trials of three clips, and the references
+    again = tune("miniature", None, options)
+    assert {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()} == cells
+    assert again.injections == tune("miniature", None, options).injections
+
+
+def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="overlap"):
+        tune("miniature", None, replace(options, bands=("0.5-1", "0.3-0.6"), out=tmp_path / "x"))
+    with pytest.raises(InputError, match="strengths"):
+        tune("miniature", None, replace(options, strengths=(), out=tmp_path / "y"))
