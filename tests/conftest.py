@@ -20,6 +20,7 @@ from frameweave.model.adaptor import Adaptor  # noqa: E402
 from frameweave.model.backbone import StableDiffusion  # noqa: E402
 from frameweave.model.loading import load  # noqa: E402
 from golden_cases import FOLDER  # noqa: E402
+from published import save_published  # noqa: E402
 from tiny import new_adaptor, save_tiny  # noqa: E402
 
 
@@ -34,6 +35,14 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> StableDiffusion:
     return load(str(tiny_folder), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def published_folder(tiny: StableDiffusion, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published metrics' networks with random weights, under their usual names."""
+    folder = tmp_path_factory.mktemp("weights") / "published"
+    save_published(folder, tiny.tokenizer)
+    return folder
 
 
 @pytest.fixture(scope="session")

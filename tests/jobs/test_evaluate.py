@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from frameweave.clip import Clip
-from frameweave.errors import DataError, InputError, RunError
+from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.jobs.evaluate import evaluate
 from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.miniature.clips import held_out_clips
@@ -114,3 +114,32 @@ def test_bad_input(videos: Path, tmp_path: Path) -> None:
     assert evaluate(tmp_path / "empty", EvaluateOptions(out=tmp_path / "run")).failed
     with pytest.raises(RunError, match="holds a run already"):
         evaluate(videos / "edited", EvaluateOptions(out=tmp_path / "run"))
+
+
+def test_published_networks_measure_when_their_weights_are_there(
+    videos: Path, published_folder: Path, tmp_path: Path
+) -> None:
+    options = EvaluateOptions(
+        backbones="real",
+        weights=published_folder,
+        clip_model=str(published_folder / "clip"),
+        source=videos / "sources",
+        prompt="a red car",
+        out=tmp_path / "run",
+    )
+    done = evaluate(videos / "edited", options)
+    assert (done.videos, done.failed) == (2, {})
+    described = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    titles = {row["name"]: row["title"] for row in described}
+    assert "[alexnet-" in titles["lpips_consecutive"] and "[clip-" in titles["clip_score"]
+    assert "[inception-2015-" in titles["fid_source"] and not any("miniature" in t for t in titles.values())
+    assert {titles["lpips_consecutive"], titles["clip_score"], titles["fid_source"]} <= done.means.keys()
+
+
+def test_missing_weights_are_told_and_never_replaced(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    options = EvaluateOptions(backbones="real", weights=tmp_path / "weights", out=tmp_path / "run")
+    with pytest.raises(ModelFolderError, match="no weights of AlexNet") as error:
+        evaluate(videos / "edited", options)
+    assert "--weights" in error.value.hint
+    assert not (tmp_path / "run").exists()  # found before anything was written

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.errors import DataError, InputError, RunError
+from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.experiments import cell_work
 from frameweave.jobs.grid import grid
 from frameweave.jobs.grid_options import GridOptions
@@ -179,3 +179,37 @@ def test_the_report_has_every_table_in_every_format(run: Path, tmp_path: Path) -
     assert text.count("\n| framewise |") == 2 and "miniature-judge" in text
     with pytest.raises(DataError, match=r"metrics\.json"):
         report([tmp_path / "tables"])
+
+
+def test_published_networks_measure_cells_that_are_there(
+    run: Path, published_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(
+        SMALL,
+        arms=("with=miniature@2,window=0-1",),
+        cells=run / "cells",
+        backbones="real",
+        weights=published_folder,
+        clip_model=str(published_folder / "clip"),
+        out=tmp_path / "real",
+    )
+    monkeypatch.setattr(cell_work.base, "edit_clip", None)  # no edit is made again
+    done = grid(None, options)
+    assert (done.done, done.failed) == (18, {})
+    titles = {
+        str(row["name"]): str(row["title"])
+        for row in json.loads((tmp_path / "real/metrics.json").read_text())
+    }
+    assert "[alexnet-" in titles["lpips_truth"] and "[inception-2015-" in titles["kid_truth"]
+    assert "[miniature-judge-" in titles["follows_all"]  # the world's own question stays with its judge
+    values = {
+        line["metric"] for line in lines(tmp_path / "real" / "scores.jsonl") if line["value"] is not None
+    }
+    assert {"lpips_truth", "clip_score", "fid_clip_frames", "follows_all"} <= values
+
+
+def test_weights_that_are_missing_are_told_before_any_edit(tmp_path: Path) -> None:
+    options = replace(SMALL, backbones="real", weights=tmp_path, out=tmp_path / "run")
+    with pytest.raises(ModelFolderError, match="no weights of AlexNet"):
+        grid(None, options)
+    assert not list(tmp_path.glob("run/cells/*"))

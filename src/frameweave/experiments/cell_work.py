@@ -17,6 +17,7 @@ from frameweave.editors import base
 from frameweave.errors import FrameweaveError, ModelFolderError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cells import is_finished, key_of, write_cell
+from frameweave.experiments.measures import Backbones, measures_on
 from frameweave.experiments.pair_files import write_pair
 from frameweave.experiments.pairs import Pair, pair_of
 from frameweave.experiments.references import REFERENCE, references
@@ -30,13 +31,14 @@ from frameweave.model.memory import peak_bytes
 def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
     """Do whatever cells of a pair are missing. An edit that fails is told and stops none of the others.
 
-    `item` has the pair, its cells (pair, editor, settings, arm, seed, key), the model's settings, and
-    the folders of the run, its cells and its scores.
+    `item` has the pair, its cells (pair, editor, settings, arm, seed, key), the model's settings, the
+    backbones of the metrics, and the folders of the run, its cells and its scores.
     """
     model = _model(json.dumps(item["model"]))
     pair = pair_of(item["pair"], model)
     cells, scores = Path(item["cells_folder"]), Path(item["scores_folder"])
     write_pair(Path(item["run_folder"]), pair)
+    measures = measures_on(Backbones(**item["backbones"]), world="world" in item["pair"])
     inversions: dict[str, Remembered] = {}
     failed: dict[str, str] = {}
     for cell in item["cells"]:
@@ -46,7 +48,7 @@ def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
                 arm = Arm.from_dict(cell["arm"])
                 kept = inversions.setdefault(arm.inverts_as(cell["editor"]), Remembered())
                 write_cell(folder, *_edited(_Edit(pair, cell, arm, item["model"]), model, kept))
-            score_cell(folder, pair, scores / cell["key"])
+            score_cell(folder, pair, scores / cell["key"], measures)
         except (FrameweaveError, RuntimeError) as error:
             failed[cell["key"]] = f"{type(error).__name__}: {error}"
     return {"done": len(item["cells"]) - len(failed), "failed": failed}

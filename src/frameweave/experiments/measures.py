@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from frameweave.metrics.backbones.alexnet import alexnet_trunk
+from frameweave.metrics.backbones.clip import hub_clip
+from frameweave.metrics.backbones.inception import inception
 from frameweave.metrics.base import Metric
 from frameweave.metrics.clip_score import ClipScore
 from frameweave.metrics.encoders import Encoder, TextImage, Trunk
@@ -71,21 +75,40 @@ class Measures:
         return {"fid": Distance("fid"), "kid": Distance("kid")}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Backbones:
+    """Which networks stand behind the metrics; their names stand in every title."""
+
+    kind: Literal["miniature", "real"]
+    """The Miniature's own, or AlexNet, Inception and a CLIP model with published weights."""
+    weights: str = ""
+    """The folder with the published weights."""
+    clip: str = ""
+    """The CLIP model: a folder or a hub id."""
+
+
 @cache
-def miniature_measures() -> Measures:
-    """On the Miniature's own networks, whose names stand in every title."""
-    judge, clip = judge_trunk(), miniature_clip()
-    return Measures(each=standard(judge, clip, judge, judge_metrics=True), encoder=judge)
+def measures_on(backbones: Backbones, *, world: bool) -> Measures:
+    """The metrics on those networks; with `world`, also those that only its clips have.
+
+    Raises `ModelFolderError` when weights are missing: other networks are never taken instead.
+    """
+    if backbones.kind == "miniature":
+        judge = judge_trunk()
+        return Measures(each=standard(judge, miniature_clip(), judge, world=world), encoder=judge)
+    folder = Path(backbones.weights)
+    trunk, encoder = alexnet_trunk(folder), inception(folder)
+    return Measures(each=standard(trunk, hub_clip(backbones.clip), encoder, world=world), encoder=encoder)
 
 
-def standard(trunk: Trunk, clip: TextImage, encoder: Encoder, *, judge_metrics: bool) -> tuple[Metric, ...]:
-    """The metrics on any backbones; with the judge's only where clips show the Miniature's world."""
+def standard(trunk: Trunk, clip: TextImage, encoder: Encoder, *, world: bool) -> tuple[Metric, ...]:
+    """The metrics on any backbones; with the judge's and the true flow where clips show the world."""
     following: tuple[Metric, ...] = ()
-    if judge_metrics:
+    if world:
         judge = judge_trunk()
         following = (*(Following(judge, name) for name in (ALL, *ATTRIBUTES)), LogChance(judge))
     return (
-        WarpError(true_flow=judge_metrics),
+        WarpError(true_flow=world),
         Lpips(trunk, "neighbours"),
         ClipScore(clip, "score"),
         *following[:1],

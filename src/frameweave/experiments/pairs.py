@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from frameweave.clip import Clip, working_size
 from frameweave.errors import InputError
+from frameweave.metrics.base import Looked
 from frameweave.miniature.clips import FPS
 from frameweave.miniature.grammar import phrase
 from frameweave.miniature.scene import ATTRIBUTES, sample_scenes
@@ -52,6 +54,16 @@ class Pair:
     """How far the content of each pixel moves until the next frame, in pixels, x to the right, y down."""
     visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
     """Where the same content is seen in a frame and in the next."""
+
+    @cached_property
+    def seen_source(self) -> Looked:
+        """The source with what encoders saw in it, for all edits of it."""
+        return Looked(self.source.frames)
+
+    @cached_property
+    def seen_truth(self) -> Looked | None:
+        """The true edit likewise."""
+        return None if self.truth is None else Looked(self.truth.frames)
 
 
 def set_name(which: ClipSet, count: int) -> str:

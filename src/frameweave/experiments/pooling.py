@@ -9,50 +9,57 @@ import torch
 from torch import Tensor
 
 from frameweave.experiments.arms import WITHOUT
-from frameweave.experiments.measures import miniature_measures
+from frameweave.experiments.measures import Measures
 from frameweave.experiments.references import REFERENCE
 from frameweave.experiments.scoring import is_scored, read_features
-from frameweave.metrics.frechet import jackknifed
+from frameweave.metrics.frechet import Distance, jackknifed
 from frameweave.progress import SILENT, Progress
 
 
-def pooled_rows(tasks: Sequence[dict[str, Any]], *, progress: Progress = SILENT) -> list[dict[str, Any]]:
+def pooled_rows(
+    tasks: Sequence[dict[str, Any]], measures: Measures, *, progress: Progress = SILENT
+) -> list[dict[str, Any]]:
     """A row for each editor, arm and distance; and for each arm its difference to the one without adaptor."""
     found: dict[tuple[str, str], dict[str, dict[str, Tensor]]] = defaultdict(dict)
     for task in tasks:
         for cell in task["cells"]:
             target = Path(task["scores_folder"]) / cell["key"]
-            if cell["seed"] == 0 and is_scored(target):
+            if cell["seed"] == 0 and is_scored(target, measures):
                 found[cell["editor"], cell["arm"]["name"]][cell["pair"]] = read_features(target)
     rows: list[dict[str, Any]] = []
     for (editor, arm), clips in progress.track(list(found.items()), "distances over all clips"):
         base = found.get((editor, WITHOUT), {})
-        rows += _rows(editor, arm, clips, {} if editor == REFERENCE or arm == WITHOUT else base)
+        compared = {} if editor == REFERENCE or arm == WITHOUT else base
+        for kind, distance in measures.distances.items():
+            rows += _rows({"editor": editor, "arm": arm}, (kind, distance), clips, compared)
     return rows
 
 
 def _rows(
-    editor: str, arm: str, clips: dict[str, dict[str, Tensor]], base: dict[str, dict[str, Tensor]]
+    about: dict[str, Any],
+    measure: tuple[str, Distance],
+    clips: dict[str, dict[str, Tensor]],
+    base: dict[str, dict[str, Tensor]],
 ) -> list[dict[str, Any]]:
+    kind, distance = measure
     rows: list[dict[str, Any]] = []
-    for kind, distance in miniature_measures().distances.items():
-        for reference in ("source", "truth"):
-            known = {name: seen for name, seen in clips.items() if reference in seen}
-            if not known:
-                continue
-            sets = [(seen["edited"], seen[reference]) for seen in known.values()]
-            value, interval = jackknifed(distance, sets)
-            frames, width = sum(len(edited) for edited, _ in sets), sets[0][0].shape[1]
-            row: dict[str, Any] = {"editor": editor, "arm": arm, "metric": f"{kind}_{reference}"}
-            rows.append(row | _figures(value, interval, frames) | _warning(len(sets), frames, width))
-            both = [name for name in known if name in base]
-            if both:
-                value, interval = jackknifed(
-                    distance,
-                    [(known[name]["edited"], known[name][reference]) for name in both],
-                    [base[name]["edited"] for name in both],
-                )
-                rows.append(row | {"against": WITHOUT} | _figures(value, interval, frames))
+    for reference in ("source", "truth"):
+        known = {name: seen for name, seen in clips.items() if reference in seen}
+        if not known:
+            continue
+        sets = [(seen["edited"], seen[reference]) for seen in known.values()]
+        value, interval = jackknifed(distance, sets)
+        frames, width = sum(len(edited) for edited, _ in sets), sets[0][0].shape[1]
+        row = about | {"metric": f"{kind}_{reference}"}
+        rows.append(row | _figures(value, interval, frames) | _warning(len(sets), frames, width))
+        both = [name for name in known if name in base]
+        if both:
+            value, interval = jackknifed(
+                distance,
+                [(known[name]["edited"], known[name][reference]) for name in both],
+                [base[name]["edited"] for name in both],
+            )
+            rows.append(row | {"against": WITHOUT} | _figures(value, interval, frames))
     return rows
 
 

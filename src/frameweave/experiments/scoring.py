@@ -9,7 +9,7 @@ from torch import Tensor
 
 from frameweave.atomic import staged
 from frameweave.experiments.cells import key_of, read_frames
-from frameweave.experiments.measures import miniature_measures
+from frameweave.experiments.measures import Measures
 from frameweave.experiments.pairs import Pair
 from frameweave.metrics.base import Case, Looked, measured
 from frameweave.metrics.frechet import features_of
@@ -19,8 +19,8 @@ def case_of(edited: Looked, pair: Pair) -> Case:
     """What is known about an edit of a pair."""
     return Case(
         edited=edited,
-        source=Looked(pair.source.frames),
-        truth=None if pair.truth is None else Looked(pair.truth.frames),
+        source=pair.seen_source,
+        truth=pair.seen_truth,
         prompt=pair.prompt,
         source_prompt=pair.source_prompt,
         wanted=pair.wanted,
@@ -30,11 +30,10 @@ def case_of(edited: Looked, pair: Pair) -> Case:
     )
 
 
-def score_cell(cell: Path, pair: Pair, target: Path) -> None:
+def score_cell(cell: Path, pair: Pair, target: Path, measures: Measures) -> None:
     """Measure a finished cell, unless it is measured: `target`.json, and features in `target`.safetensors."""
-    if is_scored(target):
+    if is_scored(target, measures):
         return
-    measures = miniature_measures()
     case = case_of(Looked(read_frames(cell)), pair)
     scores = measured(case, measures.each)
     features: dict[str, Tensor] = {"edited": features_of(case.edited, measures.encoder)}
@@ -48,13 +47,13 @@ def score_cell(cell: Path, pair: Pair, target: Path) -> None:
         for score in scores
     ]
     with staged(_scores(target)) as stage:
-        stage.write_text(json.dumps({"metrics": _print(), "scores": rows}), encoding="utf-8")
+        stage.write_text(json.dumps({"metrics": _print(measures), "scores": rows}), encoding="utf-8")
 
 
-def is_scored(target: Path) -> bool:
-    """Whether the cell was measured with the metrics of today."""
+def is_scored(target: Path, measures: Measures) -> bool:
+    """Whether the cell was measured with these metrics."""
     try:
-        return json.loads(_scores(target).read_text(encoding="utf-8"))["metrics"] == _print()
+        return json.loads(_scores(target).read_text(encoding="utf-8"))["metrics"] == _print(measures)
     except (OSError, ValueError, KeyError):
         return False
 
@@ -69,14 +68,9 @@ def read_features(target: Path) -> dict[str, Tensor]:
     return load_file(_features(target))
 
 
-def described() -> list[dict[str, Any]]:
-    """What the metrics are, for the tables."""
-    return miniature_measures().described()
-
-
-def _print() -> str:
-    """Tells today's metrics from others."""
-    return key_of(described())
+def _print(measures: Measures) -> str:
+    """Tells these metrics from others."""
+    return key_of(measures.described())
 
 
 def _scores(target: Path) -> Path:

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from torch import Tensor
 from frameweave.atomic import staged
 from frameweave.clip import Clip, resized_frames
 from frameweave.errors import DataError, FrameweaveError, InputError
-from frameweave.experiments.measures import Measures, miniature_measures, standard
+from frameweave.experiments.measures import Measures, measures_on
+from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import read_edits
 from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.metrics.base import Case, Looked, measured
 from frameweave.metrics.frechet import features_of, jackknifed
-from frameweave.miniature.encoders import judge_trunk, miniature_clip
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 from frameweave.video.writing import SUFFIXES
@@ -67,12 +67,9 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     items = list(_items(edited, options))
     if not items:
         raise InputError(f"{edited}: no videos in it", hint=f"expected {', '.join(SUFFIXES)}")
+    measures = measures_on(backbones_of(options, ""), world=False)
     given = {"edited": str(edited.absolute()), "videos": len(items)}
     run = Run.start(options.out, "evaluate", options, given=given, overwrite=options.overwrite)
-    measures = replace(
-        miniature_measures(),
-        each=standard(judge_trunk(), miniature_clip(), judge_trunk(), judge_metrics=False),
-    )
     rows: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     sets: list[tuple[Tensor, Tensor]] = []

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from frameweave.jobs.measuring_options import MeasuringOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
+class EvaluateOptions(MeasuringOptions):
     """What is known about the edited videos."""
 
+    backbones: Literal["auto", "miniature", "real"] = "miniature"
+    """The Miniature's networks, which know its world only, or published ones."""
     source: Path | None = None
     """What was edited: a video, or a folder with one of the same name for each."""
     truth: Path | None = None

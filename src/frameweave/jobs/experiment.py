@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from frameweave.errors import InputError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cell_work import work_on_pair
 from frameweave.experiments.cells import is_finished, key_of
+from frameweave.experiments.measures import measures_on
 from frameweave.experiments.pair_files import is_described
 from frameweave.experiments.pairs import set_name, world_items
 from frameweave.experiments.references import REFERENCE, reference_names
 from frameweave.experiments.scoring import is_scored
+from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
@@ -88,6 +90,8 @@ def run_experiment(
 ) -> Experimented:
     """Do the missing cells, and write what the report reads: see `gather`."""
     start = time.monotonic()
+    backbones = backbones_of(options, options.model)
+    measures = measures_on(backbones, world="world" in items[0])  # missing weights are told before the edits
     cells_folder = (options.cells or run.folder / "cells").absolute()
     scores_folder = (run.folder / "scores").absolute()
     tasks = list(_tasks(items, arms, options, cells_folder, scores_folder))
@@ -97,10 +101,11 @@ def run_experiment(
         missing = [
             cell
             for cell in task["cells"]
-            if not is_finished(cells_folder / cell["key"]) or not is_scored(scores_folder / cell["key"])
+            if not is_finished(cells_folder / cell["key"])
+            or not is_scored(scores_folder / cell["key"], measures)
         ]
         if missing or not is_described(run.folder, task["pair"]["name"]):
-            waiting.append({**task, "cells": missing})
+            waiting.append({**task, "cells": missing, "backbones": asdict(backbones)})
     count = sum(len(task["cells"]) for task in waiting)
     progress.note(f"{count} of {len(every)} cells are missing, of {len(waiting)} of {len(tasks)} pairs")
     failed: dict[str, str] = {}
@@ -111,7 +116,7 @@ def run_experiment(
             failed |= {cell["key"]: outcome.failure.message for cell in task["cells"]}
         elif outcome.value is not None:
             failed |= outcome.value["failed"]
-    gather(run.folder, tasks, failed, progress=progress)
+    gather(run.folder, tasks, failed, measures, progress=progress)
     names = {cell["key"]: f"{cell['pair']} {cell['editor']} {cell['arm']['name']}" for cell in every}
     return Experimented(
         folder=run.folder,
@@ -123,11 +128,12 @@ def run_experiment(
 
 
 def digests(arms: Sequence[Arm]) -> dict[str, str]:
-    """What tells the arms' adaptors from others of the same name."""
-    return {
-        arm.name: key_of(arm.as_dict(), "" if arm.adaptor is None else sha256(adaptor_file(arm.adaptor)))
-        for arm in arms
-    }
+    """What tells the arms from others: how an adaptor acts and its bytes, whatever arm or file are called."""
+    found: dict[str, str] = {}
+    for arm in arms:
+        how = {name: value for name, value in arm.as_dict().items() if name not in ("name", "adaptor")}
+        found[arm.name] = key_of(how, "" if arm.adaptor is None else sha256(adaptor_file(arm.adaptor)))
+    return found
 
 
 def _tasks(

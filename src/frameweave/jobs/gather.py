@@ -13,9 +13,10 @@ from typing import Any
 
 from frameweave.atomic import staged
 from frameweave.experiments.cells import VIDEO, is_finished, read_facts
+from frameweave.experiments.measures import Measures
 from frameweave.experiments.pair_files import is_described, read_pair
 from frameweave.experiments.pooling import pooled_rows
-from frameweave.experiments.scoring import described, is_scored, read_scores
+from frameweave.experiments.scoring import is_scored, read_scores
 from frameweave.progress import SILENT, Progress
 
 
@@ -23,6 +24,7 @@ def gather(
     folder: Path,
     tasks: Sequence[dict[str, Any]],
     failed: dict[str, str],
+    measures: Measures,
     *,
     progress: Progress = SILENT,
 ) -> None:
@@ -41,7 +43,7 @@ def gather(
             scored = Path(task["scores_folder"]) / cell["key"]
             if cell["key"] in failed:
                 cells.append({**about, "video": None, "error": failed[cell["key"]]})
-            elif is_finished(place) and is_scored(scored):
+            elif is_finished(place) and is_scored(scored, measures):
                 facts = read_facts(place)
                 kept = {name: facts[name] for name in ("seconds", "inversion_recalled", "memory_gb")}
                 cells.append({**about, "video": os.path.relpath(place / VIDEO, folder), **kept})
@@ -52,9 +54,9 @@ def gather(
     )
     write_lines(folder / "cells.jsonl", cells)
     write_lines(folder / "scores.jsonl", scores)
-    write_lines(folder / "pooled.jsonl", pooled_rows(tasks, progress=progress))
+    write_lines(folder / "pooled.jsonl", pooled_rows(tasks, measures, progress=progress))
     with staged(folder / "metrics.json") as stage:
-        stage.write_text(json.dumps(described(), indent=1), encoding="utf-8")
+        stage.write_text(json.dumps(measures.described(), indent=1), encoding="utf-8")
 
 
 def write_lines(target: Path, rows: Iterable[dict[str, Any]]) -> None:

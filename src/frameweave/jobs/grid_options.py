@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from frameweave.engine.options import EngineOptions
+from frameweave.jobs.measuring_options import MeasuringOptions
 from frameweave.jobs.options import Dtype
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentOptions(EngineOptions):
+class ExperimentOptions(EngineOptions, MeasuringOptions):
     """What the grid and the ablation have in common."""
 
     model: str = "miniature"

@@ -1,0 +1,1 @@
+"""The published metrics' networks, with weights that the user has."""
