@@ -17,6 +17,7 @@ from frameweave.clip import Clip
 from frameweave.editors import base
 from frameweave.experiments.bench_data import data_rows
 from frameweave.experiments.bench_length import length_rows
+from frameweave.experiments.bench_metrics import metrics_row
 from frameweave.experiments.bench_training import adaptor_row, training_rows
 from frameweave.experiments.paired import paired, row, seconds
 from frameweave.miniature.scene import sample_scenes
@@ -44,6 +45,8 @@ def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[
     yield from training_rows(3 if quick else 15)
     progress.note("editing with the adaptor")
     yield adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)
+    progress.note("metrics")
+    yield metrics_row(model, repeats, frames=_FRAMES, steps=_STEPS)
     yield from data_rows(quick=quick, progress=progress)
     length = 2 if quick else 10
     progress.note(f"reading and writing {length} s of 720p")

@@ -31,10 +31,11 @@ def ssim_map(a: Frames, b: Frames) -> Float[Tensor, "F 3 H W"]:
     """Structural similarity around each pixel (Wang et al. 2004), of frames in [0, 1]."""
     n = len(a)
     kernel = _gaussian(a.dtype)
-    stacked = torch.cat([a, b, a * a, b * b, a * b]).flatten(0, 1)[:, None]
-    padded = F.pad(stacked, (_WINDOW // 2,) * 4, mode="reflect")
-    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1).to(a.device))
-    means = F.conv2d(rows, kernel.view(1, 1, -1, 1).to(a.device)).view(5 * n, *a.shape[1:])
+    planes = torch.cat([a, b, a * a, b * b, a * b]).flatten(0, 1)[None]
+    padded, count = F.pad(planes, (_WINDOW // 2,) * 4, mode="reflect"), planes.shape[1]
+    kernel = kernel.to(a.device).expand(count, 1, -1)  # by channel: much faster than as many pictures
+    rows = F.conv2d(padded, kernel[:, :, None, :], groups=count)
+    means = F.conv2d(rows, kernel[:, :, :, None], groups=count).view(5 * n, *a.shape[1:])
     mean_a, mean_b, square_a, square_b, product = means.split(n)
     variances = square_a - mean_a**2 + square_b - mean_b**2
     covariance = product - mean_a * mean_b

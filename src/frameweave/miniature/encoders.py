@@ -3,7 +3,7 @@
 The judge is trained apart from the CLIP towers and the diffusion model, on the world's frames.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import torch
@@ -22,7 +22,7 @@ from frameweave.model.loading import miniature_folder
 _LAYERS = 6  # modules of a stage of the judge's trunk
 
 
-def _native(frames: Frames) -> Frames:
+def _native(frames: Frames) -> Float[Tensor, "F 3 64 64"]:
     """Scaled to the 64 pixels that these networks know."""
     if frames.shape[2:] == (PIXELS, PIXELS):
         return frames
@@ -37,6 +37,8 @@ class JudgeTrunk:
 
     judge: Judge
     id: str
+    _last: list[tuple[Frames, list[Tensor]]] = field(default_factory=list[tuple[Frames, list[Tensor]]])
+    """The frames that were looked at last, and their stages: all metrics ask for the same ones."""
 
     @property
     def width(self) -> int:
@@ -48,22 +50,25 @@ class JudgeTrunk:
 
     @torch.no_grad()
     def stages(self, frames: Frames) -> list[Float[Tensor, "F _ _ _"]]:
+        if self._last and self._last[0][0] is frames:
+            return self._last[0][1]
         maps, found = _native(frames) * 2 - 1, list[Tensor]()
         for number, layer in enumerate(self.judge.trunk):
             maps = layer(maps)
             if number % _LAYERS == _LAYERS - 1:
                 found.append(maps)
+        self._last[:] = [(frames, found)]
         return found
 
     @torch.no_grad()
     def features(self, frames: Frames) -> Float[Tensor, "F D"]:
-        last = self.judge.trunk(_native(frames) * 2 - 1)
-        return torch.cat([last.mean((2, 3)), last.amax((2, 3))], dim=1)
+        return self.judge.pooled(self.stages(frames)[-1])
 
     @torch.no_grad()
     def log_chances(self, frames: Frames) -> dict[str, Float[Tensor, "F classes"]]:
         """Log-probabilities of each attribute's words."""
-        return {name: logits.log_softmax(1) for name, logits in self.judge(_native(frames)).items()}
+        logits = self.judge.logits(self.features(frames))
+        return {name: row.log_softmax(1) for name, row in logits.items()}
 
 
 @dataclass(frozen=True, eq=False)

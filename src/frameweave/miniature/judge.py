@@ -41,8 +41,15 @@ class Judge(nn.Module):
 
     def forward(self, frames: Float[Tensor, "N 3 H W"]) -> dict[str, Float[Tensor, "N classes"]]:
         """Logits per attribute of frames in [0, 1]."""
-        maps = self.trunk(frames * 2 - 1)
-        pooled = torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        return self.logits(self.pooled(self.trunk(frames * 2 - 1)))
+
+    @staticmethod
+    def pooled(maps: Float[Tensor, "N C h w"]) -> Float[Tensor, "N features"]:
+        """Mean and maximum of each of the trunk's last channels."""
+        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+
+    def logits(self, pooled: Float[Tensor, "N features"]) -> dict[str, Float[Tensor, "N classes"]]:
+        """One linear head for each attribute."""
         return {name: head(pooled).float() for name, head in self.heads.items()}
 
     @torch.no_grad()
