@@ -19,7 +19,7 @@ COMMANDS = [
     "edit", "edit-many", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
     "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
     "data", "data prepare", "data caption", "data encode", "data check", "data show",
-    "miniature", "miniature train", "miniature score", "miniature world", "miniature effect",
+    "miniature", "miniature train", "miniature score", "miniature world",
     "miniature msrvtt", "grid", "ablation", "report", "evaluate",
 ]  # fmt: skip
 

@@ -38,7 +38,6 @@ _COMMANDS = {
 _MINIATURE = {
     "train": ("Train the packaged model, or one part of it.", "miniature train unet --threads 2"),
     "score": ("Measure the packaged model on held-out scenes.", "miniature score --out runs/score"),
-    "effect": ("Measure what an adaptor changes.", "miniature effect runs/train/adaptor"),
     "msrvtt": ("Write the procedural world as a small MSR-VTT.", "miniature msrvtt --clips 40"),
     "world": ("Write clips of the procedural world as mp4.", "miniature world --clips 5"),
 }

@@ -95,59 +95,6 @@ def score(*, samples: int = 512, out: Path | None = None) -> None:
         console.result(**row)
 
 
-def effect(
-    *adaptors: str,
-    clips: int = 64,
-    tokens: bool = False,
-    editors: tuple[str, ...] = ("framewise", "text2video_zero"),
-    threads: int | None = None,
-) -> None:
-    """Measure what adaptors change on held-out clips: the same seeds with and without them.
-
-    Example: `frameweave miniature effect miniature runs/train/adaptor@1.0 --clips 64`.
-
-    Parameters
-    ----------
-    adaptors
-        The packaged "miniature" (default), or folders that `frameweave train` wrote; `@1.0` behind one is
-        a strength other than its own.
-    clips
-        How many clips to edit with each editor.
-    tokens
-        Whether the adaptors' prompt tokens act too.
-    editors
-        Which editors to measure.
-    threads
-        CPU threads; default: all cores.
-    """
-    import torch  # noqa: PLC0415 - torch must not slow --help
-
-    from frameweave.experiments.adaptor_effect import Variant  # noqa: PLC0415
-    from frameweave.experiments.adaptor_effect import effect as job  # noqa: PLC0415
-    from frameweave.model.adaptor import load_adaptor  # noqa: PLC0415
-    from frameweave.model.injection import strength_in_range  # noqa: PLC0415
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    variants: list[Variant] = []
-    for name in adaptors or ("miniature",):
-        folder, _, number = name.partition("@")
-        strength = strength_in_range(_number(number)) if number else None
-        variants.append(Variant(name, load_adaptor(folder), strength, tokens))
-    for row in job(variants, clips=clips, editors=editors, progress=console.progress()):
-        console.result(**row)
-
-
-def _number(text: str) -> float:
-    """The number that a person wrote. Raises `InputError` when it is none."""
-    try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(
-            f"strength {text!r}, expected a number", hint="write e.g. runs/train/adaptor@0.5"
-        ) from error
-
-
 def msrvtt(
     *, out: Path = Path("runs/msrvtt"), clips: int = 40, frames: int = 24, seed: int = 0, depth: bool = True
 ) -> None:

@@ -2,7 +2,7 @@
 
 `metrics.json` says what each metric is; `pairs.jsonl` has a line for each clip with its prompt,
 `cells.jsonl` for each edit, `scores.jsonl` for each score of an edit, `pooled.jsonl` for each measure that
-is taken over all clips at once.
+is taken over all clips at once, and `sweep.jsonl` for each pair of windows where arms differ in theirs.
 """
 
 import json
@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.atomic import staged
+from frameweave.experiments.arms import Arm
 from frameweave.experiments.cells import VIDEO, is_finished, read_facts
 from frameweave.experiments.measures import Measures
 from frameweave.experiments.pair_files import is_described, read_pair
 from frameweave.experiments.pooling import pooled_rows
 from frameweave.experiments.scoring import is_scored, read_scores
+from frameweave.experiments.sweeping import sweep_rows
+from frameweave.model.adaptor import load_adaptor
+from frameweave.model.card import Card
 from frameweave.progress import SILENT, Progress
 
 
@@ -54,9 +58,20 @@ def gather(
     )
     write_lines(folder / "cells.jsonl", cells)
     write_lines(folder / "scores.jsonl", scores)
+    if windows := sweep_rows(_adapted(tasks), scores):
+        write_lines(folder / "sweep.jsonl", windows)
     write_lines(folder / "pooled.jsonl", pooled_rows(tasks, measures, progress=progress))
     with staged(folder / "metrics.json") as stage:
         stage.write_text(json.dumps(measures.described(), indent=1), encoding="utf-8")
+
+
+def _adapted(tasks: Sequence[dict[str, Any]]) -> list[tuple[Arm, Card]]:
+    """The arms that have an adaptor, with its card."""
+    arms: dict[str, Arm] = {}
+    for cell in tasks[0]["cells"] if tasks else ():
+        if "adaptor" in cell["arm"]:
+            arms[cell["arm"]["name"]] = Arm.from_dict(cell["arm"])
+    return [(arm, load_adaptor(arm.adaptor).card) for arm in arms.values() if arm.adaptor]
 
 
 def write_lines(target: Path, rows: Iterable[dict[str, Any]]) -> None:

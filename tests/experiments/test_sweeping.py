@@ -1,0 +1,30 @@
+"""The sweep of windows, by hand."""
+
+from dataclasses import replace
+
+from frameweave.experiments.arms import Arm
+from frameweave.experiments.sweeping import sweep_rows
+from frameweave.model.adaptor import Adaptor
+
+
+def score(arm: str, editor: str, value: float | None, pair: str = "0") -> dict[str, object]:
+    return {"arm": arm, "editor": editor, "pair": pair, "seed": 0, "metric": "m", "value": value}
+
+
+def test_means_of_differences_over_editors_and_clips(adaptor: Adaptor) -> None:
+    wide = replace(adaptor.card, low=0.6)
+    arms = [
+        (Arm(name="a", adaptor="x", window=(0.9, 1.0)), adaptor.card),
+        (Arm(name="b", adaptor="y", window=(0.6, 1.0)), wide),
+        (Arm(name="c", adaptor="y"), wide),
+    ]
+    scores = [
+        score("without", "e", 1), score("a", "e", 2), score("b", "e", 5), score("c", "e", 9),
+        score("without", "f", 1), score("a", "f", 4), score("b", "f", None),
+        score("a", "e", 7, pair="1"),
+    ]  # fmt: skip
+    assert sweep_rows(arms, scores) == [
+        {"train": [0.9, 1.0], "inference": (0.9, 1.0), "metric": "m", "value": 2.0},
+        {"train": [0.6, 1.0], "inference": (0.6, 1.0), "metric": "m", "value": 4.0},
+    ]
+    assert sweep_rows(arms[1:], scores) == []  # a single window is no sweep
