@@ -23,7 +23,13 @@ def test_one_look_gives_what_the_judge_says_itself() -> None:
     for name, logits in expected.items():
         assert torch.allclose(chances[name], logits.log_softmax(1), atol=1e-6)
     assert features.shape == (3, trunk.width) and len(stages) == 4
-    assert torch.allclose(features[:, :128], stages[-1].mean((2, 3)))
+    assert torch.allclose(features[:, :128] * 0.58, stages[-1].mean((2, 3)), atol=1e-6)
+
+
+def test_means_and_maxima_weigh_alike() -> None:
+    frames = render_clip(sample_scenes(64, seed=3), 1).frames
+    means, maxima = judge_trunk().features(frames).square().chunk(2, dim=1)
+    assert 0.5 < float(means.mean()) < 2 and 0.5 < float(maxima.mean()) < 2
 
 
 def test_other_frames_of_the_same_shape_are_looked_at_anew() -> None:

@@ -20,6 +20,7 @@ from frameweave.miniature.towers import tokenised
 from frameweave.model.loading import miniature_folder
 
 _LAYERS = 6  # modules of a stage of the judge's trunk
+_MEANS, _MAXIMA = 0.58, 4.36  # root mean squares of the judge's pooled features on frames of the world
 
 
 def _native(frames: Frames) -> Float[Tensor, "F 3 64 64"]:
@@ -62,12 +63,14 @@ class JudgeTrunk:
 
     @torch.no_grad()
     def features(self, frames: Frames) -> Float[Tensor, "F D"]:
-        return self.judge.pooled(self.stages(frames)[-1])
+        """The pooled last stage, means and maxima brought to one size, so that neither drowns the other."""
+        means, maxima = self.judge.pooled(self.stages(frames)[-1]).chunk(2, dim=1)
+        return torch.cat([means / _MEANS, maxima / _MAXIMA], dim=1)
 
     @torch.no_grad()
     def log_chances(self, frames: Frames) -> dict[str, Float[Tensor, "F classes"]]:
         """Log-probabilities of each attribute's words."""
-        logits = self.judge.logits(self.features(frames))
+        logits = self.judge.logits(self.judge.pooled(self.stages(frames)[-1]))
         return {name: row.log_softmax(1) for name, row in logits.items()}
 
 
