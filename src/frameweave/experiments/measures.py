@@ -66,7 +66,7 @@ class Measures:
             "family": "other",
             "published": False,
             "backbone": self.encoder.id,
-            "definition": f"{name} distance of the features of all edited frames from those of all of {others}.",
+            "definition": f"{name} distance of all edited frames' features from those of {others}.",
         }
 
     @property
