@@ -1,0 +1,95 @@
+"""What a study asks: pairs of videos, criteria, checks of attention, and how much each rater does."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from frameweave.errors import InputError
+
+CRITERIA = {
+    "alignment": "Which video fits the text better?",
+    "quality": "Which video has the better picture quality?",
+    "consistency": "Which video is steadier from frame to frame?",
+}
+"""The paper's three criteria (Figure 3), as raters read them."""
+Kind = Literal["pair", "obvious", "repeat"]
+"""A pair that counts; a check with a known answer; a pair shown again with its sides swapped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two edits of one clip by one prompt. Media are names of files in the study's folder."""
+
+    id: str
+    editor: str
+    clip: str
+    prompt: str
+    source: str
+    """The clip before the edit; empty for videos made from text alone."""
+    systems: tuple[str, str]
+    """Who made them, e.g. without and with."""
+    media: tuple[str, str]
+    better: int | None = None
+    """For an obvious pair, which of both is better."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A whole study, fixed before the first answer."""
+
+    name: str
+    seed: int
+    pairs: tuple[Pair, ...]
+    obvious: tuple[Pair, ...] = ()
+    """Checks of attention."""
+    criteria: tuple[str, ...] = tuple(CRITERIA)
+    per_rater: int = 20
+    """How many pairs that count a rater sees."""
+    per_pair: int = 6
+    """How many raters should see each pair."""
+    obvious_per_rater: int = 2
+    repeats_per_rater: int = 1
+    no_preference: bool = False
+    """Whether "no preference" may be answered."""
+    consent: str = ""
+    """What raters agree to; a default says what is stored."""
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    """Where the videos come from: run folders and their settings' digests."""
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            raise InputError("a study without pairs", hint="give runs that hold two arms of the same clips")
+        for name in ("per_rater", "per_pair"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}, expected at least 1")
+        ids = [pair.id for pair in (*self.pairs, *self.obvious)]
+        if len(set(ids)) < len(ids):
+            raise InputError("two pairs have the same id", hint="build the study again")
+        if unknown := set(self.criteria) - CRITERIA.keys():
+            raise InputError.unknown("criterion", min(unknown), list(CRITERIA))
+        if not self.criteria:
+            raise InputError("no criteria to ask for", hint=f"choose some of {', '.join(CRITERIA)}")
+        if self.obvious_per_rater and not self.obvious:
+            raise InputError("checks of attention without an obvious pair", hint="give obvious_per_rater 0")
+
+    def pair(self, id: str) -> Pair:
+        """The pair or check of that id."""
+        return next(pair for pair in (*self.pairs, *self.obvious) if pair.id == id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values that JSON holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, table: dict[str, Any]) -> "Design":
+        """What `as_dict` gave. Raises `InputError` for anything else."""
+        try:
+            values: dict[str, Any] = dict(table)
+            for name in ("pairs", "obvious"):
+                values[name] = tuple(
+                    Pair(**{**row, "systems": tuple(row["systems"]), "media": tuple(row["media"])})
+                    for row in values[name]
+                )
+            values["criteria"] = tuple(values["criteria"])
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"no design of a study ({error})", hint="build it with `study new`") from error

@@ -1,0 +1,304 @@
+"""Where raters, their trials and their answers are kept: SQLite in a file, or any PostgreSQL by its URL.
+
+Answers are only ever added. What a caller was told is saved has been committed: SQLite runs with a
+write-ahead log and full synchronisation.
+"""
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+
+from frameweave.errors import InputError, RunError
+from frameweave.study.assignment import Shown, Trial, trials_of
+from frameweave.study.design import Design, Kind
+
+Choice = Literal["left", "right", "none"]
+_ABANDONED = 2 * 3600  # seconds without an answer after which a rater's open pairs go back to the others
+_LOCK = 0x46726D57  # of PostgreSQL: one rater is enrolled at a time
+
+_tables = sa.MetaData()
+_study = sa.Table("study", _tables, sa.Column("digest", sa.String(64), primary_key=True), sa.Column("made", sa.Float))
+_raters = sa.Table(
+    "raters",
+    _tables,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("token", sa.String(64), unique=True, nullable=False),  # its SHA-256: a copy opens nothing
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+    sa.Column("agent", sa.String(40), nullable=False),
+)
+_trials = sa.Table(
+    "trials",
+    _tables,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("rater", sa.Integer, sa.ForeignKey("raters.number"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("pair", sa.String(64), nullable=False, index=True),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("left", sa.Integer, nullable=False),
+    sa.UniqueConstraint("rater", "position"),
+)
+_answers = sa.Table(
+    "answers",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("trial", sa.String(32), sa.ForeignKey("trials.id"), nullable=False),
+    sa.Column("criterion", sa.String(20), nullable=False),
+    sa.Column("choice", sa.String(5), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("milliseconds", sa.Integer, nullable=False),
+    sa.Column("loops", sa.Integer, nullable=False),
+    sa.UniqueConstraint("trial", "criterion"),
+)
+
+
+class StudyFull(RunError):
+    """Every pair has been given to enough raters."""
+
+
+class NotYours(InputError):
+    """The trial is not the one that this rater is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A trial of a rater, and where it stands."""
+
+    id: str
+    position: int
+    of: int
+    trial: Trial
+
+
+class Store:
+    """The database of one study."""
+
+    def __init__(self, url: str, design: Design) -> None:
+        """Opens or makes it. `url` is e.g. sqlite:///answers.sqlite or postgresql+psycopg://host/name.
+
+        Raises `RunError` when it cannot be opened, or holds answers to another design.
+        """
+        self.design = design
+        self._engine = _engine(url)
+        digest = hashlib.sha256(json.dumps(design.as_dict(), sort_keys=True).encode()).hexdigest()
+        try:
+            _tables.create_all(self._engine)
+            with self._engine.begin() as connection:
+                found = connection.execute(sa.select(_study.c.digest)).scalar()
+                if found is None:
+                    connection.execute(_study.insert().values(digest=digest, made=time.time()))
+        except SQLAlchemyError as error:
+            raise RunError(
+                f"{self._engine.url.render_as_string()}: cannot be used ({_reason(error)})",
+                hint="check the path or the URL, and whether the disk has room",
+            ) from error
+        if found not in (None, digest):
+            raise RunError(
+                "the study was changed after it was served: its answers belong to the old design",
+                hint="build the changed study into a new folder with `study new`",
+            )
+
+    def enrol(self, agent: str = "") -> str:
+        """A new rater with all trials; returns the token, which is stored nowhere else.
+
+        Raises `StudyFull` when every pair has enough raters.
+        """
+        token, now = secrets.token_urlsafe(32), time.time()
+        with self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            shown = self._shown(connection, now)
+            least = min(shown.get(pair.id, Shown()).total for pair in self.design.pairs)
+            if least >= self.design.per_pair:
+                raise StudyFull("every pair has enough raters", hint="thank you; the study is complete")
+            number = connection.execute(sa.select(sa.func.coalesce(sa.func.max(_raters.c.number), -1))).scalar_one() + 1
+            rater = {"number": number, "token": _digest(token), "started": now, "seen": now, "agent": agent[:40]}
+            connection.execute(_raters.insert().values(**rater))
+            connection.execute(
+                _trials.insert(),
+                [
+                    {"id": secrets.token_urlsafe(16), "rater": number, "position": position}
+                    | {"pair": trial.pair, "kind": trial.kind, "left": trial.left}
+                    for position, trial in enumerate(trials_of(self.design, number, shown))
+                ],
+            )
+        return token
+
+    def rater(self, token: str) -> int | None:
+        """The number of the rater with that token; None for a forged one."""
+        with self._reading() as connection:
+            found = connection.execute(sa.select(_raters.c.number).where(_raters.c.token == _digest(token)))
+            return found.scalar()
+
+    def upcoming(self, rater: int, count: int = 1) -> list[Given]:
+        """The next trials that are not answered in full, the current one first; none when all are."""
+        with self._reading() as connection:
+            return self._open(connection, rater, count)
+
+    def position(self, rater: int) -> tuple[int, int]:
+        """How many trials are done, of how many."""
+        with self._reading() as connection:
+            total = connection.execute(
+                sa.select(sa.func.count()).select_from(_trials).where(_trials.c.rater == rater)
+            ).scalar_one()
+            open_ones = self._open(connection, rater, total)
+        return total - len(open_ones), total
+
+    def answer(
+        self, rater: int, trial: str, choices: Mapping[str, Choice], *, milliseconds: int = 0, loops: int = 0
+    ) -> bool:
+        """Save one page of answers; True when they are new. The first answer to a trial stands.
+
+        Raises `NotYours` for a trial of somebody else or of a later page, `InputError` for missing or
+        unknown criteria and choices.
+        """
+        self._check(choices)
+        now = time.time()
+        rows = [
+            {"trial": trial, "criterion": criterion, "choice": choices[criterion], "at": now}
+            | {"milliseconds": max(0, milliseconds), "loops": max(0, loops)}
+            for criterion in self.design.criteria
+        ]
+        try:
+            with self._engine.begin() as connection:
+                current = self._open(connection, rater, 1)
+                if not current or current[0].id != trial:
+                    if self._answered(connection, rater, trial):
+                        return False
+                    raise NotYours("this page is not the current one", hint="open the study's first page again")
+                connection.execute(_answers.insert(), rows)
+                connection.execute(_raters.update().where(_raters.c.number == rater).values(seen=now))
+        except IntegrityError:  # the same page, sent twice at the same moment
+            return False
+        return True
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every answer with its trial and rater, in order; raters are numbers only."""
+        joined = _answers.join(_trials, _answers.c.trial == _trials.c.id).join(
+            _raters, _trials.c.rater == _raters.c.number
+        )
+        columns = (
+            _trials.c.rater, _trials.c.position, _trials.c.pair, _trials.c.kind, _trials.c.left,
+            _answers.c.criterion, _answers.c.choice, _answers.c.at, _answers.c.milliseconds, _answers.c.loops,
+        )  # fmt: skip
+        with self._reading() as connection:
+            found = connection.execute(sa.select(*columns).select_from(joined).order_by(_answers.c.id))
+            return [dict(row) for row in found.mappings()]
+
+    def raters(self) -> int:
+        """How many have begun."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(_raters)).scalar_one()
+
+    def forget(self, rater: int) -> None:
+        """Delete all that is known of a rater, who asked for it."""
+        with self._engine.begin() as connection:
+            own = sa.select(_trials.c.id).where(_trials.c.rater == rater)
+            connection.execute(_answers.delete().where(_answers.c.trial.in_(own)))
+            connection.execute(_trials.delete().where(_trials.c.rater == rater))
+            connection.execute(_raters.delete().where(_raters.c.number == rater))
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    def _check(self, choices: Mapping[str, Choice]) -> None:
+        allowed = ["left", "right", *(["none"] if self.design.no_preference else [])]
+        for criterion in self.design.criteria:
+            if criterion not in choices:
+                raise InputError(f"no answer about {criterion}", hint="answer every question")
+            if choices[criterion] not in allowed:
+                raise InputError.unknown(f"answer about {criterion}", choices[criterion], allowed)
+        if odd := choices.keys() - set(self.design.criteria):
+            raise InputError.unknown("criterion", min(odd), list(self.design.criteria))
+
+    def _shown(self, connection: Connection, now: float) -> dict[str, Shown]:
+        """How often each pair counts: answered, or open with a rater who is still there."""
+        done = sa.select(_answers.c.trial).where(_answers.c.trial == _trials.c.id).exists()
+        found = connection.execute(
+            sa.select(_trials.c.pair, _trials.c.left, sa.func.count())
+            .select_from(_trials.join(_raters, _trials.c.rater == _raters.c.number))
+            .where(_trials.c.kind == "pair", sa.or_(done, _raters.c.seen > now - _ABANDONED))
+            .group_by(_trials.c.pair, _trials.c.left)
+        )
+        counts: dict[str, list[int]] = {}
+        for pair, left, count in found:
+            counts.setdefault(pair, [0, 0])[left] = count
+        return {pair: Shown(first_left=zero, first_right=one) for pair, (zero, one) in counts.items()}
+
+    def _open(self, connection: Connection, rater: int, count: int) -> list[Given]:
+        answered = (
+            sa.select(sa.func.count()).select_from(_answers).where(_answers.c.trial == _trials.c.id)
+        ).scalar_subquery()
+        found = connection.execute(
+            sa.select(_trials)
+            .where(_trials.c.rater == rater, answered < len(self.design.criteria))
+            .order_by(_trials.c.position)
+            .limit(count)
+        ).mappings()
+        total = connection.execute(
+            sa.select(sa.func.count()).select_from(_trials).where(_trials.c.rater == rater)
+        ).scalar_one()
+        return [
+            Given(
+                id=row["id"],
+                position=row["position"],
+                of=total,
+                trial=Trial(pair=row["pair"], kind=_kind(row["kind"]), left=row["left"]),
+            )
+            for row in found
+        ]
+
+    def _answered(self, connection: Connection, rater: int, trial: str) -> bool:
+        own = _trials.join(_answers, _answers.c.trial == _trials.c.id)
+        found = connection.execute(
+            sa.select(sa.func.count()).select_from(own).where(_trials.c.id == trial, _trials.c.rater == rater)
+        )
+        return found.scalar_one() > 0
+
+    def _reading(self) -> Connection:
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _kind(text: str) -> Kind:
+    return "obvious" if text == "obvious" else "repeat" if text == "repeat" else "pair"
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return str(error.orig) if isinstance(error, OperationalError) else str(error).splitlines()[0]
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=True)
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise InputError(
+            f"database {url.split('@')[-1]!r} ({error})",
+            hint="e.g. sqlite:///answers.sqlite, or postgresql+psycopg://user@host/name with the extra postgres",
+        ) from error
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # transactions are begun below
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            if connection.get_isolation_level() != "AUTOCOMMIT":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # writers wait for each other, none fails
+
+    return engine
