@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from browser import chromium
 from frameweave.jobs.report import report
 from frameweave.report.frames import frames_of, heat, sprite, xt_slice
 from frameweave.video import VideoWriter
 from results_folder import write_results
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 N, FRAMES = 12, 5
 
 
@@ -98,18 +98,8 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Generator[Any, None, None]:
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=BROWSER,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        ) as browser,
-    ):
-        yield browser
+    with chromium() as found:
+        yield found
 
 
 @contextmanager

@@ -35,7 +35,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     for _ in range(60):
         by_rater, by_clip = rng.normal(0, 0.5, 15), rng.normal(0, 0.5, 15)
         votes = [
-            Vote(rater=r, clip=f"c{c}", win=bool(rng.random() < 1 / (1 + math.exp(-by_rater[r] - by_clip[c]))))
+            Vote(
+                rater=r, clip=f"c{c}", win=bool(rng.random() < 1 / (1 + math.exp(-by_rater[r] - by_clip[c])))
+            )
             for r in range(15)
             for c in range(15)
         ]

@@ -20,7 +20,14 @@ def design(editors: int = 2, clips: int = 12, **more: Any) -> Design:
         for clip in range(clips)
     ]  # fmt: skip
     check = Pair(
-        id="check", editor="", clip="", prompt="x", source="s", systems=("bad", "good"), media=("a", "b"), better=1
+        id="check",
+        editor="",
+        clip="",
+        prompt="x",
+        source="s",
+        systems=("bad", "good"),
+        media=("a", "b"),
+        better=1,
     )
     return Design(name="x", seed=1, pairs=tuple(pairs), obvious=(check,), **{"per_rater": 24, **more})
 
@@ -105,7 +112,9 @@ def test_no_answers_yet() -> None:
 def test_three_systems_have_strengths() -> None:
     names = [("a", "b"), ("b", "c"), ("a", "c")]
     pairs = [
-        Pair(id=f"{k}", editor="e", clip=f"c{k}", prompt="", source="", systems=names[k % 3], media=("x", "y"))
+        Pair(
+            id=f"{k}", editor="e", clip=f"c{k}", prompt="", source="", systems=names[k % 3], media=("x", "y")
+        )
         for k in range(24)
     ]
     study = Design(name="x", seed=0, pairs=tuple(pairs), obvious_per_rater=0, per_rater=24)

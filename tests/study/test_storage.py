@@ -22,9 +22,7 @@ def design(pairs: int = 6, **more: int) -> Design:
         )  # fmt: skip
 
     values = {"per_rater": 3, "per_pair": 2, "obvious_per_rater": 1, "repeats_per_rater": 0} | more
-    return Design(
-        name="x", seed=1, pairs=tuple(map(pair, range(pairs))), obvious=(pair(90, 1),), **values
-    )
+    return Design(name="x", seed=1, pairs=tuple(map(pair, range(pairs))), obvious=(pair(90, 1),), **values)
 
 
 @pytest.fixture

@@ -56,6 +56,12 @@ _DATA = {
     "show": ("Draw a contact sheet of a prepared data set.", "data show shards"),
 }
 data = App(name="data", help="From videos with captions to training shards.")
+_STUDY = {
+    "new": ("Build a blinded pairwise study out of runs.", "study new runs/grid --out runs/study"),
+    "serve": ("Serve a study to raters' browsers.", "study serve runs/study --port 8000"),
+    "report": ("Draw who was preferred, with intervals.", "study report runs/study"),
+}
+study = App(name="study", help="A user study: which of two edits do people prefer?")
 _PLAN = {"train": ("Tell memory and time of a training run.", "plan train --from paper --stages lora")}
 plan = App(name="plan", help="Tell what a run will take, before it is started.")
 miniature = App(name="miniature", help="Train, score and look at the packaged model.")
@@ -66,6 +72,7 @@ for _parent, _module, _commands in (
     (plan, "frameweave.cli.plan", _PLAN),
     (miniature, "frameweave.cli.miniature", _MINIATURE),
     (data, "frameweave.cli.data", _DATA),
+    (study, "frameweave.cli.study", _STUDY),
 ):
     for _name, (_help, _example) in _commands.items():
         _parent.command(
@@ -77,6 +84,7 @@ for _parent, _module, _commands in (
 app.command(train)
 app.command(plan)
 app.command(data)
+app.command(study)
 app.command(miniature)
 app.register_install_completion_command(help="Install shell completion.")
 

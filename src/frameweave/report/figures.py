@@ -15,7 +15,7 @@ from frameweave.report.frames import Pixels, heat, xt_slice
 from frameweave.report.results import WITHOUT, MetricInfo, Results
 from frameweave.stats.paired import Paired
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "frameweave",
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -39,7 +39,7 @@ class Drawn:
 def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
     """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse."""
     rows = [(editor, arm) for editor in results.editors for arm in results.arms(editor) if arm != WITHOUT]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.7 * len(metrics) + 1.6, 0.42 * len(rows) + 1.3), layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, info in zip(panels, metrics, strict=True):
@@ -54,7 +54,7 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
         labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
         panels[0].set_yticks(range(len(rows)), labels)
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
-        return _drawn(figure)
+        return drawn(figure)
 
 
 def _whisker(panel: Axes, place: int, found: Paired, *, lower_is_better: bool) -> None:
@@ -70,7 +70,7 @@ def _whisker(panel: Axes, place: int, found: Paired, *, lower_is_better: bool) -
 def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
     """Each clip without and with an adaptor, a panel for each editor; on the diagonal nothing changes."""
     editors = [editor for editor in results.editors if arm in results.arms(editor)]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(2.5 * max(1, len(editors)), 2.8), layout="constrained")
         panels = figure.subplots(1, max(1, len(editors)), squeeze=False)[0]
         for panel, editor in zip(panels, editors, strict=False):
@@ -83,7 +83,7 @@ def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
             panel.set_xlabel("without")
             panel.locator_params(nbins=4)
         panels[0].set_ylabel(f"{arm}\n{_short(info)} {info.arrow}")
-        return _drawn(figure)
+        return drawn(figure)
 
 
 def _colour(info: MetricInfo, before: float, after: float) -> str:
@@ -96,7 +96,7 @@ def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
     """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind."""
     numbers = _even(min(map(len, clips.values())), count)
     most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(
             figsize=(1.1 * (len(numbers) + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained"
         )
@@ -117,7 +117,7 @@ def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
                 row[1].set_title("x-t slice", fontsize=7)
                 row[2].set_title("change", fontsize=7)
         figure.suptitle(title, fontsize=9)
-        return _drawn(figure)
+        return drawn(figure)
 
 
 def _row_of(panel: Axes, frames: Pixels) -> list[float]:
@@ -147,7 +147,7 @@ def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
     for row in rows:
         place = down.index(tuple(row["train"])), across.index(tuple(row["inference"]))
         values[place] = np.nan if row["value"] is None else row["value"]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.3 * len(across) + 1.8, 0.7 * len(down) + 1.3), layout="constrained")
         panel = figure.subplots()
         picture = panel.imshow(values, cmap="viridis" if info.better == "higher" else "viridis_r")
@@ -162,7 +162,7 @@ def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
         panel.set_xlabel("window of the edit, shares of T")
         panel.set_ylabel("window of the training")
         figure.colorbar(picture, label=f"{_short(info)} {info.arrow}".strip())
-        return _drawn(figure)
+        return drawn(figure)
 
 
 def _window(ends: Sequence[float]) -> str:
@@ -175,7 +175,7 @@ def curves(log: Sequence[dict[str, Any]]) -> Drawn:
     Losses on held-out clips are dots. Only positive values are drawn, since the scale is logarithmic.
     """
     stages = list(dict.fromkeys(line["stage"] for line in log))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(4.5, 3.6 * len(stages)), 3.6), layout="constrained")
         panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
         for panel, stage in zip(panels, stages, strict=False):
@@ -191,7 +191,7 @@ def curves(log: Sequence[dict[str, Any]]) -> Drawn:
             panel.set_xlabel("step")
             panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
         panels[0].set_ylabel("loss")
-        return _drawn(figure)
+        return drawn(figure)
 
 
 def _look(name: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _short(info: MetricInfo) -> str:
     return info.title.split(" [")[0]
 
 
-def _drawn(figure: Figure) -> Drawn:
+def drawn(figure: Figure) -> Drawn:
     files: dict[str, bytes] = {}
     width = round(96 * figure.get_figwidth())
     for kind, nothing in (("png", {"Software": None}), ("svg", {"Date": None})):

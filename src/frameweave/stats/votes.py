@@ -56,14 +56,14 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True)
 class Strengths:
-    """Bradley-Terry strengths: the log-odds of winning against the mean system, and what the left side adds."""
+    """Log-odds of winning against the mean system (Bradley-Terry), and what the left side adds."""
 
     systems: dict[str, float]
     left: float
 
 
 def bradley_terry(matches: Sequence[Match]) -> Strengths:
-    """Strengths by which systems beat each other (Bradley and Terry 1952), with an advantage of the left side.
+    """Strengths by which systems beat each other (Bradley and Terry 1952), and the left side's advantage.
 
     Logistic regression with a weak Gaussian prior, so that a system that always wins has a finite strength.
     They sum to zero. Systems that were never compared, even through others, are not told apart.

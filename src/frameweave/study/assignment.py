@@ -43,17 +43,14 @@ def trials_of(design: Design, rater: int, shown: Mapping[str, Shown]) -> list[Tr
     chosen = order[: design.per_rater]
     rng.shuffle(chosen)
     sides = _sides(chosen, shown, rng)
-    counted = [
-        Trial(pair=pair.id, kind="pair", left=sides[pair.id]) for pair in _spread(chosen, rng)
-    ]
+    counted = [Trial(pair=pair.id, kind="pair", left=sides[pair.id]) for pair in _spread(chosen, rng)]
     trials = list(counted)
     for number in range(design.obvious_per_rater):
         check = design.obvious[(rater * design.obvious_per_rater + number) % len(design.obvious)]
         place = rng.randint(min(1, len(trials)), len(trials))
         trials.insert(place, Trial(pair=check.id, kind="obvious", left=rng.randint(0, 1)))
-    for trial in counted[: min(design.repeats_per_rater, max(0, len(counted) - 1))]:
-        trials.append(Trial(pair=trial.pair, kind="repeat", left=1 - trial.left))
-    return trials
+    again = counted[: min(design.repeats_per_rater, max(0, len(counted) - 1))]
+    return [*trials, *(Trial(pair=trial.pair, kind="repeat", left=1 - trial.left) for trial in again)]
 
 
 def _sides(pairs: Sequence[Pair], shown: Mapping[str, Shown], rng: random.Random) -> dict[str, int]:
@@ -68,10 +65,10 @@ def _sides(pairs: Sequence[Pair], shown: Mapping[str, Shown], rng: random.Random
             sides[pair.id] = int(seen.first_left > seen.first_right)
     rng.shuffle(free)
     ones = sum(sides.values())
-    for id in free:  # the rater's own halves
+    for name in free:  # the rater's own halves
         zeros = len(sides) - ones
-        sides[id] = rng.randint(0, 1) if zeros == ones else int(ones < zeros)
-        ones += sides[id]
+        sides[name] = rng.randint(0, 1) if zeros == ones else int(ones < zeros)
+        ones += sides[name]
     return sides
 
 

@@ -1,6 +1,7 @@
 """What a study asks: pairs of videos, criteria, checks of attention, and how much each rater does."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from frameweave.errors import InputError
@@ -71,9 +72,13 @@ class Design:
         if self.obvious_per_rater and not self.obvious:
             raise InputError("checks of attention without an obvious pair", hint="give obvious_per_rater 0")
 
-    def pair(self, id: str) -> Pair:
+    @cached_property
+    def _by_id(self) -> dict[str, Pair]:
+        return {pair.id: pair for pair in (*self.pairs, *self.obvious)}
+
+    def pair(self, name: str) -> Pair:
         """The pair or check of that id."""
-        return next(pair for pair in (*self.pairs, *self.obvious) if pair.id == id)
+        return self._by_id[name]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that JSON holds."""

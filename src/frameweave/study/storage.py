@@ -25,7 +25,9 @@ _ABANDONED = 2 * 3600  # seconds without an answer after which a rater's open pa
 _LOCK = 0x46726D57  # of PostgreSQL: one rater is enrolled at a time
 
 _tables = sa.MetaData()
-_study = sa.Table("study", _tables, sa.Column("digest", sa.String(64), primary_key=True), sa.Column("made", sa.Float))
+_study = sa.Table(
+    "study", _tables, sa.Column("digest", sa.String(64), primary_key=True), sa.Column("made", sa.Float)
+)
 _raters = sa.Table(
     "raters",
     _tables,
@@ -119,8 +121,19 @@ class Store:
             least = min(shown.get(pair.id, Shown()).total for pair in self.design.pairs)
             if least >= self.design.per_pair:
                 raise StudyFull("every pair has enough raters", hint="thank you; the study is complete")
-            number = connection.execute(sa.select(sa.func.coalesce(sa.func.max(_raters.c.number), -1))).scalar_one() + 1
-            rater = {"number": number, "token": _digest(token), "started": now, "seen": now, "agent": agent[:40]}
+            number = (
+                connection.execute(
+                    sa.select(sa.func.coalesce(sa.func.max(_raters.c.number), -1))
+                ).scalar_one()
+                + 1
+            )
+            rater = {
+                "number": number,
+                "token": _digest(token),
+                "started": now,
+                "seen": now,
+                "agent": agent[:40],
+            }
             connection.execute(_raters.insert().values(**rater))
             connection.execute(
                 _trials.insert(),
@@ -173,11 +186,16 @@ class Store:
                 if not current or current[0].id != trial:
                     if self._answered(connection, rater, trial):
                         return False
-                    raise NotYours("this page is not the current one", hint="open the study's first page again")
+                    raise NotYours(
+                        "this page is not the current one", hint="open the study's first page again"
+                    )
                 connection.execute(_answers.insert(), rows)
                 connection.execute(_raters.update().where(_raters.c.number == rater).values(seen=now))
-        except IntegrityError:  # the same page, sent twice at the same moment
-            return False
+        except IntegrityError:
+            with self._reading() as connection:
+                if self._answered(connection, rater, trial):  # the same page, sent twice at the same moment
+                    return False
+            raise
         return True
 
     def rows(self) -> list[dict[str, Any]]:
@@ -285,8 +303,8 @@ def _engine(url: str) -> Engine:
         engine = sa.create_engine(url, pool_pre_ping=True)
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         raise InputError(
-            f"database {url.split('@')[-1]!r} ({error})",
-            hint="e.g. sqlite:///answers.sqlite, or postgresql+psycopg://user@host/name with the extra postgres",
+            f"database {url.rsplit('@', maxsplit=1)[-1]!r} ({error})",
+            hint="e.g. postgresql+psycopg://user@host/name, with the extra `postgres` installed",
         ) from error
     if engine.dialect.name == "sqlite":
 

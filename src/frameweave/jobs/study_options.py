@@ -1,0 +1,68 @@
+"""Settings of the user study: one frozen dataclass a command, from which flags are made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyNewOptions:
+    """What a new study asks, and of how many."""
+
+    systems: tuple[str, ...] = ("without:with",)
+    """Which arms are compared, as first:second; the report gives the share of the second."""
+    editors: tuple[str, ...] = ()
+    """Only these editors; default: all."""
+    clips: int | None = None
+    """At most so many clips of each editor, evenly spread; default: all."""
+    criteria: tuple[str, ...] = ("alignment", "quality", "consistency")
+    """What is asked about each pair."""
+    per_rater: int = 20
+    """Pairs that a rater sees, beside checks and repeats."""
+    per_pair: int = 6
+    """Raters who see each pair."""
+    checks: int = 2
+    """Checks of attention for each rater: the source beside a spoilt copy."""
+    repeats: int = 1
+    """Pairs that a rater sees twice, with the sides swapped."""
+    no_preference: bool = False
+    """Whether "no preference" may be answered."""
+    name: str = "Which video do you prefer?"
+    """The title that raters see."""
+    consent: Path | None = None
+    """A text file with what raters agree to; default: a short text that says what is stored."""
+    seed: int = 0
+    """Seed of sides and orders."""
+    out: Path = Path("runs/study")
+    """The study's folder, new or empty."""
+    dry_run: bool = False
+    """Tell raters and power, and write nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyServeOptions:
+    """Where the study is served, and where its answers go."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in."""
+    port: int = 8000
+    """Port to listen on; 0 takes a free one."""
+    database: str | None = None
+    """E.g. postgresql+psycopg://user@host/name; default: answers.sqlite in the study's folder."""
+    secure: bool = False
+    """Send cookies by HTTPS only: behind a proxy that speaks HTTPS, this should be on."""
+    proxy: str | None = None
+    """Address of a proxy whose word about the callers' addresses is taken."""
+    enrolments_per_minute: float = 30
+    """How many raters may begin from one address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReportOptions:
+    """Where the figures go."""
+
+    database: str | None = None
+    """As it was served; default: answers.sqlite in the study's folder."""
+    everybody: bool = False
+    """Leave nobody out, to see what the rules change."""
+    out: Path | None = None
+    """Folder of the report; default: report in the study's folder."""

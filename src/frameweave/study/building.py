@@ -1,0 +1,138 @@
+"""Builds a study's folder out of finished runs: pairs of edits, checks of attention, media, the design."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frameweave.atomic import staged
+from frameweave.errors import InputError
+from frameweave.progress import SILENT, Progress
+from frameweave.report.reading import read_results
+from frameweave.report.results import REFERENCE, Results
+from frameweave.study.design import Design, Pair
+from frameweave.study.folder import DESIGN, MEDIA
+from frameweave.study.media import Look, common_look, even_out, read_clip, spoilt, write_media
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Two edits that can be compared, and where they lie."""
+
+    editor: str
+    clip: str
+    prompt: str
+    source_prompt: str
+    source: Path | None
+    systems: tuple[str, str]
+    videos: tuple[Path, Path]
+
+
+def candidates(folders: Sequence[Path], systems: Sequence[tuple[str, str]]) -> Iterator[Candidate]:
+    """Every pair of edits in several runs: for each editor and clip, the first seed of both arms.
+
+    Raises `DataError` for a folder that holds no experiment.
+    """
+    for folder in folders:
+        results = read_results(folder)
+        said = {pair["pair"]: pair for pair in results.pairs}
+        videos = _videos(results)
+        for editor in results.editors:
+            for name, pair in said.items():
+                for first, second in systems:
+                    found = videos.get((editor, first, name)), videos.get((editor, second, name))
+                    if found[0] is None or found[1] is None:
+                        continue
+                    source = pair.get("source")
+                    yield Candidate(
+                        editor=editor,
+                        clip=str(pair["clip"]),
+                        prompt=pair["prompt"],
+                        source_prompt=pair.get("source_prompt", ""),
+                        source=folder / source if source else None,
+                        systems=(first, second),
+                        videos=(found[0], found[1]),
+                    )
+
+
+def _videos(results: Results) -> dict[tuple[str, str, str], Path]:
+    return {
+        (cell["editor"], cell["arm"], cell["pair"]): results.folder / cell["video"]
+        for cell in results.cells
+        if cell.get("video") and cell["editor"] != REFERENCE and cell["seed"] == results.seed
+    }
+
+
+def build(
+    out: Path,
+    found: Sequence[Candidate],
+    *,
+    settings: dict[str, Any],
+    checks: int,
+    progress: Progress = SILENT,
+) -> Design:
+    """Write media and design into an empty folder; the design last, so that a stopped build is none.
+
+    Raises `DataError` for a video that is missing, unplayable or of another length, `InputError` when there
+    is nothing to compare.
+    """
+    if not found:
+        raise InputError(
+            "no two edits to compare", hint="give runs whose clips were edited by both systems, see --systems"
+        )
+    media = out / MEDIA
+    media.mkdir(parents=True, exist_ok=True)
+    pairs: list[Pair] = []
+    for one in progress.track(found, "writing videos"):
+        paths = [*one.videos, *([one.source] if one.source else [])]
+        look = common_look(paths)
+        names = [_write(media, read_clip(path), look) for path in paths]
+        even_out([media / name for name in names])
+        pairs.append(
+            Pair(
+                id=_id(one.editor, one.clip, one.prompt, *one.systems),
+                editor=one.editor,
+                clip=one.clip,
+                prompt=one.prompt,
+                source=names[2] if one.source else "",
+                systems=one.systems,
+                media=(names[0], names[1]),
+            )
+        )
+    with_source = [one for one in found if one.source is not None][:: max(1, len(found) // max(1, checks))]
+    obvious = tuple(_check(media, one, number) for number, one in enumerate(with_source[:checks]))
+    design = Design(pairs=tuple(pairs), obvious=obvious, **settings)
+    with staged(out / DESIGN) as stage:
+        stage.write_text(json.dumps(design.as_dict(), indent=1), encoding="utf-8")
+    return design
+
+
+def _check(media: Path, one: Candidate, number: int) -> Pair:
+    """The source beside a spoilt copy of it."""
+    assert one.source is not None
+    look, clean = common_look([one.source]), read_clip(one.source)
+    names = [_write(media, clip, look) for clip in (spoilt(clean, seed=number), clean, clean)]
+    even_out([media / name for name in names])
+    return Pair(
+        id=f"check-{number}",
+        editor="check",
+        clip=one.clip,
+        prompt=one.source_prompt or one.prompt,
+        source=names[2],
+        systems=("spoilt", "clean"),
+        media=(names[0], names[1]),
+        better=1,
+    )
+
+
+def _write(media: Path, clip: Any, look: Look) -> str:
+    name = f"{secrets.token_hex(16)}.mp4"
+    write_media(clip, look, media / name)
+    return name
+
+
+def _id(*words: str) -> str:
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]

@@ -1,0 +1,146 @@
+"""A real server: killed twenty times under load, many raters at once, ports that are taken."""
+
+import random
+import shutil
+import socket
+import sqlite3
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import DataError, RunError
+from frameweave.jobs.study_options import StudyServeOptions
+from frameweave.jobs.study_serve import serve
+from frameweave.study.folder import DESIGN, MEDIA, read_design
+from studies import SMALL, served, small_study
+from study_client import Client
+
+_KILLS = 20
+
+
+def kept(folder: Path) -> Counter[str]:
+    """How many answers stand for each trial."""
+    with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return Counter(dict(connection.execute("SELECT trial, COUNT(*) FROM answers GROUP BY trial")))
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+@pytest.mark.timeout(300)
+def test_nothing_that_was_said_to_be_saved_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+    folder = small_study(tmp_path, replace(SMALL, per_rater=8, per_pair=1000, repeats=8))
+    port, rng, stop = free_port(), random.Random(0), threading.Event()
+    clients: list[Client] = []
+
+    def rate() -> None:
+        while not stop.is_set():
+            client = Client(f"http://127.0.0.1:{port}")
+            clients.append(client)
+            client.begin()
+            while not stop.is_set() and client.answer():
+                pass
+            client.close()
+
+    threads = [threading.Thread(target=rate) for _ in range(4)]
+    for number in range(_KILLS):
+        with served(folder, port) as (address, process):
+            assert address
+            if number == 0:
+                for thread in threads:
+                    thread.start()
+            time.sleep(rng.uniform(0.1, 0.6))
+            process.kill()
+    with served(folder, port):
+        stop.set()
+        for thread in threads:
+            thread.join()
+    saved = [trial for client in clients for trial in client.saved]
+    found = kept(folder)
+    assert len(saved) > 100 and len(set(saved)) == len(saved)
+    assert all(found[trial] == 3 for trial in saved)
+    assert set(found.values()) == {3}  # no page was saved in part
+
+
+def test_many_raters_at_once_lose_nothing_and_stay_balanced(tmp_path: Path) -> None:
+    folder = small_study(tmp_path, replace(SMALL, per_rater=4, per_pair=10))
+    clients: list[Client] = []
+
+    def rate(address: str) -> None:
+        client = Client(address)
+        clients.append(client)
+        client.begin()
+        while client.answer(random.choice(["left", "right"])):
+            pass
+        client.close()
+
+    with served(folder) as (address, _):
+        threads = [threading.Thread(target=rate, args=(address,)) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    saved = [trial for client in clients for trial in client.saved]
+    assert len(saved) == 20 * 6 and all(kept(folder)[trial] == 3 for trial in saved)
+    with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
+        query = 'SELECT pair, "left", COUNT(*) FROM trials WHERE kind = \'pair\' GROUP BY pair, "left"'
+        shown = {(pair, left): count for pair, left, count in connection.execute(query)}
+    assert len(shown) == 16 and set(shown.values()) == {5}  # 8 pairs x 10 raters, half on each side
+
+
+def test_a_taken_port_is_told(study_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study_folder, tmp_path / "study"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(RunError, match=f"{port}: cannot listen there"):
+            serve(folder, StudyServeOptions(port=port))
+
+
+def test_a_study_with_a_hole_is_not_served(study_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study_folder, tmp_path / "study"))
+    name = read_design(folder).pairs[0].media[1]
+    (folder / MEDIA / name).unlink()
+    with pytest.raises(DataError, match=name):
+        serve(folder, StudyServeOptions(port=0))
+    (folder / DESIGN).write_text('{"name": "torn"')
+    with pytest.raises(DataError, match="no study"):
+        serve(folder, StudyServeOptions(port=0))
+
+
+def test_a_database_that_is_full_tells_the_rater_and_loses_nothing(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(study_folder, tmp_path / "study"))
+    with served(folder) as (address, _):
+        client = Client(address)
+        client.begin()
+        assert client.answer()
+        with sqlite3.connect(
+            folder / "answers.sqlite"
+        ) as connection:  # as a full disk does: no write succeeds
+            connection.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            )
+        _, page = client.ask("GET", "/task")
+        from studies import field_of
+
+        form = {"csrf": field_of(page, "csrf"), "trial": field_of(page, "trial"), "alignment": "left"}
+        form |= {"quality": "left", "consistency": "left"}
+        status, text = client.ask("POST", "/task", form)
+        assert status == 503 and "not saved" in text
+        with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
+            connection.execute("DROP TRIGGER full")
+        assert client.ask("POST", "/task", form) == (303, "/task")
+        client.close()
+    assert list(kept(folder).values()) == [3, 3]
