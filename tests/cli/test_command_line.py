@@ -20,7 +20,8 @@ COMMANDS = [
     "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
     "data", "data prepare", "data caption", "data encode", "data check", "data show",
     "miniature", "miniature train", "miniature score", "miniature world",
-    "miniature msrvtt", "grid", "ablation", "report", "evaluate",
+    "miniature msrvtt", "grid", "ablation", "report", "evaluate", "tune", "study", "study new", "study serve",
+    "study report",
 ]  # fmt: skip
 
 

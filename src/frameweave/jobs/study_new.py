@@ -37,6 +37,9 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     """
     if options.out.exists() and any(options.out.iterdir()):
         raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
+    for name in ("per_rater", "per_pair"):
+        if getattr(options, name) < 1:
+            raise InputError(f"{name} {getattr(options, name)}, expected at least 1")
     found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
     if not found:
         raise InputError(

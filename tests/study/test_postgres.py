@@ -1,0 +1,71 @@
+"""The same answers in PostgreSQL, on a server of the tests' own, with raters who begin all at once."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from frameweave.study.folder import read_design
+from frameweave.study.storage import Store
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
+    Path(found).parent for found in [shutil.which("initdb")] if found
+]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if not PROGRAMS or not (PROGRAMS[-1] / "initdb").is_file():
+        pytest.skip("no PostgreSQL on this machine")
+    pytest.importorskip("psycopg")
+    folder = tmp_path_factory.mktemp("postgres")
+    as_other: list[str] = []
+    if os.getuid() == 0:  # the server refuses to run as root
+        as_other = ["runuser", "-u", "postgres", "--"]
+        for path in (folder, *folder.parents[:2]):
+            path.chmod(0o755)
+        shutil.chown(folder, "postgres")
+    data, program = folder / "data", PROGRAMS[-1]
+
+    def call(name: str, *arguments: str) -> None:
+        subprocess.run(
+            [*as_other, str(program / name), *arguments], check=True, capture_output=True, cwd=folder
+        )
+
+    call("initdb", "-D", str(data), "-U", "study", "-A", "trust", "--no-sync")
+    call("pg_ctl", "-D", str(data), "-w", "-l", str(data / "log"), "-o", f"-k {data} -h ''", "start")
+    try:
+        yield f"postgresql+psycopg://study@/postgres?host={data}"
+    finally:
+        call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+
+
+def test_raters_who_begin_at_once_get_balanced_pairs_and_every_answer_is_kept(
+    url: str, study_folder: Path
+) -> None:
+    design = read_design(study_folder)
+    store = Store(url, design)
+
+    def rate() -> None:
+        rater = store.rater(store.enrol())
+        assert rater is not None
+        while given := store.upcoming(rater):
+            assert store.answer(rater, given[0].id, dict.fromkeys(design.criteria, "left"))
+
+    threads = [threading.Thread(target=rate) for _ in range(4)]  # as many as the quota takes
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = store.rows()
+    assert len(rows) == 4 * 6 * 3
+    counted = [row for row in rows if row["kind"] == "pair" and row["criterion"] == "quality"]
+    assert set(Counter(row["pair"] for row in counted).values()) == {2}
+    assert set(Counter((row["pair"], row["left"]) for row in counted).values()) == {1}
+    store.close()
+    assert len(Store(url, design).rows()) == len(rows)
