@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scipy import stats
@@ -174,7 +174,7 @@ def _preferences(design: Design, answers: Sequence[_Answer]) -> list[Preference]
 
 
 def _with_p(preference: Preference, p_holm: float | None) -> Preference:
-    return Preference(**{**vars(preference), "p_holm": p_holm})
+    return replace(preference, p_holm=p_holm)
 
 
 def _repeats(answers: Sequence[_Answer]) -> tuple[int, int]:

@@ -90,11 +90,13 @@ class Design:
         try:
             values: dict[str, Any] = dict(table)
             for name in ("pairs", "obvious"):
-                values[name] = tuple(
-                    Pair(**{**row, "systems": tuple(row["systems"]), "media": tuple(row["media"])})
-                    for row in values[name]
-                )
+                values[name] = tuple(_pair(row) for row in values[name])
             values["criteria"] = tuple(values["criteria"])
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise InputError(f"no design of a study ({error})", hint="build it with `study new`") from error
+
+
+def _pair(row: dict[str, Any]) -> Pair:
+    values: dict[str, Any] = {**row, "systems": tuple(row["systems"]), "media": tuple(row["media"])}
+    return Pair(**values)

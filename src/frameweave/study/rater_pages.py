@@ -86,7 +86,7 @@ def _trials(router: APIRouter, pages: Pages) -> None:
         pages.check(frameweave_visit, form.csrf)
         rater = rater_of(pages, frameweave_rater)
         given = {criterion: getattr(form, criterion) for criterion in site.design.criteria}
-        choices = {criterion: _choice(text) for criterion, text in given.items() if text}
+        choices: dict[str, Choice] = {name: _choice(text) for name, text in given.items() if text}
         store.answer(rater, form.trial, choices, milliseconds=form.milliseconds, loops=form.loops)
         return RedirectResponse("/task", 303)
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from frameweave.report.formats import web
+from frameweave.report.tables import Table
 from frameweave.study.design import Design
 from frameweave.study.security import Limiter, Signer
 from frameweave.study.storage import Store
@@ -54,7 +55,7 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("frameweave.study"), autoescape=select_autoescape(), trim_blocks=True
         )
-        self._templates.filters["web"] = lambda table: Markup(web(table))
+        self._templates.filters["web"] = _markup
 
     def draw(self, template: str, request: Request, status: int = 200, **values: Any) -> HTMLResponse:
         """A page whose forms carry the proof that this browser was shown them."""
@@ -87,3 +88,7 @@ class Pages:
 def address_of(request: Request) -> str:
     """Where a request comes from; used to count, never stored."""
     return request.client.host if request.client else ""
+
+
+def _markup(table: Table) -> Markup:
+    return Markup(web(table))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
@@ -308,15 +309,16 @@ def _engine(url: str) -> Engine:
         ) from error
     if engine.dialect.name == "sqlite":
 
-        @sa.event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:
             connection.isolation_level = None  # transactions are begun below
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
                 connection.execute(f"PRAGMA {pragma}")
 
-        @sa.event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             if connection.get_isolation_level() != "AUTOCOMMIT":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")  # writers wait for each other, none fails
+
+        event.listen(engine, "connect", prepare)
+        event.listen(engine, "begin", begin)
 
     return engine
