@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2 # tests take this many processes, each with one thread
 READY := $(VENV)/.ready
 
 .PHONY: help setup demo test check lint types layers bench slow clean
@@ -21,7 +22,7 @@ demo: $(READY) ## edit a clip with the Miniature; writes runs/demo
 	$(BIN)/frameweave demo --out runs/demo --overwrite
 
 test: $(READY) ## all tests but the slow ones
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 slow: $(READY) ## the full-size tests (minutes, several GB)
 	$(BIN)/python -m pytest -q -s -m slow

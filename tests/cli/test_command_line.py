@@ -50,7 +50,7 @@ def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> No
     done = call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     assert f"frameweave {command}" in done.stdout
-    if command not in ("data", "miniature", "train", "plan"):
+    if command not in ("data", "miniature", "train", "plan", "study"):
         assert f"Example: frameweave {command}" in done.stdout
     assert " torch\n" not in done.stderr
 

@@ -8,6 +8,7 @@ from frameweave.report.figures import STYLE, Drawn, drawn
 from frameweave.study.analysis import Analysis, Preference
 
 _SECOND, _FIRST = "#1f5fa8", "#d8dde3"
+_ROOM = 20  # percent of a bar into which its figure fits
 
 
 def preference_figure(found: Analysis) -> Drawn:
@@ -29,9 +30,9 @@ def preference_figure(found: Analysis) -> Drawn:
                     panel.barh(place, 100 * one.share.value, color=_SECOND, height=0.6)
                     low, high = (100 * end for end in interval_of(one))
                     panel.plot([low, high], [place, place], color="black", linewidth=1.4)
-                    panel.text(
-                        2, place, f"{100 * one.share.value:.0f} %", color="white", va="center", weight="bold"
-                    )
+                    value = 100 * one.share.value
+                    place_of_text, ink = (2, "white") if value >= _ROOM else (value + 2, "black")
+                    panel.text(place_of_text, place, f"{value:.0f} %", color=ink, va="center", weight="bold")
             panel.axvline(50, color="black", linewidth=0.8, linestyle=(0, (3, 2)))
             panel.set_xlim(0, 100)
             panel.set_title(criterion, fontsize=9)
