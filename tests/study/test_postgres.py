@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -19,16 +20,14 @@ PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url() -> Iterator[str]:
     if not PROGRAMS or not (PROGRAMS[-1] / "initdb").is_file():
         pytest.skip("no PostgreSQL on this machine")
     pytest.importorskip("psycopg")
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
     as_other: list[str] = []
     if os.getuid() == 0:  # the server refuses to run as root
         as_other = ["runuser", "-u", "postgres", "--"]
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o755)
         shutil.chown(folder, "postgres")
     data, program = folder / "data", PROGRAMS[-1]
 
@@ -43,6 +42,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql+psycopg://study@/postgres?host={data}"
     finally:
         call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(folder)
 
 
 def test_raters_who_begin_at_once_get_balanced_pairs_and_every_answer_is_kept(

@@ -144,3 +144,36 @@ def test_a_database_that_is_full_tells_the_rater_and_loses_nothing(
         assert client.ask("POST", "/task", form) == (303, "/task")
         client.close()
     assert list(kept(folder).values()) == [3, 3]
+
+
+@pytest.mark.slow
+def test_fifty_raters_for_a_minute(tmp_path: Path) -> None:
+    folder = small_study(tmp_path, replace(SMALL, per_rater=8, per_pair=100_000), clips=10)
+    clients: list[Client] = []
+    until = time.monotonic() + 60
+
+    def rate(address: str) -> None:
+        while time.monotonic() < until:
+            client = Client(address)
+            clients.append(client)
+            client.begin()
+            while time.monotonic() < until and client.answer(random.choice(["left", "right"])):
+                pass
+            client.close()
+
+    with served(folder) as (address, _):
+        threads = [threading.Thread(target=rate, args=(address,)) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    saved = [trial for client in clients for trial in client.saved]
+    times = sorted(second for client in clients for second in client.seconds)
+    print(f"{len(saved) / 60:.0f} pages a second, p50 {times[len(times) // 2] * 1000:.0f} ms", end=", ")
+    print(f"p99 {times[len(times) * 99 // 100] * 1000:.0f} ms, {len(clients)} raters")
+    found = kept(folder)
+    assert all(found[trial] == 3 for trial in saved) and len(set(saved)) == len(saved)
+    with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
+        query = 'SELECT pair, "left", COUNT(*) FROM trials WHERE kind = \'pair\' GROUP BY pair, "left"'
+        counts = [count for _, _, count in connection.execute(query)]
+    assert len(counts) == 40 and max(counts) - min(counts) <= 2
