@@ -68,4 +68,6 @@ def test_raters_who_begin_at_once_get_balanced_pairs_and_every_answer_is_kept(
     assert set(Counter(row["pair"] for row in counted).values()) == {2}
     assert set(Counter((row["pair"], row["left"]) for row in counted).values()) == {1}
     store.close()
-    assert len(Store(url, design).rows()) == len(rows)
+    again = Store(url, design)
+    assert len(again.rows()) == len(rows)
+    again.close()
