@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from frameweave.errors import DataError, RunError
 from frameweave.jobs.study_options import StudyServeOptions
 from frameweave.jobs.study_serve import serve
 from frameweave.study.folder import DESIGN, MEDIA, read_design
-from studies import SMALL, served, small_study
+from studies import SMALL, field_of, served, small_study
 from study_client import Client
 
 _KILLS = 20
@@ -28,6 +29,22 @@ def kept(folder: Path) -> Counter[str]:
     with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return Counter(dict(connection.execute("SELECT trial, COUNT(*) FROM answers GROUP BY trial")))
+
+
+def given(folder: Path) -> dict[tuple[str, int], int]:
+    """How often each pair was given to raters, by the video on the left."""
+    with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
+        query = 'SELECT pair, "left", COUNT(*) FROM trials WHERE kind = \'pair\' GROUP BY pair, "left"'
+        return {(pair, left): count for pair, left, count in connection.execute(query)}
+
+
+def at_once(count: int, work: Callable[[], None]) -> None:
+    """The same work in several threads."""
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def free_port() -> int:
@@ -84,16 +101,10 @@ def test_many_raters_at_once_lose_nothing_and_stay_balanced(tmp_path: Path) -> N
         client.close()
 
     with served(folder) as (address, _):
-        threads = [threading.Thread(target=rate, args=(address,)) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(20, lambda: rate(address))
     saved = [trial for client in clients for trial in client.saved]
     assert len(saved) == 20 * 6 and all(kept(folder)[trial] == 3 for trial in saved)
-    with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
-        query = 'SELECT pair, "left", COUNT(*) FROM trials WHERE kind = \'pair\' GROUP BY pair, "left"'
-        shown = {(pair, left): count for pair, left, count in connection.execute(query)}
+    shown = given(folder)
     assert len(shown) == 16 and set(shown.values()) == {5}  # 8 pairs x 10 raters, half on each side
 
 
@@ -126,15 +137,10 @@ def test_a_database_that_is_full_tells_the_rater_and_loses_nothing(
         client = Client(address)
         client.begin()
         assert client.answer()
-        with sqlite3.connect(
-            folder / "answers.sqlite"
-        ) as connection:  # as a full disk does: no write succeeds
-            connection.execute(
-                "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-            )
+        with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
+            refuse = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"  # no write succeeds, as on a full disk
+            connection.execute(f"CREATE TRIGGER full BEFORE INSERT ON answers {refuse}")
         _, page = client.ask("GET", "/task")
-        from studies import field_of
-
         form = {"csrf": field_of(page, "csrf"), "trial": field_of(page, "trial"), "alignment": "left"}
         form |= {"quality": "left", "consistency": "left"}
         status, text = client.ask("POST", "/task", form)
@@ -162,18 +168,12 @@ def test_fifty_raters_for_a_minute(tmp_path: Path) -> None:
             client.close()
 
     with served(folder) as (address, _):
-        threads = [threading.Thread(target=rate, args=(address,)) for _ in range(50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        at_once(50, lambda: rate(address))
     saved = [trial for client in clients for trial in client.saved]
     times = sorted(second for client in clients for second in client.seconds)
     print(f"{len(saved) / 60:.0f} pages a second, p50 {times[len(times) // 2] * 1000:.0f} ms", end=", ")
     print(f"p99 {times[len(times) * 99 // 100] * 1000:.0f} ms, {len(clients)} raters")
     found = kept(folder)
     assert all(found[trial] == 3 for trial in saved) and len(set(saved)) == len(saved)
-    with closing(sqlite3.connect(folder / "answers.sqlite", isolation_level=None)) as connection:
-        query = 'SELECT pair, "left", COUNT(*) FROM trials WHERE kind = \'pair\' GROUP BY pair, "left"'
-        counts = [count for _, _, count in connection.execute(query)]
+    counts = list(given(folder).values())
     assert len(counts) == 40 and max(counts) - min(counts) <= 2

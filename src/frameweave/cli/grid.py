@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
-from frameweave.errors import RunError
+from frameweave.cli.experiment import told
 from frameweave.jobs.grid_options import GridOptions
 
 
@@ -31,16 +31,4 @@ def grid(
     from frameweave.jobs.grid import grid as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(table, options, progress=console.progress())
-    console.result(
-        folder=str(done.folder),
-        done=done.done,
-        earlier=done.earlier,
-        failed=done.failed,
-        seconds=done.seconds,
-    )
-    if done.failed:
-        name, reason = next(iter(done.failed.items()))
-        raise RunError(
-            f"{len(done.failed)} cells failed, the first, {name}: {reason}",
-            hint="mend the cause and run the same command again: finished cells are kept",
-        )
+    told(done)

@@ -1,10 +1,11 @@
 """Which metrics an experiment takes, and in which order its tables show them."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from frameweave.experiments.cells import key_of
 from frameweave.metrics.backbones.alexnet import alexnet_trunk
 from frameweave.metrics.backbones.clip import hub_clip
 from frameweave.metrics.backbones.inception import inception
@@ -68,6 +69,11 @@ class Measures:
             "backbone": self.encoder.id,
             "definition": f"{name} distance of all edited frames' features from those of {others}.",
         }
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells these metrics from others."""
+        return key_of(self.described())
 
     @property
     def distances(self) -> dict[str, Distance]:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from frameweave.atomic import staged
-from frameweave.experiments.cells import key_of, read_frames
+from frameweave.experiments.cells import read_frames
 from frameweave.experiments.measures import Measures
 from frameweave.experiments.pairs import Pair
 from frameweave.metrics.base import Case, Looked, measured
@@ -47,13 +47,13 @@ def score_cell(cell: Path, pair: Pair, target: Path, measures: Measures) -> None
         for score in scores
     ]
     with staged(_scores(target)) as stage:
-        stage.write_text(json.dumps({"metrics": _print(measures), "scores": rows}), encoding="utf-8")
+        stage.write_text(json.dumps({"metrics": measures.digest, "scores": rows}), encoding="utf-8")
 
 
 def is_scored(target: Path, measures: Measures) -> bool:
     """Whether the cell was measured with these metrics."""
     try:
-        return json.loads(_scores(target).read_text(encoding="utf-8"))["metrics"] == _print(measures)
+        return json.loads(_scores(target).read_text(encoding="utf-8"))["metrics"] == measures.digest
     except (OSError, ValueError, KeyError):
         return False
 
@@ -66,11 +66,6 @@ def read_scores(target: Path) -> list[dict[str, Any]]:
 def read_features(target: Path) -> dict[str, Tensor]:
     """The features of a measured cell: edited, source, and perhaps truth; one vector a frame."""
     return load_file(_features(target))
-
-
-def _print(measures: Measures) -> str:
-    """Tells these metrics from others."""
-    return key_of(measures.described())
 
 
 def _scores(target: Path) -> Path:

@@ -5,11 +5,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import staged
 from frameweave.errors import DataError, InputError
 from frameweave.progress import SILENT, Progress
 from frameweave.report.figures import Drawn, curves, forest, scatter, strips, sweep
-from frameweave.report.formats import FORMATS
+from frameweave.report.files import write_figure, write_table
 from frameweave.report.frames import frames_of
 from frameweave.report.grid_page import Page, write_grid_page
 from frameweave.report.merging import merged
@@ -48,14 +47,12 @@ def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progre
     drawn_tables: list[Table] = []
     for name, table in progress.track(tables(results) if parts else (), "tables"):
         drawn_tables.append(table)
-        for suffix, form in FORMATS.items():
-            _write(target / "tables" / f"{name}.{suffix}", form(table).encode())
+        write_table(target, name, table)
     shown: list[tuple[str, Drawn]] = []
     windows = [line for part in parts for line in _windows(part.folder / _SWEEP)]
     drawn_figures = chain(figures(results, windows) if parts else (), _losses(trainings))
     for name, caption, drawn in progress.track(drawn_figures, "figures"):
-        _write(target / "figures" / f"{name}.png", drawn.png)
-        _write(target / "figures" / f"{name}.svg", drawn.svg)
+        write_figure(target, name, drawn)
         shown.append((caption, drawn))
     page = Page(
         title=f"Frameweave {results.run['command']}",
@@ -178,8 +175,3 @@ def _leading(results: Results) -> MetricInfo:
 
 def _file(words: str) -> str:
     return words.replace(" ", "-").replace("/", "-")
-
-
-def _write(path: Path, content: bytes) -> None:
-    with staged(path) as stage:
-        stage.write_bytes(content)

@@ -51,8 +51,8 @@ def adapted(
         )
     injection = _injection(adaptor.card, options, name, model.schedule.T)
     steps = int(getattr(editor, "steps", 0))
-    timesteps, by_share = model.schedule.timesteps(steps), options.adaptor_window == "steps"
-    active = (injection.by_share(timesteps) if by_share else injection).active(timesteps)
+    by_share = options.adaptor_window == "steps"
+    active = injection.active(model.schedule.timesteps(steps), by_share=by_share)
     warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
     progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
     with adaptor.on(

@@ -8,7 +8,7 @@ from frameweave.atomic import staged
 from frameweave.errors import RunError
 from frameweave.jobs.study_options import StudyReportOptions
 from frameweave.jobs.study_serve import open_store
-from frameweave.report.formats import FORMATS
+from frameweave.report.files import write_figure, write_table
 from frameweave.study.analysis import Analysis, analysed
 from frameweave.study.export import answers_csv, named_answers
 from frameweave.study.figure import preference_figure
@@ -34,7 +34,7 @@ def study_report(folder: Path, options: StudyReportOptions) -> Reported:
     design = read_design(folder)
     if options.database is None and not (folder / ANSWERS).is_file():
         raise RunError(f"{folder}: nobody has answered yet", hint="serve it first: `frameweave study serve`")
-    store = open_store(folder, options.database)
+    store = open_store(folder, design, options.database)
     rows = store.rows()
     store.close()
     if not rows:
@@ -43,13 +43,9 @@ def study_report(folder: Path, options: StudyReportOptions) -> Reported:
     found = analysed(design, rows, exclude=not options.everybody)
     tables = study_tables(found)
     for name, table in tables.items():
-        for suffix, written in FORMATS.items():
-            with staged(out / "tables" / f"{name}.{suffix}") as stage:
-                stage.write_text(written(table), encoding="utf-8")
+        write_table(out, name, table)
     figure = preference_figure(found)
-    for suffix, content in (("png", figure.png), ("svg", figure.svg)):
-        with staged(out / "figures" / f"preferences.{suffix}") as stage:
-            stage.write_bytes(content)
+    write_figure(out, "preferences", figure)
     with staged(out / "answers.csv") as stage:
         stage.write_text(answers_csv(design, rows), encoding="utf-8")
     with staged(out / "answers.json") as stage:

@@ -11,6 +11,7 @@ from frameweave.errors import RunError
 from frameweave.jobs.study_options import StudyServeOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.study.app import make_app
+from frameweave.study.design import Design
 from frameweave.study.folder import ANSWERS, SECRET, read_design
 from frameweave.study.security import Limiter, Signer
 from frameweave.study.site import Site
@@ -33,7 +34,7 @@ def serve(
     cannot be used, and a study that was changed after it got answers.
     """
     design = read_design(folder)
-    store = open_store(folder, options.database)
+    store = open_store(folder, design, options.database)
     listening = _listening(options.host, options.port)
     token = admin or secrets.token_urlsafe(18)
     site = Site(
@@ -68,10 +69,10 @@ def serve(
         store.close()
 
 
-def open_store(folder: Path, database: str | None) -> Store:
-    """The answers of a study's folder."""
+def open_store(folder: Path, design: Design, database: str | None) -> Store:
+    """The answers to a design, in the study's folder unless a database is named."""
     url = database or f"sqlite:///{(folder / ANSWERS).absolute()}"
-    return Store(url, read_design(folder))
+    return Store(url, design)
 
 
 def _listening(host: str, port: int) -> socket.socket:

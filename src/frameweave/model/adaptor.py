@@ -117,8 +117,7 @@ class Adaptor:
 
     def active(self, schedule: Schedule, steps: int, *, by_share: bool = False) -> int:
         """How many of a sampler's steps lie in the window of values, or in the same share of the steps."""
-        injection, timesteps = self.card.injection(schedule.T), schedule.timesteps(steps)
-        return (injection.by_share(timesteps) if by_share else injection).active(timesteps)
+        return self.card.injection(schedule.T).active(schedule.timesteps(steps), by_share=by_share)
 
     def save(self, folder: Path) -> None:
         """Write the adaptor into a folder, each file atomically.

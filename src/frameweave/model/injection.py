@@ -59,9 +59,10 @@ class Injection:
         """Whether it never acts."""
         return all(strength == 0 for _, strength in self.parts)
 
-    def active(self, timesteps: Sequence[float]) -> int:
-        """In how many of a sampler's timesteps the LoRA acts."""
-        return sum(self.at(t) != 0 for t in timesteps)
+    def active(self, timesteps: Sequence[float], *, by_share: bool = False) -> int:
+        """In how many of a sampler's timesteps the LoRA acts: by their values, or by their shares."""
+        injected = self.by_share(timesteps) if by_share else self
+        return sum(injected.at(t) != 0 for t in timesteps)
 
     def by_share(self, timesteps: Sequence[float]) -> "Injection":
         """The same shares of a sampler's steps instead of timestep values; see `Window.by_share`."""

@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import CLIPVisionModel
 
 _OWN = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-_OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+"""Means and standard deviations of the colours that CLIP's own pictures are normalised with."""
 _OPENAI_PIXELS = 224  # towers for smaller pictures were not trained with OpenAI's statistics
 
 
@@ -38,7 +39,7 @@ class VisionTower:
             frames = F.interpolate(frames, (side, side), mode="bicubic", antialias=True, align_corners=False)
         weight = next(self.network.parameters())
         mean, std = (
-            torch.tensor(values)[:, None, None] for values in (_OPENAI if side >= _OPENAI_PIXELS else _OWN)
+            torch.tensor(values)[:, None, None] for values in (OPENAI if side >= _OPENAI_PIXELS else _OWN)
         )
         pixels = (frames.clamp(0, 1).cpu() - mean) / std
         return self.network(pixels.to(weight.device, weight.dtype)).last_hidden_state

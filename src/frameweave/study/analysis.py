@@ -10,6 +10,7 @@ from scipy import stats
 from frameweave.stats.multiple import holm
 from frameweave.stats.proportion import Share, share
 from frameweave.stats.votes import Match, Strengths, Vote, agreement, bradley_terry, clustered_interval
+from frameweave.study.assignment import video_on
 from frameweave.study.design import Design
 
 FAILED_CHECKS = 2
@@ -103,11 +104,10 @@ def analysed(design: Design, rows: Iterable[Mapping[str, Any]], *, exclude: bool
 
 
 def _answer(row: Mapping[str, Any]) -> _Answer:
-    on_left = int(row["left"])
-    prefers = {"left": on_left, "right": 1 - on_left, "none": None}[row["choice"]]
     return _Answer(
         rater=row["rater"], pair=row["pair"], kind=row["kind"], criterion=row["criterion"],
-        side=row["choice"], prefers=prefers, milliseconds=row["milliseconds"], loops=row["loops"],
+        side=row["choice"], prefers=video_on(row["choice"], row["left"]),
+        milliseconds=row["milliseconds"], loops=row["loops"],
     )  # fmt: skip
 
 
@@ -170,11 +170,7 @@ def _preferences(design: Design, answers: Sequence[_Answer]) -> list[Preference]
     tested = [number for number, one in enumerate(found) if one.share is not None]
     corrected = holm([one.share.p_half for one in found if one.share is not None])
     by_number = dict(zip(tested, corrected, strict=True))
-    return [_with_p(one, by_number.get(number)) for number, one in enumerate(found)]
-
-
-def _with_p(preference: Preference, p_holm: float | None) -> Preference:
-    return replace(preference, p_holm=p_holm)
+    return [replace(one, p_holm=by_number.get(number)) for number, one in enumerate(found)]
 
 
 def _repeats(answers: Sequence[_Answer]) -> tuple[int, int]:

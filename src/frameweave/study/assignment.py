@@ -17,6 +17,15 @@ class Trial:
     """Which of the pair's two videos is on the left."""
 
 
+def video_on(side: str, left: int) -> int | None:
+    """Which of a pair's two videos is on a side, given the one on the left; None for no side.
+
+    >>> video_on("left", 1), video_on("right", 1), video_on("none", 1)
+    (1, 0, None)
+    """
+    return {"left": left, "right": 1 - left}.get(side)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """How often a pair was given to raters: with its first video on the left, and on the right."""

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.atomic import staged
-from frameweave.errors import InputError
+from frameweave.clip import Clip
 from frameweave.progress import SILENT, Progress
 from frameweave.report.reading import read_results
 from frameweave.report.results import REFERENCE, Results
 from frameweave.study.design import Design, Pair
 from frameweave.study.folder import DESIGN, MEDIA
-from frameweave.study.media import Look, common_look, even_out, read_clip, spoilt, write_media
+from frameweave.study.media import Look, common_look, even_out, spoilt, write_media
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +76,15 @@ def build(
 ) -> Design:
     """Write media and design into an empty folder; the design last, so that a stopped build is none.
 
-    Raises `DataError` for a video that is missing, unplayable or of another length, `InputError` when there
-    is nothing to compare.
+    Raises `DataError` for a video that is missing, unplayable or of another length.
     """
-    if not found:
-        raise InputError(
-            "no two edits to compare", hint="give runs whose clips were edited by both systems, see --systems"
-        )
     media = out / MEDIA
     media.mkdir(parents=True, exist_ok=True)
     pairs: list[Pair] = []
     for one in progress.track(found, "writing videos"):
         paths = [*one.videos, *([one.source] if one.source else [])]
         look = common_look(paths)
-        names = [_write(media, read_clip(path), look) for path in paths]
+        names = [_write(media, clip, look) for clip in look.clips]
         even_out([media / name for name in names])
         pairs.append(
             Pair(
@@ -113,7 +108,8 @@ def build(
 def _check(media: Path, one: Candidate, number: int) -> Pair:
     """The source beside a spoilt copy of it."""
     assert one.source is not None
-    look, clean = common_look([one.source]), read_clip(one.source)
+    look = common_look([one.source])
+    (clean,) = look.clips
     names = [_write(media, clip, look) for clip in (spoilt(clean, seed=number), clean, clean)]
     even_out([media / name for name in names])
     return Pair(
@@ -128,7 +124,7 @@ def _check(media: Path, one: Candidate, number: int) -> Pair:
     )
 
 
-def _write(media: Path, clip: Any, look: Look) -> str:
+def _write(media: Path, clip: Clip, look: Look) -> str:
     name = f"{secrets.token_hex(16)}.mp4"
     write_media(clip, look, media / name)
     return name

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from frameweave.study.assignment import video_on
 from frameweave.study.design import Design
 
 
@@ -13,7 +14,7 @@ def named_answers(design: Design, rows: Iterable[Mapping[str, Any]]) -> list[dic
     found: list[dict[str, Any]] = []
     for row in rows:
         pair = design.pair(row["pair"])
-        preferred = {"left": row["left"], "right": 1 - row["left"]}.get(row["choice"])
+        preferred = video_on(row["choice"], row["left"])
         found.append(
             {**row, "editor": pair.editor, "clip": pair.clip, "prompt": pair.prompt}
             | {"preferred": "" if preferred is None else pair.systems[preferred]}

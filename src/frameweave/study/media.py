@@ -23,6 +23,8 @@ class Look:
     size: tuple[int, int]
     frames: int
     fps: Fraction
+    clips: tuple[Clip, ...]
+    """As they were read."""
 
 
 def common_look(paths: Sequence[Path]) -> Look:
@@ -44,7 +46,12 @@ def common_look(paths: Sequence[Path]) -> Look:
                 hint="compare videos of one shape",
             )
     scale = max(1, -(-_LEAST // min(width, height)))
-    return Look(size=(_even(width * scale), _even(height * scale)), frames=len(first), fps=first.fps)
+    return Look(
+        size=(_even(width * scale), _even(height * scale)),
+        frames=len(first),
+        fps=first.fps,
+        clips=tuple(clips),
+    )
 
 
 def read_clip(path: Path) -> Clip:

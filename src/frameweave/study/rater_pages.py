@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from frameweave.errors import InputError
+from frameweave.study.assignment import video_on
 from frameweave.study.design import CRITERIA
 from frameweave.study.folder import MEDIA
 from frameweave.study.site import MONTH, RATER, Id, Kept, Pages, Word, address_of
@@ -95,8 +96,8 @@ def _trials(router: APIRouter, pages: Pages) -> None:
         coming = {given.id: given.trial for given in store.upcoming(rater_of(pages, frameweave_rater), 2)}
         if trial not in coming:
             raise HTTPException(403, "This video belongs to another page.")
-        pair, on_left = site.design.pair(coming[trial].pair), coming[trial].left
-        name = {"left": pair.media[on_left], "right": pair.media[1 - on_left], "source": pair.source}[which]
+        pair, shown = site.design.pair(coming[trial].pair), video_on(which, coming[trial].left)
+        name = pair.source if shown is None else pair.media[shown]
         if not name:
             raise HTTPException(404, "There is no such video.")
         # a tag of the page, not of the file: a repeated pair would be known again by it

@@ -13,54 +13,24 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from frameweave.errors import InputError, RunError
 from frameweave.study.assignment import Shown, Trial, trials_of
+from frameweave.study.database import (
+    ANSWERS,
+    RATERS,
+    STUDY,
+    TABLES,
+    TRIALS,
+    engine_of,
+)
 from frameweave.study.design import Design, Kind
 
 Choice = Literal["left", "right", "none"]
 _ABANDONED = 2 * 3600  # seconds without an answer after which a rater's open pairs go back to the others
 _LOCK = 0x46726D57  # of PostgreSQL: one rater is enrolled at a time
-
-_tables = sa.MetaData()
-_study = sa.Table(
-    "study", _tables, sa.Column("digest", sa.String(64), primary_key=True), sa.Column("made", sa.Float)
-)
-_raters = sa.Table(
-    "raters",
-    _tables,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("token", sa.String(64), unique=True, nullable=False),  # its SHA-256: a copy opens nothing
-    sa.Column("started", sa.Float, nullable=False),
-    sa.Column("seen", sa.Float, nullable=False),
-    sa.Column("agent", sa.String(40), nullable=False),
-)
-_trials = sa.Table(
-    "trials",
-    _tables,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("rater", sa.Integer, sa.ForeignKey("raters.number"), nullable=False, index=True),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("pair", sa.String(64), nullable=False, index=True),
-    sa.Column("kind", sa.String(10), nullable=False),
-    sa.Column("left", sa.Integer, nullable=False),
-    sa.UniqueConstraint("rater", "position"),
-)
-_answers = sa.Table(
-    "answers",
-    _tables,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("trial", sa.String(32), sa.ForeignKey("trials.id"), nullable=False),
-    sa.Column("criterion", sa.String(20), nullable=False),
-    sa.Column("choice", sa.String(5), nullable=False),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("milliseconds", sa.Integer, nullable=False),
-    sa.Column("loops", sa.Integer, nullable=False),
-    sa.UniqueConstraint("trial", "criterion"),
-)
 
 
 class StudyFull(RunError):
@@ -90,14 +60,14 @@ class Store:
         Raises `RunError` when it cannot be opened, or holds answers to another design.
         """
         self.design = design
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
         digest = hashlib.sha256(json.dumps(design.as_dict(), sort_keys=True).encode()).hexdigest()
         try:
-            _tables.create_all(self._engine)
+            TABLES.create_all(self._engine)
             with self._engine.begin() as connection:
-                found = connection.execute(sa.select(_study.c.digest)).scalar()
+                found = connection.execute(sa.select(STUDY.c.digest)).scalar()
                 if found is None:
-                    connection.execute(_study.insert().values(digest=digest, made=time.time()))
+                    connection.execute(STUDY.insert().values(digest=digest, made=time.time()))
         except SQLAlchemyError as error:
             raise RunError(
                 f"{self._engine.url.render_as_string()}: cannot be used ({_reason(error)})",
@@ -123,9 +93,7 @@ class Store:
             if least >= self.design.per_pair:
                 raise StudyFull("every pair has enough raters", hint="thank you; the study is complete")
             number = (
-                connection.execute(
-                    sa.select(sa.func.coalesce(sa.func.max(_raters.c.number), -1))
-                ).scalar_one()
+                connection.execute(sa.select(sa.func.coalesce(sa.func.max(RATERS.c.number), -1))).scalar_one()
                 + 1
             )
             rater = {
@@ -135,9 +103,9 @@ class Store:
                 "seen": now,
                 "agent": agent[:40],
             }
-            connection.execute(_raters.insert().values(**rater))
+            connection.execute(RATERS.insert().values(**rater))
             connection.execute(
-                _trials.insert(),
+                TRIALS.insert(),
                 [
                     {"id": secrets.token_urlsafe(16), "rater": number, "position": position}
                     | {"pair": trial.pair, "kind": trial.kind, "left": trial.left}
@@ -149,7 +117,7 @@ class Store:
     def rater(self, token: str) -> int | None:
         """The number of the rater with that token; None for a forged one."""
         with self._reading() as connection:
-            found = connection.execute(sa.select(_raters.c.number).where(_raters.c.token == _digest(token)))
+            found = connection.execute(sa.select(RATERS.c.number).where(RATERS.c.token == _digest(token)))
             return found.scalar()
 
     def upcoming(self, rater: int, count: int = 1) -> list[Given]:
@@ -160,9 +128,7 @@ class Store:
     def position(self, rater: int) -> tuple[int, int]:
         """How many trials are done, of how many."""
         with self._reading() as connection:
-            total = connection.execute(
-                sa.select(sa.func.count()).select_from(_trials).where(_trials.c.rater == rater)
-            ).scalar_one()
+            total = self._total(connection, rater)
             open_ones = self._open(connection, rater, total)
         return total - len(open_ones), total
 
@@ -190,8 +156,8 @@ class Store:
                     raise NotYours(
                         "this page is not the current one", hint="open the study's first page again"
                     )
-                connection.execute(_answers.insert(), rows)
-                connection.execute(_raters.update().where(_raters.c.number == rater).values(seen=now))
+                connection.execute(ANSWERS.insert(), rows)
+                connection.execute(RATERS.update().where(RATERS.c.number == rater).values(seen=now))
         except IntegrityError:
             with self._reading() as connection:
                 if self._answered(connection, rater, trial):  # the same page, sent twice at the same moment
@@ -201,29 +167,29 @@ class Store:
 
     def rows(self) -> list[dict[str, Any]]:
         """Every answer with its trial and rater, in order; raters are numbers only."""
-        joined = _answers.join(_trials, _answers.c.trial == _trials.c.id).join(
-            _raters, _trials.c.rater == _raters.c.number
+        joined = ANSWERS.join(TRIALS, ANSWERS.c.trial == TRIALS.c.id).join(
+            RATERS, TRIALS.c.rater == RATERS.c.number
         )
         columns = (
-            _trials.c.rater, _trials.c.position, _trials.c.pair, _trials.c.kind, _trials.c.left,
-            _answers.c.criterion, _answers.c.choice, _answers.c.at, _answers.c.milliseconds, _answers.c.loops,
+            TRIALS.c.rater, TRIALS.c.position, TRIALS.c.pair, TRIALS.c.kind, TRIALS.c.left,
+            ANSWERS.c.criterion, ANSWERS.c.choice, ANSWERS.c.at, ANSWERS.c.milliseconds, ANSWERS.c.loops,
         )  # fmt: skip
         with self._reading() as connection:
-            found = connection.execute(sa.select(*columns).select_from(joined).order_by(_answers.c.id))
+            found = connection.execute(sa.select(*columns).select_from(joined).order_by(ANSWERS.c.id))
             return [dict(row) for row in found.mappings()]
 
     def raters(self) -> int:
         """How many have begun."""
         with self._reading() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(_raters)).scalar_one()
+            return connection.execute(sa.select(sa.func.count()).select_from(RATERS)).scalar_one()
 
     def forget(self, rater: int) -> None:
         """Delete all that is known of a rater, who asked for it."""
         with self._engine.begin() as connection:
-            own = sa.select(_trials.c.id).where(_trials.c.rater == rater)
-            connection.execute(_answers.delete().where(_answers.c.trial.in_(own)))
-            connection.execute(_trials.delete().where(_trials.c.rater == rater))
-            connection.execute(_raters.delete().where(_raters.c.number == rater))
+            own = sa.select(TRIALS.c.id).where(TRIALS.c.rater == rater)
+            connection.execute(ANSWERS.delete().where(ANSWERS.c.trial.in_(own)))
+            connection.execute(TRIALS.delete().where(TRIALS.c.rater == rater))
+            connection.execute(RATERS.delete().where(RATERS.c.number == rater))
 
     def close(self) -> None:
         """Let the database go."""
@@ -241,12 +207,12 @@ class Store:
 
     def _shown(self, connection: Connection, now: float) -> dict[str, Shown]:
         """How often each pair counts: answered, or open with a rater who is still there."""
-        done = sa.select(_answers.c.trial).where(_answers.c.trial == _trials.c.id).exists()
+        done = sa.select(ANSWERS.c.trial).where(ANSWERS.c.trial == TRIALS.c.id).exists()
         found = connection.execute(
-            sa.select(_trials.c.pair, _trials.c.left, sa.func.count())
-            .select_from(_trials.join(_raters, _trials.c.rater == _raters.c.number))
-            .where(_trials.c.kind == "pair", sa.or_(done, _raters.c.seen > now - _ABANDONED))
-            .group_by(_trials.c.pair, _trials.c.left)
+            sa.select(TRIALS.c.pair, TRIALS.c.left, sa.func.count())
+            .select_from(TRIALS.join(RATERS, TRIALS.c.rater == RATERS.c.number))
+            .where(TRIALS.c.kind == "pair", sa.or_(done, RATERS.c.seen > now - _ABANDONED))
+            .group_by(TRIALS.c.pair, TRIALS.c.left)
         )
         counts: dict[str, list[int]] = {}
         for pair, left, count in found:
@@ -255,17 +221,15 @@ class Store:
 
     def _open(self, connection: Connection, rater: int, count: int) -> list[Given]:
         answered = (
-            sa.select(sa.func.count()).select_from(_answers).where(_answers.c.trial == _trials.c.id)
+            sa.select(sa.func.count()).select_from(ANSWERS).where(ANSWERS.c.trial == TRIALS.c.id)
         ).scalar_subquery()
         found = connection.execute(
-            sa.select(_trials)
-            .where(_trials.c.rater == rater, answered < len(self.design.criteria))
-            .order_by(_trials.c.position)
+            sa.select(TRIALS)
+            .where(TRIALS.c.rater == rater, answered < len(self.design.criteria))
+            .order_by(TRIALS.c.position)
             .limit(count)
         ).mappings()
-        total = connection.execute(
-            sa.select(sa.func.count()).select_from(_trials).where(_trials.c.rater == rater)
-        ).scalar_one()
+        total = self._total(connection, rater)
         return [
             Given(
                 id=row["id"],
@@ -276,10 +240,14 @@ class Store:
             for row in found
         ]
 
+    def _total(self, connection: Connection, rater: int) -> int:
+        own = sa.select(sa.func.count()).select_from(TRIALS).where(TRIALS.c.rater == rater)
+        return connection.execute(own).scalar_one()
+
     def _answered(self, connection: Connection, rater: int, trial: str) -> bool:
-        own = _trials.join(_answers, _answers.c.trial == _trials.c.id)
+        own = TRIALS.join(ANSWERS, ANSWERS.c.trial == TRIALS.c.id)
         found = connection.execute(
-            sa.select(sa.func.count()).select_from(own).where(_trials.c.id == trial, _trials.c.rater == rater)
+            sa.select(sa.func.count()).select_from(own).where(TRIALS.c.id == trial, TRIALS.c.rater == rater)
         )
         return found.scalar_one() > 0
 
@@ -297,28 +265,3 @@ def _digest(token: str) -> str:
 
 def _reason(error: SQLAlchemyError) -> str:
     return str(error.orig) if isinstance(error, OperationalError) else str(error).splitlines()[0]
-
-
-def _engine(url: str) -> Engine:
-    try:
-        engine = sa.create_engine(url, pool_pre_ping=True)
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise InputError(
-            f"database {url.rsplit('@', maxsplit=1)[-1]!r} ({error})",
-            hint="e.g. postgresql+psycopg://user@host/name, with the extra `postgres` installed",
-        ) from error
-    if engine.dialect.name == "sqlite":
-
-        def prepare(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None  # transactions are begun below
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
-                connection.execute(f"PRAGMA {pragma}")
-
-        def begin(connection: Connection) -> None:
-            if connection.get_isolation_level() != "AUTOCOMMIT":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # writers wait for each other, none fails
-
-        event.listen(engine, "connect", prepare)
-        event.listen(engine, "begin", begin)
-
-    return engine

@@ -13,8 +13,8 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from frameweave.errors import ModelFolderError
 from frameweave.metrics.base import Frames
+from frameweave.model.vision import OPENAI
 
-_MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _BATCH = 32
 
 
@@ -52,7 +52,7 @@ class HubClip:
         resized = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
         top, left = (size[0] - side) // 2, (size[1] - side) // 2
         cut = resized[:, :, top : top + side, left : left + side]
-        mean, std = (torch.tensor(row).view(1, 3, 1, 1).to(frames) for row in (_MEAN, _STD))
+        mean, std = (torch.tensor(row).view(1, 3, 1, 1).to(frames) for row in OPENAI)
         return (cut - mean) / std
 
 
