@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +58,17 @@ def sha256(path: Path) -> str:
     """The file's SHA-256 as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def contents(place: Path, members: Iterable[Path] | None = None) -> str:
+    """The SHA-256 of a file, or of a folder's members (default: all) with their names."""
+    if place.is_file():
+        return sha256(place)
+    total = hashlib.sha256()
+    for member in sorted(place.rglob("*") if members is None else members):
+        if member.is_file():
+            total.update(f"{member.relative_to(place).as_posix()} {sha256(member)}\n".encode())
+    return total.hexdigest()
 
 
 def _seal(folder: Path) -> None:

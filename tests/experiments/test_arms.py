@@ -34,10 +34,9 @@ def test_what_cannot_be_read(text: str, said: str) -> None:
 
 
 def test_arms_that_invert_alike() -> None:
-    plain = Arm(name="without")
-    assert plain.inverts_as("tokenflow") == Arm(name="x", adaptor="miniature", in_inversion=False).inverts_as(
-        "tokenflow"
-    )
+    plain, silent = Arm(name="without"), Arm(name="x", adaptor="miniature", in_inversion=False)
+    assert plain.inverts_as("tokenflow") == Arm(name="also without").inverts_as("tokenflow")
+    assert plain.inverts_as("vid2vid_zero") != silent.inverts_as("vid2vid_zero")  # null texts differ
     one, other = (Arm(name=name, adaptor="miniature") for name in "ab")
     assert one.inverts_as("tokenflow") == other.inverts_as("tokenflow") != plain.inverts_as("tokenflow")
     assert Arm(name="c", adaptor="miniature", strength=0.1).inverts_as("tokenflow") != one.inverts_as(

@@ -60,7 +60,9 @@ def test_edited_areas() -> None:
     before[..., 8:10, 8:10] = 1
     after[..., 8:10, 12:14] = 1
     assert edited_area("colour", (before, after)).sum() == 12 * 16  # 5 pixels around 2 x 6
-    assert edited_area("background", (before, after)).sum() == 400 - 8
+    before[..., 8, 7] = 0.4  # the soft edge of an object shows some background
+    assert edited_area("background", (before, before)).sum() == 400 - 4
+    assert edited_area("background", (before, after)).all()  # what was object becomes background
     assert edited_area("style", (before, after)).all()
 
 

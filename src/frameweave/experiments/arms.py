@@ -44,8 +44,11 @@ class Arm:
         return cls(**values)
 
     def inverts_as(self, editor: str) -> str:
-        """Edits that say the same here invert a source alike, if their editors invert alike."""
-        if self.adaptor is None or not self.in_inversion:
+        """Edits that say the same here invert a source alike, if their editors invert alike.
+
+        An adaptor that is silent in the inversion still acts where a null text is optimised.
+        """
+        if self.adaptor is None:
             return ""
         card = load_adaptor(self.adaptor).card
         return repr((replace(self, name=""), card.injections.get(editor)))

@@ -14,7 +14,7 @@ from torch import Tensor
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
-from frameweave.errors import FrameweaveError, ModelFolderError
+from frameweave.errors import ModelFolderError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cells import is_finished, key_of, write_cell
 from frameweave.experiments.measures import Backbones, measures_on
@@ -49,7 +49,7 @@ def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
                 kept = inversions.setdefault(arm.inverts_as(cell["editor"]), Remembered())
                 write_cell(folder, *_edited(_Edit(pair, cell, arm, item["model"]), model, kept))
             score_cell(folder, pair, scores / cell["key"], measures)
-        except (FrameweaveError, RuntimeError) as error:
+        except Exception as error:  # whatever it is, the pair's other cells go on
             failed[cell["key"]] = f"{type(error).__name__}: {error}"
     return {"done": len(item["cells"]) - len(failed), "failed": failed}
 

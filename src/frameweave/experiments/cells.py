@@ -18,6 +18,8 @@ from frameweave.clip import Clip
 from frameweave.errors import DataError
 
 VIDEO = "edited.mp4"
+EDITING = 2
+"""Raised when the same settings give other pictures, e.g. because an editor was mended."""
 _FACTS = "cell.json"
 _FRAMES = "frames"  # PNG files: what is measured, without a codec's losses
 

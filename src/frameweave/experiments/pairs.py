@@ -26,6 +26,7 @@ TEST_SEED = 20_261
 DEVELOPMENT_SEED = 20_262
 """Of the clips on which settings are chosen; they show combinations of attributes that trainings see."""
 ClipSet = Literal["test", "development"]
+_DRAWING = 2  # raised when the same index of a set gives another pair
 _SHADOW = 5  # pixels around an object that its shadow may reach
 
 
@@ -78,6 +79,7 @@ def world_items(which: ClipSet, count: int, frames: int) -> list[dict[str, Any]]
     seed = {"test": TEST_SEED, "development": DEVELOPMENT_SEED}[which]
     return [
         {"name": f"{index:03d}", "world": seed, "index": index, "of": count, "frames": frames}
+        | {"drawing": _DRAWING}
         for index in range(count)
     ]
 
@@ -93,26 +95,32 @@ def _drawn(item: dict[str, Any]) -> Pair:
     )
     scene = scenes[item["index"]]
     words = scene.words(0)
-    attribute = list(ATTRIBUTES)[item["index"] % len(ATTRIBUTES)]
+    turn, kind = divmod(item["index"], len(ATTRIBUTES))
+    attribute = list(ATTRIBUTES)[kind]
     others = [word for word in ATTRIBUTES[attribute] if word != words[attribute]]
-    wanted = words | {attribute: others[item["index"] % len(others)]}
+    wanted = words | {attribute: others[turn % len(others)]}
     source = render_clip(scene, item["frames"])
     truth = render_clip(scene.edited(**{attribute: wanted[attribute]}), item["frames"])
     low, high = source.depth.amin(), source.depth.amax()
     return Pair(
         name=item["name"],
         clip=item["name"],
-        source=Clip.of(source.frames, fps=FPS),
+        source=_filed(source),
         source_prompt=phrase(words),
         prompt=phrase(wanted),
         about={"attribute": attribute, "from": words[attribute], "to": wanted[attribute]},
         depth=(source.depth - low) / (high - low),
-        truth=Clip.of(truth.frames, fps=FPS),
+        truth=_filed(truth),
         wanted=wanted,
         mask=edited_area(attribute, (source.mask, truth.mask)),
         flow=source.flow[:-1],
         visible=still_visible(source),
     )
+
+
+def _filed(drawn: Rendered) -> Clip:
+    """As pictures of 8 bits show it: a copy of the source in a file must not differ from the source."""
+    return Clip.of((drawn.frames * 255).round() / 255, fps=FPS)
 
 
 def edited_area(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Float[Tensor, "F 1 H W"]:
@@ -122,9 +130,9 @@ def edited_area(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Fl
     """
     if attribute == "style":
         return torch.ones_like(masks[0])
+    if attribute == "background":  # a pixel at the object's edge shows some of it
+        return (torch.stack(list(masks)).amin(0) < 1).float()
     somewhere = torch.stack(list(masks)).amax(0)
-    if attribute == "background":
-        return (somewhere < 0.5).float()
     reach = F.max_pool2d(somewhere, 2 * _SHADOW + 1, stride=1, padding=_SHADOW)
     return (reach > 0).float()
 
@@ -143,7 +151,9 @@ def still_visible(drawn: Rendered) -> Bool[Tensor, "F_minus_1 1 H W"]:
 def _read(item: dict[str, Any], model: StableDiffusion) -> Pair:
     """A line of a table. The clip is scaled to the size at which the model works."""
     source = _clip(item["video"], item, model)
-    truth = _clip(item["truth"], item, model) if item.get("truth") else None
+    truth = None
+    if item.get("truth"):
+        truth = Clip.read(Path(item["truth"]), frames=item["frames"], size=source.size)
     if truth is not None and len(truth) < len(source):
         raise InputError(
             f"{item['truth']}: {len(truth)} frames, {item['video']} has {len(source)}",

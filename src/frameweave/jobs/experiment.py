@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import sha256
+from frameweave.atomic import contents, sha256
 from frameweave.editors import base
 from frameweave.engine import engine_of, part
 from frameweave.errors import InputError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cell_work import work_on_pair
-from frameweave.experiments.cells import is_finished, key_of
+from frameweave.experiments.cells import EDITING, is_finished, key_of
 from frameweave.experiments.measures import measures_on
 from frameweave.experiments.pair_files import is_described
 from frameweave.experiments.pairs import set_name, world_items
@@ -23,7 +23,7 @@ from frameweave.jobs.edit_table import read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.adaptor import adaptor_file
-from frameweave.model.loading import located
+from frameweave.model.identity import identity
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -148,12 +148,13 @@ def _tasks(
         name: getattr(options, name)
         for name in ("model", "control", "depth_model", "vision", "dtype", "device", "threads")
     }
-    fixed = {name: value for name, value in model.items() if name not in ("device", "threads")}
-    fixed["weights"] = _weights(options.model)
+    weights = [identity(model[name]) for name in ("model", "control", "depth_model", "vision")]
+    fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
     of_arm = digests(arms)
     settings = {"steps": options.steps}
     for item in items:
         table: list[dict[str, Any]] = []
+        files = [contents(Path(item[name])) for name in ("video", "truth") if name in item]
         edits = [(editor, settings, arm) for editor in options.editors for arm in arms]
         rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         for editor, chosen, arm in [*edits, *rows]:
@@ -166,7 +167,7 @@ def _tasks(
                         "settings": chosen,
                         "arm": arm.as_dict(),
                         "seed": seed,
-                        "key": key_of(fixed, item, editor, chosen, digest, seed),
+                        "key": key_of(fixed, item, files, editor, chosen, digest, seed),
                     }
                 )
         yield {
@@ -177,11 +178,3 @@ def _tasks(
             "scores_folder": str(scores),
             "run_folder": str(scores.parent),
         }
-
-
-def _weights(model: str) -> str:
-    """Tells a model folder from one that was changed; a hub id stands for itself."""
-    _, folder = located(model)
-    if folder is None:
-        return model
-    return key_of([sha256(path) for path in sorted((folder / "unet").glob("*.safetensors"))])

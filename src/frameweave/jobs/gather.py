@@ -45,13 +45,13 @@ def gather(
             }
             place = Path(task["cells_folder"]) / cell["key"]
             scored = Path(task["scores_folder"]) / cell["key"]
-            if cell["key"] in failed:
-                cells.append({**about, "video": None, "error": failed[cell["key"]]})
-            elif is_finished(place) and is_scored(scored, measures):
+            if is_finished(place) and is_scored(scored, measures):
                 facts = read_facts(place)
                 kept = {name: facts[name] for name in ("seconds", "inversion_recalled", "memory_gb")}
                 cells.append({**about, "video": os.path.relpath(place / VIDEO, folder), **kept})
                 scores += [{**about, **line} for line in read_scores(scored)]
+            elif cell["key"] in failed:
+                cells.append({**about, "video": None, "error": failed[cell["key"]]})
     names = [task["pair"]["name"] for task in tasks]
     write_lines(
         folder / "pairs.jsonl", [read_pair(folder, name) for name in names if is_described(folder, name)]

@@ -20,7 +20,7 @@ from frameweave.errors import RunError
 from frameweave.jobs.options import ModelOptions
 from frameweave.model.adaptor import adaptor_file
 from frameweave.model.backbone import StableDiffusion
-from frameweave.training.cached import fingerprint
+from frameweave.model.identity import fingerprint
 
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 

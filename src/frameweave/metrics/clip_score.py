@@ -10,6 +10,7 @@ from torch import Tensor
 from frameweave.metrics.base import Case, Looked, Need
 from frameweave.metrics.encoders import TextImage
 
+_ROUNDING = 1e-5  # by which unit vectors of the same frame may differ in another batch
 Kind = Literal["score", "consistency", "directional"]
 
 
@@ -29,11 +30,15 @@ def clip_directional(
     prompt: Float[Tensor, " D"],
     source_prompt: Float[Tensor, " D"],
 ) -> Float[Tensor, ""]:
-    """Cosine of the change of the pictures with the change of the words; NaN for no change of words."""
-    words = prompt - source_prompt
-    if float(words.norm()) == 0:
+    """Cosine of the change of the pictures with the change of the words, over the frames that change.
+
+    NaN where nothing changes, in words or pictures: rounding has a direction too, but a meaningless one.
+    """
+    words, pictures = prompt - source_prompt, edited - source
+    changed = pictures.norm(dim=1) > _ROUNDING
+    if float(words.norm()) <= _ROUNDING or not changed.any():
         return words.sum() * float("nan")
-    return F.cosine_similarity(edited - source, words[None], dim=1).mean()
+    return F.cosine_similarity(pictures[changed], words[None], dim=1).mean()
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from frameweave.clip.group import EncodedSource, FrameGroup, GroupSource
 from frameweave.errors import ModelFolderError
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.depth import DepthEstimator
+from frameweave.model.identity import fingerprint
 from frameweave.model.stock import posterior
 
 
@@ -124,12 +125,3 @@ def squared(frames: Float[Tensor, "F C H W"], pixels: int, *, crop: bool) -> Flo
     scaled = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
     top, left = (size[0] - pixels) // 2, (size[1] - pixels) // 2
     return scaled[:, :, top : top + pixels, left : left + pixels]
-
-
-def fingerprint(network: nn.Module) -> str:
-    """SHA-256 of a network's weights and their names."""
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

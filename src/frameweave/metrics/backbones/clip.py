@@ -1,6 +1,5 @@
 """A CLIP model of any size, from a folder or a hub id; ViT-B/32 is the published tables' one."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from frameweave.errors import ModelFolderError
 from frameweave.metrics.base import Frames
+from frameweave.model.identity import fingerprint
 from frameweave.model.vision import OPENAI
 
 _BATCH = 32
@@ -67,12 +67,4 @@ def hub_clip(name: str) -> HubClip:
             f"{name}: no CLIP model to be had ({str(error).splitlines()[0]})",
             hint="name a folder that holds openai/clip-vit-base-patch32 with --clip-model",
         ) from error
-    return HubClip(model.float().eval(), tokenizer, f"{Path(name).name}-{_print(model)}")
-
-
-def _print(model: CLIPModel) -> str:
-    """Tells weights from others of the same name: the first digits of the projections' SHA-256."""
-    digest = hashlib.sha256()
-    for layer in (model.visual_projection, model.text_projection):
-        digest.update(layer.weight.detach().float().numpy().tobytes())
-    return digest.hexdigest()[:6]
+    return HubClip(model.float().eval(), tokenizer, f"{Path(name).name}-{fingerprint(model)[:6]}")
