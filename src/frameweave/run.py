@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -42,15 +43,17 @@ class Run:
         given: dict[str, Any] | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        free: Sequence[str] = (),
     ) -> "Run":
         """Take a folder: a new or empty one, or with `overwrite` one that holds an earlier run.
 
         `given` is the run's input. With `resume` an unfinished run of the same settings and input
-        goes on in its folder. Raises `RunError` when the folder is taken by something else or cannot
-        be written, and when settings or input differ.
+        goes on in its folder; settings in `free` may differ, since they do not change what comes out.
+        Raises `RunError` when the folder is taken by something else or cannot be written, and when
+        settings or input differ.
         """
         if resume and (folder / RUN_FILE).is_file():
-            _check_same(folder, command, to_table(settings), given or {})
+            _check_same(folder, command, to_table(settings) | (given or {}), free)
         else:
             _take(folder, overwrite=overwrite)
         tables = {
@@ -102,15 +105,15 @@ def environment() -> dict[str, str]:
 _HOW = ("resume", "overwrite")  # settings that say how a run starts, not what it does
 
 
-def _check_same(folder: Path, command: str, settings: dict[str, Any], given: dict[str, Any]) -> None:
+def _check_same(folder: Path, command: str, wanted: dict[str, Any], free: Sequence[str]) -> None:
     earlier = read_run(folder)
     before = {"command": earlier.get("command"), **earlier.get("settings", {}), **earlier.get("input", {})}
-    now = {"command": command, **settings, **given}
+    now = {"command": command, **wanted}
     for key in sorted(before.keys() | now.keys()):
-        if key not in _HOW and before.get(key) != now.get(key):
+        if key not in (*_HOW, *free) and before.get(key) != now.get(key):
             raise RunError(
                 f"{folder}: its run has {key} = {before.get(key)!r}, this one {now.get(key)!r}",
-                hint="give the same settings, another --out, or --overwrite instead of --resume",
+                hint="give the same settings or another --out; --overwrite deletes that run and starts anew",
             )
 
 

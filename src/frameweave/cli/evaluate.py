@@ -13,7 +13,9 @@ from frameweave.jobs.evaluate_options import EvaluateOptions
 def evaluate(
     edited: Path, /, *, options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions()
 ) -> None:
-    """Measure edited videos, whoever made them, on the Miniature's own networks.
+    """Measure edited videos, whoever made them.
+
+    On the Miniature's own networks, or with `--backbones real` on published ones.
 
     Example: `frameweave evaluate edited.mp4 --source clip.mp4 --prompt "a red car"`.
 

@@ -74,8 +74,7 @@ class Arm:
     def _injection(self, card: Card, editor: str, T: int) -> Injection:
         if self.injection is not None:
             return Injection.parse(self.injection, T)
-        strength = None if self.strength is None else strength_in_range(self.strength)
-        return card.injection(T, editor="" if self.window else editor, strength=strength)
+        return card.injection(T, editor="" if self.window else editor, strength=self.strength)
 
 
 def parsed_arm(text: str) -> Arm:
@@ -94,7 +93,9 @@ def parsed_arm(text: str) -> Arm:
     adaptor, _, strength = given.partition("@")
     if not equals or not name.strip() or not adaptor:
         raise InputError(f"arm {text!r}", hint="write it as name=adaptor, e.g. half=miniature@0.5")
-    arm = Arm(name=name, adaptor=adaptor, strength=_number(strength, text) if strength else None)
+    arm = Arm(name=name, adaptor=adaptor)
+    if strength:
+        arm = replace(arm, strength=strength_in_range(_number(strength, text)))
     for option in options:
         key, _, value = option.partition("=")
         if key == "tokens" and not value:

@@ -15,17 +15,22 @@ from frameweave.experiments.scoring import is_scored, read_features
 from frameweave.metrics.frechet import Distance, jackknifed
 from frameweave.progress import SILENT, Progress
 
+_Seen = dict[str, dict[str, Tensor]]
+"""Features of a clip: for each prompt the edited frames', the source's, and perhaps the true edit's."""
+
 
 def pooled_rows(
     tasks: Sequence[dict[str, Any]], measures: Measures, *, progress: Progress = SILENT
 ) -> list[dict[str, Any]]:
     """A row for each editor, arm and distance; and for each arm its difference to the one without adaptor."""
-    found: dict[tuple[str, str], dict[str, dict[str, Tensor]]] = defaultdict(dict)
+    found: dict[tuple[str, str], dict[str, _Seen]] = defaultdict(dict)
     for task in tasks:
+        clip = task["pair"].get("video", task["pair"]["name"])
         for cell in task["cells"]:
             target = Path(task["scores_folder"]) / cell["key"]
             if cell["seed"] == 0 and is_scored(target, measures):
-                found[cell["editor"], cell["arm"]["name"]][cell["pair"]] = read_features(target)
+                clips = found[cell["editor"], cell["arm"]["name"]]
+                clips.setdefault(clip, {})[cell["pair"]] = read_features(target)
     rows: list[dict[str, Any]] = []
     for (editor, arm), clips in progress.track(list(found.items()), "distances over all clips"):
         base = found.get((editor, WITHOUT), {})
@@ -38,29 +43,41 @@ def pooled_rows(
 def _rows(
     about: dict[str, Any],
     measure: tuple[str, Distance],
-    clips: dict[str, dict[str, Tensor]],
-    base: dict[str, dict[str, Tensor]],
+    clips: dict[str, _Seen],
+    base: dict[str, _Seen],
 ) -> list[dict[str, Any]]:
     kind, distance = measure
     rows: list[dict[str, Any]] = []
     for reference in ("source", "truth"):
-        known = {name: seen for name, seen in clips.items() if reference in seen}
+        known = {clip: seen for clip, pairs in clips.items() if (seen := _having(reference, pairs))}
         if not known:
             continue
-        sets = [(seen["edited"], seen[reference]) for seen in known.values()]
+        sets = [_sets(seen, reference) for seen in known.values()]
         value, interval = jackknifed(distance, sets)
         frames, width = sum(len(edited) for edited, _ in sets), sets[0][0].shape[1]
         row = about | {"metric": f"{kind}_{reference}"}
         rows.append(row | _figures(value, interval, frames) | _warning(len(sets), frames, width))
-        both = [name for name in known if name in base]
+        alike = [clip for clip, seen in known.items() if seen.keys() == base.get(clip, {}).keys()]
+        both = [(known[clip], base[clip]) for clip in alike]
         if both:
             value, interval = jackknifed(
                 distance,
-                [(known[name]["edited"], known[name][reference]) for name in both],
-                [base[name]["edited"] for name in both],
+                [_sets(seen, reference) for seen, _ in both],
+                [_sets(seen, reference)[0] for _, seen in both],
             )
+            frames = sum(len(one["edited"]) for seen, _ in both for one in seen.values())
             rows.append(row | {"against": WITHOUT} | _figures(value, interval, frames))
     return rows
+
+
+def _having(reference: str, pairs: _Seen) -> _Seen:
+    return {name: seen for name, seen in pairs.items() if reference in seen}
+
+
+def _sets(pairs: _Seen, reference: str) -> tuple[Tensor, Tensor]:
+    """All edited frames of a clip, and what they are measured against: its source once, but every truth."""
+    edited, other = ([seen[name] for seen in pairs.values()] for name in ("edited", reference))
+    return torch.cat(edited), torch.cat(other[:1] if reference == "source" else other)
 
 
 def _figures(value: float, interval: tuple[float, float] | None, frames: int) -> dict[str, Any]:

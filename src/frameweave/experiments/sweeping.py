@@ -2,37 +2,43 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from statistics import mean
 from typing import Any
 
 from frameweave.experiments.arms import WITHOUT, Arm
 from frameweave.model.card import Card
-
-Draw = tuple[str, str, int]
-"""An editor, a pair and a seed."""
+from frameweave.stats.paired import Draw, matched
 
 
-def sweep_rows(arms: Sequence[tuple[Arm, Card]], scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def sweep_rows(
+    arms: Sequence[tuple[Arm, Card]], scores: Sequence[Mapping[str, Any]], clips: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """For each arm whose window was given, and each metric: both windows, and the mean difference to none.
 
-    Means are over editors and clips. No rows for fewer than two such arms.
+    Means are over editors and clips; `clips` says of which clip each pair is. No rows for fewer than two
+    such arms.
     """
     windowed = [(arm, card) for arm, card in arms if arm.window is not None]
     if len(windowed) < 2:
         return []
-    values: dict[tuple[str, str], dict[Draw, float]] = defaultdict(dict)
+    values: dict[tuple[str, str, str], dict[Draw, float]] = defaultdict(dict)
     for row in scores:
         if row["value"] is not None:
-            draw = row["editor"], row["pair"], row["seed"]
-            values[row["arm"], row["metric"]][draw] = row["value"]
+            draw = clips[row["pair"]], row["pair"], row["seed"]
+            values[row["arm"], row["metric"], row["editor"]][draw] = row["value"]
     rows: list[dict[str, Any]] = []
     for arm, card in windowed:
-        for metric in sorted({metric for name, metric in values if name == arm.name}):
-            own, none = values[arm.name, metric], values[WITHOUT, metric]
-            both = own.keys() & none.keys()
-            if both:
+        own = [(metric, editor) for name, metric, editor in values if name == arm.name]
+        for metric, keys in groupby(sorted(own), itemgetter(0)):
+            changes: list[float] = []
+            for key in keys:
+                with_, without = matched(values[arm.name, *key], values.get((WITHOUT, *key), {}))
+                changes += [with_[clip] - without[clip] for clip in with_]
+            if changes:
                 rows.append(
                     {"train": [card.low, card.high], "inference": arm.window, "metric": metric}
-                    | {"value": mean(own[draw] - none[draw] for draw in sorted(both))}
+                    | {"value": mean(changes)}
                 )
     return rows

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from frameweave.experiments.arms import WITH, WITHOUT, Arm
+from frameweave.experiments.measures import measures_on
+from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
-from frameweave.jobs.grid_options import AblationOptions
+from frameweave.jobs.grid_options import FREE, AblationOptions
 from frameweave.jobs.presets import settings_of
 from frameweave.jobs.train import train
 from frameweave.progress import SILENT, Progress
@@ -23,16 +25,18 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     tokens (shared and unshared ones are trained together or not at all), and the whole one's tokens alone.
     """
     items, named = items_of(table, options)
-    arms = _arms(options, progress)
+    measures_on(backbones_of(options, options.model), world=table is None)  # told before hours of training
     run = Run.start(
         options.out,
         "ablation",
         options,
-        given={"test_set": named, "table": "" if table is None else str(table.absolute())}
-        | {"arms": digests(arms)},
+        given={"test_set": named, "table": "" if table is None else str(table.absolute())},
         overwrite=options.overwrite,
         resume=not options.overwrite,
+        free=FREE,
     )
+    arms = _arms(options, progress)
+    run.log(arms=digests(arms))
     done = run_experiment(run, items, arms, options, progress=progress)
     run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
     return done

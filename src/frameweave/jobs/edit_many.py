@@ -10,7 +10,7 @@ from typing import Any
 from frameweave.engine import engine_of, part
 from frameweave.errors import DataError
 from frameweave.jobs.edit import edit
-from frameweave.jobs.edit_table import read_edits
+from frameweave.jobs.edit_table import folder_name, read_edits
 from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
@@ -94,9 +94,7 @@ def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[
     own = {key: value for key, value in line.items() if key not in ("video", "prompt", "name")}
     if "mask" in own:
         own["mask"] = folder / own["mask"]
-    name = line.get("name") or _name(video, line["prompt"])
-    if not name.strip(".") or "/" in name:
-        raise DataError(f"name {name!r}, expected a folder's name", hint="leave out slashes")
+    name = folder_name(line.get("name") or _name(video, line["prompt"]))
     shared = {field.name: getattr(options, field.name) for field in fields(EditOptions)}
     settings = replace(EditOptions(**shared), **own, out=options.out / name, resume=True)
     return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": to_table(settings)}

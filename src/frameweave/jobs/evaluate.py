@@ -21,6 +21,7 @@ from frameweave.metrics.base import Case, Looked, measured
 from frameweave.metrics.frechet import features_of, jackknifed
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
+from frameweave.video.reading import PICTURES
 from frameweave.video.writing import SUFFIXES
 
 _COLUMNS: dict[str, type] = {
@@ -31,6 +32,9 @@ _COLUMNS: dict[str, type] = {
     "truth": str,
     "mask": str,
 }
+
+
+_BESIDE = ("source", "truth", "mask")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class _Item:
     mask: Path | None = None
     prompt: str = ""
     source_prompt: str = ""
+    names: frozenset[str] = frozenset()
+    """Of all edited videos, without suffixes: in a folder, what has such a name belongs to that video."""
 
 
 def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SILENT) -> Evaluated:
@@ -66,7 +72,7 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     """
     items = list(_items(edited, options))
     if not items:
-        raise InputError(f"{edited}: no videos in it", hint=f"expected {', '.join(SUFFIXES)}")
+        raise InputError(f"{edited}: nothing to measure in it", hint="give a table with lines below its head")
     measures = measures_on(backbones_of(options, ""), world=False)
     given = {"edited": str(edited.absolute()), "videos": len(items)}
     run = Run.start(options.out, "evaluate", options, given=given, overwrite=options.overwrite)
@@ -84,9 +90,10 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
                 sets.append(
                     (features_of(case.edited, measures.encoder), features_of(case.source, measures.encoder))
                 )
-        except (FrameweaveError, OSError) as error:
-            failed[item.name] = str(error)
-            progress.note(f"{item.name}: {error}")
+        except Exception as error:  # whatever it is, the other videos are measured
+            known = isinstance(error, FrameweaveError | OSError)
+            failed[item.name] = str(error) if known else f"{type(error).__name__}: {error}"
+            progress.note(f"{item.name}: {failed[item.name]}")
     pooled = _pooled(measures, sets)
     _write(options.out, measures, rows, pooled)
     titles = {table["name"]: table["title"] for table in measures.described()}
@@ -110,21 +117,23 @@ def _items(edited: Path, options: EvaluateOptions) -> Iterator[_Item]:
     """What there is to measure."""
     if edited.suffix.lower() in (".csv", ".jsonl"):
         for number, line in enumerate(read_edits(edited, _COLUMNS, needed=("edited",))):
-            paths = {
-                key: edited.parent / line[key]
-                for key in ("edited", "source", "truth", "mask")
-                if line.get(key)
-            }
+            own = {key: edited.parent / line[key] for key in ("edited", *_BESIDE) if key in line}
+            paths = {key: getattr(options, key) for key in _BESIDE} | own
             words = {key: line.get(key, getattr(options, key)) for key in ("prompt", "source_prompt")}
-            yield _Item(name=line.get("name", f"{number:03d} {line['edited']}"), **paths, **words)
+            names = frozenset([own["edited"].stem])
+            yield _Item(
+                name=line.get("name", f"{number:03d} {line['edited']}"), names=names, **paths, **words
+            )
         return
     if not edited.exists():
         raise InputError(f"{edited}: no such file or folder", hint="check the path of the edited video")
-    inside = _videos_in(edited)
-    for video in inside or [edited]:
+    videos = _videos_in(edited) or [edited]
+    names = frozenset(video.stem for video in videos)
+    for video in videos:
         yield _Item(
             name=video.name,
             edited=video,
+            names=names,
             source=options.source,
             truth=options.truth,
             mask=options.mask,
@@ -140,15 +149,20 @@ def _videos_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def _beside(video: Path, other: Path) -> Path:
-    """What belongs to a video: the one for all, or what has its name in a folder of several."""
+def _beside(item: _Item, other: Path) -> Path:
+    """What belongs to an edited video: the one for all, or what has its name in a folder of several."""
     if not other.is_dir():
         return other
-    found = sorted(path for path in other.iterdir() if path.stem == video.stem)
-    if found:
-        return found[0]
-    if _videos_in(other):
-        raise DataError(f"{other}: nothing called {video.stem} in it", hint="give both the same names")
+    shown = [
+        path
+        for path in sorted(other.iterdir())
+        if path.suffix.lower() in SUFFIXES or path.suffix.lower() in PICTURES or path.is_dir()
+    ]
+    for path in shown:
+        if path.stem == item.edited.stem:
+            return path
+    if _videos_in(other) or any(path.stem in item.names for path in shown):
+        raise DataError(f"{other}: nothing called {item.edited.stem} in it", hint="give both the same names")
     return other  # a folder of pictures
 
 
@@ -157,7 +171,7 @@ def _case(item: _Item, frames: int | None, progress: Progress) -> Case:
     edited = Clip.read(item.edited, frames=frames)
 
     def beside(path: Path | None) -> Looked | None:
-        return None if path is None else _fitted(_beside(item.edited, path), edited, item, frames, progress)
+        return None if path is None else _fitted(_beside(item, path), edited, item, frames, progress)
 
     return Case(
         edited=Looked(edited.frames),
@@ -165,7 +179,7 @@ def _case(item: _Item, frames: int | None, progress: Progress) -> Case:
         truth=beside(item.truth),
         prompt=item.prompt,
         source_prompt=item.source_prompt,
-        mask=None if item.mask is None else _mask(_beside(item.edited, item.mask), edited),
+        mask=None if item.mask is None else _mask(_beside(item, item.mask), edited),
     )
 
 

@@ -19,7 +19,7 @@ from frameweave.experiments.pairs import set_name, world_items
 from frameweave.experiments.references import REFERENCE, reference_names
 from frameweave.experiments.scoring import is_scored
 from frameweave.jobs.backbones import backbones_of
-from frameweave.jobs.edit_table import read_edits
+from frameweave.jobs.edit_table import folder_name, read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.adaptor import adaptor_file
@@ -65,8 +65,8 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
     items: list[dict[str, Any]] = []
     for number, line in enumerate(read_edits(table, _COLUMNS)):
         item: dict[str, Any] = {
-            "name": f"{number:03d}",
             **line,
+            "name": folder_name(line.get("name") or f"{number:03d}"),
             "frames": options.frames,
             "size": options.size,
         }
@@ -95,9 +95,10 @@ def run_experiment(
     cells_folder = (options.cells or run.folder / "cells").absolute()
     scores_folder = (run.folder / "scores").absolute()
     tasks = list(_tasks(items, arms, options, cells_folder, scores_folder))
-    every = [cell for task in tasks for cell in task["cells"]]
+    mine = list(part(tasks, options.shard_index, options.num_shards))
+    cells = [cell for task in mine for cell in task["cells"]]
     waiting: list[dict[str, Any]] = []
-    for task in part(tasks, options.shard_index, options.num_shards):
+    for task in mine:
         missing = [
             cell
             for cell in task["cells"]
@@ -107,7 +108,7 @@ def run_experiment(
         if missing or not is_described(run.folder, task["pair"]["name"]):
             waiting.append({**task, "cells": missing, "backbones": asdict(backbones)})
     count = sum(len(task["cells"]) for task in waiting)
-    progress.note(f"{count} of {len(every)} cells are missing, of {len(waiting)} of {len(tasks)} pairs")
+    progress.note(f"{count} of {len(cells)} cells are missing, of {len(waiting)} of {len(mine)} pairs")
     failed: dict[str, str] = {}
     outcomes = engine_of(options).run(work_on_pair, waiting, what="editing pairs", progress=progress)
     for outcome in outcomes:
@@ -117,14 +118,20 @@ def run_experiment(
         elif outcome.value is not None:
             failed |= outcome.value["failed"]
     gather(run.folder, tasks, failed, measures, progress=progress)
-    names = {cell["key"]: f"{cell['pair']} {cell['editor']} {cell['arm']['name']}" for cell in every}
+    names = {cell["key"]: _name(cell, options.seeds) for cell in cells}
     return Experimented(
         folder=run.folder,
         done=count - len(failed),
-        earlier=len(every) - count,
+        earlier=len(cells) - count,
         failed={names[key]: why for key, why in failed.items()},
         seconds=round(time.monotonic() - start, 1),
     )
+
+
+def _name(cell: dict[str, Any], seeds: int) -> str:
+    """What people call a cell."""
+    seed = f" seed {cell['seed']}" if seeds > 1 else ""
+    return f"{cell['pair']} {cell['editor']} {cell['arm']['name']}{seed}"
 
 
 def digests(arms: Sequence[Arm]) -> dict[str, str]:

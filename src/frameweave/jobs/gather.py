@@ -53,12 +53,11 @@ def gather(
             elif cell["key"] in failed:
                 cells.append({**about, "video": None, "error": failed[cell["key"]]})
     names = [task["pair"]["name"] for task in tasks]
-    write_lines(
-        folder / "pairs.jsonl", [read_pair(folder, name) for name in names if is_described(folder, name)]
-    )
+    pairs = [read_pair(folder, name) for name in names if is_described(folder, name)]
+    write_lines(folder / "pairs.jsonl", pairs)
     write_lines(folder / "cells.jsonl", cells)
     write_lines(folder / "scores.jsonl", scores)
-    if windows := sweep_rows(_adapted(tasks), scores):
+    if windows := sweep_rows(_adapted(tasks), scores, {pair["pair"]: pair["clip"] for pair in pairs}):
         write_lines(folder / "sweep.jsonl", windows)
     write_lines(folder / "pooled.jsonl", pooled_rows(tasks, measures, progress=progress))
     with staged(folder / "metrics.json") as stage:

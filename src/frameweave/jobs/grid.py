@@ -5,7 +5,7 @@ from pathlib import Path
 from frameweave.errors import InputError
 from frameweave.experiments.arms import WITHOUT, Arm, parsed_arm
 from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
-from frameweave.jobs.grid_options import GridOptions
+from frameweave.jobs.grid_options import FREE, GridOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -29,6 +29,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         given=given | {"arms": digests(arms)},
         overwrite=options.overwrite,
         resume=not options.overwrite,
+        free=FREE,
     )
     done = run_experiment(run, items, arms, options, progress=progress)
     run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})

@@ -1,6 +1,6 @@
 """Settings of the experiments: one frozen dataclass each, from which flags are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -8,10 +8,16 @@ from frameweave.engine.options import EngineOptions
 from frameweave.jobs.measuring_options import MeasuringOptions
 from frameweave.jobs.options import Dtype
 
+FREE = ("threads", *(field.name for field in fields(EngineOptions)))
+"""Settings that may change when an experiment goes on: they say where cells are made, not what is in them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentOptions(EngineOptions, MeasuringOptions):
     """What the grid and the ablation have in common."""
+
+    workers: int | None = 1
+    """Pairs at once, each with a model of its own in memory. 0 works in this process, without limits."""
 
     model: str = "miniature"
     """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""

@@ -53,13 +53,14 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
     with state.main_process_first():
         run = _run(stages, options, main=state.is_main_process)
     workshop = Workshop(options, progress)
-    figures: dict[str, float] = {}
+    earlier = run.tables.get("result", {}).get("figures", {})
+    new: dict[str, float] = {}
     for stage in stages:
         progress.note(f"stage {stage}")
-        figures |= {f"{stage}_{name}": value for name, value in _trained(stage, workshop, run).items()}
-    done = Trained(figures, round(time.monotonic() - start, 2), peak_bytes())
-    if state.is_main_process:
-        run.finish({"figures": figures, "seconds": done.seconds, "peak_bytes": done.peak_bytes})
+        new |= {f"{stage}_{name}": value for name, value in _trained(stage, workshop, run).items()}
+    done = Trained(earlier | new, round(time.monotonic() - start, 2), peak_bytes())
+    if state.is_main_process and (new or not earlier):  # a run that was finished keeps its record
+        run.finish({"figures": done.figures, "seconds": done.seconds, "peak_bytes": done.peak_bytes})
     return done
 
 

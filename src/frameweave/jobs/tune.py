@@ -1,24 +1,30 @@
 """Choose for each editor how strongly an adaptor acts at which noise levels (the paper's future work)."""
 
+import itertools
 import json
+import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from frameweave.engine.array_index import place
 from frameweave.errors import InputError, RunError
 from frameweave.experiments.arms import WITHOUT, Arm
+from frameweave.experiments.measures import measures_on
 from frameweave.experiments.tuning import SILENT, WORTH_OF_NOTHING, Gain, candidates, gain, worth
+from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.experiment import digests, items_of, run_experiment
 from frameweave.jobs.gather import write_lines
-from frameweave.jobs.grid_options import TuneOptions
+from frameweave.jobs.grid_options import FREE, TuneOptions
 from frameweave.model.adaptor import load_adaptor
-from frameweave.model.injection import Injection
+from frameweave.model.injection import Injection, strength_in_range
 from frameweave.progress import SILENT as QUIET
 from frameweave.progress import Progress
 from frameweave.run import Run
+from frameweave.stats.paired import Draw, matched
 
 RECORD = "tuning.jsonl"
 
@@ -50,11 +56,25 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     Injection.parse(",".join(f"{band}:1" for band in options.bands))  # bands that overlap are told now
     if not options.strengths:
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
+    for strength in options.strengths:
+        strength_in_range(strength)
+    better = _directions(options, world=table is None)
+    if place(options.shard_index, options.num_shards, os.environ)[1] > 1:
+        raise InputError(
+            "a search in shards: each would choose by its own part of the clips",
+            hint="leave the shards out; --ray spreads the trials over machines",
+        )
     given = {"adaptor": adaptor, "test_set": named, "arms": digests([Arm(name="whole", adaptor=adaptor)])}
     run = Run.start(
-        options.out, "tune", options, given=given, overwrite=options.overwrite, resume=not options.overwrite
+        options.out,
+        "tune",
+        options,
+        given=given,
+        overwrite=options.overwrite,
+        resume=not options.overwrite,
+        free=FREE,
     )
-    search = _Search(run, items, adaptor, options, progress)
+    search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
     injections, worths = dict[str, str](), dict[str, float]()
     for editor in options.editors:
         injections[editor], worths[editor] = search.of(editor)
@@ -66,15 +86,18 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     return Tuned(adaptor=folder, injections=injections, worths=worths, seconds=seconds)
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Search:
     """Trials of injections, each measured on all clips."""
 
-    def __init__(
-        self, run: Run, items: list[dict[str, Any]], adaptor: str, options: TuneOptions, progress: Progress
-    ) -> None:
-        self.run, self.items, self.adaptor = run, items, adaptor
-        self.options, self.progress = options, progress
-        self.record: list[dict[str, Any]] = []
+    run: Run
+    items: list[dict[str, Any]]
+    adaptor: str
+    options: TuneOptions
+    better: dict[str, str]
+    """Whether lower or higher is better, of each metric to choose by."""
+    progress: Progress
+    record: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def of(self, editor: str) -> tuple[str, float]:
         """The injection for an editor, and what it is worth."""
@@ -102,21 +125,46 @@ class _Search:
         if done.failed:
             name, reason = next(iter(done.failed.items()))
             raise RunError(f"{len(done.failed)} trials failed, the first, {name}: {reason}")
-        by_arm: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
-        for line in (self.run.folder / "scores.jsonl").read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row["value"] is not None and row["editor"] == editor:
-                by_arm[row["arm"], row["metric"]][f"{row['pair']} {row['seed']}"] = row["value"]
-        metrics = {row["name"]: row for row in json.loads((self.run.folder / "metrics.json").read_text())}
-        return {
-            text: [
-                gain(
-                    name,
-                    by_arm[text, name],
-                    by_arm[WITHOUT, name],
-                    lower=metrics[name]["better"] == "lower",
-                )
-                for name in self.options.metrics
-            ]
-            for text in texts
-        }
+        values, reasons = self._values(editor)
+        found: dict[str, list[Gain]] = {text: [] for text in texts}
+        for text, name in itertools.product(texts, self.options.metrics):
+            with_, without = matched(values[text, name], values[WITHOUT, name])
+            if not with_:
+                reason = reasons.get((text, name), "missing")
+                raise RunError(f"{name} has no value on any clip: {reason}", hint="choose by other --metrics")
+            found[text].append(gain(name, with_, without, lower=self.better[name] == "lower"))
+        return found
+
+    def _values(
+        self, editor: str
+    ) -> tuple[dict[tuple[str, str], dict[Draw, float]], dict[tuple[str, str], str]]:
+        """By arm and metric: the values of the edits, and why there are none."""
+        clips = {row["pair"]: row["clip"] for row in _lines(self.run.folder / "pairs.jsonl")}
+        values: dict[tuple[str, str], dict[Draw, float]] = defaultdict(dict)
+        reasons: dict[tuple[str, str], str] = {}
+        for row in _lines(self.run.folder / "scores.jsonl"):
+            if row["editor"] == editor and row["value"] is not None:
+                draw = clips[row["pair"]], row["pair"], row["seed"]
+                values[row["arm"], row["metric"]][draw] = row["value"]
+            elif row["editor"] == editor:
+                reasons[row["arm"], row["metric"]] = row["reason"]
+        return values, reasons
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    return map(json.loads, file.read_text(encoding="utf-8").splitlines())
+
+
+def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
+    """Whether lower or higher is better, of each metric to choose by.
+
+    Raises `InputError` for an unfit one.
+    """
+    each = measures_on(backbones_of(options, options.model), world=world).each
+    known = {metric.name: metric.better for metric in each if metric.better != "none"}
+    if not options.metrics:
+        raise InputError("no --metrics to choose by", hint=f"give some of {', '.join(known)}")
+    for name in options.metrics:
+        if name not in known:
+            raise InputError.unknown("metric to choose by", name, list(known))
+    return {name: known[name] for name in options.metrics}

@@ -70,6 +70,14 @@ def _farneback(a: np.ndarray, b: np.ndarray) -> Float[Tensor, "2 H W"]:
     return torch.from_numpy(np.asarray(field, np.float32)).permute(2, 0, 1)
 
 
+def _flow(case: Case, *, true_flow: bool) -> tuple[Tensor, Tensor]:
+    """The source's flow, and where its content stays visible: known, or estimated."""
+    if true_flow and case.flow is not None and case.visible is not None:
+        return case.flow, case.visible
+    assert case.source is not None
+    return case.source.once("farneback", estimated_flow)
+
+
 @dataclass(frozen=True)
 class WarpError:
     """Along the true flow where it is known, else along that estimated from the source."""
@@ -108,8 +116,46 @@ class WarpError:
         return frozenset({"neighbours", "flow"})
 
     def measure(self, case: Case) -> float:
-        if self.true_flow and case.flow is not None and case.visible is not None:
-            return warp_error(case.edited.frames, case.flow, case.visible)
-        assert case.source is not None
-        flow, visible = case.source.once("farneback", estimated_flow)
-        return warp_error(case.edited.frames, flow, visible)
+        return warp_error(case.edited.frames, *_flow(case, true_flow=self.true_flow))
+
+
+@dataclass(frozen=True)
+class FlowShare:
+    """Share of the pixels on which the warp error rests: a small one is a weak foundation."""
+
+    true_flow: bool
+
+    @property
+    def name(self) -> str:
+        return "flow_share"
+
+    @property
+    def title(self) -> str:
+        return "Pixels behind the warp error"
+
+    @property
+    def better(self) -> Literal["lower", "higher", "none"]:
+        return "none"
+
+    @property
+    def digits(self) -> int:
+        return 3
+
+    @property
+    def definition(self) -> str:
+        return (
+            "Share of the pixels whose content is followed to the next frame; alike for all edits."
+        )
+
+    @property
+    def backbone(self) -> str | None:
+        return None
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"neighbours", "flow"})
+
+    def measure(self, case: Case) -> float:
+        flow, visible = _flow(case, true_flow=self.true_flow)
+        _, inside = moved_back(case.edited.frames[1:], flow)
+        return float((visible & inside).float().mean())

@@ -1,10 +1,11 @@
 """Fréchet and kernel distances between sets of feature vectors, exact for few samples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from frameweave.metrics.base import Case, Looked, Need
@@ -16,7 +17,7 @@ def frechet_distance(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> float:
 
     With A and B the centred sets over sqrt(N-1) and sqrt(M-1), the last trace is the nuclear norm of
     A B^T: no matrix root, exact also where samples are fewer than dimensions. NaN for a single sample.
-    The value has a positive bias of about 1/N: see `kernel_distance` for one without.
+    The value has a positive bias of about 1/N: see `kernel_distance`.
     """
     if len(x) < 2 or len(y) < 2:
         return float("nan")
@@ -29,23 +30,29 @@ def frechet_distance(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> float:
     return max(0.0, float((mean_x - mean_y).square().sum() + a.square().sum() + b.square().sum() - 2 * cross))
 
 
-def kernel_distance(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> float:
-    """Squared MMD with the kernel (x.y / D + 1)^3, without bias (Binkowski et al. 2018, "KID").
+def kernel_distance(
+    x: Float[Tensor, "N D"],
+    y: Float[Tensor, "M D"],
+    clips: tuple[Int[Tensor, " N"], Int[Tensor, " M"]] | None = None,
+) -> float:
+    """Squared MMD with the kernel (x.y / D + 1)^3 (Binkowski et al. 2018, "KID").
 
-    May be negative where the sets are alike. NaN for a single sample.
+    Without bias for independent samples. Frames of a clip are not: `clips` numbers the clip of each
+    sample, and then samples of one clip are not compared with each other. May be negative where the
+    sets are alike. NaN when there is nothing to compare.
     """
-    n, m = len(x), len(y)
-    if n < 2 or m < 2:
-        return float("nan")
     x, y = x.double(), y.double()
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / a.shape[1] + 1) ** 3
+    def kernel(a: Tensor, b: Tensor, counted: Tensor) -> Tensor:
+        return ((a @ b.T / a.shape[1] + 1) ** 3)[counted].mean()
 
-    k_x, k_y = kernel(x, x), kernel(y, y)
-    own_x = (k_x.sum() - k_x.diagonal().sum()) / (n * (n - 1))
-    own_y = (k_y.sum() - k_y.diagonal().sum()) / (m * (m - 1))
-    return float(own_x + own_y - 2 * kernel(x, y).mean())
+    if clips is None:
+        own_x, own_y = (~torch.eye(len(one), dtype=torch.bool, device=one.device) for one in (x, y))
+        both = torch.ones(len(x), len(y), dtype=torch.bool, device=x.device)
+    else:
+        of_x, of_y = clips
+        own_x, own_y, both = (a[:, None] != b for a, b in ((of_x, of_x), (of_y, of_y), (of_x, of_y)))
+    return float(kernel(x, x, own_x) + kernel(y, y, own_y) - 2 * kernel(x, y, both))
 
 
 def jackknifed(
@@ -61,11 +68,9 @@ def jackknifed(
     """
 
     def value(kept: list[int]) -> float:
-        reference = torch.cat([clips[k][1] for k in kept])
-        first = distance(torch.cat([clips[k][0] for k in kept]), reference)
-        if against is None:
-            return first
-        return first - distance(torch.cat([against[k] for k in kept]), reference)
+        reference = [clips[k][1] for k in kept]
+        first = distance([clips[k][0] for k in kept], reference)
+        return first if against is None else first - distance([against[k] for k in kept], reference)
 
     count = len(clips)
     whole = value(list(range(count)))
@@ -78,12 +83,23 @@ def jackknifed(
 
 @dataclass(frozen=True)
 class Distance:
-    """The Fréchet or the kernel distance, the latter times 1000 as it is usually printed."""
+    """The Fréchet or the kernel distance of two lists of clips, which are in the same order.
+
+    The kernel distance is times 1000 as it is usually printed, and compares different clips only.
+    """
 
     kind: Literal["fid", "kid"]
 
-    def __call__(self, x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> float:
-        return frechet_distance(x, y) if self.kind == "fid" else 1000 * kernel_distance(x, y)
+    def __call__(self, x: Sequence[Float[Tensor, "F D"]], y: Sequence[Float[Tensor, "F D"]]) -> float:
+        if self.kind == "fid":
+            return frechet_distance(torch.cat(list(x)), torch.cat(list(y)))
+        return 1000 * kernel_distance(torch.cat(list(x)), torch.cat(list(y)), (_numbers(x), _numbers(y)))
+
+
+def _numbers(clips: Sequence[Float[Tensor, "F D"]]) -> Int[Tensor, " N"]:
+    """Of each sample's clip."""
+    lengths = torch.tensor([len(clip) for clip in clips])
+    return torch.arange(len(clips)).repeat_interleave(lengths).to(clips[0].device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +114,7 @@ class FidOfClip:
 
     @property
     def title(self) -> str:
-        return f"FID within a clip [{self.encoder.id}]"
+        return f"{printed('fid', self.encoder)} within a clip [{self.encoder.id}]"
 
     @property
     def better(self) -> Literal["lower", "higher", "none"]:
@@ -111,8 +127,8 @@ class FidOfClip:
     @property
     def definition(self) -> str:
         return (
-            "Fréchet distance of one clip's edited frames from its source's, as in the published tables: "
-            "mostly the bias of few frames, and a strong edit must raise it."
+            "Fréchet distance of one clip's edited frames from as many of its source's, about as in the "
+            "published tables: mostly the bias of few frames, and a strong edit must raise it."
         )
 
     @property
@@ -128,6 +144,11 @@ class FidOfClip:
         return frechet_distance(
             features_of(case.edited, self.encoder), features_of(case.source, self.encoder)
         )
+
+
+def printed(kind: Literal["fid", "kid"], encoder: Encoder) -> str:
+    """FID and KID are the distances on Inception's features; on others the I is left out."""
+    return kind.upper() if encoder.id.startswith("inception") else kind.upper().replace("I", "")
 
 
 def features_of(clip: Looked, encoder: Encoder) -> Float[Tensor, "F D"]:

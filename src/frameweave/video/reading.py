@@ -4,6 +4,7 @@ Only local files in known container formats are opened: playlists and network ad
 refused. Memory does not grow with the length of the video.
 """
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -238,17 +239,24 @@ def is_pictures(path: Path) -> bool:
 
 
 def pictures_of(folder: Path) -> list[Path]:
-    """The pictures of a folder in order, or the one picture. Raises `InputError` when there is none."""
+    """The pictures of a folder in the order of their numbers, or the one picture.
+
+    Raises `InputError` when there is none."""
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
         raise InputError(f"{folder}: no such file", hint="check the path of the picture")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    found = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURES), key=_counted)
     if not found:
         raise InputError(
             f"{folder}: found no picture", hint=f"give a folder of {', '.join(s[1:] for s in PICTURES)} files"
         )
     return found
+
+
+def _counted(path: Path) -> list[tuple[int, str]]:
+    """Sorts 10.png behind 9.png: digits by their value, the rest as text."""
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _probe_folder(folder: Path) -> VideoInfo:

@@ -23,6 +23,7 @@ HEADS = Published(
     source="alex.pth of the package lpips (lpips/weights/v0.1)",
 )
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pixels in [-1, 1], by channel
+_BATCH = 32  # frames at once
 _STAGES = (1, 4, 7, 9, 11)  # where the five activations stand
 
 
@@ -62,6 +63,10 @@ class AlexNetTrunk:
     @torch.no_grad()
     def stages(self, frames: Frames) -> list[Float[Tensor, "F _ _ _"]]:
         """Raises `RuntimeError` for frames of fewer than 31 pixels."""
+        parts = [self._stages(part) for part in frames.split(_BATCH)]
+        return [torch.cat(stage) for stage in zip(*parts, strict=True)]
+
+    def _stages(self, frames: Frames) -> list[Float[Tensor, "F _ _ _"]]:
         shift, scale = (torch.tensor(row).view(1, 3, 1, 1).to(frames) for row in (_SHIFT, _SCALE))
         maps, found = (frames * 2 - 1 - shift) / scale, list[Tensor]()
         for number, layer in enumerate(self.network.features):  # pyright: ignore
