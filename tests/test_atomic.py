@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.atomic import MANIFEST, sha256, staged, verify
+from frameweave.atomic import MANIFEST, contents, sha256, staged, verify
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -68,6 +68,19 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 def test_sha256_of_known_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_contents_are_of_names_and_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "sub" / "x").write_bytes(b"abc")
+    (tmp_path / "c" / "sub" / "x").rename(tmp_path / "c" / "sub" / "y")
+    first, same, renamed = (contents(tmp_path / name) for name in ("a", "b", "c"))
+    assert first == same != renamed
+    (tmp_path / "b" / "sub" / "x").write_bytes(b"abd")
+    assert contents(tmp_path / "b") != first
+    assert contents(tmp_path / "b", []) == contents(tmp_path / "c", [])  # only the members given
+    assert contents(tmp_path / "a" / "sub" / "x") == sha256(tmp_path / "a" / "sub" / "x")
 
 
 _WRITER = """

@@ -38,6 +38,13 @@ def test_an_unfinished_run_holds_its_input_and_goes_on_with_the_same_only(tmp_pa
         Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, resume=True)
 
 
+def test_settings_that_change_nothing_may_differ(tmp_path: Path) -> None:
+    Run.start(tmp_path / "run", "edit", Settings(steps=3), resume=True)
+    Run.start(tmp_path / "run", "edit", Settings(steps=4), resume=True, free=("steps",))
+    with pytest.raises(RunError, match="steps = 4, this one 5"):
+        Run.start(tmp_path / "run", "edit", Settings(steps=5), resume=True)
+
+
 def test_a_taken_folder_is_refused_unless_told(tmp_path: Path) -> None:
     Run.start(tmp_path / "run", "edit", Settings())
     with pytest.raises(RunError, match="holds a run already.*--overwrite"):

@@ -23,6 +23,8 @@ def test_reading() -> None:
         ("miniature", "name=adaptor"),
         ("=miniature", "name=adaptor"),
         ("a=b@strong", "expected a number"),
+        ("a=b@5", r"strength 5.* 0 to 2"),
+        ("a=b@nan", "strength nan"),
         ("a=b,window=0.5", "expected a number"),
         ("a=b,token", "tokens"),
         ("a=b,window=0.9-0.5", "0 <= low < high <= 1"),

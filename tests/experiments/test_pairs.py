@@ -1,5 +1,6 @@
 """The world's test set: what it is, what is known about each edit, and tables of real videos."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,22 @@ def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> Non
         assert pair.wanted is not None and pair.wanted[pair.about["attribute"]] == pair.about["to"]
         assert pair.about["from"] != pair.about["to"]
         assert pair.prompt != pair.source_prompt
+
+
+def test_every_word_is_asked_for(tiny: StableDiffusion) -> None:
+    pairs = [pair_of(item, tiny) for item in world_items("test", 64, 1)]
+    for attribute, words in ATTRIBUTES.items():
+        asked = Counter(pair.about["to"] for pair in pairs if pair.about["attribute"] == attribute)
+        assert asked.total() == 16
+        assert len(asked) >= min(len(words), 8) - 1 and max(asked.values()) <= 16 / len(words) + 4, asked
+
+
+def test_a_truth_of_another_size_is_read_at_the_sources(tiny: StableDiffusion, tmp_path: Path) -> None:
+    for name, size in (("source", (30, 50)), ("truth", (60, 64))):
+        Clip.of(torch.rand(2, 3, *size)).write(tmp_path / f"{name}.mp4")
+    item = {"name": "a", "prompt": "a red car", "frames": 2, "size": None}
+    pair = pair_of(item | {"video": str(tmp_path / "source.mp4"), "truth": str(tmp_path / "truth.mp4")}, tiny)
+    assert pair.truth is not None and pair.truth.size == pair.source.size
 
 
 def test_the_clips_show_combinations_that_no_training_saw(tiny: StableDiffusion) -> None:

@@ -23,8 +23,18 @@ def test_means_of_differences_over_editors_and_clips(adaptor: Adaptor) -> None:
         score("without", "f", 1), score("a", "f", 4), score("b", "f", None),
         score("a", "e", 7, pair="1"),
     ]  # fmt: skip
-    assert sweep_rows(arms, scores) == [
+    clips = {"0": "0", "1": "1"}
+    assert sweep_rows(arms, scores, clips) == [
         {"train": [0.9, 1.0], "inference": (0.9, 1.0), "metric": "m", "value": 2.0},
         {"train": [0.6, 1.0], "inference": (0.6, 1.0), "metric": "m", "value": 4.0},
     ]
-    assert sweep_rows(arms[1:], scores) == []  # a single window is no sweep
+    assert sweep_rows(arms[1:], scores, clips) == []  # a single window is no sweep
+
+
+def test_prompts_of_one_clip_count_once(adaptor: Adaptor) -> None:
+    arms = [(Arm(name=name, adaptor="x", window=(0.9, 1.0)), adaptor.card) for name in "ab"]
+    scores = [score("without", "e", 0, pair=pair) for pair in "012"]
+    changes = {"0": 1, "1": 3, "2": 8}
+    scores += [score(arm, "e", value, pair=pair) for arm in "ab" for pair, value in changes.items()]
+    found = sweep_rows(arms, scores, {"0": "clip", "1": "clip", "2": "other"})
+    assert [row["value"] for row in found] == [5.0, 5.0]  # the mean of (1 + 3) / 2 and 8

@@ -99,7 +99,7 @@ def test_wrong_tables_are_told_with_the_line(
 
 def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Path) -> None:
     file = tmp_path / "edits.jsonl"
-    for text, message in (('{"video": "a"', "line 1"), ("[1]\n", "line 1: no object")):
+    for text, message in (('{"video": "a"', "line 1"), ("\n\n[1]\n", "line 3: no object")):
         file.write_text(text)
         with pytest.raises(DataError, match=message):
             edit_many(file, options)

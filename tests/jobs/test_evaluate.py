@@ -72,6 +72,33 @@ def test_a_table_with_a_broken_line(videos: Path, tmp_path: Path) -> None:
     assert sorted(done.failed) == ["001 broken.mp4", f"002 {videos}/edited/1.mp4"]
 
 
+def test_what_holds_for_all_lines_of_a_table_is_given_once(videos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.jsonl"
+    own = {"edited": str(videos / "edited" / "1.mp4"), "prompt": "a green star"}
+    table.write_text(json.dumps({"edited": str(videos / "edited" / "0.mp4")}) + "\n\n" + json.dumps(own))
+    options = EvaluateOptions(source=videos / "sources", prompt="a red car", out=tmp_path / "run")
+    done = evaluate(table, options)
+    assert (done.videos, done.failed) == (2, {})
+    rows = [json.loads(line) for line in (tmp_path / "run" / "scores.jsonl").read_text().splitlines()]
+    first, second = (row["value"] for row in rows if row["metric"] == "clip_score")
+    assert first > second + 10  # the line's own prompt holds
+    assert all(row["value"] is not None for row in rows if row["metric"] == "lpips_source")
+
+
+def test_only_videos_and_pictures_beside_an_edit_count(videos: Path, tmp_path: Path) -> None:
+    """A caption file of the same name is no source; a folder without the name is told, not taken whole."""
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "0.json").write_text("{}")
+    (tmp_path / "sources" / "0.mp4").write_bytes((videos / "sources" / "0.mp4").read_bytes())
+    done = evaluate(videos / "edited", EvaluateOptions(source=tmp_path / "sources", out=tmp_path / "a"))
+    assert list(done.failed) == ["1.mp4"] and "nothing called 1" in done.failed["1.mp4"]
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (64, 64), 255).save(tmp_path / "masks" / "0.png")
+    options = EvaluateOptions(source=videos / "sources", mask=tmp_path / "masks", out=tmp_path / "b")
+    done = evaluate(videos / "edited", options)
+    assert list(done.failed) == ["1.mp4"] and "nothing called 1" in done.failed["1.mp4"]
+
+
 def test_other_sizes_are_scaled_and_other_lengths_refused(videos: Path, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     Clip.of(torch.rand(4, 3, 96, 96, generator=rng)).write(tmp_path / "large.mp4")
@@ -111,6 +138,9 @@ def test_bad_input(videos: Path, tmp_path: Path) -> None:
         evaluate(tmp_path / "none.mp4", EvaluateOptions(out=tmp_path / "run"))
     with pytest.raises(DataError, match="line 2.*video"):
         evaluate(tmp_path / "table.csv", EvaluateOptions(out=tmp_path / "run"))
+    (tmp_path / "head.csv").write_text("edited,prompt\n")
+    with pytest.raises(InputError, match="lines below its head"):
+        evaluate(tmp_path / "head.csv", EvaluateOptions(out=tmp_path / "run"))
     assert evaluate(tmp_path / "empty", EvaluateOptions(out=tmp_path / "run")).failed
     with pytest.raises(RunError, match="holds a run already"):
         evaluate(videos / "edited", EvaluateOptions(out=tmp_path / "run"))

@@ -88,6 +88,11 @@ def test_other_settings_are_refused_and_cells_are_shared(run: Path, tmp_path: Pa
     assert ours == read_results(run).values("framewise", "without", "clip_score")
 
 
+def test_other_workers_may_go_on_with_it(run: Path) -> None:
+    options = replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run)
+    assert grid(None, replace(options, workers=1, threads=2)).earlier == 18
+
+
 def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **named: object) -> object:
         raise RuntimeError("no memory left")
@@ -96,7 +101,9 @@ def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(cell_work.base, "edit_clip", broken)
         done = grid(None, options)
+        again = grid(None, replace(options, editors=("framewise",), seeds=2, out=tmp_path / "seeds"))
     assert sorted(done.failed) == ["000 framewise without", "000 text2video_zero without"]
+    assert sorted(again.failed) == ["000 framewise without seed 0", "000 framewise without seed 1"]
     errors = [line for line in lines(tmp_path / "run" / "cells.jsonl") if "error" in line]
     assert [line["error"] for line in errors] == ["RuntimeError: no memory left"] * 2
     assert grid(None, options).failed == {}  # the next call tries them again
@@ -152,6 +159,13 @@ def test_a_table_of_videos(tmp_path: Path) -> None:
     assert len(results.values("framewise", "without", "clip_score")) == 1  # two prompts, one clip
     assert results.values("framewise", "without", "psnr_truth") == {}
     assert results.reason("framewise", "without", "psnr_truth") == "needs the true edit"
+
+
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text("video,prompt,name\na.mp4,a red car,../../elsewhere\n")
+    with pytest.raises(DataError, match="leave out slashes"):
+        grid(table, replace(SMALL, out=tmp_path / "run"))
 
 
 @pytest.mark.parametrize(

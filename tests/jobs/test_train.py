@@ -81,6 +81,13 @@ def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_pat
         train(("lora",), replace(parts, learning_rate=0.1))
 
 
+def test_a_finished_run_keeps_its_figures(options: TrainOptions) -> None:
+    done = train(("tokens", "lora"), options)
+    record = read_run(options.out)["result"]
+    assert train(("lora",), options).figures == done.figures
+    assert read_run(options.out)["result"] == record
+
+
 def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.errors import InputError
+from frameweave.errors import InputError, RunError
 from frameweave.experiments.tuning import SILENT
 from frameweave.jobs.grid_options import TuneOptions
 from frameweave.jobs.tune import RECORD, tune
+from frameweave.miniature.clips import held_out_clips
 from frameweave.model.adaptor import load_adaptor
 
 
@@ -56,5 +57,31 @@ def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
 def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="overlap"):
         tune("miniature", None, replace(options, bands=("0.5-1", "0.3-0.6"), out=tmp_path / "x"))
-    with pytest.raises(InputError, match="strengths"):
-        tune("miniature", None, replace(options, strengths=(), out=tmp_path / "y"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"strengths": ()}, "no --strengths"),
+        ({"strengths": (1.0, 3.0)}, "strength 3"),
+        ({"metrics": ()}, "no --metrics"),
+        ({"metrics": ("warp_eror",)}, "did you mean warp_error"),
+        ({"metrics": ("flow_share",)}, "unknown metric to choose by 'flow_share'"),
+        ({"shard_index": 0, "num_shards": 2}, "leave the shards out"),
+    ],
+)
+def test_what_makes_no_sense_is_told_too(
+    change: dict[str, object], said: str, options: TuneOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        tune("miniature", None, replace(options, out=tmp_path / "run", **change))  # pyright: ignore
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path: Path) -> None:
+    clip = held_out_clips()[0]
+    table = tmp_path / "edits.csv"
+    table.write_text(f"video,prompt\n{clip.path},a red car in the snow\n")  # nobody knows the true edit
+    asked = replace(options, bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
+    with pytest.raises(RunError, match="psnr_truth has no value on any clip: needs the true edit"):
+        tune("miniature", table, replace(asked, out=tmp_path / "run"))

@@ -36,6 +36,15 @@ def test_formulas() -> None:
     assert math.isnan(float(clip_directional(pictures, pictures, same, same)))
 
 
+def test_only_frames_that_change_have_a_direction() -> None:
+    source = torch.tensor([[1.0, 0], [1.0, 0]])
+    red, blue = torch.tensor([1.0, 0]), torch.tensor([0.0, 1])
+    half = torch.tensor([[0.0, 1], [1.0, 1e-7]])
+    assert float(clip_directional(half, source, blue, red)) == pytest.approx(1)
+    assert math.isnan(float(clip_directional(source + 1e-7, source, blue, red)))
+    assert math.isnan(float(clip_directional(half, source, red, red)))
+
+
 def test_metrics() -> None:
     case = Case(
         edited=Looked(frames((1, 0, 0), (1, 0, 0))),

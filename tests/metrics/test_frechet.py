@@ -1,6 +1,8 @@
 """Fréchet and kernel distances against closed forms, torchmetrics and each other."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from frameweave.metrics.frechet import Distance, frechet_distance, jackknifed, kernel_distance
+from frameweave.metrics.frechet import Distance, frechet_distance, jackknifed, kernel_distance, printed
 
 
 def drawn(n: int, width: int, *, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> Tensor:
@@ -63,6 +65,52 @@ def test_the_kernel_distance_has_no_bias() -> None:
     assert float(frechet.mean()) > 10 * float(frechet.std()) / math.sqrt(200)
 
 
+def near_copies(clips: int, frames: int, seed: int) -> list[Tensor]:
+    return [drawn(1, 8, seed=seed + k) + drawn(frames, 8, scale=0.01, seed=seed - k) for k in range(clips)]
+
+
+def test_frames_of_a_clip_are_near_copies_and_add_no_bias() -> None:
+    """Two sets of clips from the same distribution: the mean over many such sets is zero."""
+    sets = [(near_copies(8, 4, 10_000 * k + 100), near_copies(8, 4, 10_000 * k + 5000)) for k in range(200)]
+    apart = torch.tensor([Distance("kid")(x, y) for x, y in sets])
+    mixed = torch.tensor([1000 * kernel_distance(torch.cat(x), torch.cat(y)) for x, y in sets])
+    assert abs(float(apart.mean())) < 3 * float(apart.std()) / math.sqrt(200)
+    assert float(mixed.mean()) > 10 * float(mixed.std()) / math.sqrt(200)
+    copies = near_copies(5, 3, 1)
+    assert Distance("kid")(copies, copies) == 0
+
+
+def test_one_frame_a_clip_is_the_usual_kernel_distance_without_its_own_clips() -> None:
+    x, y = drawn(4, 3), drawn(4, 3, seed=1)
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b / 3 + 1) ** 3
+
+    pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
+    parts = [sum(float(kernel(a[i], b[j])) for i, j in pairs) / 12 for a, b in ((x, x), (y, y), (x, y))]
+    expected = 1000 * (parts[0] + parts[1] - 2 * parts[2])
+    assert Distance("kid")([*x.split(1)], [*y.split(1)]) == pytest.approx(expected)
+    assert math.isnan(Distance("kid")([x], [y]))  # one clip has none to be compared with
+
+
+@dataclass(frozen=True)
+class Named:
+    """An encoder of which only the name is asked."""
+
+    id: str
+    width: int = 1
+
+    def features(self, frames: Tensor) -> Tensor:
+        return frames.flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "said"), [("inception-2015-abc", ("FID", "KID")), ("miniature-judge-abc", ("FD", "KD"))]
+)
+def test_only_inceptions_distances_bear_the_published_names(encoder: str, said: tuple[str, str]) -> None:
+    assert (printed("fid", Named(encoder)), printed("kid", Named(encoder))) == said
+
+
 def test_few_and_constant_samples() -> None:
     one = drawn(1, 4)
     assert math.isnan(frechet_distance(one, drawn(5, 4)))
@@ -77,8 +125,8 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     clips = [(value.view(1, 1), torch.zeros(1, 1)) for value in values]
 
     class Mean(Distance):
-        def __call__(self, x: Tensor, y: Tensor) -> float:
-            return float(x.mean() - y.mean())
+        def __call__(self, x: Sequence[Tensor], y: Sequence[Tensor]) -> float:
+            return float(torch.cat(list(x)).mean() - torch.cat(list(y)).mean())
 
     value, interval = jackknifed(Mean("fid"), clips)
     half = 1.96 * float(values.std()) / 2

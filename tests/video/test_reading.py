@@ -57,6 +57,12 @@ def test_odd_sizes_and_ten_bits(tmp_path: Path) -> None:
     assert np.abs(next(read_frames(path)).pixels.astype(int) - colour_ramp(3, (32, 16))[0]).mean() < 6
 
 
+def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (1, 9, 10, 100):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"frame {number}.png")
+    assert [int(frame.pixels[0, 0, 0]) for frame in read_frames(tmp_path)] == [1, 9, 10, 100]
+
+
 def test_folder_with_transparency(tmp_path: Path) -> None:
     for index, alpha in enumerate((0, 255)):
         Image.new("RGBA", (8, 6), (0, 0, 0, alpha)).save(tmp_path / f"{index}.png")

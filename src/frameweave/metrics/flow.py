@@ -143,9 +143,7 @@ class FlowShare:
 
     @property
     def definition(self) -> str:
-        return (
-            "Share of the pixels whose content is followed to the next frame; alike for all edits."
-        )
+        return "Share of the pixels whose content is followed to the next frame; alike for all edits."
 
     @property
     def backbone(self) -> str | None:

@@ -57,8 +57,8 @@ def kernel_distance(
 
 def jackknifed(
     distance: "Distance",
-    clips: list[tuple[Float[Tensor, "F D"], Float[Tensor, "F D"]]],
-    against: list[Float[Tensor, "F D"]] | None = None,
+    clips: list[tuple[Float[Tensor, "_ D"], Float[Tensor, "_ D"]]],
+    against: list[Float[Tensor, "_ D"]] | None = None,
 ) -> tuple[float, tuple[float, float] | None]:
     """A distance over clips of (edited, reference) features, and its 95 % interval.
 
@@ -90,13 +90,13 @@ class Distance:
 
     kind: Literal["fid", "kid"]
 
-    def __call__(self, x: Sequence[Float[Tensor, "F D"]], y: Sequence[Float[Tensor, "F D"]]) -> float:
+    def __call__(self, x: Sequence[Float[Tensor, "_ D"]], y: Sequence[Float[Tensor, "_ D"]]) -> float:
         if self.kind == "fid":
             return frechet_distance(torch.cat(list(x)), torch.cat(list(y)))
         return 1000 * kernel_distance(torch.cat(list(x)), torch.cat(list(y)), (_numbers(x), _numbers(y)))
 
 
-def _numbers(clips: Sequence[Float[Tensor, "F D"]]) -> Int[Tensor, " N"]:
+def _numbers(clips: Sequence[Float[Tensor, "_ D"]]) -> Int[Tensor, " N"]:
     """Of each sample's clip."""
     lengths = torch.tensor([len(clip) for clip in clips])
     return torch.arange(len(clips)).repeat_interleave(lengths).to(clips[0].device)
