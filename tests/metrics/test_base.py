@@ -5,14 +5,14 @@ import torch
 
 from frameweave.errors import InputError
 from frameweave.metrics.base import Case, Looked, measured
-from frameweave.metrics.fidelity import FrameDifference, PixelDistance
-from frameweave.metrics.flow import WarpError
+from frameweave.metrics.fidelity import FRAME_DIFFERENCE, pixel_metric
+from frameweave.metrics.flow import warp_error_metric
 
 ONE, FOUR = torch.zeros(1, 3, 16, 16), torch.rand(4, 3, 16, 16)
 
 
 def test_reasons() -> None:
-    metrics = [FrameDifference(), PixelDistance("psnr", "truth"), WarpError(true_flow=True)]
+    metrics = [FRAME_DIFFERENCE, pixel_metric("psnr", "truth"), warp_error_metric(true_flow=True)]
     found = measured(Case(edited=Looked(ONE)), metrics)
     assert [score.value for score in found] == [None] * 3
     assert [score.reason for score in found] == [
@@ -24,7 +24,7 @@ def test_reasons() -> None:
 
 def test_a_mask_that_leaves_nothing_outside_is_no_mask() -> None:
     whole = torch.ones(4, 1, 16, 16)
-    metric = PixelDistance("psnr", "source outside")
+    metric = pixel_metric("psnr", "source outside")
     case = Case(edited=Looked(FOUR), source=Looked(FOUR), mask=whole)
     assert measured(case, [metric])[0].reason == "needs a mask with something outside"
 
@@ -32,7 +32,7 @@ def test_a_mask_that_leaves_nothing_outside_is_no_mask() -> None:
 def test_no_finite_number_is_a_reason() -> None:
     broken = FOUR.clone()
     broken[0, 0, 0, 0] = float("nan")
-    score = measured(Case(edited=Looked(broken)), [FrameDifference()])[0]
+    score = measured(Case(edited=Looked(broken)), [FRAME_DIFFERENCE])[0]
     assert (score.value, score.reason) == (None, "came out as nan")
 
 

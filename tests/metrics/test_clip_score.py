@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from frameweave.metrics.base import Case, Looked
-from frameweave.metrics.clip_score import ClipScore, clip_consistency, clip_directional, clip_score
+from frameweave.metrics.clip_score import clip_consistency, clip_directional, clip_metric, clip_score
 
 
 class Colours:
@@ -53,6 +53,6 @@ def test_metrics() -> None:
         source_prompt="green",
     )
     model = Colours()
-    assert ClipScore(model, "score").measure(case) == pytest.approx(100)
-    assert ClipScore(model, "consistency").measure(case) == pytest.approx(1)
-    assert ClipScore(model, "directional").measure(case) == pytest.approx(1)
+    assert clip_metric(model, "score").measure(case) == pytest.approx(100)
+    assert clip_metric(model, "consistency").measure(case) == pytest.approx(1)
+    assert clip_metric(model, "directional").measure(case) == pytest.approx(1)

@@ -7,7 +7,7 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from frameweave.metrics.base import Case, Looked
-from frameweave.metrics.fidelity import FrameDifference, PixelDistance, psnr, ssim
+from frameweave.metrics.fidelity import FRAME_DIFFERENCE, pixel_metric, psnr, ssim
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_outside_counts_only_what_is_outside() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2] = 1
     case = Case(edited=Looked(b), source=Looked(a), mask=mask)
-    assert PixelDistance("psnr", "source outside").measure(case) == pytest.approx(20.0, abs=1e-4)
+    assert pixel_metric("psnr", "source outside").measure(case) == pytest.approx(20.0, abs=1e-4)
 
 
 def test_ssim_agrees_with_torchmetrics(pictures: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -52,4 +52,4 @@ def test_equal_pictures_and_small_ones(pictures: tuple[torch.Tensor, torch.Tenso
 
 def test_frame_difference() -> None:
     frames = torch.stack([torch.full((3, 4, 4), value) for value in (0.0, 0.5, 0.25)])
-    assert FrameDifference().measure(Case(edited=Looked(frames))) == pytest.approx(0.375)
+    assert FRAME_DIFFERENCE.measure(Case(edited=Looked(frames))) == pytest.approx(0.375)

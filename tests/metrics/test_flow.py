@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from frameweave.metrics.base import Case, Looked
-from frameweave.metrics.flow import FlowShare, WarpError, estimated_flow, moved_back, warp_error
+from frameweave.metrics.flow import (
+    estimated_flow,
+    flow_share_metric,
+    moved_back,
+    warp_error,
+    warp_error_metric,
+)
 
 
 def moving(frames: int, step: int) -> torch.Tensor:
@@ -63,7 +69,8 @@ def test_true_flow_comes_before_the_estimated_one() -> None:
         flow=wrong,
         visible=torch.ones(2, 1, 64, 64, dtype=torch.bool),
     )
-    assert WarpError(true_flow=False).measure(case) < 0.01 < WarpError(true_flow=True).measure(case)
+    estimated, true = (warp_error_metric(true_flow=true).measure(case) for true in (False, True))
+    assert estimated < 0.01 < true
 
 
 def test_the_share_of_pixels_behind_the_warp_error() -> None:
@@ -71,7 +78,8 @@ def test_the_share_of_pixels_behind_the_warp_error() -> None:
     flow, visible = known(3, 2)
     visible[:, :, :32] = False
     case = Case(edited=Looked(frames), source=Looked(frames), flow=flow, visible=visible)
-    assert FlowShare(true_flow=True).measure(case) == pytest.approx(32 * 62 / 64**2)  # 2 columns leave
+    share = flow_share_metric(true_flow=True).measure(case)
+    assert share == pytest.approx(32 * 62 / 64**2)  # two columns leave the picture
 
 
 def test_a_frozen_clip_pays_for_the_motion_that_it_lacks() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from frameweave.metrics.base import Case, Looked
-from frameweave.metrics.lpips import Lpips, lpips, unit
+from frameweave.metrics.lpips import lpips, lpips_metric, unit
 
 
 class Tiny:
@@ -48,7 +48,7 @@ def test_three_kinds_from_one_look() -> None:
     case = Case(
         edited=edited, source=Looked(colours((0, 0, 1), (0, 0, 1), (0, 1, 0))), truth=Looked(edited.frames)
     )
-    assert Lpips(trunk, "neighbours").measure(case) == pytest.approx(2.0)
-    assert Lpips(trunk, "source").measure(case) == pytest.approx(8 / 3)
-    assert Lpips(trunk, "truth").measure(case) == pytest.approx(0.0, abs=1e-6)
+    assert lpips_metric(trunk, "neighbours").measure(case) == pytest.approx(2.0)
+    assert lpips_metric(trunk, "source").measure(case) == pytest.approx(8 / 3)
+    assert lpips_metric(trunk, "truth").measure(case) == pytest.approx(0.0, abs=1e-6)
     assert trunk.looks == 3  # once for each clip

@@ -10,14 +10,14 @@ from frameweave.metrics.backbones.alexnet import alexnet_trunk
 from frameweave.metrics.backbones.clip import hub_clip
 from frameweave.metrics.backbones.inception import inception
 from frameweave.metrics.base import Metric
-from frameweave.metrics.clip_score import ClipScore
+from frameweave.metrics.clip_score import clip_metric
 from frameweave.metrics.encoders import Encoder, TextImage, Trunk
-from frameweave.metrics.fidelity import FrameDifference, PixelDistance
-from frameweave.metrics.flow import FlowShare, WarpError
-from frameweave.metrics.frechet import Distance, FidOfClip, printed
-from frameweave.metrics.lpips import Lpips
+from frameweave.metrics.fidelity import FRAME_DIFFERENCE, pixel_metric
+from frameweave.metrics.flow import flow_share_metric, warp_error_metric
+from frameweave.metrics.frechet import Distance, fid_of_clip_metric, printed
+from frameweave.metrics.lpips import lpips_metric
 from frameweave.miniature.encoders import judge_trunk, miniature_clip
-from frameweave.miniature.following import ALL, Following, LogChance
+from frameweave.miniature.following import ALL, following_metric, log_chance_metric
 from frameweave.miniature.scene import ATTRIBUTES
 
 HEADLINE = ("warp_error", "lpips_consecutive", "clip_score", "follows_all", "lpips_truth", "psnr_truth")
@@ -114,22 +114,23 @@ def standard(trunk: Trunk, clip: TextImage, encoder: Encoder, *, world: bool) ->
     following: tuple[Metric, ...] = ()
     if world:
         judge = judge_trunk()
-        following = (*(Following(judge, name) for name in (ALL, *ATTRIBUTES)), LogChance(judge))
+        asked = (following_metric(judge, name) for name in (ALL, *ATTRIBUTES))
+        following = (*asked, log_chance_metric(judge))
     return (
-        WarpError(true_flow=world),
-        Lpips(trunk, "neighbours"),
-        ClipScore(clip, "score"),
+        warp_error_metric(true_flow=world),
+        lpips_metric(trunk, "neighbours"),
+        clip_metric(clip, "score"),
         *following[:1],
-        Lpips(trunk, "truth"),
-        PixelDistance("psnr", "truth"),
-        ClipScore(clip, "consistency"),
+        lpips_metric(trunk, "truth"),
+        pixel_metric("psnr", "truth"),
+        clip_metric(clip, "consistency"),
         *following[1:],
-        FlowShare(true_flow=world),
-        PixelDistance("ssim", "truth"),
-        PixelDistance("psnr", "source outside"),
-        PixelDistance("ssim", "source outside"),
-        ClipScore(clip, "directional"),
-        Lpips(trunk, "source"),
-        FidOfClip(encoder),
-        FrameDifference(),
+        flow_share_metric(true_flow=world),
+        pixel_metric("ssim", "truth"),
+        pixel_metric("psnr", "source outside"),
+        pixel_metric("ssim", "source outside"),
+        clip_metric(clip, "directional"),
+        lpips_metric(trunk, "source"),
+        fid_of_clip_metric(encoder),
+        FRAME_DIFFERENCE,
     )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, TypeVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -91,44 +91,24 @@ _REASONS: dict[Need, str] = {
 }
 
 
-@runtime_checkable
-class Metric(Protocol):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Metric:
     """A measure of one edited clip."""
 
-    @property
-    def name(self) -> str:
-        """For files, e.g. lpips_consecutive."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """For people; a backbone stands in it in brackets, e.g. "CLIP score [miniature-clip]"."""
-        ...
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]: ...
-
-    @property
-    def digits(self) -> int:
-        """Behind the point, where it is printed."""
-        ...
-
-    @property
-    def definition(self) -> str:
-        """One sentence."""
-        ...
-
-    @property
-    def backbone(self) -> str | None:
-        """What tells the weights behind it from others."""
-        ...
-
-    @property
-    def needs(self) -> frozenset[Need]: ...
-
-    def measure(self, case: Case) -> float:
-        """The value; all its needs are there."""
-        ...
+    name: str
+    """For files, e.g. lpips_consecutive."""
+    title: str
+    """For people; a backbone stands in it in brackets, e.g. "CLIP score [miniature-clip]"."""
+    better: Literal["lower", "higher", "none"]
+    digits: int
+    """Behind the point, where it is printed."""
+    definition: str
+    """One sentence."""
+    needs: frozenset[Need]
+    measure: Callable[[Case], float]
+    """The value; all its needs are there."""
+    backbone: str | None = None
+    """What tells the weights behind it from others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,25 @@
 """How well pictures fit words, and each other, in the space of a CLIP model."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Looked, Need
+from frameweave.metrics.base import Case, Looked, Metric, Need
 from frameweave.metrics.encoders import TextImage
 
 _ROUNDING = 1e-5  # by which unit vectors of the same frame may differ in another batch
 Kind = Literal["score", "consistency", "directional"]
+_KINDS: dict[Kind, tuple[str, frozenset[Need]]] = {
+    "score": ("100 x cosine of frame and prompt, mean over frames, not clamped.", frozenset({"prompt"})),
+    "consistency": ("Mean cosine of neighbouring frames.", frozenset({"neighbours"})),
+    "directional": (
+        "Cosine of the change from source to edited frame with that of the prompts.",
+        frozenset({"source", "prompt", "source prompt"}),
+    ),
+}
+"""Definition and needs of each."""
 
 
 def clip_score(pictures: Float[Tensor, "F D"], words: Float[Tensor, " D"]) -> Float[Tensor, ""]:
@@ -41,65 +49,29 @@ def clip_directional(
     return F.cosine_similarity(pictures[changed], words[None], dim=1).mean()
 
 
-@dataclass(frozen=True, eq=False)
-class ClipScore:
+def clip_metric(model: TextImage, kind: Kind) -> Metric:
     """Pictures against words, against their neighbours, or their change against the change of words."""
 
-    model: TextImage
-    kind: Kind
+    def pictures(clip: Looked) -> Float[Tensor, "F D"]:
+        return clip.once(("clip", model.id), model.pictures)
 
-    @property
-    def name(self) -> str:
-        return f"clip_{self.kind}"
-
-    @property
-    def title(self) -> str:
-        return f"CLIP {self.kind} [{self.model.id}]"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "higher"
-
-    @property
-    def digits(self) -> int:
-        return 2 if self.kind == "score" else 4
-
-    @property
-    def definition(self) -> str:
-        return {
-            "score": "100 x cosine of frame and prompt, mean over frames, not clamped.",
-            "consistency": "Mean cosine of neighbouring frames.",
-            "directional": "Cosine of the change from source to edited frame with that of the prompts.",
-        }[self.kind]
-
-    @property
-    def backbone(self) -> str | None:
-        return self.model.id
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        needs: dict[Kind, frozenset[Need]] = {
-            "score": frozenset({"prompt"}),
-            "consistency": frozenset({"neighbours"}),
-            "directional": frozenset({"source", "prompt", "source prompt"}),
-        }
-        return needs[self.kind]
-
-    def measure(self, case: Case) -> float:
-        pictures = self._pictures(case.edited)
-        if self.kind == "score":
-            return float(clip_score(pictures, self.model.words(case.prompt)))
-        if self.kind == "consistency":
-            return float(clip_consistency(pictures))
+    def measure(case: Case) -> float:
+        if kind == "score":
+            return float(clip_score(pictures(case.edited), model.words(case.prompt)))
+        if kind == "consistency":
+            return float(clip_consistency(pictures(case.edited)))
         assert case.source is not None
-        return float(
-            clip_directional(
-                pictures,
-                self._pictures(case.source),
-                self.model.words(case.prompt),
-                self.model.words(case.source_prompt),
-            )
-        )
+        prompts = model.words(case.prompt), model.words(case.source_prompt)
+        return float(clip_directional(pictures(case.edited), pictures(case.source), *prompts))
 
-    def _pictures(self, clip: Looked) -> Float[Tensor, "F D"]:
-        return clip.once(("clip", self.model.id), self.model.pictures)
+    definition, needs = _KINDS[kind]
+    return Metric(
+        name=f"clip_{kind}",
+        title=f"CLIP {kind} [{model.id}]",
+        better="higher",
+        digits=2 if kind == "score" else 4,
+        definition=definition,
+        needs=needs,
+        measure=measure,
+        backbone=model.id,
+    )

@@ -1,7 +1,6 @@
 """Distances in pixels: to the true edit, to the source outside of the edit, and between neighbours."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -10,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Frames, Need
+from frameweave.metrics.base import Case, Frames, Metric
 
 _WINDOW, _SIGMA = 11, 1.5  # of SSIM's Gaussian (Wang et al. 2004)
 _C1, _C2 = 0.01**2, 0.03**2
@@ -64,90 +63,53 @@ def _gaussian(dtype: torch.dtype) -> Float[Tensor, " window"]:
     return kernel / kernel.sum()
 
 
-@dataclass(frozen=True)
-class PixelDistance:
+def pixel_metric(kind: Literal["psnr", "ssim"], against: Literal["truth", "source outside"]) -> Metric:
     """PSNR or SSIM to the true edit, or to the source outside of the edited part."""
+    formula: Callable[..., Tensor] = {"psnr": psnr, "ssim": ssim}[kind]
 
-    measure_name: Literal["psnr", "ssim"]
-    against: Literal["truth", "source outside"]
+    def to_truth(case: Case) -> float:
+        assert case.truth is not None
+        return float(formula(case.edited.frames, case.truth.frames).mean())
 
-    @property
-    def name(self) -> str:
-        return f"{self.measure_name}_{'truth' if self.against == 'truth' else 'outside'}"
+    def outside(case: Case) -> float:
+        assert case.source is not None and case.mask is not None
+        values = formula(case.edited.frames, case.source.frames, (case.mask < 0.5).to(case.edited.frames))
+        return float(values[~values.isnan()].mean())  # frames that the edited part fills have no outside
 
-    @property
-    def title(self) -> str:
-        unit = "PSNR" if self.measure_name == "psnr" else "SSIM"
-        what = "to true edit" if self.against == "truth" else "outside the edited part"
-        return f"{unit} {what}{' [dB]' if self.measure_name == 'psnr' else ''}"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "higher"
-
-    @property
-    def digits(self) -> int:
-        return 2 if self.measure_name == "psnr" else 4
-
-    @property
-    def definition(self) -> str:
-        unit = "PSNR in dB" if self.measure_name == "psnr" else "SSIM"
-        if self.against == "truth":
-            return f"{unit} of each frame to the perfect edit's, mean over frames."
-        return f"{unit} of each frame to the source's, only where the edit should change nothing."
-
-    @property
-    def backbone(self) -> str | None:
-        return None
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"truth"}) if self.against == "truth" else frozenset({"source", "mask"})
-
-    def measure(self, case: Case) -> float:
-        formula: Callable[..., Tensor] = psnr if self.measure_name == "psnr" else ssim
-        if self.against == "truth":
-            assert case.truth is not None
-            values = formula(case.edited.frames, case.truth.frames)
-        else:
-            assert case.source is not None and case.mask is not None
-            values = formula(case.edited.frames, case.source.frames, (case.mask < 0.5).to(case.edited.frames))
-            values = values[~values.isnan()]  # frames that the edited part fills have no outside
-        return float(values.mean())
+    title, unit = kind.upper(), " [dB]" if kind == "psnr" else ""
+    digits, each = (2, "PSNR in dB") if kind == "psnr" else (4, "SSIM")
+    if against == "truth":
+        return Metric(
+            name=f"{kind}_truth",
+            title=f"{title} to true edit{unit}",
+            better="higher",
+            digits=digits,
+            definition=f"{each} of each frame to the perfect edit's, mean over frames.",
+            needs=frozenset({"truth"}),
+            measure=to_truth,
+        )
+    return Metric(
+        name=f"{kind}_outside",
+        title=f"{title} outside the edited part{unit}",
+        better="higher",
+        digits=digits,
+        definition=f"{each} of each frame to the source's, only where the edit should change nothing.",
+        needs=frozenset({"source", "mask"}),
+        measure=outside,
+    )
 
 
-@dataclass(frozen=True)
-class FrameDifference:
+def frame_difference(frames: Frames) -> Float[Tensor, ""]:
     """Mean absolute difference of neighbouring frames: motion and flicker alike."""
+    return (frames[1:] - frames[:-1]).abs().mean()
 
-    @property
-    def name(self) -> str:
-        return "frame_difference"
 
-    @property
-    def title(self) -> str:
-        return "Frame difference"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "none"
-
-    @property
-    def digits(self) -> int:
-        return 4
-
-    @property
-    def definition(self) -> str:
-        return "Mean absolute difference of neighbouring frames, in [0, 1]: motion and flicker alike."
-
-    @property
-    def backbone(self) -> str | None:
-        return None
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"neighbours"})
-
-    def measure(self, case: Case) -> float:
-        frames = case.edited.frames
-        return float((frames[1:] - frames[:-1]).abs().mean())
+FRAME_DIFFERENCE = Metric(
+    name="frame_difference",
+    title="Frame difference",
+    better="none",
+    digits=4,
+    definition="Mean absolute difference of neighbouring frames, in [0, 1]: motion and flicker alike.",
+    needs=frozenset({"neighbours"}),
+    measure=lambda case: float(frame_difference(case.edited.frames)),
+)

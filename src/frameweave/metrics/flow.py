@@ -1,8 +1,6 @@
 """Warp error: how much an edited clip changes along the motion of its source."""
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Frames, Need
+from frameweave.metrics.base import Case, Frames, Metric
 
 _TOLERANCE = 1.0  # pixels that forward and backward flow may disagree
 
@@ -78,82 +76,34 @@ def _flow(case: Case, *, true_flow: bool) -> tuple[Tensor, Tensor]:
     return case.source.once("farneback", estimated_flow)
 
 
-@dataclass(frozen=True)
-class WarpError:
+def warp_error_metric(*, true_flow: bool) -> Metric:
     """Along the true flow where it is known, else along that estimated from the source."""
-
-    true_flow: bool
-
-    @property
-    def name(self) -> str:
-        return "warp_error"
-
-    @property
-    def title(self) -> str:
-        return f"Warp error [{'true flow' if self.true_flow else 'Farnebäck flow'}]"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "lower"
-
-    @property
-    def digits(self) -> int:
-        return 4
-
-    @property
-    def definition(self) -> str:
-        return (
-            "Mean absolute difference of neighbouring frames along the source's motion, in [0, 1], "
-            "where the content stays visible."
-        )
-
-    @property
-    def backbone(self) -> str | None:
-        return None
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"neighbours", "flow"})
-
-    def measure(self, case: Case) -> float:
-        return warp_error(case.edited.frames, *_flow(case, true_flow=self.true_flow))
+    return Metric(
+        name="warp_error",
+        title=f"Warp error [{'true flow' if true_flow else 'Farnebäck flow'}]",
+        better="lower",
+        digits=4,
+        definition="Mean absolute difference of neighbouring frames along the source's motion, in [0, 1], "
+        "where the content stays visible.",
+        needs=frozenset({"neighbours", "flow"}),
+        measure=lambda case: warp_error(case.edited.frames, *_flow(case, true_flow=true_flow)),
+    )
 
 
-@dataclass(frozen=True)
-class FlowShare:
+def flow_share_metric(*, true_flow: bool) -> Metric:
     """Share of the pixels on which the warp error rests: a small one is a weak foundation."""
 
-    true_flow: bool
-
-    @property
-    def name(self) -> str:
-        return "flow_share"
-
-    @property
-    def title(self) -> str:
-        return "Pixels behind the warp error"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "none"
-
-    @property
-    def digits(self) -> int:
-        return 3
-
-    @property
-    def definition(self) -> str:
-        return "Share of the pixels whose content is followed to the next frame; alike for all edits."
-
-    @property
-    def backbone(self) -> str | None:
-        return None
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"neighbours", "flow"})
-
-    def measure(self, case: Case) -> float:
-        flow, visible = _flow(case, true_flow=self.true_flow)
+    def measure(case: Case) -> float:
+        flow, visible = _flow(case, true_flow=true_flow)
         _, inside = moved_back(case.edited.frames[1:], flow)
         return float((visible & inside).float().mean())
+
+    return Metric(
+        name="flow_share",
+        title="Pixels behind the warp error",
+        better="none",
+        digits=3,
+        definition="Share of the pixels whose content is followed to the next frame; alike for all edits.",
+        needs=frozenset({"neighbours", "flow"}),
+        measure=measure,
+    )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Looked, Need
+from frameweave.metrics.base import Case, Looked, Metric
 from frameweave.metrics.encoders import Encoder
 
 
@@ -102,48 +102,24 @@ def _numbers(clips: Sequence[Float[Tensor, "_ D"]]) -> Int[Tensor, " N"]:
     return torch.arange(len(clips)).repeat_interleave(lengths).to(clips[0].device)
 
 
-@dataclass(frozen=True, eq=False)
-class FidOfClip:
+def fid_of_clip_metric(encoder: Encoder) -> Metric:
     """The published tables' "FID": one clip's edited frames against all of its source's."""
 
-    encoder: Encoder
-
-    @property
-    def name(self) -> str:
-        return "fid_clip_frames"
-
-    @property
-    def title(self) -> str:
-        return f"{printed('fid', self.encoder)} within a clip [{self.encoder.id}]"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "none"
-
-    @property
-    def digits(self) -> int:
-        return 2
-
-    @property
-    def definition(self) -> str:
-        return (
-            "Fréchet distance of one clip's edited frames from as many of its source's, about as in the "
-            "published tables: mostly the bias of few frames, and a strong edit must raise it."
-        )
-
-    @property
-    def backbone(self) -> str | None:
-        return self.encoder.id
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"source", "neighbours"})
-
-    def measure(self, case: Case) -> float:
+    def measure(case: Case) -> float:
         assert case.source is not None
-        return frechet_distance(
-            features_of(case.edited, self.encoder), features_of(case.source, self.encoder)
-        )
+        return frechet_distance(features_of(case.edited, encoder), features_of(case.source, encoder))
+
+    return Metric(
+        name="fid_clip_frames",
+        title=f"{printed('fid', encoder)} within a clip [{encoder.id}]",
+        better="none",
+        digits=2,
+        definition="Fréchet distance of one clip's edited frames from as many of its source's, about as in "
+        "the published tables: mostly the bias of few frames, and a strong edit must raise it.",
+        needs=frozenset({"source", "neighbours"}),
+        measure=measure,
+        backbone=encoder.id,
+    )
 
 
 def printed(kind: Literal["fid", "kid"], encoder: Encoder) -> str:

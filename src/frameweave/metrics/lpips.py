@@ -4,14 +4,13 @@ The published tables' "LPIPS" is taken between neighbouring frames of the edited
 smoothness in time, not of distance to the source. Both have names of their own here.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Looked, Need
+from frameweave.metrics.base import Case, Looked, Metric
 from frameweave.metrics.encoders import Trunk
 
 _EPSILON = 1e-10  # as in the published program: a zero vector stays zero
@@ -42,60 +41,38 @@ def lpips(
     return total
 
 
-@dataclass(frozen=True, eq=False)
-class Lpips:
+def lpips_metric(trunk: Trunk, against: Against) -> Metric:
     """LPIPS of an edited clip against its own next frames, the source, or the true edit."""
 
-    trunk: Trunk
-    against: Against
+    def stages(clip: Looked) -> list[Float[Tensor, "F _ _ _"]]:
+        return clip.once(("lpips", trunk.id), lambda frames: [unit(stage) for stage in trunk.stages(frames)])
 
-    @property
-    def name(self) -> str:
-        return {"neighbours": "lpips_consecutive", "source": "lpips_source", "truth": "lpips_truth"}[
-            self.against
-        ]
-
-    @property
-    def title(self) -> str:
-        words = {"neighbours": "consecutive", "source": "to source", "truth": "to true edit"}
-        return f"LPIPS {words[self.against]} [{self.trunk.id}]"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "none" if self.against == "source" else "lower"
-
-    @property
-    def digits(self) -> int:
-        return 4
-
-    @property
-    def definition(self) -> str:
-        what = {
-            "neighbours": "neighbouring frames of the edited clip, which the published tables call LPIPS",
-            "source": "the edited and the source frame",
-            "truth": "the edited frame and that of the true edit",
-        }
-        return f"Mean LPIPS between {what[self.against]}."
-
-    @property
-    def backbone(self) -> str | None:
-        return self.trunk.id
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({self.against})
-
-    def measure(self, case: Case) -> float:
-        stages = self._stages(case.edited)
-        if self.against == "neighbours":
-            a, b = [stage[:-1] for stage in stages], [stage[1:] for stage in stages]
+    def measure(case: Case) -> float:
+        a = stages(case.edited)
+        if against == "neighbours":
+            a, b = [stage[:-1] for stage in a], [stage[1:] for stage in a]
         else:
-            other = case.source if self.against == "source" else case.truth
+            other = case.source if against == "source" else case.truth
             assert other is not None
-            a, b = stages, self._stages(other)
-        return float(lpips(a, b, self.trunk.weights).mean())
+            b = stages(other)
+        return float(lpips(a, b, trunk.weights).mean())
 
-    def _stages(self, clip: Looked) -> list[Float[Tensor, "F _ _ _"]]:
-        return clip.once(
-            ("lpips", self.trunk.id), lambda frames: [unit(stage) for stage in self.trunk.stages(frames)]
-        )
+    name, words, what = {
+        "neighbours": (
+            "lpips_consecutive",
+            "consecutive",
+            "neighbouring frames of the edited clip, which the published tables call LPIPS",
+        ),
+        "source": ("lpips_source", "to source", "the edited and the source frame"),
+        "truth": ("lpips_truth", "to true edit", "the edited frame and that of the true edit"),
+    }[against]
+    return Metric(
+        name=name,
+        title=f"LPIPS {words} [{trunk.id}]",
+        better="none" if against == "source" else "lower",
+        digits=4,
+        definition=f"Mean LPIPS between {what}.",
+        needs=frozenset({against}),
+        measure=measure,
+        backbone=trunk.id,
+    )

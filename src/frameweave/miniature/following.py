@@ -1,101 +1,57 @@
 """Prompt-following in the Miniature's world: does an independent judge see what the prompt asks for?"""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Need
+from frameweave.metrics.base import Case, Metric
 from frameweave.miniature.encoders import JudgeTrunk
 from frameweave.miniature.scene import ATTRIBUTES
 
 ALL = "all"
 
 
-@dataclass(frozen=True, eq=False)
-class Following:
+def following_metric(judge: JudgeTrunk, attribute: str) -> Metric:
     """Share of frames whose object, colour, background or style is as wanted; or all four at once."""
 
-    judge: JudgeTrunk
-    attribute: str
-
-    @property
-    def name(self) -> str:
-        return f"follows_{self.attribute}"
-
-    @property
-    def title(self) -> str:
-        what = {"noun": "object", ALL: "all attributes"}.get(self.attribute, self.attribute)
-        return f"Right {what} [{self.judge.id}]"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "higher"
-
-    @property
-    def digits(self) -> int:
-        return 3
-
-    @property
-    def definition(self) -> str:
-        what = {"noun": "the object", ALL: "all four attributes"}.get(self.attribute, f"the {self.attribute}")
-        return f"Share of frames in which the judge sees {what} that the prompt asks for."
-
-    @property
-    def backbone(self) -> str | None:
-        return self.judge.id
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"wanted"})
-
-    def measure(self, case: Case) -> float:
-        chances = _log_chances(case, self.judge)
-        names = list(ATTRIBUTES) if self.attribute == ALL else [self.attribute]
+    def measure(case: Case) -> float:
+        chances = _log_chances(case, judge)
+        names = list(ATTRIBUTES) if attribute == ALL else [attribute]
         right = [chances[name].argmax(1) == _index(case, name) for name in names]
         return float(torch.stack(right).all(0).float().mean())
 
+    what = {"noun": "object", ALL: "all attributes"}.get(attribute, attribute)
+    seen = {"noun": "the object", ALL: "all four attributes"}.get(attribute, f"the {attribute}")
+    return Metric(
+        name=f"follows_{attribute}",
+        title=f"Right {what} [{judge.id}]",
+        better="higher",
+        digits=3,
+        definition=f"Share of frames in which the judge sees {seen} that the prompt asks for.",
+        needs=frozenset({"wanted"}),
+        measure=measure,
+        backbone=judge.id,
+    )
 
-@dataclass(frozen=True, eq=False)
-class LogChance:
+
+def log_chance_metric(judge: JudgeTrunk) -> Metric:
     """How sure the judge is of all that is wanted; it still tells edits apart that are all right."""
 
-    judge: JudgeTrunk
-
-    @property
-    def name(self) -> str:
-        return "log_chance"
-
-    @property
-    def title(self) -> str:
-        return f"Log-probability of the prompt [{self.judge.id}]"
-
-    @property
-    def better(self) -> Literal["lower", "higher", "none"]:
-        return "higher"
-
-    @property
-    def digits(self) -> int:
-        return 4
-
-    @property
-    def definition(self) -> str:
-        return "The judge's log-probability of each wanted attribute, mean over attributes and frames."
-
-    @property
-    def backbone(self) -> str | None:
-        return self.judge.id
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        return frozenset({"wanted"})
-
-    def measure(self, case: Case) -> float:
-        chances = _log_chances(case, self.judge)
+    def measure(case: Case) -> float:
+        chances = _log_chances(case, judge)
         wanted = [chances[name][:, _index(case, name)].mean() for name in ATTRIBUTES]
         return float(torch.stack(wanted).mean())
+
+    return Metric(
+        name="log_chance",
+        title=f"Log-probability of the prompt [{judge.id}]",
+        better="higher",
+        digits=4,
+        definition="The judge's log-probability of each wanted attribute, mean over attributes and frames.",
+        needs=frozenset({"wanted"}),
+        measure=measure,
+        backbone=judge.id,
+    )
 
 
 def _log_chances(case: Case, judge: JudgeTrunk) -> dict[str, Float[Tensor, "F classes"]]:

@@ -7,7 +7,7 @@ import torch
 
 from frameweave.metrics.backbones.alexnet import AlexNetFeatures, AlexNetTrunk, alexnet_trunk
 from frameweave.metrics.base import Case, Looked
-from frameweave.metrics.lpips import Lpips, lpips, unit
+from frameweave.metrics.lpips import lpips, lpips_metric, unit
 from published import heads, lpips_package, random_alexnet
 
 
@@ -36,7 +36,7 @@ def test_pixels_are_scaled_as_lpips_scales_them(trunk: AlexNetTrunk) -> None:
 
 def test_equal_frames_have_no_distance_and_the_name_tells_the_weights(trunk: AlexNetTrunk) -> None:
     still = Looked(torch.rand(1, 3, 64, 64).expand(3, -1, -1, -1))
-    metric = Lpips(trunk, "neighbours")
+    metric = lpips_metric(trunk, "neighbours")
     assert metric.measure(Case(edited=still)) == pytest.approx(0, abs=1e-6)
     assert metric.title.startswith("LPIPS consecutive [alexnet-")
 

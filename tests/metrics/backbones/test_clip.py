@@ -11,7 +11,7 @@ from transformers import CLIPImageProcessor
 from frameweave.errors import ModelFolderError
 from frameweave.metrics.backbones.clip import HubClip, hub_clip
 from frameweave.metrics.base import Case, Looked
-from frameweave.metrics.clip_score import ClipScore
+from frameweave.metrics.clip_score import clip_metric
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_scores_are_cosines_of_the_models_own_outputs(towers: HubClip) -> None:
     with torch.no_grad():
         out = towers.model(**given, pixel_values=towers.prepared(frames))
     expected = 100 * float(out.logits_per_image.mean()) / float(towers.model.logit_scale.exp().detach())
-    score = ClipScore(towers, "score").measure(Case(edited=Looked(frames), prompt="a red car"))
+    score = clip_metric(towers, "score").measure(Case(edited=Looked(frames), prompt="a red car"))
     assert score == pytest.approx(expected, abs=1e-3)
 
 
