@@ -38,6 +38,15 @@ def test_an_unfinished_run_holds_its_input_and_goes_on_with_the_same_only(tmp_pa
         Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, resume=True)
 
 
+def test_only_the_part_that_differs_is_told(tmp_path: Path) -> None:
+    for arms in ({"with": "a", "without": "b"}, {"with": "c", "without": "b"}):
+        if (tmp_path / "run").exists():
+            with pytest.raises(RunError, match=r"arms = \{'with': 'a'\}, this one \{'with': 'c'\}"):
+                Run.start(tmp_path / "run", "edit", Settings(), given={"arms": arms}, resume=True)
+        else:
+            Run.start(tmp_path / "run", "edit", Settings(), given={"arms": arms}, resume=True)
+
+
 def test_settings_that_change_nothing_may_differ(tmp_path: Path) -> None:
     Run.start(tmp_path / "run", "edit", Settings(steps=3), resume=True)
     Run.start(tmp_path / "run", "edit", Settings(steps=4), resume=True, free=("steps",))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from frameweave import __version__
 from frameweave.atomic import staged
@@ -105,14 +105,24 @@ def environment() -> dict[str, str]:
 _HOW = ("resume", "overwrite")  # settings that say how a run starts, not what it does
 
 
+def _where_they_differ(one: Any, other: Any) -> tuple[Any, Any]:
+    """Of two tables only the entries that are not the same."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return one, other
+    first, second = cast(dict[str, Any], one), cast(dict[str, Any], other)
+    apart = [key for key in sorted(first.keys() | second.keys()) if first.get(key) != second.get(key)]
+    return ({key: first.get(key) for key in apart}, {key: second.get(key) for key in apart})
+
+
 def _check_same(folder: Path, command: str, wanted: dict[str, Any], free: Sequence[str]) -> None:
     earlier = read_run(folder)
     before = {"command": earlier.get("command"), **earlier.get("settings", {}), **earlier.get("input", {})}
     now = {"command": command, **wanted}
     for key in sorted(before.keys() | now.keys()):
         if key not in (*_HOW, *free) and before.get(key) != now.get(key):
+            then, this = _where_they_differ(before.get(key), now.get(key))
             raise RunError(
-                f"{folder}: its run has {key} = {before.get(key)!r}, this one {now.get(key)!r}",
+                f"{folder}: its run has {key} = {then!r}, this one {this!r}",
                 hint="give the same settings or another --out; --overwrite deletes that run and starts anew",
             )
 

@@ -23,6 +23,7 @@ def test_reading() -> None:
         ("miniature", "name=adaptor"),
         ("=miniature", "name=adaptor"),
         ("a=b@strong", "expected a number"),
+        ("a=b@", "name=adaptor"),
         ("a=b@5", r"strength 5.* 0 to 2"),
         ("a=b@nan", "strength nan"),
         ("a=b,window=0.5", "expected a number"),

@@ -29,10 +29,13 @@ def test_means_of_differences_over_editors_and_clips(adaptor: Adaptor) -> None:
         {"train": [0.6, 1.0], "inference": (0.6, 1.0), "metric": "m", "value": 4.0},
     ]
     assert sweep_rows(arms[1:], scores, clips) == []  # a single window is no sweep
+    twin = Arm(name="d", adaptor="x", window=(0.9, 1.0), strength=1.5)
+    assert sweep_rows([*arms, (twin, adaptor.card)], scores, clips) == []  # not of windows alone
 
 
 def test_prompts_of_one_clip_count_once(adaptor: Adaptor) -> None:
-    arms = [(Arm(name=name, adaptor="x", window=(0.9, 1.0)), adaptor.card) for name in "ab"]
+    windows = {"a": (0.9, 1.0), "b": (0.5, 1.0)}
+    arms = [(Arm(name=name, adaptor="x", window=ends), adaptor.card) for name, ends in windows.items()]
     scores = [score("without", "e", 0, pair=pair) for pair in "012"]
     changes = {"0": 1, "1": 3, "2": 8}
     scores += [score(arm, "e", value, pair=pair) for arm in "ab" for pair, value in changes.items()]

@@ -34,7 +34,7 @@ def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
     arms = ("without", "with", "without depth", "without tokens", "without LoRA")
     values = [results.values("text2video_zero", arm, "clip_score")["000"] for arm in arms]
     assert len(values) == 5
-    adaptors = tmp_path / "run-adaptors"
+    adaptors = tmp_path / "run" / "adaptors"
     assert sorted(path.name for path in adaptors.iterdir()) == ["without-depth", "without-tokens"]
     tokens = {path.name: load_adaptor(str(path / "adaptor")).tokens for path in adaptors.iterdir()}
     assert tokens["without-depth"] is not None and tokens["without-tokens"] is None
@@ -43,6 +43,11 @@ def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
     assert stages == ["tokens", "lora"]
     again = ablation(None, options)
     assert (again.done, again.earlier) == (0, done.done)
+    shared = replace(options, out=tmp_path / "again", adaptors=adaptors, cells=tmp_path / "run" / "cells")
+    assert ablation(None, shared).failed == {}
+    assert not (tmp_path / "again" / "adaptors").exists()
+    with pytest.raises(RunError, match="trained for 1 steps, 0 are asked for"):
+        ablation(None, replace(shared, train_steps=0, out=tmp_path / "fewer"))
 
 
 def test_a_taken_folder_is_told_before_any_training(preset: str, tmp_path: Path) -> None:
@@ -50,11 +55,11 @@ def test_a_taken_folder_is_told_before_any_training(preset: str, tmp_path: Path)
     (tmp_path / "run" / "holiday.mp4").write_bytes(b"precious")
     with pytest.raises(RunError, match="not a run folder"):
         ablation(None, replace(SMALL, preset=preset, out=tmp_path / "run"))
-    assert not (tmp_path / "run-adaptors").exists()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["holiday.mp4"]
 
 
 def test_weights_that_are_missing_are_told_before_any_training(preset: str, tmp_path: Path) -> None:
     options = replace(SMALL, preset=preset, backbones="real", weights=tmp_path, out=tmp_path / "run")
     with pytest.raises(ModelFolderError, match="no weights of AlexNet"):
         ablation(None, options)
-    assert not (tmp_path / "run").exists() and not (tmp_path / "run-adaptors").exists()
+    assert not (tmp_path / "run").exists()

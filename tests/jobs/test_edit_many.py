@@ -81,6 +81,7 @@ def test_other_processes_and_array_jobs_give_the_same_videos(
     ("text", "message"),
     [
         ("video,prompt\na.mp4,\n", "line 2: no prompt"),
+        ("video,prompt\n\n\na.mp4,\n", "line 4: no prompt"),
         ("prompt\na car\n", "line 2: no video"),
         ("video,prompt,sede\na.mp4,x,1\n", "did you mean seed"),
         ("video,prompt,seed\na.mp4,x,one\n", "line 2: invalid literal"),

@@ -60,6 +60,13 @@ def test_folders_are_matched_by_name_and_pooled(videos: Path, tmp_path: Path) ->
     assert [row["metric"] for row in pooled] == ["fid_source", "kid_source"]
 
 
+def test_edits_of_one_source_are_one_clip(videos: Path, tmp_path: Path) -> None:
+    options = EvaluateOptions(source=videos / "sources" / "0.mp4", out=tmp_path / "run")
+    done = evaluate(videos / "edited", options)
+    assert (done.videos, done.failed) == (2, {})
+    assert (tmp_path / "run" / "pooled.jsonl").read_text() == ""  # one clip is no sample
+
+
 def test_a_table_with_a_broken_line(videos: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     table = tmp_path / "table.csv"

@@ -8,11 +8,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from frameweave.clip import Clip
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.experiments import cell_work
+from frameweave.jobs import experiment
 from frameweave.jobs.grid import grid
 from frameweave.jobs.grid_options import GridOptions
 from frameweave.jobs.report import report
@@ -109,6 +112,55 @@ def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.M
     assert grid(None, options).failed == {}  # the next call tries them again
 
 
+def interrupted(item: dict[str, Any]) -> dict[str, Any]:
+    """A worker at whose second pair somebody presses Ctrl-C."""
+    if item["pair"]["name"] == "001":
+        raise KeyboardInterrupt
+    return cell_work.work_on_pair(item)
+
+
+def lost(item: dict[str, Any]) -> dict[str, Any]:
+    """A worker that is lost after four cells."""
+    cell_work.work_on_pair(item | {"cells": item["cells"][:4]})
+    raise RuntimeError("the worker is gone")
+
+
+def test_an_interrupted_grid_has_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "work_on_pair", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            grid(None, options)
+    assert {cell["pair"] for cell in lines(tmp_path / "run" / "cells.jsonl")} == {"000"}
+    assert read_results(tmp_path / "run").values("framewise", "without", "clip_score").keys() == {"000"}
+    assert grid(None, options).earlier == 6
+
+
+def test_what_a_lost_worker_had_finished_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "work_on_pair", lost)
+    done = grid(None, replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run"))
+    assert done.done == 4 and len(done.failed) == 2
+    assert all("the worker is gone" in reason for reason in done.failed.values())
+    errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
+    assert len(errors) == 2
+
+
+def test_shards_keep_each_others_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **named: object) -> object:
+        raise RuntimeError("no memory left")
+
+    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run")
+    monkeypatch.setattr(cell_work.base, "edit_clip", broken)
+    for index in range(2):
+        grid(None, replace(options, shard_index=index, num_shards=2))
+    errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
+    assert [cell["pair"] for cell in errors] == ["000", "001"]
+    with pytest.raises(InputError, match="each would delete what the others made"):
+        grid(None, replace(options, shard_index=0, num_shards=2, overwrite=True))
+
+
 def test_a_damaged_cell_is_made_again(run: Path, tmp_path: Path) -> None:
     options = replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run")
     grid(None, options)
@@ -159,6 +211,22 @@ def test_a_table_of_videos(tmp_path: Path) -> None:
     assert len(results.values("framewise", "without", "clip_score")) == 1  # two prompts, one clip
     assert results.values("framewise", "without", "psnr_truth") == {}
     assert results.reason("framewise", "without", "psnr_truth") == "needs the true edit"
+
+
+def test_videos_count_by_their_contents(tmp_path: Path) -> None:
+    """The same files elsewhere take the same cells; another video under the same name does not."""
+    options = replace(SMALL, editors=("framewise",), arms=(), cells=tmp_path / "cells")
+    for folder, colour in (("a", "red"), ("b", "red"), ("b", "green")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        held_out_clips()[0].rendered(2, colour=colour).write(tmp_path / folder / "clip.mp4")
+        (tmp_path / folder / "edits.csv").write_text("video,prompt\nclip.mp4,a blue car in the snow\n")
+        done = grid(tmp_path / folder / "edits.csv", replace(options, out=tmp_path / f"run-{folder}"))
+        assert done.failed == {}
+    assert len(list((tmp_path / "cells").iterdir())) == 2 * 5  # no true edit among the references
+    source = Clip.read(tmp_path / "run-b" / "pairs" / "000" / "source.mp4").frames
+    assert float((source - Clip.read(tmp_path / "b" / "clip.mp4").frames).abs().mean()) < 0.01
+    values = read_results(tmp_path / "run-b").values("reference", "source unchanged", "clip_directional")
+    assert values == {}  # unchanged frames have no direction
 
 
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, 
         ({"metrics": ()}, "no --metrics"),
         ({"metrics": ("warp_eror",)}, "did you mean warp_error"),
         ({"metrics": ("flow_share",)}, "unknown metric to choose by 'flow_share'"),
+        ({"clips": 2}, "2 clips to choose by, expected at least 3"),
         ({"shard_index": 0, "num_shards": 2}, "leave the shards out"),
     ],
 )
@@ -79,9 +80,12 @@ def test_what_makes_no_sense_is_told_too(
 
 
 def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path: Path) -> None:
-    clip = held_out_clips()[0]
     table = tmp_path / "edits.csv"
-    table.write_text(f"video,prompt\n{clip.path},a red car in the snow\n")  # nobody knows the true edit
+    lines = ["video,prompt"]
+    for number in range(3):  # videos of which nobody knows the true edit
+        held_out_clips()[number].rendered(2).write(tmp_path / f"{number}.mp4")
+        lines.append(f"{number}.mp4,a red car in the snow")
+    table.write_text("\n".join(lines))
     asked = replace(options, bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
     with pytest.raises(RunError, match="psnr_truth has no value on any clip: needs the true edit"):
         tune("miniature", table, replace(asked, out=tmp_path / "run"))

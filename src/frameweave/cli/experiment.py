@@ -24,5 +24,5 @@ def told(done: Experimented) -> None:
         name, reason = next(iter(done.failed.items()))
         raise RunError(
             f"{len(done.failed)} cells failed, the first, {name}: {reason}",
-            hint="mend the cause and run the same command again: finished cells are kept",
+            hint="mend the cause and run the command again, without --overwrite: finished cells are kept",
         )

@@ -90,8 +90,8 @@ def parsed_arm(text: str) -> Arm:
     """
     name, equals, rest = text.partition("=")
     given, *options = rest.split(",")
-    adaptor, _, strength = given.partition("@")
-    if not equals or not name.strip() or not adaptor:
+    adaptor, at, strength = given.partition("@")
+    if not equals or not name.strip() or not adaptor or (at and not strength):
         raise InputError(f"arm {text!r}", hint="write it as name=adaptor, e.g. half=miniature@0.5")
     arm = Arm(name=name, adaptor=adaptor)
     if strength:

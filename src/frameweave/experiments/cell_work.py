@@ -31,13 +31,14 @@ from frameweave.model.memory import peak_bytes
 def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
     """Do whatever cells of a pair are missing. An edit that fails is told and stops none of the others.
 
-    `item` has the pair, its cells (pair, editor, settings, arm, seed, key), the model's settings, the
-    backbones of the metrics, and the folders of the run, its cells and its scores.
+    `item` has the pair and a digest of what it is made of, its cells (pair, editor, settings, arm, seed,
+    key), the model's settings, the backbones of the metrics, and the folders of the run, its cells and its
+    scores.
     """
     model = _model(json.dumps(item["model"]))
     pair = pair_of(item["pair"], model)
     cells, scores = Path(item["cells_folder"]), Path(item["scores_folder"])
-    write_pair(Path(item["run_folder"]), pair)
+    write_pair(Path(item["run_folder"]), pair, item["made_of"])
     measures = measures_on(Backbones(**item["backbones"]), world="world" in item["pair"])
     inversions: dict[str, Remembered] = {}
     failed: dict[str, str] = {}

@@ -20,7 +20,7 @@ from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.experiments.sheets import save_sheet
 from frameweave.miniature.grammar import captions, phrase
 from frameweave.miniature.judge import Judge, packaged_judge
-from frameweave.miniature.scene import ATTRIBUTES, Scenes, sample_scenes
+from frameweave.miniature.scene import ATTRIBUTES, Scenes, edit_in_turn, sample_scenes
 from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
 from frameweave.miniature.world import render, render_clip
@@ -145,10 +145,9 @@ def _edits(
     kept: list[float] = []
     sheet: list[Tensor] = []
     for index in progress.track(range(n), "editing clips"):
-        name = list(ATTRIBUTES)[index % len(ATTRIBUTES)]
         words = scenes.words(index)
-        options = [word for word in ATTRIBUTES[name] if word != words[name]]
-        target = words | {name: options[index % len(options)]}
+        name, word = edit_in_turn(words, index)
+        target = words | {name: word}
         source = Clip.of(render_clip(scenes[index], _EDIT_FRAMES).frames)
         result = edit_clip(
             Framewise(steps=STEPS),

@@ -10,9 +10,9 @@ from frameweave.experiments.pairs import Pair
 _FACTS = "pair.json"
 
 
-def write_pair(run: Path, pair: Pair) -> None:
-    """Write the pair into a run folder, unless it is there."""
-    if is_described(run, pair.name):
+def write_pair(run: Path, pair: Pair, made_of: str) -> None:
+    """Write the pair into a run folder, unless it is there, made of the same: a digest says so."""
+    if is_described(run, pair.name, made_of):
         return
     folder = run / "pairs" / pair.name
     videos: dict[str, str | None] = {"source": None, "truth": None}
@@ -28,14 +28,18 @@ def write_pair(run: Path, pair: Pair) -> None:
             "source_prompt": pair.source_prompt,
             "prompt": pair.prompt,
             "about": pair.about,
+            "made_of": made_of,
             **videos,
         }
         (stage / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
 
-def is_described(run: Path, name: str) -> bool:
-    """Whether the pair is there as a whole."""
-    return (run / "pairs" / name / _FACTS).is_file()
+def is_described(run: Path, name: str, made_of: str) -> bool:
+    """Whether the pair is there as a whole, and no older one of that name."""
+    try:
+        return read_pair(run, name)["made_of"] == made_of
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def read_pair(run: Path, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from frameweave.errors import InputError
 from frameweave.metrics.base import Looked
 from frameweave.miniature.clips import FPS
 from frameweave.miniature.grammar import phrase
-from frameweave.miniature.scene import ATTRIBUTES, sample_scenes
+from frameweave.miniature.scene import edit_in_turn, sample_scenes
 from frameweave.miniature.world import Rendered, render_clip
 from frameweave.model.backbone import StableDiffusion
 from frameweave.video import probe
@@ -70,8 +70,11 @@ class Pair:
 def set_name(which: ClipSet, count: int) -> str:
     """The name of a set of the world's clips, which every result carries."""
     if which == "test":
-        return f"world, held-out combinations, seed {TEST_SEED}, {count} clips"
-    return f"world, development set, combinations of the trainings, seed {DEVELOPMENT_SEED}, {count} clips"
+        return f"world, held-out combinations, seed {TEST_SEED}, drawing {_DRAWING}, {count} clips"
+    return (
+        f"world, development set, combinations of the trainings, seed {DEVELOPMENT_SEED}, "
+        f"drawing {_DRAWING}, {count} clips"
+    )
 
 
 def world_items(which: ClipSet, count: int, frames: int) -> list[dict[str, Any]]:
@@ -95,22 +98,20 @@ def _drawn(item: dict[str, Any]) -> Pair:
     )
     scene = scenes[item["index"]]
     words = scene.words(0)
-    turn, kind = divmod(item["index"], len(ATTRIBUTES))
-    attribute = list(ATTRIBUTES)[kind]
-    others = [word for word in ATTRIBUTES[attribute] if word != words[attribute]]
-    wanted = words | {attribute: others[turn % len(others)]}
+    attribute, word = edit_in_turn(words, item["index"])
+    wanted = words | {attribute: word}
     source = render_clip(scene, item["frames"])
     truth = render_clip(scene.edited(**{attribute: wanted[attribute]}), item["frames"])
     low, high = source.depth.amin(), source.depth.amax()
     return Pair(
         name=item["name"],
         clip=item["name"],
-        source=_filed(source),
+        source=_filed(Clip.of(source.frames, fps=FPS)),
         source_prompt=phrase(words),
         prompt=phrase(wanted),
         about={"attribute": attribute, "from": words[attribute], "to": wanted[attribute]},
         depth=(source.depth - low) / (high - low),
-        truth=_filed(truth),
+        truth=_filed(Clip.of(truth.frames, fps=FPS)),
         wanted=wanted,
         mask=edited_area(attribute, (source.mask, truth.mask)),
         flow=source.flow[:-1],
@@ -118,9 +119,9 @@ def _drawn(item: dict[str, Any]) -> Pair:
     )
 
 
-def _filed(drawn: Rendered) -> Clip:
+def _filed(clip: Clip) -> Clip:
     """As pictures of 8 bits show it: a copy of the source in a file must not differ from the source."""
-    return Clip.of((drawn.frames * 255).round() / 255, fps=FPS)
+    return clip.with_frames((clip.frames * 255).round() / 255)
 
 
 def edited_area(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Float[Tensor, "F 1 H W"]:
@@ -162,11 +163,11 @@ def _read(item: dict[str, Any], model: StableDiffusion) -> Pair:
     return Pair(
         name=item["name"],
         clip=item["video"],
-        source=source,
+        source=_filed(source),
         prompt=item["prompt"],
         source_prompt=item.get("source_prompt", ""),
         negative=item.get("negative", ""),
-        truth=None if truth is None else truth.first(len(source)),
+        truth=None if truth is None else _filed(truth.first(len(source))),
     )
 
 

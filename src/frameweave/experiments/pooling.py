@@ -1,7 +1,7 @@
 """Distances over all clips of an arm at once, and differences of arms on the same clips."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,7 @@ def _rows(
         frames, width = sum(len(edited) for edited, _ in sets), sets[0][0].shape[1]
         row = about | {"metric": f"{kind}_{reference}"}
         rows.append(row | _figures(value, interval, frames) | _warning(len(sets), frames, width))
-        alike = [clip for clip, seen in known.items() if seen.keys() == base.get(clip, {}).keys()]
-        both = [(known[clip], base[clip]) for clip in alike]
-        if both:
+        if both := list(_matched(known, base)):
             value, interval = jackknifed(
                 distance,
                 [_sets(seen, reference) for seen, _ in both],
@@ -68,6 +66,13 @@ def _rows(
             frames = sum(len(one["edited"]) for seen, _ in both for one in seen.values())
             rows.append(row | {"against": WITHOUT} | _figures(value, interval, frames))
     return rows
+
+
+def _matched(clips: dict[str, _Seen], base: dict[str, _Seen]) -> Iterator[tuple[_Seen, _Seen]]:
+    """For each clip: what was seen of the prompts that both arms edited."""
+    for clip, seen in clips.items():
+        if both := [name for name in seen if name in base.get(clip, {})]:
+            yield {name: seen[name] for name in both}, {name: base[clip][name] for name in both}
 
 
 def _having(reference: str, pairs: _Seen) -> _Seen:

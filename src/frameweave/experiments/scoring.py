@@ -63,6 +63,17 @@ def read_scores(target: Path) -> list[dict[str, Any]]:
     return json.loads(_scores(target).read_text(encoding="utf-8"))["scores"]
 
 
+def note_failure(target: Path, reason: str) -> None:
+    """Keep why a cell could not be made or measured, for whoever gathers."""
+    with staged(_failure(target)) as stage:
+        stage.write_text(reason, encoding="utf-8")
+
+
+def failure_of(target: Path) -> str | None:
+    """Why a cell failed when it was last tried, if it did."""
+    return _failure(target).read_text(encoding="utf-8") if _failure(target).is_file() else None
+
+
 def read_features(target: Path) -> dict[str, Tensor]:
     """The features of a measured cell: edited, source, and perhaps truth; one vector a frame."""
     return load_file(_features(target))
@@ -70,6 +81,10 @@ def read_features(target: Path) -> dict[str, Tensor]:
 
 def _scores(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
+
+
+def _failure(target: Path) -> Path:
+    return target.with_name(f"{target.name}.failed.txt")
 
 
 def _features(target: Path) -> Path:

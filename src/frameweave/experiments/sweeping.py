@@ -18,10 +18,10 @@ def sweep_rows(
     """For each arm whose window was given, and each metric: both windows, and the mean difference to none.
 
     Means are over editors and clips; `clips` says of which clip each pair is. No rows for fewer than two
-    such arms.
+    such arms, nor where two have both windows in common: these differ in something else.
     """
     windowed = [(arm, card) for arm, card in arms if arm.window is not None]
-    if len(windowed) < 2:
+    if len({(card.low, card.high, arm.window) for arm, card in windowed}) < max(2, len(windowed)):
         return []
     values: dict[tuple[str, str, str], dict[Draw, float]] = defaultdict(dict)
     for row in scores:

@@ -57,7 +57,7 @@ def _arms(options: AblationOptions, progress: Progress) -> list[Arm]:
         whole = replace(whole, steps=options.train_steps)
     without_depth = tuple(stage for stage in whole.stages if stage != "depth")
     without_tokens = tuple(stage for stage in whole.stages if stage != "tokens")
-    folder = options.out.with_name(f"{options.out.name}-adaptors")
+    folder = options.adaptors or options.out / "adaptors"
     full = options.full or _trained(whole, folder / "whole", progress)
     no_depth = replace(whole, depth_control=False, stages=without_depth)
     no_tokens = replace(whole, n_shared=0, stages=without_tokens)

@@ -22,11 +22,7 @@ def read_edits(
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{table}: not a text file ({error})", hint="save it as UTF-8") from error
-    rows = (
-        _json(table, text)
-        if table.suffix.lower() == ".jsonl"
-        else enumerate(csv.DictReader(text.splitlines()), 2)
-    )
+    rows = _json(table, text) if table.suffix.lower() == ".jsonl" else _csv(text)
     for number, row in rows:
         given = {key: value for key, value in row.items() if value not in (None, "")}
         yield _checked(given, f"{table}, line {number}", columns, needed)
@@ -37,6 +33,12 @@ def folder_name(name: str) -> str:
     if not name.strip(". ") or any(mark in name for mark in "/\\\0"):
         raise DataError(f"name {name!r}, expected a folder's name", hint="leave out slashes")
     return name
+
+
+def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(text.splitlines())
+    for row in reader:
+        yield reader.line_num, row
 
 
 def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

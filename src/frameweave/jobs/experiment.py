@@ -1,6 +1,8 @@
 """An experiment: clips x editors x arms x seeds as a table of cells; only missing ones are done."""
 
+import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 from frameweave.atomic import contents, sha256
 from frameweave.editors import base
 from frameweave.engine import engine_of, part
+from frameweave.engine.array_index import place
 from frameweave.errors import InputError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cell_work import work_on_pair
@@ -17,7 +20,7 @@ from frameweave.experiments.measures import measures_on
 from frameweave.experiments.pair_files import is_described
 from frameweave.experiments.pairs import set_name, world_items
 from frameweave.experiments.references import REFERENCE, reference_names
-from frameweave.experiments.scoring import is_scored
+from frameweave.experiments.scoring import is_scored, note_failure
 from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import folder_name, read_edits
 from frameweave.jobs.gather import gather
@@ -27,6 +30,7 @@ from frameweave.model.identity import identity
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
+_FILES = ("video", "truth")  # of a table's line: their contents count, not where they lie
 _COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
 
 
@@ -49,6 +53,11 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
 
     Raises `InputError` for numbers that make no sense, `DataError` for a bad table.
     """
+    if options.overwrite and place(options.shard_index, options.num_shards, os.environ)[1] > 1:
+        raise InputError(
+            "--overwrite in shards: each would delete what the others made",
+            hint="delete the folder first, then start the shards without it",
+        )
     for name, least in (("clips", 1), ("frames", 1), ("seeds", 1), ("steps", 1), ("threads", 1)):
         if getattr(options, name) < least:
             raise InputError(f"--{name} {getattr(options, name)}, expected at least {least}")
@@ -74,9 +83,12 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
             if column in item:
                 item[column] = str((table.parent / item[column]).absolute())
         items.append(item)
-    names = [item["name"] for item in items]
-    if not items or len(set(names)) < len(names):
-        raise InputError(f"{table}: {'no lines' if not items else 'a name is there twice'}")
+    counted = Counter(item["name"] for item in items)
+    if not counted:
+        raise InputError(f"{table}: no lines", hint="give each edit a line below the head")
+    name, times = counted.most_common(1)[0]
+    if times > 1:
+        raise InputError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
     return items, f"{table.name}, {sha256(table)[:12]}"
 
 
@@ -98,26 +110,29 @@ def run_experiment(
     mine = list(part(tasks, options.shard_index, options.num_shards))
     cells = [cell for task in mine for cell in task["cells"]]
     waiting: list[dict[str, Any]] = []
+
+    def there(key: str) -> bool:
+        return is_finished(cells_folder / key) and is_scored(scores_folder / key, measures)
+
     for task in mine:
-        missing = [
-            cell
-            for cell in task["cells"]
-            if not is_finished(cells_folder / cell["key"])
-            or not is_scored(scores_folder / cell["key"], measures)
-        ]
-        if missing or not is_described(run.folder, task["pair"]["name"]):
+        missing = [cell for cell in task["cells"] if not there(cell["key"])]
+        if missing or not is_described(run.folder, task["pair"]["name"], task["made_of"]):
             waiting.append({**task, "cells": missing, "backbones": asdict(backbones)})
     count = sum(len(task["cells"]) for task in waiting)
     progress.note(f"{count} of {len(cells)} cells are missing, of {len(waiting)} of {len(mine)} pairs")
     failed: dict[str, str] = {}
     outcomes = engine_of(options).run(work_on_pair, waiting, what="editing pairs", progress=progress)
-    for outcome in outcomes:
-        task = waiting[outcome.position]
-        if outcome.failure is not None:
-            failed |= {cell["key"]: outcome.failure.message for cell in task["cells"]}
-        elif outcome.value is not None:
-            failed |= outcome.value["failed"]
-    gather(run.folder, tasks, failed, measures, progress=progress)
+    try:
+        for outcome in outcomes:
+            told: dict[str, str] = {} if outcome.value is None else outcome.value["failed"]
+            if outcome.failure is not None:  # the worker is gone, but not what it had finished
+                unfinished = (cell["key"] for cell in waiting[outcome.position]["cells"])
+                told = {key: outcome.failure.message for key in unfinished if not there(key)}
+            for key, reason in told.items():
+                note_failure(scores_folder / key, reason)
+            failed |= told
+    finally:  # an interrupted experiment has its tables, too
+        gather(run.folder, tasks, measures, progress=progress)
     names = {cell["key"]: _name(cell, options.seeds) for cell in cells}
     return Experimented(
         folder=run.folder,
@@ -161,12 +176,13 @@ def _tasks(
     settings = {"steps": options.steps}
     for item in items:
         table: list[dict[str, Any]] = []
-        files = [contents(Path(item[name])) for name in ("video", "truth") if name in item]
+        files = [[name, contents(Path(item[name]))] for name in _FILES if name in item]
+        said = {name: value for name, value in item.items() if name not in _FILES}
         edits = [(editor, settings, arm) for editor in options.editors for arm in arms]
         rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         for editor, chosen, arm in [*edits, *rows]:
             for seed in range(1 if editor == REFERENCE else options.seeds):
-                digest = of_arm.get(arm.name, arm.name)
+                digest = arm.name if editor == REFERENCE else of_arm[arm.name]
                 table.append(
                     {
                         "pair": item["name"],
@@ -174,11 +190,12 @@ def _tasks(
                         "settings": chosen,
                         "arm": arm.as_dict(),
                         "seed": seed,
-                        "key": key_of(fixed, item, files, editor, chosen, digest, seed),
+                        "key": key_of(fixed, said, files, editor, chosen, digest, seed),
                     }
                 )
         yield {
             "pair": item,
+            "made_of": key_of(said, files),
             "cells": table,
             "model": model,
             "cells_folder": str(cells),

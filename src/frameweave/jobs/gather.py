@@ -17,7 +17,7 @@ from frameweave.experiments.cells import VIDEO, is_finished, read_facts
 from frameweave.experiments.measures import Measures
 from frameweave.experiments.pair_files import is_described, read_pair
 from frameweave.experiments.pooling import pooled_rows
-from frameweave.experiments.scoring import is_scored, read_scores
+from frameweave.experiments.scoring import failure_of, is_scored, read_scores
 from frameweave.experiments.sweeping import sweep_rows
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.card import Card
@@ -27,7 +27,6 @@ from frameweave.progress import SILENT, Progress
 def gather(
     folder: Path,
     tasks: Sequence[dict[str, Any]],
-    failed: dict[str, str],
     measures: Measures,
     *,
     progress: Progress = SILENT,
@@ -50,10 +49,10 @@ def gather(
                 kept = {name: facts[name] for name in ("seconds", "inversion_recalled", "memory_gb")}
                 cells.append({**about, "video": os.path.relpath(place / VIDEO, folder), **kept})
                 scores += [{**about, **line} for line in read_scores(scored)]
-            elif cell["key"] in failed:
-                cells.append({**about, "video": None, "error": failed[cell["key"]]})
-    names = [task["pair"]["name"] for task in tasks]
-    pairs = [read_pair(folder, name) for name in names if is_described(folder, name)]
+            elif (reason := failure_of(scored)) is not None:
+                cells.append({**about, "video": None, "error": reason})
+    known = [(task["pair"]["name"], task["made_of"]) for task in tasks]
+    pairs = [read_pair(folder, name) for name, made_of in known if is_described(folder, name, made_of)]
     write_lines(folder / "pairs.jsonl", pairs)
     write_lines(folder / "cells.jsonl", cells)
     write_lines(folder / "scores.jsonl", scores)

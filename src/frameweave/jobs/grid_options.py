@@ -8,8 +8,8 @@ from frameweave.engine.options import EngineOptions
 from frameweave.jobs.measuring_options import MeasuringOptions
 from frameweave.jobs.options import Dtype
 
-FREE = ("threads", *(field.name for field in fields(EngineOptions)))
-"""Settings that may change when an experiment goes on: they say where cells are made, not what is in them."""
+FREE = ("threads", "table", *(field.name for field in fields(EngineOptions)))
+"""What may change when an experiment goes on: it says where cells are made, not what is in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,8 @@ class AblationOptions(ExperimentOptions):
     """Steps of the LoRA stage; default: the preset's."""
     full: str | None = None
     """The whole adaptor, if it is trained already; "miniature" is the packaged one."""
+    adaptors: Path | None = None
+    """Where adaptors are trained, which ablations may share; default: `adaptors` in the run folder."""
     tokens: bool = False
     """Whether prompt tokens act in the edits; in the arm without LoRA they always do."""
     out: Path = Path("runs/ablation")

@@ -24,7 +24,7 @@ from frameweave.model.injection import Injection, strength_in_range
 from frameweave.progress import SILENT as QUIET
 from frameweave.progress import Progress
 from frameweave.run import Run
-from frameweave.stats.paired import Draw, matched
+from frameweave.stats.paired import FEWEST, Draw, matched
 
 RECORD = "tuning.jsonl"
 
@@ -58,6 +58,12 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
     for strength in options.strengths:
         strength_in_range(strength)
+    clips = {item.get("video", item["name"]) for item in items}
+    if len(clips) < FEWEST:
+        raise InputError(
+            f"{len(clips)} clips to choose by, expected at least {FEWEST}",
+            hint="several prompts for one clip tell little: give more clips",
+        )
     better = _directions(options, world=table is None)
     if place(options.shard_index, options.num_shards, os.environ)[1] > 1:
         raise InputError(

@@ -15,7 +15,8 @@ _KINDS: dict[Kind, tuple[str, frozenset[Need]]] = {
     "score": ("100 x cosine of frame and prompt, mean over frames, not clamped.", frozenset({"prompt"})),
     "consistency": ("Mean cosine of neighbouring frames.", frozenset({"neighbours"})),
     "directional": (
-        "Cosine of the change from source to edited frame with that of the prompts.",
+        "Cosine of the change from source to edited frame with that of the prompts, over the frames that "
+        "change.",
         frozenset({"source", "prompt", "source prompt"}),
     ),
 }

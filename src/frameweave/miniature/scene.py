@@ -151,6 +151,20 @@ class Pose:
     texture: Float[Tensor, "N 2"]
 
 
+def edit_in_turn(words: dict[str, str], number: int) -> tuple[str, str]:
+    """Which attribute the edit of that number changes, and to which word.
+
+    The kinds of attributes take turns, and so do the other words of each kind.
+
+    >>> edit_in_turn({"noun": "star", "colour": "red", "background": "sky", "style": "photo"}, 1)[0]
+    'colour'
+    """
+    turn, kind = divmod(number, len(ATTRIBUTES))
+    attribute = list(ATTRIBUTES)[kind]
+    others = [word for word in ATTRIBUTES[attribute] if word != words[attribute]]
+    return attribute, others[turn % len(others)]
+
+
 def fold(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Reflect x into [low, high], as a ball between two walls: motion of any length stays inside."""
     span = high - low

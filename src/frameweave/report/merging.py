@@ -14,7 +14,8 @@ def merged(parts: Sequence[Results]) -> Results:
     """One experiment from its parts, in their order; their videos stay where they are.
 
     What stands in several parts alike, such as reference rows, is taken once. Raises `DataError`, naming
-    both folders, when a metric has another backbone, a pair another clip or prompt, or an edit another score.
+    both folders, when a metric has another title or backbone, a pair another clip or prompt, or an edit
+    another score.
     """
     if len(parts) == 1:
         return parts[0]
@@ -34,17 +35,16 @@ def _metrics(parts: Sequence[Results]) -> tuple[MetricInfo, ...]:
     for part in parts:
         for info in part.metrics:
             first, folder = found.setdefault(info.name, (info, part.folder))
-            if first.backbone != info.backbone:
+            if (first.backbone, first.title) != (info.backbone, info.title):
                 raise DataError(
-                    f"{info.name} is measured with {_named(first)} in {folder}, "
-                    f"with {_named(info)} in {part.folder}",
-                    hint="figures of different networks cannot stand in one column: report the folders apart",
+                    f"{info.name} is {_named(first)} in {folder}, {_named(info)} in {part.folder}",
+                    hint="figures measured differently cannot stand in one column: report the folders apart",
                 )
     return tuple(info for info, _ in found.values())
 
 
 def _named(info: MetricInfo) -> str:
-    return info.backbone or "no network"
+    return f"{info.title!r} by {info.backbone or 'no network'}"
 
 
 def _once(

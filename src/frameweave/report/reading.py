@@ -9,7 +9,7 @@ from typing import Any
 
 from frameweave.errors import DataError
 from frameweave.report.results import MetricInfo, Results
-from frameweave.run import read_run
+from frameweave.run import RUN_FILE, read_run
 
 EXPERIMENTS = ("grid", "ablation")
 _AGAIN = "run the same command again"
@@ -34,8 +34,12 @@ def read_results(folder: Path) -> Results:
     or a file is damaged or of another version; `InputError` when run.toml is missing.
     """
     if not (folder / "metrics.json").is_file():
+        stopped = (folder / RUN_FILE).is_file() and read_run(folder).get("command") in EXPERIMENTS
         raise DataError(
-            f"{folder}: no metrics.json in it", hint="give the folder of `frameweave grid` or `ablation`"
+            f"{folder}: no metrics.json in it",
+            hint="it was killed before its tables were written: run the same command again"
+            if stopped
+            else "give the folder of `frameweave grid` or `ablation`",
         )
     run = read_run(folder)
     if run.get("command") not in EXPERIMENTS:

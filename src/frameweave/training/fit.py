@@ -73,8 +73,8 @@ def fit(
 
     An interrupt saves the last finished step and is raised again; so does closing the iterator.
     Raises `RunError` when a loss or a gradient is not finite, when the settings are not those of
-    the checkpoint, and when a checkpoint cannot be written or read; `MissingExtra` for 8-bit AdamW
-    without bitsandbytes.
+    the checkpoint or it has more steps than the plan, and when a checkpoint cannot be written or
+    read; `MissingExtra` for 8-bit AdamW without bitsandbytes.
     """
     accelerator = accelerator or new_accelerator()
     stage.module.to(accelerator.device)
@@ -82,6 +82,11 @@ def fit(
     saved, first = latest(folder, note=note), 0
     if saved is not None:
         first = state.load(saved, settings)
+        if first > plan.steps:
+            raise RunError(
+                f"{saved}: trained for {first} steps, {plan.steps} are asked for",
+                hint="give as many steps, or another folder",
+            )
         note(f"going on from step {first}")
     stage.module.train()
     done = stored = first
