@@ -48,7 +48,19 @@ def test_another_backbone(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "b", BLURRED)
     other = [METRICS[0], METRICS[1] | {"backbone": "openai/clip-vit-base-patch32"}]
     (folder / "metrics.json").write_text(json.dumps(other))
-    with pytest.raises(DataError, match=r"clip_score .*miniature-clip-123456 in .*a, with openai.* in .*b;"):
+    with pytest.raises(
+        DataError, match=r"clip_score .*by miniature-clip-123456 in .*a, .*by openai.* in .*b;"
+    ):
+        merged([*parts, read_results(folder)])
+
+
+def test_another_way_to_measure(tmp_path: Path) -> None:
+    """Warp errors along the true flow and along an estimated one have no network, but other titles."""
+    parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5])]
+    folder = write_results(tmp_path / "b", BLURRED)
+    other = [METRICS[0] | {"title": "Warp error [Farnebäck flow]"}, *METRICS[1:]]
+    (folder / "metrics.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match=r"warp_error is .*a, 'Warp error \[Farnebäck flow\]' by no network"):
         merged([*parts, read_results(folder)])
 
 
