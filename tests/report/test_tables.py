@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -62,6 +63,9 @@ def test_differences(results: Results) -> None:
     assert clip[0].value == pytest.approx(0.25) and not clip[0].bold and not clip[0].note
     assert [entry.value for entry in clip[4:7]] == [6, 0, 6]
     assert clip[1].value == 1.0
+    assert table.notes[0].endswith("over 2 tests.")
+    other = [replace(info, family="other") for info in results.metrics]
+    assert "Holm" not in difference_table(results, other).notes[0]  # nothing is tested there
 
 
 def test_several_seeds_have_a_column(tmp_path: Path) -> None:

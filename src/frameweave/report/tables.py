@@ -155,8 +155,8 @@ def difference_table(
         ),
         rows=tuple(rows),
         notes=(
-            f"{_intervals(rows)}; bold where it excludes zero. ✓ is for the better, ✗ for the worse. "
-            f"Holm's correction of the sign test is over {len(tested)} tests.",
+            f"{_intervals(rows)}; bold where it excludes zero. ✓ is for the better, ✗ for the worse."
+            + (f" Holm's correction of the sign test is over {len(tested)} tests." if tested else ""),
         ),
     )
 
