@@ -40,7 +40,11 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
     """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse."""
     rows = [(editor, arm) for editor in results.editors for arm in results.arms(editor) if arm != WITHOUT]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(1.7 * len(metrics) + 1.6, 0.42 * len(rows) + 1.3), layout="constrained")
+        names = {arm for _, arm in rows}
+        labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
+        room = 0.075 * max((len(label) for label in labels), default=0)  # inches, for the longest label
+        size = 1.7 * len(metrics) + room, 0.42 * len(rows) + 1.3
+        figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, info in zip(panels, metrics, strict=True):
             for place, (editor, arm) in enumerate(rows):
@@ -50,8 +54,6 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
             panel.axvline(0, color="black", linewidth=0.8)
             panel.set_title(f"{_short(info)} {info.arrow}", fontsize=9)
             panel.locator_params(axis="x", nbins=3)
-        names = {arm for _, arm in rows}
-        labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
         panels[0].set_yticks(range(len(rows)), labels)
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
         return drawn(figure)
