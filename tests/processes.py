@@ -23,7 +23,7 @@ def _serves(process: psutil.Process) -> bool:
         return False
 
 
-def soon(condition: Callable[[], object], seconds: float = 20.0) -> bool:
+def soon(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     """Whether a condition comes true in that time."""
     until = time.monotonic() + seconds
     while not (met := condition()) and time.monotonic() < until:

@@ -37,12 +37,18 @@ def call(*arguments: object, cwd: Path | None = None, **environment: str) -> sub
 
 
 def test_help_answers_at_once() -> None:
-    times: list[float] = []
+    """In less than twice the time in which its libraries come up, whatever the machine; about 0.3 s."""
+    libraries = [sys.executable, "-c", "import cyclopts, rich.console, rich.markdown, rich.panel, rich.table"]
+    own: list[float] = []
+    bare: list[float] = []
     for _ in range(5):
         start = time.perf_counter()
         assert call("--help").returncode == 0
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.5
+        own.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        subprocess.run(libraries, check=True)
+        bare.append(time.perf_counter() - start)
+    assert min(own) < 2 * min(bare)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
