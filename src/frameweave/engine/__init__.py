@@ -4,10 +4,20 @@ One function is applied to every item (`Engine.run`); the results are the same w
 `Guarded` keeps native code in a process of its own. Nothing here imports torch.
 """
 
-from frameweave.engine.array_index import part
+from frameweave.engine.array_index import in_shards, part
 from frameweave.engine.base import Engine, engine_of
 from frameweave.engine.guard import Guarded
 from frameweave.engine.options import EngineOptions
 from frameweave.engine.task import Failure, Outcome, Stopped
 
-__all__ = ["Engine", "EngineOptions", "Failure", "Guarded", "Outcome", "Stopped", "engine_of", "part"]
+__all__ = [
+    "Engine",
+    "EngineOptions",
+    "Failure",
+    "Guarded",
+    "Outcome",
+    "Stopped",
+    "engine_of",
+    "in_shards",
+    "part",
+]

@@ -24,6 +24,11 @@ def part(items: Iterable[T], index: int | None = None, count: int | None = None)
     return islice(iter(items), chosen, None, of)
 
 
+def in_shards(index: int | None = None, count: int | None = None) -> bool:
+    """Whether this is one of several jobs, as told or as Slurm says."""
+    return place(index, count, os.environ)[1] > 1
+
+
 def place(index: int | None, count: int | None, environment: Mapping[str, str]) -> tuple[int, int]:
     """Which job this is, and of how many: as told, else as Slurm's variables say, else the only one.
 

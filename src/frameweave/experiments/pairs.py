@@ -87,6 +87,11 @@ def world_items(which: ClipSet, count: int, frames: int) -> list[dict[str, Any]]
     ]
 
 
+def clip_name(item: dict[str, Any]) -> str:
+    """What several prompts for one clip share: a table's video, or the item of the world's set."""
+    return item.get("video", item["name"])
+
+
 def pair_of(item: dict[str, Any], model: StableDiffusion) -> Pair:
     """The pair that an item describes: drawn anew, or read from its files and fitted to the model."""
     return _drawn(item) if "world" in item else _read(item, model)
@@ -105,7 +110,7 @@ def _drawn(item: dict[str, Any]) -> Pair:
     low, high = source.depth.amin(), source.depth.amax()
     return Pair(
         name=item["name"],
-        clip=item["name"],
+        clip=clip_name(item),
         source=_filed(Clip.of(source.frames, fps=FPS)),
         source_prompt=phrase(words),
         prompt=phrase(wanted),
@@ -162,7 +167,7 @@ def _read(item: dict[str, Any], model: StableDiffusion) -> Pair:
         )
     return Pair(
         name=item["name"],
-        clip=item["video"],
+        clip=clip_name(item),
         source=_filed(source),
         prompt=item["prompt"],
         source_prompt=item.get("source_prompt", ""),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from frameweave.experiments.arms import WITHOUT
 from frameweave.experiments.measures import Measures
+from frameweave.experiments.pairs import clip_name
 from frameweave.experiments.references import REFERENCE
 from frameweave.experiments.scoring import is_scored, read_features
 from frameweave.metrics.frechet import Distance, jackknifed
@@ -25,7 +26,7 @@ def pooled_rows(
     """A row for each editor, arm and distance; and for each arm its difference to the one without adaptor."""
     found: dict[tuple[str, str], dict[str, _Seen]] = defaultdict(dict)
     for task in tasks:
-        clip = task["pair"].get("video", task["pair"]["name"])
+        clip = clip_name(task["pair"])
         for cell in task["cells"]:
             target = Path(task["scores_folder"]) / cell["key"]
             if cell["seed"] == 0 and is_scored(target, measures):

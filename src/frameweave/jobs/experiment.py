@@ -1,17 +1,16 @@
 """An experiment: clips x editors x arms x seeds as a table of cells; only missing ones are done."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from frameweave.atomic import contents, sha256
 from frameweave.editors import base
-from frameweave.engine import engine_of, part
-from frameweave.engine.array_index import place
+from frameweave.engine import engine_of, in_shards, part
 from frameweave.errors import InputError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cell_work import work_on_pair
@@ -53,7 +52,7 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
 
     Raises `InputError` for numbers that make no sense, `DataError` for a bad table.
     """
-    if options.overwrite and place(options.shard_index, options.num_shards, os.environ)[1] > 1:
+    if options.overwrite and in_shards(options.shard_index, options.num_shards):
         raise InputError(
             "--overwrite in shards: each would delete what the others made",
             hint="delete the folder first, then start the shards without it",
@@ -173,10 +172,11 @@ def _tasks(
     weights = [identity(model[name]) for name in ("model", "control", "depth_model", "vision")]
     fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
     of_arm = digests(arms)
+    contents_of = cache(contents)  # a video has several prompts
     settings = {"steps": options.steps}
     for item in items:
         table: list[dict[str, Any]] = []
-        files = [[name, contents(Path(item[name]))] for name in _FILES if name in item]
+        files = [[name, contents_of(Path(item[name]))] for name in _FILES if name in item]
         said = {name: value for name, value in item.items() if name not in _FILES}
         edits = [(editor, settings, arm) for editor in options.editors for arm in arms]
         rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,10 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from frameweave.engine.array_index import place
+from frameweave.engine import in_shards
 from frameweave.errors import InputError, RunError
 from frameweave.experiments.arms import WITHOUT, Arm
 from frameweave.experiments.measures import measures_on
+from frameweave.experiments.pairs import clip_name
 from frameweave.experiments.tuning import SILENT, WORTH_OF_NOTHING, Gain, candidates, gain, worth
 from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.experiment import digests, items_of, run_experiment
@@ -58,14 +58,14 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
     for strength in options.strengths:
         strength_in_range(strength)
-    clips = {item.get("video", item["name"]) for item in items}
+    clips = {clip_name(item) for item in items}
     if len(clips) < FEWEST:
         raise InputError(
             f"{len(clips)} clips to choose by, expected at least {FEWEST}",
             hint="several prompts for one clip tell little: give more clips",
         )
     better = _directions(options, world=table is None)
-    if place(options.shard_index, options.num_shards, os.environ)[1] > 1:
+    if in_shards(options.shard_index, options.num_shards):
         raise InputError(
             "a search in shards: each would choose by its own part of the clips",
             hint="leave the shards out; --ray spreads the trials over machines",
