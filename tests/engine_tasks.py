@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from frameweave.engine import Guarded, Stopped
 from frameweave.errors import InputError
+from processes import soon
 
 
 def digest(item: dict[str, Any]) -> dict[str, Any]:
@@ -151,5 +152,9 @@ def hangs_up(item: str) -> None:
     time.sleep(600)
 
 
-def naps(item: str) -> None:
-    time.sleep(float(item))
+def meets(item: dict[str, Any]) -> int:
+    """Comes to a folder, waits there until all are there, and says how many came."""
+    folder = Path(item["folder"])
+    (folder / str(item["n"])).touch()
+    soon(lambda: len(list(folder.iterdir())) == item["all"])
+    return len(list(folder.iterdir()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from engine_tasks import dies, digest, hangs_with_child, naps, surroundings
+from engine_tasks import dies, digest, hangs_with_child, meets, surroundings
 from frameweave.engine.local import LocalPool, processors
 from frameweave.progress import SILENT
 from processes import descendants, soon
@@ -20,12 +20,13 @@ def test_workers_are_single_threaded_light_and_kept() -> None:
     assert len({value["id"] for value in found}) <= 2
 
 
-def test_tasks_run_side_by_side() -> None:
+def test_tasks_run_side_by_side(tmp_path: Path) -> None:
+    items = [{"folder": str(tmp_path), "n": n, "all": 4} for n in range(4)]
     began = time.monotonic()
-    outcomes = list(LocalPool(workers=4).run(naps, ["1"] * 4))
-    assert time.monotonic() - began < 3.5
-    assert [outcome.value for outcome in outcomes] == [None] * 4
-    assert all(1 <= outcome.seconds < 3 for outcome in outcomes)
+    outcomes = list(LocalPool(workers=4).run(meets, items))
+    took = time.monotonic() - began
+    assert [outcome.value for outcome in outcomes] == [4] * 4
+    assert all(0 < outcome.seconds <= took for outcome in outcomes)
 
 
 def test_an_idle_worker_that_died_costs_nothing() -> None:

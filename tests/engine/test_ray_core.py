@@ -71,7 +71,7 @@ def test_nobody_at_the_address() -> None:
     began = time.monotonic()
     with pytest.raises(InputError, match=r"no Ray at 127.0.0.1:9: .*refused; check the address"):
         list(RayCore(address="127.0.0.1:9").run(digest, [{"n": 1}]))
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
 
 
 def test_an_address_that_is_none() -> None:

@@ -27,8 +27,9 @@ from frameweave.jobs.train import check_stages
 from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.settings import from_table, to_table
-from frameweave.training.fit import autocast, fit
+from frameweave.training.fit import fit
 from frameweave.training.options import TrainOptions
+from frameweave.training.precision import autocast
 
 _PROBED_BATCH = 2
 _STEPS = 4
@@ -109,7 +110,7 @@ def estimates(
     rows: list[Estimate] = []
     seen = 0
     for stage, probe in probes.items():
-        plan = plan_of(stage, options, torch.device("cpu"))
+        plan = plan_of(stage, options)
         micros = plan.steps * plan.accumulate
         seen = max(seen, min(groups, micros * options.batch))
         watches = plan.steps // plan.watch_every + (plan.steps % plan.watch_every > 0)
@@ -186,16 +187,16 @@ def probe(stage: str, options: TrainOptions) -> Probe:
         for index in range(len(groups))
     ]
     with workshop.built(stage) as built:
-        plan = replace(plan_of(stage, options, workshop.model.device), steps=_STEPS, watch_every=_STEPS)
+        plan = replace(plan_of(stage, options), steps=_STEPS, watch_every=_STEPS)
         steps = fit(built.stage, plan, options.out / stage)
         times = [_timed(lambda: next(steps))[0] for _ in range(_STEPS)]
         peak = peak_bytes()
         micro = median(times[1:-1])
-        with torch.no_grad(), autocast(plan, workshop.model.device):
+        with torch.no_grad(), autocast(plan.precision, workshop.model.device):
             watch = _timed(built.stage.watch)[0]
         save = max(0.0, times[-1] - micro - watch)
         with FlopCounterMode(display=False) as counter:
-            with autocast(plan, workshop.model.device):
+            with autocast(plan.precision, workshop.model.device):
                 terms = built.stage.loss(0)
             torch.stack(list(terms.values())).sum().backward()
         flops = counter.get_total_flops()

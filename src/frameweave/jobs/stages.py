@@ -4,7 +4,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from accelerate import PartialState
@@ -164,7 +163,7 @@ class Workshop:
         return tokens.to(self.model.device)
 
 
-def plan_of(stage: str, options: TrainOptions, device: torch.device) -> Plan:
+def plan_of(stage: str, options: TrainOptions) -> Plan:
     """How a stage is trained under these settings."""
     return Plan(
         steps={"depth": options.depth_steps, "tokens": options.tokens_steps, "lora": options.steps}[stage],
@@ -180,19 +179,12 @@ def plan_of(stage: str, options: TrainOptions, device: torch.device) -> Plan:
         clip_norm=options.clip_norm,
         ema=options.ema,
         accumulate=options.accumulate,
-        precision=fastest_precision(device) if options.precision == "auto" else options.precision,
+        precision=options.precision,
         eight_bit=options.eight_bit,
         save_minutes=options.save_minutes,
         watch_every=options.watch_every,
         norms_every=options.norms_every,
     )
-
-
-def fastest_precision(device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
-    """bf16 where the hardware multiplies matrices in it, else fp16 on GPUs and fp32 on CPUs."""
-    if device.type == "cpu":
-        return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp16"
 
 
 def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:

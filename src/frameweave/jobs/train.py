@@ -91,7 +91,7 @@ def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:
     options, progress = workshop.options, workshop.progress
     folder = options.out / name
     with workshop.built(name) as built:
-        plan = plan_of(name, options, workshop.model.device)
+        plan = plan_of(name, options)
         accelerator = new_accelerator()
         main = accelerator.is_main_process
         steps = fit(

@@ -27,9 +27,9 @@ from frameweave.miniature.towers import WIDTH, one_attribute_changed, tokenised
 from frameweave.miniature.world import render
 from frameweave.model.stock import channels_last, posterior
 from frameweave.progress import SILENT, Progress
+from frameweave.training.precision import autocast
 
 BATCH = 32
-SHARD = 512
 _DROPPED = 0.1
 
 
@@ -71,9 +71,9 @@ class Latents:
     times: Float[Tensor, " N"]
 
 
-def _drawn(shard: int, seed: int, split: Split) -> tuple[Scenes, Tensor]:
-    scenes = sample_scenes(SHARD, seed=(seed, shard), split=split)
-    t = np.random.default_rng((seed, shard, 1)).uniform(0, 16, SHARD).astype("float32")
+def _drawn(n: int, seed: tuple[int, ...], split: Split) -> tuple[Scenes, Tensor]:
+    scenes = sample_scenes(n, seed=seed, split=split)
+    t = np.random.default_rng((*seed, 1)).uniform(0, 16, n).astype("float32")
     return scenes, torch.from_numpy(t)
 
 
@@ -88,17 +88,18 @@ def encoded(
     shards: int,
     file: Path,
     *,
+    size: int,
     seed: int,
     split: Split = "train",
     progress: Progress = SILENT,
 ) -> Latents:
-    """Latents of `shards` x 512 frames: read from `file`, or encoded and written there."""
-    drawn = [_drawn(shard, seed, split) for shard in range(shards)]
+    """Latents of `shards` x `size` frames: read from `file`, or encoded and written there."""
+    drawn = [_drawn(size, (seed, shard), split) for shard in range(shards)]
     if not file.is_file():
         parts: list[Tensor] = []
         for scenes, t in progress.track(drawn, f"encoding {split} frames"):
             frames = (render(scenes, t).frames * 2 - 1).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast("auto", torch.device("cpu")):
                 parts += [posterior(vae, batch).mean.half() for batch in frames.split(64)]
         with staged(file) as stage:
             save_file({"x_0": torch.cat(parts).contiguous()}, stage)

@@ -68,7 +68,7 @@ class ControlPart:
 
     def watch(self) -> dict[str, float]:
         """Held-out loss with the right depth, and what a wrong depth costs."""
-        count = 256
+        count = min(256, len(self.held_out.x_0))
         t = torch.linspace(500, 990, count).long()
         noise = torch.randn(count, *self.held_out.x_0.shape[1:], generator=torch.Generator().manual_seed(11))
         x_t = mixed(self.held_out.x_0[:count].float(), noise, self.batches.alpha_bar[t])

@@ -5,6 +5,7 @@ alone), judge, unet, estimator, controlnet. A part needs those before it that it
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,14 +41,17 @@ PLANS: dict[str, Plan] = {
 }
 M = TypeVar("M", bound=nn.Module)
 
-_SHARDS = 96  # of 512 frames each
+_SHARDS, _SHARD = 96, 512  # frames in each
 
 
 class Recipe:
     """Builds each part from the earlier ones' checkpoints in one training folder."""
 
-    def __init__(self, folder: Path, *, shards: int = _SHARDS, progress: Progress = SILENT) -> None:
-        self.folder, self.shards, self.progress = folder, shards, progress
+    def __init__(
+        self, folder: Path, *, shards: int = _SHARDS, shard: int = _SHARD, progress: Progress = SILENT
+    ) -> None:
+        """`shards` times `shard` frames are encoded to train the UNet; one shard more is held out."""
+        self.folder, self.shards, self.shard, self.progress = folder, shards, shard, progress
         self._parts: dict[str, Callable[[], TrainStage]] = {
             "vae": VaePart,
             "decoder": lambda: DecoderPart(self.vae(sharpened=False)),
@@ -89,8 +93,9 @@ class Recipe:
         vae = new_vae()
         if not file.is_file():
             self._load(nn.ModuleDict({"vae": vae}), "vae")
+            weights = standardised(vae, 4 * self.shard).state_dict()
             with staged(file) as stage:
-                save_file({k: v.contiguous() for k, v in standardised(vae).state_dict().items()}, stage)
+                save_file({name: weight.contiguous() for name, weight in weights.items()}, stage)
         vae.load_state_dict(load_file(file))
         if sharpened and self._trained("decoder"):
             self._load(decoder_of(vae), "decoder")
@@ -116,11 +121,9 @@ class Recipe:
     def latents(self) -> tuple[Latents, Latents]:
         """Training and held-out latents, encoded on the first call."""
         vae = channels_last(self.vae(sharpened=False))
-        train = encoded(
-            vae, self.shards, self.folder / "latents/train.safetensors", seed=100, progress=self.progress
-        )
-        held_out = encoded(vae, 1, self.folder / "latents/held_out.safetensors", seed=101, split="held-out")
-        return train, held_out
+        part, folder = partial(encoded, vae, size=self.shard), self.folder / "latents"
+        train = part(self.shards, folder / "train.safetensors", seed=100, progress=self.progress)
+        return train, part(1, folder / "held_out.safetensors", seed=101, split="held-out")
 
     def assemble(self, target: Path) -> None:
         """Write the finished model as an ordinary diffusers folder in fp16, with its extra parts."""

@@ -117,10 +117,10 @@ def psnr(vae: AutoencoderKL, frames: Float[Tensor, "N 3 H W"]) -> float:
 
 
 @torch.no_grad()
-def standardised(vae: AutoencoderKL, seed: int = 0) -> AutoencoderKL:
+def standardised(vae: AutoencoderKL, frames: int = 2048, seed: int = 0) -> AutoencoderKL:
     """Fold the latents' mean and deviation into the 1x1 convolutions, so that scaling_factor is 1."""
     vae = vae.float().eval()
-    z = torch.cat([posterior(vae, world_frames(256, (seed, 10**9 + k))).mean for k in range(8)])
+    z = torch.cat([posterior(vae, world_frames(frames // 8, (seed, 10**9 + k))).mean for k in range(8)])
     mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3))
     into, out = vae.quant_conv, vae.post_quant_conv
     assert into is not None and out is not None and into.bias is not None and out.bias is not None

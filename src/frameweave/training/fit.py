@@ -20,6 +20,7 @@ from frameweave.errors import RunError
 from frameweave.progress import SILENT
 from frameweave.training.checkpoint import latest, read, save
 from frameweave.training.plan import Plan
+from frameweave.training.precision import autocast
 from frameweave.training.state import State
 
 
@@ -107,7 +108,7 @@ def fit(
             last = number == plan.steps
             watched: dict[str, float] = {}
             if last or number % plan.watch_every == 0:
-                with state.averaged(), torch.no_grad(), autocast(plan, accelerator.device):
+                with state.averaged(), torch.no_grad(), autocast(plan.precision, accelerator.device):
                     watched = stage.watch()
             due = last or (plan.save_every is not None and number % plan.save_every == 0)
             due = accelerator.is_main_process and (due or time.monotonic() - clock > 60 * plan.save_minutes)
@@ -156,7 +157,7 @@ def _backward(
     state.optimiser.zero_grad(set_to_none=True)
     seen: list[dict[str, float]] = []
     for micro in range(plan.accumulate):
-        with autocast(plan, accelerator.device):
+        with autocast(plan.precision, accelerator.device):
             terms = stage.loss(step * plan.accumulate + micro)
         total = torch.stack(list(terms.values())).sum()
         state.scaler.scale(total / plan.accumulate).backward()
@@ -172,7 +173,7 @@ def _term_norms(
     stage: TrainStage, state: State, plan: Plan, device: torch.device, step: int
 ) -> dict[str, float]:
     """How strongly each term pulls at the weights by itself: a small one beside a large one is inert."""
-    with autocast(plan, device):
+    with autocast(plan.precision, device):
         terms = stage.loss(step * plan.accumulate)
     weights, norms = list(state.weights.values()), dict[str, float]()
     for key, term in terms.items():
@@ -215,10 +216,3 @@ def _check(
     if wrong:
         good = "there is no checkpoint yet" if saved is None else f"the last good checkpoint is {saved}"
         raise RunError(f"step {number}: {', '.join(wrong)}", hint=f"{good}; lower the learning rate")
-
-
-def autocast(plan: Plan, device: torch.device) -> torch.autocast:
-    """The precision of forward and backward under a plan."""
-    # not the accelerator's: its precision is fixed once per process
-    dtype = torch.float16 if plan.precision == "fp16" else torch.bfloat16
-    return torch.autocast(device.type, dtype, enabled=plan.precision != "fp32")

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from frameweave.training.precision import Precision
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -22,8 +24,8 @@ class Plan:
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.999
-    precision: Literal["fp32", "bf16", "fp16"] = "bf16"
-    """Of forward and backward. bf16 is several times faster where the CPU has AMX."""
+    precision: Precision | Literal["auto"] = "auto"
+    """Of forward and backward."""
     eight_bit: bool = False
     """8-bit AdamW; needs bitsandbytes."""
     save_minutes: float = 3.0

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from frameweave.errors import MissingExtra, RunError
 from frameweave.training.checkpoint import Checkpoint, read
 from frameweave.training.plan import Plan
+from frameweave.training.precision import resolved
 
 
 class State:
@@ -25,7 +26,7 @@ class State:
         # such as the statistics of batch norms
         self.buffers = {key: buffer for key, buffer in module.named_buffers() if key in stored}
         self.optimiser = _optimiser(list(self.weights.values()), plan)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=plan.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(device.type, enabled=resolved(plan.precision, device) == "fp16")
 
     def checkpoint(self, step: int, settings: dict[str, Any] | None) -> Checkpoint:
         flat = {f"weights/{k}": p.detach() for k, p in self.weights.items()}
