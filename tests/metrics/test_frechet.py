@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 import torch
@@ -132,6 +133,15 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     half = 1.96 * float(values.std()) / 2
     assert value == pytest.approx(2.0)
     assert interval == pytest.approx((2 - half, 2 + half), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["fid", "kid"])
+def test_without_each_is_the_distance_of_the_others(kind: Literal["fid", "kid"]) -> None:
+    x, y = ([drawn(n, 3, seed=k + shift) for k, n in enumerate((4, 2, 5, 3))] for shift in (0, 100))
+    others = [[k for k in range(4) if k != out] for out in range(4)]
+    distance = Distance(kind)
+    expected = [distance([x[k] for k in kept], [y[k] for k in kept]) for kept in others]
+    assert distance.without_each(x, y).tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_paired_difference_of_equal_arms_is_zero() -> None:

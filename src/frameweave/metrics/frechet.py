@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -41,10 +42,9 @@ def kernel_distance(
     sample, and then samples of one clip are not compared with each other. May be negative where the
     sets are alike. NaN when there is nothing to compare.
     """
-    x, y = x.double(), y.double()
 
-    def kernel(a: Tensor, b: Tensor, counted: Tensor) -> Tensor:
-        return ((a @ b.T / a.shape[1] + 1) ** 3)[counted].mean()
+    def mean(a: Tensor, b: Tensor, counted: Tensor) -> Tensor:
+        return _kernel(a, b)[counted].mean()
 
     if clips is None:
         own_x, own_y = (~torch.eye(len(one), dtype=torch.bool, device=one.device) for one in (x, y))
@@ -52,7 +52,26 @@ def kernel_distance(
     else:
         of_x, of_y = clips
         own_x, own_y, both = (a[:, None] != b for a, b in ((of_x, of_x), (of_y, of_y), (of_x, of_y)))
-    return float(kernel(x, x, own_x) + kernel(y, y, own_y) - 2 * kernel(x, y, both))
+    return float(mean(x, x, own_x) + mean(y, y, own_y) - 2 * mean(x, y, both))
+
+
+def _kernel(a: Float[Tensor, "N D"], b: Float[Tensor, "M D"]) -> Float[Tensor, "N M"]:
+    return (a.double() @ b.double().T / a.shape[1] + 1) ** 3
+
+
+def _kernel_without(
+    x: Sequence[Float[Tensor, "_ D"]], y: Sequence[Float[Tensor, "_ D"]]
+) -> Float[Tensor, " clips"]:
+    """The kernel's mean over pairs from different clips, without each clip: all from one matrix of sums."""
+    of_x, of_y = (F.one_hot(_numbers(clips)).double() for clips in (x, y))
+    sums = of_x.T @ _kernel(torch.cat(list(x)), torch.cat(list(y))) @ of_y
+    pairs = of_x.sum(0)[:, None] * of_y.sum(0)
+
+    def without(part: Tensor) -> Tensor:
+        part.fill_diagonal_(0)
+        return part.sum() - part.sum(0) - part.sum(1)
+
+    return without(sums) / without(pairs)
 
 
 def jackknifed(
@@ -67,16 +86,16 @@ def jackknifed(
     resampling with repetition inflates such distances. None for fewer than 3 clips.
     """
 
-    def value(kept: list[int]) -> float:
-        reference = [clips[k][1] for k in kept]
-        first = distance([clips[k][0] for k in kept], reference)
-        return first if against is None else first - distance([against[k] for k in kept], reference)
-
+    edited, reference = [clip[0] for clip in clips], [clip[1] for clip in clips]
     count = len(clips)
-    whole = value(list(range(count)))
+    whole = distance(edited, reference)
+    if against is not None:
+        whole -= distance(against, reference)
     if count < 3:
         return whole, None
-    left_out = torch.tensor([value([k for k in range(count) if k != out]) for out in range(count)])
+    left_out = distance.without_each(edited, reference)
+    if against is not None:
+        left_out = left_out - distance.without_each(against, reference)
     spread = float(((count - 1) / count * (left_out - left_out.mean()).square().sum()).sqrt())
     return whole, (whole - 1.96 * spread, whole + 1.96 * spread)
 
@@ -94,6 +113,15 @@ class Distance:
         if self.kind == "fid":
             return frechet_distance(torch.cat(list(x)), torch.cat(list(y)))
         return 1000 * kernel_distance(torch.cat(list(x)), torch.cat(list(y)), (_numbers(x), _numbers(y)))
+
+    def without_each(
+        self, x: Sequence[Float[Tensor, "_ D"]], y: Sequence[Float[Tensor, "_ D"]]
+    ) -> Float[Tensor, " clips"]:
+        """The distance of all clips but one, for each of them."""
+        if self.kind == "fid":
+            rest = [[k for k in range(len(x)) if k != out] for out in range(len(x))]
+            return torch.tensor([self([x[k] for k in kept], [y[k] for k in kept]) for kept in rest])
+        return 1000 * (_kernel_without(x, x) + _kernel_without(y, y) - 2 * _kernel_without(x, y))
 
 
 def _numbers(clips: Sequence[Float[Tensor, "_ D"]]) -> Int[Tensor, " N"]:
