@@ -52,6 +52,18 @@ def test_the_noise_reading_compares_the_pair_at_two_levels() -> None:
     assert float(L_noise(a, a)) == 0
 
 
+def test_the_noise_reading_compares_token_by_token() -> None:
+    """One token turns by 60 degrees at a and 90 at b, the other the reverse: their mean does not change."""
+    straight, turned_60, turned_90 = (turned(angle) for angle in (0, 60, 90))
+    first = torch.cat([straight, straight], 1)
+    a = torch.stack([first[0], torch.cat([turned_60, turned_90], 1)[0]])[None]
+    b = torch.stack([first[0], torch.cat([turned_90, turned_60], 1)[0]])[None]
+    assert float(L_noise(a, b)) == pytest.approx(0.25, abs=1e-6)
+    assert float(((sim(a[0, :1], a[0, 1:]) - sim(b[0, :1], b[0, 1:])) ** 2).mean()) == pytest.approx(
+        0, abs=1e-6
+    )
+
+
 def test_a_cosine_over_one_channel_has_no_gradient_and_ours_has() -> None:
     """Features reshaped to (tokens * channels, 1) give similarities of +-1, whatever they are."""
     x = torch.randn(1, 3, 5, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)

@@ -54,3 +54,4 @@ def test_on_another_network_the_nearest_are_dense(tiny: StableDiffusion, golden:
         "mid_block",
     }
     assert "down_blocks.2.attentions.0.transformer_blocks.0.attn1" in dense_layers(golden.unet, 3)
+    assert dense_layers(golden.unet, 3, exact=True) == {"mid_block.attentions.0.transformer_blocks.0.attn1"}

@@ -93,6 +93,17 @@ def edited(
     return editor.edit(source, "make it snow", model, rng=torch.Generator().manual_seed(seed))
 
 
+def test_as_published_the_noise_of_each_chunk_is_replayed(instruct: StableDiffusion, clip: Clip) -> None:
+    editor, draws = replace(EDITOR, as_published=True, chunk=4), dict[str, torch.Tensor]()
+    for chunk in range(2):
+        generator = torch.Generator().manual_seed(3)
+        noises = [instruct.noise((4 - chunk, 4, 16, 16), generator) for _ in range(STEPS + 1)]
+        draws[f"chunk{chunk}.initial_noise"] = noises[0]
+        draws[f"chunk{chunk}.step_noise"] = torch.stack(noises[1:])
+    replayed = edited(instruct, clip.frames, editor, seed=99, draws=draws)
+    assert torch.equal(replayed, edited(instruct, clip.frames, editor, seed=3))
+
+
 @pytest.mark.parametrize("frames", [1, 5])
 def test_it_equals_diffusers(instruct: StableDiffusion, clip: Clip, frames: int) -> None:
     """In chunks of 2 frames here, in one batch there."""

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from frameweave.editors._prompt_to_prompt import aligned, replaced, sequence, word_map, words
+from frameweave.editors._prompt_to_prompt import (
+    aligned,
+    published_positions,
+    replaced,
+    replaced_as_published,
+    sequence,
+    word_map,
+    words,
+)
 from frameweave.model.backbone import StableDiffusion
 from golden_cases import Case
 
@@ -48,13 +56,42 @@ def test_one_token_becomes_two() -> None:
 
 
 def test_one_token_becomes_two_as_published() -> None:
-    taken = replaced([[5], [6]], [[7, 8], [6]], 6, as_published=True)
+    taken = replaced_as_published([([1], [1, 2])], 6)
+    assert taken[1].tolist() == [0, 0.5, 0.5, 0, 0, 0]
     assert taken[3:, 3:].equal(torch.eye(3)) and not taken[2].any()
 
 
-def test_two_tokens_become_one() -> None:
-    taken = replaced([[7, 8], [6]], [[5], [6]], 6)
-    assert [row.nonzero().flatten().tolist() for row in taken] == [[0], [1], [1], [2], [3], [4, 5]]
+def test_two_tokens_become_one_as_published() -> None:
+    """The walk over both prompts ends with the longer one: the last column gets nothing."""
+    taken = replaced_as_published([([2, 3], [2]), ([5], [4])], 8)
+    assert taken[:, 2].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    assert taken[4, 3] == 1 and taken[5, 4] == 1
+    assert [row.nonzero().flatten().tolist() for row in taken[6:]] == [[6], []]
+    assert taken[5].tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
+
+
+def test_words_lie_between_single_spaces_as_published(tiny: StableDiffusion) -> None:
+    a, red, _car = (len(word) for word in words(tiny.tokenizer, "a red car"))
+    found = published_positions(tiny.tokenizer, "a red car ")
+    assert found[0] == list(range(1, 1 + a)) and found[1] == list(range(1 + a, 1 + a + red))
+    assert len(found) == 4 and found[3] == []
+    doubled = published_positions(tiny.tokenizer, "a  red car")
+    assert doubled[1] == [1 + a]  # the empty word takes the next one's token
+    assert word_map(tiny.tokenizer, "a red car ", "a blue car", as_published=True).aligned
+    assert not word_map(tiny.tokenizer, "a red car ", "a blue car").aligned
+
+
+def test_case_tells_words_apart_as_published(tiny: StableDiffusion) -> None:
+    edited = "a hippopotamus is red"
+    apart, alike = (
+        word_map(tiny.tokenizer, source, edited, as_published=True).taken
+        for source in ("a car IS red", "a car is red")
+    )
+    old, new = ([len(word) for word in words(tiny.tokenizer, prompt)] for prompt in ("a car is red", edited))
+    row, column = 1 + sum(old[:2]), 1 + sum(new[:2])
+    assert row < column
+    assert apart[row, column] > 0 and alike[row, column] == 0  # an unchanged one has its own place
+    assert alike[column, column] == 1
 
 
 def test_two_changed_words_of_other_lengths() -> None:

@@ -1,5 +1,7 @@
 """TokenFlow against recorded runs of the original, its parts against hand computation."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -122,8 +124,27 @@ def test_as_published_cuts_to_whole_runs(tiny: StableDiffusion) -> None:
 
 
 def test_inversion_steps_must_pass_the_edits_steps(tiny: StableDiffusion, clip: Clip) -> None:
-    with pytest.raises(InputError, match="does not pass the edit's timestep"):
+    with pytest.raises(InputError, match=r"does not pass the edit's timestep \d+; give inversion_steps=39"):
         edit_clip(TokenFlow(steps=20, inversion_steps=30), clip, "a red car", tiny, rng=rng())
+    with pytest.raises(InputError, match="give inversion_steps=88"):  # 60 is a multiple and does not do
+        edit_clip(TokenFlow(steps=30, inversion_steps=60), clip, "a red car", tiny, rng=rng())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"variant": "sdedit", "start": 1.1}, "start is 1.1"),
+        ({"start": 0.0}, "start is 0.0"),
+        ({"every": 0}, "every is 0"),
+        ({"window": 0}, "window is 0"),
+        ({"frames_at_once": -1}, "frames_at_once is -1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(
+    tiny: StableDiffusion, clip: Clip, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        edit_clip(TokenFlow(steps=3, **settings), clip, "a red car", tiny, rng=rng())
 
 
 def test_random_noise_and_depth(tiny: StableDiffusion, clip: Clip) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.sampling import ddim_step
 from frameweave.editors.base import Source, edit_clip
 from frameweave.editors.vid2vid_zero import Vid2VidZero
 from frameweave.errors import InputError
@@ -226,6 +227,55 @@ def test_the_negative_prompt_acts_with_and_without_the_null_text(tiny: StableDif
         assert not torch.allclose(plain, against, atol=1e-3)
 
 
+def test_as_published_the_null_text_puts_the_negative_prompt_out_of_action(
+    tiny: StableDiffusion, clip: Clip
+) -> None:
+    for null_text, same in ((True, True), (False, False)):
+        editor = Vid2VidZero(steps=2, null_text=null_text, as_published=True)
+        plain, against = (
+            edit_clip(
+                editor, clip, "a red car", tiny, source_prompt="a blue car", negative=negative, rng=rng()
+            ).frames
+            for negative in ("", "a house in the snow")
+        )
+        assert torch.equal(plain, against) is same
+
+
+def test_as_published_the_nth_null_text_of_a_longer_inversion_is_used(
+    tiny: StableDiffusion, clip: Clip
+) -> None:
+    """Two steps of the edit, four of the inversion: the noisiest latent and null texts 0 and 1 of that."""
+    editor = Vid2VidZero(steps=2, inversion_steps=4, null_from=0.0, as_published=True)
+    source = Source(x_0=tiny.encode(clip.frames), prompt="a blue car")
+    found = editor.edit(source, "a red car", tiny, rng=rng())
+    longer = Vid2VidZero(steps=4, null_from=0.0, as_published=True)
+    trajectory = longer.invert(source, tiny)
+    states = tiny.condition(["", "a blue car", "a red car"]).states
+    null = longer.optimise(states, trajectory, tiny).embeddings
+    pairing = editor.pairing(tiny, "a blue car", "a red car")
+    x = trajectory.noisiest.expand(2, -1, -1, -1, -1)
+    with editor.editing(states, null[:2], pairing, tiny, len(source)) as eps:
+        for i, t in enumerate(tiny.schedule.timesteps(2)):
+            before = tiny.schedule.at(tiny.schedule.before(t, 2))
+            x = ddim_step(x, eps(x, i, t), tiny.schedule.at(t), before)
+    assert torch.allclose(found, x[-1], atol=1e-5)
+
+
+def test_the_null_text_may_end_before_the_edit(tiny: StableDiffusion, clip: Clip) -> None:
+    """At share 0 it acts in the first step only, as a ratio above 0 has it in the original."""
+    source = Source(x_0=tiny.encode(clip.frames), prompt="a blue car")
+    editor = Vid2VidZero(steps=3, null_from=0.0, null_until=0.0)
+    states = tiny.condition(["", "a blue car", "a red car"]).states
+    null = torch.randn(3, *states[0].shape, generator=rng())
+    pairing = editor.pairing(tiny, "a blue car", "a red car")
+    x = torch.randn(2, *source.x_0.shape, generator=rng())
+    for i, acts in ((0, True), (1, False), (2, False)):
+        with editor.editing(states, null, pairing, tiny, len(source)) as eps:
+            given = eps(x, i, 501)
+        with editor.editing(states, None, pairing, tiny, len(source)) as eps:
+            assert torch.allclose(given, eps(x, i, 501), atol=1e-6) is not acts
+
+
 def test_it_works_with_an_adaptor(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     """Whose tokens stand before the text, and fall away below its window."""
     with adaptor.on(tiny) as backbone:
@@ -241,6 +291,10 @@ def test_it_works_with_an_adaptor(tiny: StableDiffusion, adaptor: Adaptor, clip:
         ({"cross_refine": -0.1}, "cross_refine is -0.1"),
         ({"inner_steps": 0}, "inner_steps is 0"),
         ({"steps": 60, "as_published": True}, "at most 50"),
+        ({"steps": 6, "inversion_steps": 3, "as_published": True}, "6 steps and 3 of the inversion"),
+        ({"inversion_steps": 50}, "inversion_steps is 50"),
+        ({"null_until": 1.5}, "null_until is 1.5"),
+        ({"window": 0}, "window is 0"),
         ({"emphasis": "lorry:2"}, "unknown word to emphasise 'lorry'"),
         ({"emphasis": "car"}, "expected word:number"),
     ],

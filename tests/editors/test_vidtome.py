@@ -8,8 +8,9 @@ from torch import Tensor
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors._merging import joined, local, matched
+from frameweave.editors._vidtome_draws import ordered, published_draws
 from frameweave.editors.base import Source, edit_clip, source_of
-from frameweave.editors.vidtome import VidToMe, ordered
+from frameweave.editors.vidtome import VidToMe
 from frameweave.errors import InputError
 from frameweave.model.backbone import StableDiffusion
 from golden_cases import Case, largest_step_error, relative, rng
@@ -64,6 +65,35 @@ def test_end_to_end_in_float64(name: str, golden: StableDiffusion) -> None:
         source, case.settings["prompt"], golden, negative=case.settings["negative_prompt"], rng=rng()
     )
     assert relative(found, case["final_latents_f64"]) < 1e-5
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_recorded_seed_gives_the_recorded_draws(name: str) -> None:
+    case, editor = recorded(name)
+    draws = published_draws(editor, len(case["frames"]), case.settings["seed"])
+    for what, drawn in draws.items():
+        assert torch.equal(drawn.double(), case[what].double()), what
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_end_to_end_from_the_recorded_seed(name: str, golden: StableDiffusion) -> None:
+    case, editor = recorded(name)
+    source = source_of(editor, case["frames"], golden, prompt=case.settings["inversion_prompt"])
+    seeded = torch.Generator().manual_seed(case.settings["seed"])
+    found = editor.edit(
+        source, case.settings["prompt"], golden, negative=case.settings["negative_prompt"], rng=seeded
+    )
+    assert relative(found, case["final_latents_f64"]) < 1e-5
+
+
+def test_a_finer_inversion_is_another_source(tiny: StableDiffusion, clip: Clip) -> None:
+    plain, finer = (
+        edit_clip(VidToMe(steps=5, inversion_steps=n), clip, "a red car", tiny, rng=rng()).frames
+        for n in (0, 10)
+    )
+    assert not torch.equal(plain, finer)
+    with pytest.raises(InputError, match="does not pass the edit's timestep 801; give inversion_steps=10"):
+        edit_clip(VidToMe(steps=5, inversion_steps=7), clip, "a red car", tiny, rng=rng())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -176,7 +206,13 @@ def test_without_merging_it_is_attention_over_the_chunk(tiny: StableDiffusion, c
 
 
 def test_wrong_orders_and_missing_depth_are_refused(tiny: StableDiffusion, clip: Clip) -> None:
-    with pytest.raises(InputError, match="order 'mixed'"):
-        edit_clip(VidToMe(steps=2, order="mixed"), clip, "a red car", tiny, rng=rng())
+    for settings, message in (
+        ({"order": "mixed"}, "order 'mixed'"),
+        ({"order": "mix-0", "merge_global": False}, "order 'mix-0'"),
+        ({"stride": 1}, "stride is 1"),
+        ({"chunk": 0}, "chunk is 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            edit_clip(VidToMe(steps=2, **settings), clip, "a red car", tiny, rng=rng())
     with pytest.raises(InputError, match="needs the clip's depth"):
         edit_clip(VidToMe(steps=2, variant="depth"), clip, "a red car", tiny, rng=rng())

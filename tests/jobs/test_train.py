@@ -1,6 +1,7 @@
 """Training jobs from end to end on a tiny model: every stage, resuming, a folder of videos, refusals."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from safetensors.torch import load_file
 from frameweave.errors import DataError, InputError, MissingExtra, RunError
 from frameweave.jobs.edit import edit
 from frameweave.jobs.options import EditOptions
-from frameweave.jobs.stages import Workshop, sources
+from frameweave.jobs.stages import Workshop, sources, training_device
 from frameweave.jobs.train import train
 from frameweave.model.adaptor import load_adaptor
 from frameweave.progress import SILENT
@@ -116,13 +117,64 @@ def test_prepared_shards(options: TrainOptions, tmp_path: Path) -> None:
     assert train_groups.group(0).captions == ("number 0", "a second caption")
     train(("depth", "tokens", "lora"), replace(on_shards, temporal_mode="noise", out=tmp_path / "a"))
     assert load_adaptor(str(tmp_path / "a" / "adaptor")).tokens is not None
-    with pytest.raises(InputError, match="groups of 2 frames, expected 3"):
+    with pytest.raises(InputError, match="prepared with frames 2, expected 3"):
         train(("lora",), replace(options, data=str(shards), out=tmp_path / "b"))
     clips = [replace(clip, split="") for clip in some_clips(tmp_path / "videos", 5)]
     train_groups, held_out = sources(
         replace(on_shards, data=str(prepared(tmp_path / "one", clips)), held_out=1)
     )
     assert (len(train_groups), len(held_out)) == (8, 2)
+
+
+def test_shards_prepared_otherwise_are_refused(options: TrainOptions, tmp_path: Path) -> None:
+    on_shards = replace(options, data=str(a_dataset(tmp_path)), frames=2, temporal_mode="noise")
+    with pytest.raises(InputError, match="prepared with stride 1, expected 2; give --stride 1"):
+        sources(replace(on_shards, stride=2))
+    with pytest.raises(InputError, match="prepared with resize crop, expected squash"):
+        sources(replace(on_shards, resize="squash"))
+
+
+def test_without_a_controlnet_one_is_made_from_the_unet(options: TrainOptions, tmp_path: Path) -> None:
+    """Its zero convolutions add nothing before it is trained; a later stage takes it."""
+    shutil.copytree(options.model, tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / "controlnet")
+    bare = replace(options, model=str(tmp_path / "bare"))
+    fresh = Workshop(bare, SILENT, ("depth",)).model
+    assert fresh.controlnet is not None
+    assert torch.equal(fresh.controlnet.conv_in.weight, fresh.unet.conv_in.weight)
+    again = Workshop(bare, SILENT, ("depth",)).model.controlnet
+    assert again is not None
+    for one, other in zip(fresh.controlnet.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert Workshop(bare, SILENT, ("lora",)).model.controlnet is None
+    train(("depth", "lora"), replace(bare, n_shared=0))
+    assert Workshop(bare, SILENT, ("lora",)).model.controlnet is not None
+
+
+def test_depth_and_vision_are_not_needed_where_they_are_off(options: TrainOptions, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("one", "two"):
+        write_video(folder / f"{name}.mp4", colour_ramp(8, (40, 30)))
+        (folder / f"{name}.txt").write_text("a red car")
+    shutil.copytree(options.model, tmp_path / "bare")
+    for part in ("controlnet", "clip", "depth_estimator"):
+        shutil.rmtree(tmp_path / "bare" / part)
+    bare = replace(options, model=str(tmp_path / "bare"), data=str(folder), n_shared=0, depth_control=False)
+    assert train(("lora",), bare).figures["lora_held_out_noise"] > 0
+
+
+def test_the_lora_stage_takes_the_tokens_as_they_were_trained(options: TrainOptions) -> None:
+    train(("tokens",), options)
+    with pytest.raises(RunError, match="n_shared 4 and vision_stride 2, now they are 4 and 4"):
+        train(("lora",), replace(options, vision_stride=4))
+    train(("tokens",), replace(options, tokens_steps=3))  # may go on
+
+
+def test_another_device_than_the_process_has_is_refused() -> None:
+    assert training_device("auto") == training_device("cpu") == "cpu"
+    with pytest.raises(InputError, match="device 'cuda' is not here"):
+        training_device("cuda")
 
 
 def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> None:
@@ -160,6 +212,12 @@ def test_wrong_settings_are_refused(options: TrainOptions) -> None:
         train(("lore",), options)
     with pytest.raises(InputError, match="needs 3"):
         train(("lora",), replace(options, frames=2))
+    with pytest.raises(InputError, match="nothing to train with n_shared 0; give --stages lora"):
+        train(("tokens", "lora"), replace(options, n_shared=0))
+    with pytest.raises(InputError, match="held_out is 0"):
+        train(("depth",), replace(options, held_out=0))
+    with pytest.raises(InputError, match=r"window \[0.9, 1.2\)"):
+        train(("lora",), replace(options, t_range=(0.9, 1.2)))
     assert not options.out.exists()
 
 

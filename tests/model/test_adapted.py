@@ -1,6 +1,7 @@
 """How an adaptor is used: silent in inversion, its window as a share of steps, the frame its tokens see."""
 
 import dataclasses
+from typing import Literal
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from frameweave.clip import Clip
 from frameweave.diffusion.inversion import invert
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.errors import InputError
 from frameweave.model.adaptor import Adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
 
@@ -123,3 +125,41 @@ def test_one_long_sequence_leaves_no_guidance_and_is_cut_apart_outside_the_windo
         uncond, cond = backbone.eps(x, 951, states)
         assert torch.allclose(uncond, cond, atol=1e-6)
         assert torch.allclose(backbone.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-5)
+
+
+def test_the_negative_branch_alone_may_go_without_tokens(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    bare = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, in_uncond=False))
+    texts = ["a house", "", TEXT]
+    with bare.on(tiny, tokens=True) as backbone, adaptor.on(tiny, tokens=True) as everywhere:
+        states, all_ = (one.condition(texts, negative=(1,)).states for one in (backbone, everywhere))
+        prefix = states.shape[2] - tiny.condition(texts).states.shape[2]
+        assert torch.equal(states[[0, 2]], all_[[0, 2]])
+        own = states[1, :, prefix : prefix + 1].expand(-1, prefix, -1)
+        assert torch.equal(states[1, :, :prefix], own)
+        assert torch.equal(backbone.condition(texts).states, all_)  # nothing is negative
+
+
+@pytest.mark.parametrize("reads", ["text", "tokens"])
+def test_the_controlnet_reads_what_it_read_in_training(
+    tiny: StableDiffusion, adaptor: Adaptor, reads: Literal["text", "tokens"]
+) -> None:
+    trained = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, controlnet_text=reads))
+    text = tiny.condition([TEXT]).states
+    x, depth = torch.randn(1, 4, 16, 16), torch.rand(1, 1, 32, 32)
+    with trained.on(tiny, tokens=True) as backbone:
+        states = backbone.condition([TEXT]).states
+        found = backbone.eps(x, 951, states, depth)
+        read = {"text": text, "tokens": states}
+        by_hand = {what: tiny.eps(x, 951, states, depth, control_text=own) for what, own in read.items()}
+    assert torch.equal(found, by_hand[reads])
+    assert not torch.equal(by_hand["text"], by_hand["tokens"])
+
+
+def test_one_long_sequence_cannot_be_cut_for_other_branches(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    long = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
+    x = torch.randn(1, 4, 16, 16)
+    with long.on(tiny, tokens=True) as backbone:
+        states = backbone.condition(["", TEXT]).states
+        assert torch.isfinite(backbone.eps(x, 101, states)).all()  # outside the tokens' window
+        with pytest.raises(InputError, match="2 texts in one sequence, and 1 branches"):
+            backbone.eps(x, 101, states[:1])

@@ -50,9 +50,10 @@ def test_shared_tokens_alone_stay_one_text_for_all_frames() -> None:
 
 def test_without_tokens_the_negative_branch_is_filled_up_with_its_first_state() -> None:
     prefix, states = torch.randn(1, 2, 6), torch.randn(2, 1, 5, 6)
-    Z = concat_tokens(prefix, states, in_uncond=False)
-    assert torch.equal(Z[0, 0, :2], states[0, 0, :1].expand(2, -1))
-    assert torch.equal(Z[1, 0, :2], prefix[0])
+    for negative in (0, 1):
+        Z = concat_tokens(prefix, states, bare=(negative,))
+        assert torch.equal(Z[negative, 0, :2], states[negative, 0, :1].expand(2, -1))
+        assert torch.equal(Z[1 - negative, 0, :2], prefix[0])
 
 
 def test_the_literal_reading_is_one_sequence() -> None:

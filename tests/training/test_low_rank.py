@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from frameweave.clip.group import FrameGroup
-from frameweave.errors import InputError
+from frameweave.diffusion.losses import L_noise
+from frameweave.errors import InputError, ModelFolderError
 from frameweave.model import depth as depth_model
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.features import collected
@@ -134,6 +135,67 @@ def test_outside_its_range_the_temporal_term_is_zero(groups: CachedGroups, model
         terms = LowRank(Denoiser(model, OPTIONS, tokens()), lora, batches, batches).loss(0)
         assert float(terms["temporal"].detach()) == 0
         assert float(terms["noise"].detach()) > 0
+
+
+def test_a_group_outside_the_range_does_not_silence_the_others(
+    groups: CachedGroups, model: StableDiffusion
+) -> None:
+    options = replace(OPTIONS, temporal_mode="noise", noise_sharing="independent")
+    batches = Batches(groups, model, options, (0.9, 1.0), 2)
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        stage = LowRank(Denoiser(model, options, None), lora, batches, batches)
+        batch = batches(0)
+        maps = [torch.randn(12, 5, 8, generator=torch.Generator().manual_seed(0))]
+        both = float(stage.temporal(maps, batch))
+        t = batch.t.clone()
+        t[6:9] = 100  # one noise level of the second group
+        one = float(stage.temporal(maps, replace(batch, t=t)))
+        pair = maps[0].unflatten(0, (2, 2, 3))[:1, :, :2]
+        assert one == pytest.approx(0.5 * float(L_noise(pair[:, 0], pair[:, 1])), rel=1e-5)
+        assert 0 < one < both
+
+
+def test_a_velocity_is_turned_into_noise(
+    groups: CachedGroups, model: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """v = sqrt(a) eps - sqrt(1 - a) x_0 gives back eps."""
+    batch = Batches(groups, model, OPTIONS, (0.0, 1.0))(0)
+    a = model.schedule.alpha_bar[batch.t][:, None, None, None].float()
+    x_0 = (batch.x_t - (1 - a) ** 0.5 * batch.eps) / a**0.5
+    velocity = a**0.5 * batch.eps - (1 - a) ** 0.5 * x_0
+    monkeypatch.setattr(model.unet, "forward", lambda *_, **__: (velocity,))
+    options = replace(OPTIONS, depth_control=False)
+    found = Denoiser(replace(model, prediction="v_prediction"), options, None)
+    assert torch.allclose(found(batch, batch.text), batch.eps, atol=1e-4)
+
+
+def test_no_group_has_the_draws_of_the_whole_batch(groups: CachedGroups, model: StableDiffusion) -> None:
+    """The eighth group once shared them, and so always got the first caption when no tokens were shown."""
+    options = replace(OPTIONS, batch=9, vision_drop=0.5, text_drop=0.0)
+    batches = Batches(groups, model, options, (0.9, 1.0))
+    first = {caption: batches._encoded(caption) for caption in ("a blue fish",)}["a blue fish"]
+    dropped = [batch for batch in map(batches, range(30)) if batch.vision is None]
+    assert len(dropped) > 5
+    second = [torch.equal(batch.text[7 * 3].cpu(), first[0]) for batch in dropped]
+    assert any(second) and not all(second)
+
+
+def test_what_training_does_without_is_not_asked_for(model: StableDiffusion, tmp_path: Path) -> None:
+    bare = replace(model, vision_tower=None)
+    free = CachedGroups(Noise([]), bare, None, tmp_path / "cache", 32, depth=False, vision=False)
+    assert free[0].depth.numel() == free[0].vision.numel() == 0
+    with pytest.raises(ModelFolderError, match="needs a depth estimator"):
+        replace(free, depth=True)[0]
+    with pytest.raises(ModelFolderError, match="need a CLIP vision tower"):
+        replace(free, vision=True)[0]
+
+
+def test_encoding_is_as_exact_within_a_training_step(
+    groups: CachedGroups, model: StableDiffusion, tmp_path: Path
+) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        within = replace(groups, folder=tmp_path / "other")[2]
+    assert torch.equal(within.mean, groups[2].mean) and torch.equal(within.vision, groups[2].vision)
 
 
 def test_equation_9_by_hand(groups: CachedGroups, model: StableDiffusion) -> None:

@@ -15,7 +15,7 @@ From = Annotated[str | None, Parameter(name="--from")]
 
 
 def depth(*, options: Options = TrainOptions(), explain: Explain = False, source: From = None) -> None:
-    """Train the depth ControlNet (stage 1). Not needed when the model has one.
+    """Train the depth ControlNet (stage 1): the model's own, or a new one.
 
     Example: `frameweave train depth --out runs/train`.
 

@@ -18,10 +18,17 @@ def sim(
 
     Per token over the channels and then averaged, or of each whole map as one vector.
     """
+    return _cosines(F_a, F_b, reduce).mean(1)
+
+
+def _cosines(
+    F_a: Float[Tensor, "n N C"], F_b: Float[Tensor, "n N C"], reduce: Reduce
+) -> Float[Tensor, "n _"]:
+    """Of each token, or of the map as one."""
     a, b = F_a.float(), F_b.float()
     if reduce == "map":
-        return F.cosine_similarity(a.flatten(1), b.flatten(1), dim=1)
-    return F.cosine_similarity(a, b, dim=2).mean(1)
+        return F.cosine_similarity(a.flatten(1), b.flatten(1), dim=1)[:, None]
+    return F.cosine_similarity(a, b, dim=2)
 
 
 def _adjacent(F_g: Float[Tensor, "G T N C"], reduce: Reduce) -> Float[Tensor, "G T_minus_1"]:
@@ -55,8 +62,8 @@ def L_temporal(
 def L_noise(
     F_a: Float[Tensor, "G 2 N C"], F_b: Float[Tensor, "G 2 N C"], *, reduce: Reduce = "token"
 ) -> Float[Tensor, ""]:
-    """The other reading of Eq. 3: a pair's similarity shall be the same at noise levels a and b."""
-    s_a, s_b = (sim(pair[:, 0], pair[:, 1], reduce=reduce) for pair in (F_a, F_b))
+    """The other reading of Eq. 3: a pair's similarity, by token, shall be equal at noise levels a and b."""
+    s_a, s_b = (_cosines(pair[:, 0], pair[:, 1], reduce) for pair in (F_a, F_b))
     return ((s_a - s_b) ** 2).mean()
 
 

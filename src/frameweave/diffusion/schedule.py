@@ -59,7 +59,8 @@ class Schedule:
         if not 1 <= steps <= self.T:
             raise InputError(f"{steps} steps, expected 1 to {self.T}", hint="50 is usual, 25 is quick")
         gap = self.T // steps
-        return [min(index * gap + self.offset, self.T - 1) for index in range(steps)][::-1]
+        offset = min(self.offset, self.T - 1 - (steps - 1) * gap)  # there is no timestep T
+        return [index * gap + offset for index in range(steps)][::-1]
 
     def before(self, t: int, steps: int) -> int:
         """The next less noisy timestep after t; negative after the last step."""

@@ -31,11 +31,11 @@ def cross_frame(frames: int, dense: frozenset[str]) -> AttentionRule:
     return rule
 
 
-def dense_layers(unet: nn.Module, block: int) -> frozenset[str]:
+def dense_layers(unet: nn.Module, block: int, *, exact: bool = False) -> frozenset[str]:
     """Self-attentions of the first transformers of down block `block`, up block `block` + 1, and the middle.
 
     On Stable Diffusion 1.x block 0 gives levels of 64, 16 and 8 latents per side. On other UNets
-    the nearest block that has attention is taken. A negative number gives none.
+    the nearest block that has attention is taken, or none with `exact`. A negative number gives none.
     """
     names = [
         name
@@ -47,7 +47,7 @@ def dense_layers(unet: nn.Module, block: int) -> frozenset[str]:
 
     def first_of(part: str, wanted: int) -> list[str]:
         there = {int(name.split(".")[1]) for name in names if name.startswith(f"{part}.")}
-        if not there:
+        if not there or (exact and wanted not in there):
             return []
         index = min(sorted(there), key=lambda index: abs(index - wanted))
         return [f"{part}.{index}.attentions.0."]

@@ -57,7 +57,7 @@ def instructed(
     (eps(picture) - eps(nothing)) + guidance (eps(picture, text) - eps(picture)). `noises` yields the
     noise to start from, then one for each step. `on_chunk`: see `prompt_eps`.
     """
-    condition = conditioned(backbone, [negative, negative, prompt], source.seen, progress)
+    condition = conditioned(backbone, [negative, negative, prompt], source.seen, progress, negative=(0, 1))
     chunks = Chunks(frames_at_once, progress)
 
     @torch.no_grad()

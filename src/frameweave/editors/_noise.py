@@ -19,10 +19,15 @@ from frameweave.progress import Progress
 
 
 def conditioned(
-    backbone: Backbone, prompts: Sequence[str], seen: VisionStates | None, progress: Progress
+    backbone: Backbone,
+    prompts: Sequence[str],
+    seen: VisionStates | None,
+    progress: Progress,
+    *,
+    negative: Sequence[int] = (),
 ) -> Condition:
-    """The text of a run; says what the text tower cannot take."""
-    condition = backbone.condition(prompts, seen)
+    """The text of a run, see `Backbone.condition`; says what the text tower cannot take."""
+    condition = backbone.condition(prompts, seen, negative)
     if condition.cut:
         progress.note(f"the prompt is too long for the text tower; not seen by it: {condition.cut!r}")
     return condition
@@ -60,8 +65,8 @@ def prompt_eps(
     see `Chunks`.
     """
     with_guidance = guidance != 1.0
-    prompts = [negative, prompt] if with_guidance else [prompt]
-    condition = conditioned(backbone, prompts, seen, progress)
+    prompts, first = ([negative, prompt], (0,)) if with_guidance else ([prompt], ())
+    condition = conditioned(backbone, prompts, seen, progress, negative=first)
     chunks = Chunks(frames_at_once, progress, divisible)
 
     @torch.no_grad()
@@ -105,9 +110,16 @@ def inverted(
         if missing := set(wanted) - set(source.trajectory.timesteps):
             raise InputError(
                 f"the given trajectory has no timestep {max(missing)}",
-                hint="invert with the steps of the edit, or a multiple of them",
+                hint="invert with the steps of the edit",
             )
         return source.trajectory
+    if missing := set(wanted) - set(visited):
+        finer = range(steps, backbone.schedule.T + 1)
+        enough = next(n for n in finer if set(wanted) <= set(backbone.schedule.timesteps(n)))
+        raise InputError(
+            f"inversion in {steps} steps does not pass the edit's timestep {max(missing)}",
+            hint=f"give inversion_steps={enough}, or leave it out",
+        )
     words = source.prompt if prompt is None else prompt
     store = source.inversions
     about = f"{words}|{visited}|{sorted(wanted)}|{steps}|{depth is not None}|{variant}|{window}"

@@ -67,14 +67,21 @@ def word_map(
     """Compare two prompts.
 
     `emphasis` multiplies the attention to words of the edited prompt: "red:2,snow:0.5". With
-    `as_published`, positions after a change of length are paired as in the original program.
+    `as_published`, words are told apart and paired as in the original program.
 
     Raises `InputError` for an emphasis that cannot be read or names a word that is not there.
     """
     limit = tokenizer.model_max_length
     old, new = words(tokenizer, source), words(tokenizer, edited)
-    if len(old) == len(new):
-        taken, own = replaced(old, new, limit, as_published=as_published), torch.zeros(limit)
+    spoken = [prompt.split(" ") if as_published else prompt.split() for prompt in (source, edited)]
+    alike = len(spoken[0]) == len(spoken[1])
+    if alike:
+        own = torch.zeros(limit)
+        taken = (
+            replaced_as_published(_changed(tokenizer, source, edited), limit)
+            if as_published
+            else replaced(old, new, limit)
+        )
     else:
         ids = sequence(tokenizer, old), sequence(tokenizer, new)
         origin = aligned(*ids, limit, as_published=as_published)
@@ -84,7 +91,7 @@ def word_map(
             if index >= 0:
                 taken[index, position] = 1
     weights = _weights(edited, new, limit, emphasis)
-    return WordMap(taken * weights, own * weights, len(old) != len(new))
+    return WordMap(taken * weights, own * weights, not alike)
 
 
 def controlled_steps(share: float, steps: int) -> int:
@@ -108,11 +115,10 @@ def sequence(tokenizer: CLIPTokenizer, text: Words) -> list[int]:
     return [start, *inner[: tokenizer.model_max_length - 2], end]
 
 
-def replaced(old: Words, new: Words, limit: int, *, as_published: bool = False) -> Float[Tensor, "L L"]:
+def replaced(old: Words, new: Words, limit: int) -> Float[Tensor, "L L"]:
     """Word k takes from word k: token from token, or all from all when their numbers differ.
 
-    What follows the last word of another length is paired by order, or with `as_published` by
-    position in the edited prompt.
+    What follows a word of another length is paired by order.
 
     >>> replaced([[5], [6]], [[7, 8], [6]], 4).tolist()[1]
     [0.0, 0.5, 0.5, 0.0]
@@ -120,20 +126,60 @@ def replaced(old: Words, new: Words, limit: int, *, as_published: bool = False) 
     taken = torch.zeros(limit, limit)
     taken[0, 0] = 1
     i = j = 1
-    changed = [index for index, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
-    last = changed[-1] if changed else -1
-    for index, (before, after) in enumerate(zip(old, new, strict=True)):
+    for before, after in zip(old, new, strict=True):
         if len(before) == len(after):
-            start = j if as_published and index > last else i
-            for k in range(min(len(after), limit - max(start, j))):
-                taken[start + k, j + k] = 1
+            for k in range(min(len(after), limit - max(i, j))):
+                taken[i + k, j + k] = 1
         else:
             taken[i : i + len(before), j : j + len(after)] = 1 / len(after)
         i, j = i + len(before), j + len(after)
-    start = j if as_published else i
     for k in range(limit - j):
-        taken[min(start + k, limit - 1), j + k] = 1
+        taken[min(i + k, limit - 1), j + k] = 1
     return taken
+
+
+def replaced_as_published(changed: Sequence[tuple[list[int], list[int]]], limit: int) -> Float[Tensor, "L L"]:
+    """The same from the positions of the changed words in both prompts; it ends where either prompt does.
+
+    What follows the last changed word is paired by its position in the edited prompt.
+
+    >>> replaced_as_published([([1, 2], [1])], 4).tolist()
+    [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    taken = torch.zeros(limit, limit)
+    i = j = 0
+    for before, after in changed:
+        for k in range(min(before[0] - i, limit - max(i, j))):
+            taken[i + k, j + k] = 1
+        j += before[0] - i
+        block = torch.eye(len(before)) if len(before) == len(after) else torch.tensor(1 / len(after))
+        rows, columns = (torch.tensor(positions) for positions in (before, after))
+        taken[rows[:, None], columns] = block
+        i, j = before[-1] + 1, j + len(after)
+    for k in range(limit - max(i, j)):
+        taken[j + k, j + k] = 1
+    return taken
+
+
+def _changed(tokenizer: CLIPTokenizer, source: str, edited: str) -> list[tuple[list[int], list[int]]]:
+    """Of each pair of unlike words the positions of their tokens, as far as there are any."""
+    spoken = zip(source.split(" "), edited.split(" "), strict=True)
+    placed = zip(*(published_positions(tokenizer, prompt) for prompt in (source, edited)), strict=True)
+    return [pair for (one, other), pair in zip(spoken, placed, strict=True) if one != other and all(pair)]
+
+
+def published_positions(tokenizer: CLIPTokenizer, prompt: str) -> list[list[int]]:
+    """The positions of the tokens of each word between single spaces, by the lengths of decoded tokens."""
+    spoken = prompt.split(" ")
+    found: list[list[int]] = [[] for _ in spoken]
+    word = length = 0
+    ids = tokenizer(prompt, add_special_tokens=False).input_ids[: tokenizer.model_max_length - 2]
+    for position, token in enumerate(ids, 1):
+        found[word].append(position)
+        length += len(str(tokenizer.decode([token])).strip())
+        if length >= len(spoken[word]) and word + 1 < len(spoken):
+            word, length = word + 1, 0
+    return found
 
 
 def aligned(old: Sequence[int], new: Sequence[int], limit: int, *, as_published: bool = False) -> list[int]:

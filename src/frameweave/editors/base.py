@@ -107,14 +107,15 @@ def make(name: str, settings: dict[str, Any]) -> Editor:
     return kind(**{key: value for key, value in settings.items() if key in known and value is not None})
 
 
-def check(source: Source, prompt: str, steps: int) -> None:
+def check(editor: Editor, source: Source, prompt: str) -> None:
     """Raise `InputError` for what no editor can work with."""
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")
     if len(source) == 0:
         raise InputError("the clip has no frames", hint="give a clip of at least one frame")
-    if steps < 1:
-        raise InputError(f"{steps} steps, expected at least 1", hint="50 is usual, 25 is quick")
+    for name in ("steps", "every", *_LESS_MEMORY):
+        if (value := getattr(editor, name, 1)) < 1:
+            raise InputError(f"{name} is {value}, expected at least 1", hint="leave it out for the default")
 
 
 def edit_clip(

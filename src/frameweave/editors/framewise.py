@@ -41,7 +41,7 @@ class Framewise:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        check(source, prompt, self.steps)
+        check(self, source, prompt)
         schedule = backbone.schedule
         levels = schedule.timesteps(self.steps)
         levels = levels[len(levels) - max(1, round(self.strength * self.steps)) :]

@@ -80,9 +80,11 @@ class Text2VideoZero:
         """By depth: the clip gives depth and times, the prompt gives everything else.
 
         By instruction ("make it snow"): the clip gives its pictures. Draws: one integer for each
-        frame, see `frame_noises`. To replay: `initial_noise` (F C h w) and `step_noise` (steps F C h w).
+        frame, see `frame_noises`. To replay: `initial_noise` (F C h w) and `step_noise` (steps F C h w);
+        as published those of each chunk, under `chunk0.` and so on.
         """
-        check(source, prompt, self.steps)
+        check(self, source, prompt)
+        self._check_chunk()
         if self.variant == "instruct":
             check_model(backbone)
             return self._by_instruction(source, prompt, negative, backbone, rng, progress)
@@ -121,17 +123,15 @@ class Text2VideoZero:
                 )
 
         if not self.as_published:
-            given = source.draws
-            if "initial_noise" in given:
-                return one_run(source, iter([given["initial_noise"], *given["step_noise"]]))
-            return one_run(source, frame_noises(backbone, source.x_0, rng))
+            return one_run(source, _replayed(source) or frame_noises(backbone, source.x_0, rng))
         state = rng.get_state()
         parts: list[Latents] = []
-        for frames in torch.arange(len(source)).split(self.chunk - 1):
+        for number, frames in enumerate(torch.arange(len(source)).split(self.chunk - 1)):
             rng.set_state(state)
             chosen = torch.cat([torch.zeros(1, dtype=torch.long), frames])
             x_0, seen = source.x_0[chosen], None if source.seen is None else source.seen[chosen]
-            noises = (backbone.noise(tuple(x_0.shape), rng) for _ in count())
+            drawn = (backbone.noise(tuple(x_0.shape), rng) for _ in count())
+            noises = _replayed(source, f"chunk{number}.") or drawn
             parts.append(one_run(replace(source, x_0=x_0, seen=seen, keeper=None), noises)[1:])
         return torch.cat(parts)
 
@@ -154,6 +154,7 @@ class Text2VideoZero:
         """
         if frames < 1:
             raise InputError(f"{frames} frames, expected at least 1", hint="8 is usual")
+        self._check_chunk()
         schedule = backbone.schedule
         levels = schedule.timesteps(self.steps)
         index_1, index_0 = (_nearest(levels, share * schedule.T) for share in (self.t1, self.t0))
@@ -184,6 +185,13 @@ class Text2VideoZero:
             progress=progress,
         )
         return x[1:] if self.as_published else x
+
+    def _check_chunk(self) -> None:
+        if self.as_published and self.chunk < 2:
+            raise InputError(
+                f"chunk is {self.chunk}, expected at least 2: the first frame and another",
+                hint="leave it out for the default",
+            )
 
     def _noise(self, backbone: Backbone, copies: Tensor, rng: torch.Generator) -> Tensor:
         """The noise of the copies; as published the generator starts anew for every chunk of them."""
@@ -291,3 +299,11 @@ def source_cells(n: int, shift: float) -> Int[Tensor, " n"]:
     folded = (at + 0.5) % (2 * n)
     reflected = torch.where(folded < n, folded, 2 * n - folded) - 0.5
     return torch.round(reflected).long().clamp(0, n - 1)
+
+
+def _replayed(source: Source, chunk: str = "") -> Iterator[Latents] | None:
+    """The noise that was given for a run by instruction: at the start, then for each step."""
+    given = source.draws
+    if f"{chunk}initial_noise" not in given:
+        return None
+    return iter([given[f"{chunk}initial_noise"], *given[f"{chunk}step_noise"]])

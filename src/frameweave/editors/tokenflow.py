@@ -56,7 +56,7 @@ class TokenFlow:
     blend: Literal["sigmoid", "linear"] = "sigmoid"
     """How much of each neighbouring key frame: the paper's weights (0.5 to 0.73), or by distance (0 to 1)."""
     inversion_steps: int = 0
-    """Noise levels of the inversion, a multiple of the steps; 0 means as many."""
+    """Noise levels of the inversion, which must pass those of the edit; 0 means as many."""
     control: bool = False
     """Whether the depth ControlNet steers too."""
     control_scale: float = 1.0
@@ -90,7 +90,7 @@ class TokenFlow:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        check(source, prompt, self.steps)
+        self._check(source, prompt)
         trajectory = self.inverted(source, backbone, progress=progress)
         x = self.started(trajectory, backbone, rng)
         with self.denoiser(
@@ -109,6 +109,14 @@ class TokenFlow:
                 progress=progress,
             )
 
+    def _check(self, source: Source, prompt: str) -> None:
+        check(self, source, prompt)
+        if not (self.as_published or 0 < self.start <= 1):
+            raise InputError(
+                f"start is {self.start}, expected more than 0 and at most 1",
+                hint="0.9 takes the last 90 % of the steps",
+            )
+
     def levels(self, schedule: Schedule) -> list[int]:
         """The timesteps of the edit, noisiest first."""
         every = schedule.timesteps(self.steps)
@@ -123,11 +131,6 @@ class TokenFlow:
         steps = self.inversion_steps or self.steps
         schedule = backbone.schedule
         wanted = self.levels(schedule)
-        if missing := set(wanted) - set(schedule.timesteps(steps)):
-            raise InputError(
-                f"inversion in {steps} steps does not pass the edit's timestep {max(missing)}",
-                hint=f"give inversion_steps as a multiple of {self.steps}",
-            )
         with scaled(backbone.controlnet, self.control_scale):
             return inverted(
                 source,
@@ -168,7 +171,9 @@ class TokenFlow:
         levels = self.levels(backbone.schedule)
         shares = (self.attention_share, self.feature_share) if self.variant == "pnp" else (0.0, 0.0)
         attention, features = (first_steps(levels, share) for share in shares)
-        condition = conditioned(backbone, [source.prompt, negative, prompt], source.seen, progress)
+        condition = conditioned(
+            backbone, [source.prompt, negative, prompt], source.seen, progress, negative=(1,)
+        )
         now, near = levels[0], self._depth(source, backbone)
         flow = Propagation(attention_layers(backbone.unet), linear=self.blend == "linear")
         chunks = Chunks(self.frames_at_once, progress)

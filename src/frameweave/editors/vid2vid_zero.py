@@ -49,7 +49,10 @@ class Vid2VidZero:
     """
 
     steps: int = 25
-    """Noise levels of inversion, optimisation and editing."""
+    """Noise levels of the edit."""
+    inversion_steps: int = 0
+    """Noise levels of inversion and optimisation, as published; 0 means as many as the edit has. The
+    original always has 50, and takes the i-th null text at the i-th step of the edit."""
     guidance: float = 7.5
     """Classifier-free guidance of the optimisation and of the edit."""
     null_text: bool = True
@@ -60,6 +63,8 @@ class Vid2VidZero:
     """Adam's learning rate at the first noise level; it falls to a half of it at the last."""
     null_from: float = 0.5
     """Share of the steps after which the optimised null text is used; before, the plain one is."""
+    null_until: float = 1.0
+    """Share of the steps up to which it is used; after, the plain one is."""
     cross_replace: float = 0.8
     """Share of the steps that take the source's text attention, for prompts with equally many words."""
     cross_refine: float = 0.8
@@ -81,7 +86,8 @@ class Vid2VidZero:
     optimisation does so by itself when the memory does not suffice."""
     as_published: bool = False
     """Keep what look like slips of the original: see `cross_refine`, the rate that falls by 1 % per
-    step whatever their number, and pairing of positions after words of unequal length."""
+    step whatever their number, how words are told apart and paired after ones of unequal length, a
+    negative prompt that the null text puts out of action, dense layers in none but the named blocks."""
 
     @property
     def uses_source(self) -> bool:
@@ -106,7 +112,10 @@ class Vid2VidZero:
         if not source.prompt.strip():
             progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
         pairing = self.pairing(backbone, source.prompt, prompt)
-        states = conditioned(backbone, [negative, source.prompt, prompt], source.seen, progress).states
+        start = "" if self.as_published and self.null_text else negative
+        states = conditioned(
+            backbone, [start, source.prompt, prompt], source.seen, progress, negative=(0,)
+        ).states
         trajectory = self.invert(source, backbone, progress=progress)
         null = None
         if self.null_text and self.null_from < 1:
@@ -114,7 +123,7 @@ class Vid2VidZero:
                 source.inversions,
                 lambda: self._optimised(states, trajectory, backbone, progress=progress).embeddings,
                 start=states[0],
-                levels=backbone.schedule.timesteps(self.steps),
+                levels=backbone.schedule.timesteps(self._inverted),
                 about=self._about(states, trajectory),
                 progress=progress,
             )
@@ -157,7 +166,7 @@ class Vid2VidZero:
             return inverted(
                 source,
                 backbone,
-                self.steps,
+                self._inverted,
                 prompt="",
                 window=(length, overlap) if self.joint_norms else None,
                 frames_at_once=length,
@@ -193,7 +202,7 @@ class Vid2VidZero:
                 states[1],
                 trajectory,
                 schedule=backbone.schedule,
-                steps=self.steps,
+                steps=self._inverted,
                 guidance=self.guidance,
                 inner_steps=self.inner_steps,
                 rate=self._rate,
@@ -240,8 +249,8 @@ class Vid2VidZero:
         @torch.no_grad()
         def part_of(part: slice, x: Pair, i: int, t: int) -> Pair:
             pair = len(x)
-            early = i < self.steps * self.null_from
-            texts = states if null is None or early else torch.cat([null[i][None], states[1:]])
+            plain = not self.steps * self.null_from <= i <= self.steps * self.null_until
+            texts = states if null is None or plain else torch.cat([null[i][None], states[1:]])
             texts = _of(texts, torch.arange(part.start, part.stop))
             uncond, cond = texts[:1].expand(pair, -1, -1, -1), texts[-pair:]
             active = i < self.controlled(pairing)
@@ -258,8 +267,8 @@ class Vid2VidZero:
         with ExitStack() as stack:
             if self.joint_norms:
                 stack.enter_context(over_frames(backbone.unet, length))
-            rule = cross_frame(length, dense_layers(backbone.unet, self.dense_block))
-            stack.enter_context(overridden(backbone.unet, rule))
+            dense = dense_layers(backbone.unet, self.dense_block, exact=self.as_published)
+            stack.enter_context(overridden(backbone.unet, cross_frame(length, dense)))
             stack.enter_context(borrowing(backbone.unet, loan))
             yield eps
 
@@ -274,6 +283,11 @@ class Vid2VidZero:
         refine = 0.4 if self.as_published else self.cross_refine
         return controlled_steps(refine if pairing.aligned else self.cross_replace, self.steps)
 
+    @property
+    def _inverted(self) -> int:
+        """Noise levels of inversion and optimisation."""
+        return self.inversion_steps or self.steps
+
     def _window(self, frames: int) -> tuple[int, int]:
         length = frames if self.as_published else min(self.window, frames)
         return length, min(self.overlap, length - 1)
@@ -281,8 +295,8 @@ class Vid2VidZero:
     def _about(self, states: TextStates, trajectory: Trajectory) -> str:
         """All that a null text depends on, besides the model."""
         clip = digest(trajectory.x_0, trajectory.noisiest, states[1])
-        chosen = (self.steps, self.guidance, self.inner_steps, self.rate, self.joint_norms, self.as_published)
-        chosen = (*chosen, self._window(len(trajectory.x_0)))
+        chosen = (self._inverted, self.guidance, self.inner_steps, self.rate, self.joint_norms)
+        chosen = (*chosen, self.as_published, self._window(len(trajectory.x_0)))
         return f"null text of {clip}: {chosen}"
 
     def _rate(self, i: int) -> float:
@@ -292,8 +306,8 @@ class Vid2VidZero:
         return 1e-5 + i * 2e-5 * (1 if self.as_published else _PUBLISHED_STEPS / self.steps)
 
     def _check(self, source: Source, prompt: str) -> None:
-        check(source, prompt, self.steps)
-        for name in ("null_from", "cross_replace", "cross_refine"):
+        check(self, source, prompt)
+        for name in ("null_from", "null_until", "cross_replace", "cross_refine"):
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 raise InputError(f"{name} is {share}, expected a share from 0 to 1", hint="0.8 is 80 %")
@@ -302,9 +316,15 @@ class Vid2VidZero:
                 f"inner_steps is {self.inner_steps}, expected at least 1",
                 hint="set null_text=false to do without the optimisation",
             )
-        if self.as_published and self.steps > _PUBLISHED_STEPS:
+        if not self.as_published and self._inverted != self.steps:
             raise InputError(
-                f"{self.steps} steps as published, expected at most {_PUBLISHED_STEPS}",
+                f"inversion_steps is {self.inversion_steps}, expected as many as the edit's {self.steps}",
+                hint="leave it out, or set as_published too",
+            )
+        if self.as_published and not self.steps <= self._inverted <= _PUBLISHED_STEPS:
+            raise InputError(
+                f"{self.steps} steps and {self._inverted} of the inversion as published, expected no more "
+                f"steps than the inversion has, and that at most {_PUBLISHED_STEPS}",
                 hint="take fewer steps, or leave as_published out",
             )
 

@@ -5,9 +5,10 @@ one frame and what the others have that it lacks; from chunk to chunk, tokens ar
 """
 
 import math
+import re
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from frameweave.diffusion.sampling import Eps, guided
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._merging import joined, local
 from frameweave.editors._noise import conditioned, inverted, needed_depth, sampled
+from frameweave.editors._vidtome_draws import cut, ordered, published_draws
 from frameweave.editors.base import Source, check
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, Site, Tokens, overridden
@@ -40,6 +42,8 @@ class VidToMe:
 
     steps: int = 25
     """Noise levels."""
+    inversion_steps: int = 0
+    """Noise levels of the inversion, which must pass those of the edit; 0 means as many."""
     guidance: float = 7.5
     """Classifier-free guidance."""
     variant: Literal["pnp", "depth", "plain"] = "pnp"
@@ -71,8 +75,8 @@ class VidToMe:
     frames_at_once: int = 16
     """Frames in one UNet batch of the inversion; the edit's are those of a chunk."""
     as_published: bool = False
-    """Do as the published program: the source stream under an empty prompt, and chunks of more than
-    16 frames merged at wrong places."""
+    """Do as the published program: the source stream under an empty prompt, chunks of more than
+    16 frames merged at wrong places, and from a seed the same draws as there on a CPU."""
 
     @property
     def uses_source(self) -> bool:
@@ -92,18 +96,26 @@ class VidToMe:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        check(source, prompt, self.steps)
+        self._check(source, prompt)
+        if self.as_published:
+            draws = published_draws(self, len(source), rng.initial_seed())
+            source = replace(source, draws=draws | dict(source.draws))
         if self.needs_depth:  # said before the inversion, which takes long and does without
             needed_depth(source, backbone, "the depth variant")
+        levels = backbone.schedule.timesteps(self.steps)
         trajectory = inverted(
-            source, backbone, self.steps, frames_at_once=self.frames_at_once, progress=progress
+            source,
+            backbone,
+            self.inversion_steps or self.steps,
+            keep=levels,
+            frames_at_once=self.frames_at_once,
+            progress=progress,
         )
         with self.denoiser(
             source, trajectory, prompt, backbone, negative=negative, rng=rng, progress=progress
         ) as eps:
-            schedule = backbone.schedule
-            x = trajectory.at(schedule.timesteps(self.steps)[0]).to(source.x_0)
-            return sampled(source, eps, x, schedule, self.steps, rng=rng, progress=progress)
+            x = trajectory.at(levels[0]).to(source.x_0)
+            return sampled(source, eps, x, backbone.schedule, self.steps, rng=rng, progress=progress)
 
     @contextmanager
     def denoiser(
@@ -124,7 +136,9 @@ class VidToMe:
         shares = (self.attention_share, self.feature_share) if pnp else (0.0, 0.0)
         attention, features = (first_steps(levels, share) for share in shares)
         first = ["" if self.as_published else source.prompt] if pnp else []
-        condition = conditioned(backbone, [*first, negative, prompt], source.seen, progress)
+        condition = conditioned(
+            backbone, [*first, negative, prompt], source.seen, progress, negative=(len(first),)
+        )
         merging = _Merging(self, attention_layers(backbone.unet) if pnp else frozenset())
         now = levels[0]
 
@@ -157,38 +171,21 @@ class VidToMe:
             return [slice(first, first + length) for first, length in given if first >= 0]
         first = int(torch.randint(self.chunk, (1,), generator=rng)) + 1
         reverse = float(torch.rand(1, generator=rng)) > 0.5
-        starts = [0, *range(first, frames, self.chunk)]
-        parts = [slice(a, min(b, frames)) for a, b in zip(starts, [*starts[1:], frames], strict=True)]
-        if reverse:
-            parts.reverse()
+        parts = [slice(a, a + n) for a, n in cut(frames, first, self.chunk, reverse=reverse)]
         if not self.merge_global or self.order == "seq":
             return parts
         permutation = torch.randperm(len(parts), generator=rng).tolist()
         return [parts[k] for k in ordered(permutation, self.order)]
 
-
-def ordered(permutation: list[int], order: str) -> list[int]:
-    """The order of n chunks: the permutation itself (rand), or mix-D: its first n / D, then the rest sorted.
-
-    The rest starts at the end that is nearer to the last one before it.
-
-    >>> ordered([5, 2, 0, 1, 3, 4], "mix-3")
-    [5, 2, 0, 1, 3, 4]
-    >>> ordered([0, 5, 1, 2, 3, 4], "mix-3")
-    [0, 5, 4, 3, 2, 1]
-
-    Raises `InputError` for another order.
-    """
-    kind, _, number = order.partition("-")
-    if kind == "rand":
-        return permutation
-    if kind != "mix" or not (number or "3").isdigit() or int(number or 3) < 1:
-        raise InputError(f"order {order!r}", hint="give seq, rand or mix-4")
-    count = len(permutation) // int(number or 3)
-    head, tail = permutation[:count], sorted(permutation[count:])
-    if head and tail and abs(tail[-1] - head[-1]) < abs(tail[0] - head[-1]):
-        tail.reverse()
-    return head + tail
+    def _check(self, source: Source, prompt: str) -> None:
+        check(self, source, prompt)
+        if self.stride < 2:
+            raise InputError(
+                f"stride is {self.stride}, expected at least 2",
+                hint="set local_ratio=0 to merge nothing within a chunk",
+            )
+        if re.fullmatch(r"seq|rand|mix(-[1-9]\d*)?", self.order) is None:
+            raise InputError(f"order {self.order!r}", hint="give seq, rand or mix-4")
 
 
 class _Draws:

@@ -145,6 +145,8 @@ class _Work:
                 rng=torch.Generator().manual_seed(self.options.seed),
                 progress=self.progress,
             )
+        if len(x) < len(source):  # tokenflow as published
+            self.progress.note(f"{len(x)} of {len(source)} frames are edited, the last ones stay as they are")
         with self.timer.part("write"):
             self._write(target, x)
         keeper.done()

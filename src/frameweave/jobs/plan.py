@@ -175,7 +175,7 @@ def probe(stage: str, options: TrainOptions) -> Probe:
     """Take a few steps of a stage in the fresh folder `options.out`, in this process."""
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    load, workshop = _timed(lambda: Workshop(options, SILENT))
+    load, workshop = _timed(lambda: Workshop(options, SILENT, (stage,)))
     for cached, few in (
         (workshop.train_groups, _STEPS * options.batch),
         (workshop.held_out_groups, _HELD_OUT),

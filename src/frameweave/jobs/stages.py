@@ -1,6 +1,6 @@
 """The stages of an adaptor put together: model, groups of frames, what is trained, what is written."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +13,13 @@ from torch import Tensor
 from frameweave.clip.group import EncodedSource, FrameGroup, GroupSource
 from frameweave.data.dataset import is_dataset, read_index
 from frameweave.data.reading import ShardGroups
-from frameweave.errors import InputError
+from frameweave.errors import InputError, RunError
 from frameweave.miniature.groups import WorldGroups
 from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import FILE, Adaptor, architecture, load_adaptor
 from frameweave.model.card import Card
-from frameweave.model.loading import load
+from frameweave.model.control import new_controlnet
+from frameweave.model.loading import load, torch_device
 from frameweave.model.lora import Lora, added_lora, pattern
 from frameweave.model.tokens import PrefixTokens
 from frameweave.progress import Progress
@@ -50,17 +51,23 @@ class Built:
 class Workshop:
     """The model and the groups of one run; builds its stages and writes what they made."""
 
-    def __init__(self, options: TrainOptions, progress: Progress) -> None:
+    def __init__(self, options: TrainOptions, progress: Progress, stages: Sequence[str] = STAGES) -> None:
         self.options, self.progress = options, progress
-        self.model = load(
-            options.model, device=options.device, control=options.control, vision=options.vision
-        )
-        self._take_trained_control()
-        estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+        place = training_device(options.device)
+        self.model = load(options.model, device=place, control=options.control, vision=options.vision)
+        self._take_control(wanted="depth" in stages)
+        estimator = depth_model.load(options.model, options.depth_model, device=place)
         pixels = options.size or self.model.native
         self.train_groups, self.held_out_groups = (
             CachedGroups(
-                source, self.model, estimator, options.out / "cache", pixels, crop=options.resize == "crop"
+                source,
+                self.model,
+                estimator,
+                options.out / "cache",
+                pixels,
+                crop=options.resize == "crop",
+                depth=options.depth_control or "depth" in stages,
+                vision=options.n_shared > 0 and tuple(stages) != ("depth",),
             )
             for source in sources(options)
         )
@@ -121,6 +128,7 @@ class Workshop:
             stride=options.vision_stride,
             in_uncond=options.tokens_in_uncond,
             form=options.tokens_form,
+            controlnet_text=options.controlnet_text,
             steps=steps,
         )
         lora = built.lora
@@ -132,12 +140,18 @@ class Workshop:
     def _control_folder(self) -> Path:
         return self.options.out / "depth" / "controlnet"
 
-    def _take_trained_control(self) -> None:
-        """The ControlNet of this run's depth stage, when an earlier call has finished it."""
-        control = self.model.controlnet
-        if control is not None and (self._control_folder / "config.json").is_file():
+    def _take_control(self, *, wanted: bool) -> None:
+        """The ControlNet of this run's depth stage, when an earlier call has finished it; else the model's.
+
+        Where the model has none and one is `wanted`, a new one begins as a copy of the UNet's encoder.
+        """
+        done = (self._control_folder / "config.json").is_file()
+        if self.model.controlnet is None and (done or wanted):
+            fresh = new_controlnet(self.model.unet, self.model.vae_factor, self.options.seed)
+            self.model = replace(self.model, controlnet=fresh)
+        if done and self.model.controlnet is not None:
             trained = ControlNetModel.from_pretrained(self._control_folder, use_safetensors=True)
-            control.load_state_dict(trained.state_dict())
+            self.model.controlnet.load_state_dict(trained.state_dict())
 
     def _tokens(self) -> PrefixTokens:
         """Those of an earlier stage in this run, or fresh ones."""
@@ -146,6 +160,13 @@ class Workshop:
         if file.is_file():
             tokens = load_adaptor(str(file)).tokens
             assert tokens is not None
+            n_shared, stride = len(tokens.T_share), tokens.stride
+            if (options.n_shared, options.vision_stride) != (n_shared, stride):
+                raise RunError(
+                    f"{file}: n_shared {n_shared} and vision_stride {stride}, now they are "
+                    f"{options.n_shared} and {options.vision_stride}",
+                    hint="give the settings of the token stage, or another --out",
+                )
             return tokens.to(self.model.device)
         if self.model.vision_tower is None:
             raise InputError(
@@ -161,6 +182,19 @@ class Workshop:
             rng=torch.Generator().manual_seed(options.seed),
         )
         return tokens.to(self.model.device)
+
+
+def training_device(asked: str) -> str:
+    """Where this process trains: its GPU, or the CPU. Raises `InputError` when another one is asked for."""
+    here = PartialState(cpu=asked == "cpu" or not torch.cuda.is_available()).device
+    assert here is not None
+    wanted = here if asked == "auto" else torch_device(asked)
+    if wanted.type != here.type or wanted.index not in (None, here.index):
+        raise InputError(
+            f"device {asked!r}, and training runs on {here}",
+            hint="leave --device out; CUDA_VISIBLE_DEVICES chooses among GPUs",
+        )
+    return str(here)
 
 
 def plan_of(stage: str, options: TrainOptions) -> Plan:
@@ -206,10 +240,12 @@ def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
 def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
     """The split train, and validate or test; without such splits the last clips are held out."""
     index = read_index(folder)
-    if (found := index["settings"]["frames"]) != options.frames:
-        raise InputError(
-            f"{folder}: groups of {found} frames, expected {options.frames}", hint=f"give --frames {found}"
-        )
+    for name in ("frames", "stride", "resize"):
+        if (found := index["settings"][name]) != (asked := getattr(options, name)):
+            raise InputError(
+                f"{folder}: prepared with {name} {found}, expected {asked}",
+                hint=f"give --{name} {found}, or prepare the videos again",
+            )
     splits = {row["shard"].rsplit("-", 1)[0] for row in index["shards"]}
     held_out = [name for name in ("validate", "test") if name in splits]
     if "train" in splits and held_out:

@@ -11,7 +11,7 @@ from accelerate import PartialState
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError, RunError
 from frameweave.jobs.previews import write_preview
-from frameweave.jobs.stages import STAGES, Workshop, plan_of
+from frameweave.jobs.stages import STAGES, Workshop, plan_of, training_device
 from frameweave.jobs.training_log import TrainingLog
 from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
@@ -48,11 +48,12 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
     check_stages(stages, options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    state = PartialState(cpu=not torch.cuda.is_available())
+    training_device(options.device)
+    state = PartialState()
     progress = progress if state.is_main_process else SILENT
     with state.main_process_first():
         run = _run(stages, options, main=state.is_main_process)
-    workshop = Workshop(options, progress)
+    workshop = Workshop(options, progress, stages)
     earlier = run.tables.get("result", {}).get("figures", {})
     new: dict[str, float] = {}
     for stage in stages:
@@ -65,12 +66,21 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
 
 
 def check_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
-    """Raise `InputError` for an unknown stage, and for groups that are too short."""
+    """Raise `InputError` for an unknown stage, and for settings with which none can run."""
     for stage in stages:
         if stage not in STAGES:
             raise InputError.unknown("stage", stage, list(STAGES))
     if "lora" in stages:
         check_frames(options)
+    if "tokens" in stages and options.n_shared == 0:
+        raise InputError(
+            "the stage tokens has nothing to train with n_shared 0",
+            hint="give --stages lora, or leave --n-shared out",
+        )
+    if options.held_out < 1:
+        raise InputError(f"held_out is {options.held_out}, expected at least 1", hint="32 is usual")
+    for low, high in (options.t_range, options.temporal_range):
+        Window(low, high)
 
 
 def _run(stages: tuple[str, ...], options: TrainOptions, *, main: bool) -> Run:

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import CLIPTokenizer
 
 from frameweave.diffusion.schedule import Schedule, Window
+from frameweave.errors import InputError
 from frameweave.model.backbone import Backbone, Condition, Frames, Latents, TextStates, VisionStates
 from frameweave.model.tokens import PrefixTokens, concat_tokens
 
@@ -45,6 +46,8 @@ class Adapted:
     """Whether the negative branch gets the tokens too."""
     form: Literal["branch", "sequence"] = "branch"
     """How tokens and text are joined (Eq. 8)."""
+    control_sees_tokens: bool = False
+    """Whether the depth ControlNet reads the tokens too."""
     in_inversion: bool = True
     """Whether `inverse` is adapted too."""
     vision_frame: VisionFrame = "own"
@@ -53,6 +56,8 @@ class Adapted:
     """Whether the LoRA does not act in this view of the backbone."""
     text_tokens: int = field(default=0, init=False)
     """Length of the text without the prefix, once it is known."""
+    text_branches: int = field(default=0, init=False)
+    """How many texts were joined with it."""
 
     @property
     def unet(self) -> nn.Module:
@@ -111,16 +116,19 @@ class Adapted:
         return None if self.tokens is None else self.backbone.vision(frames)
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str], seen: VisionStates | None = None) -> Condition:
+    def condition(
+        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
+    ) -> Condition:
         """The text after the shared tokens and, when source frames were seen, the unshared ones (Eq. 8)."""
-        text = self.backbone.condition(prompts, seen)
+        text = self.backbone.condition(prompts, seen, negative)
         if self.tokens is None:
             return text
         if seen is not None and self.vision_frame == "first":
             seen = seen[:1]
         prefix = self.tokens.to(text.states.device, text.states.dtype)(seen)
-        self.text_tokens = text.states.shape[2]
-        states = concat_tokens(prefix, text.states, in_uncond=self.in_uncond, form=self.form)
+        self.text_branches, self.text_tokens = len(text.states), text.states.shape[2]
+        bare = () if self.in_uncond else negative
+        states = concat_tokens(prefix, text.states, bare=bare, form=self.form)
         return replace(text, states=states.expand(len(text.states), -1, -1, -1))
 
     def eps(
@@ -130,17 +138,26 @@ class Adapted:
         states: TextStates,
         depth: Float[torch.Tensor, "F 1 H W"] | None = None,
         picture: Float[torch.Tensor, "branches F C h w"] | None = None,
+        *,
+        control_text: Float[torch.Tensor, "branches _ L_control D"] | None = None,
     ) -> Float[torch.Tensor, "branches F C h w"]:
         if self.silent:
             with self.gate.shut():
-                return self.backbone.eps(x_t, t, states, depth, picture)
+                return self.backbone.eps(x_t, t, states, depth, picture, control_text=control_text)
         if self.tokens is not None and t not in self.tokens_window:
             states = self._text(states)
-        return self.backbone.eps(x_t, t, states, depth, picture)
+        elif self.tokens is not None and depth is not None and not self.control_sees_tokens:
+            control_text = self._text(states)
+        return self.backbone.eps(x_t, t, states, depth, picture, control_text=control_text)
 
     def _text(self, states: TextStates) -> Float[torch.Tensor, "branches _ text D"]:
         """Each branch's own text out of states with tokens."""
         if self.form == "branch":
             return states[:, :, -self.text_tokens :]
+        if len(states) != self.text_branches:
+            raise InputError(
+                f"{self.text_branches} texts in one sequence, and {len(states)} branches of them are wanted",
+                hint="this editor needs tokens in the form branch, or no tokens",
+            )
         texts = states[:, :, -len(states) * self.text_tokens :].unflatten(2, (len(states), -1))
         return torch.stack([own[:, branch] for branch, own in enumerate(texts)])

@@ -111,6 +111,7 @@ class Adaptor:
                 tokens_window=tokens_window,
                 in_uncond=self.card.in_uncond,
                 form=self.card.form,
+                control_sees_tokens=self.card.controlnet_text == "tokens",
                 in_inversion=in_inversion,
                 vision_frame=vision_frame,
             )

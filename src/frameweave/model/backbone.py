@@ -94,8 +94,13 @@ class Backbone(Protocol):
         """What `condition` must know of the source's frames; None when the text does not depend on them."""
         ...
 
-    def condition(self, prompts: Sequence[str], seen: VisionStates | None = None) -> Condition:
-        """The text, one branch per prompt, for all frames or (see `seen`) one per frame."""
+    def condition(
+        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
+    ) -> Condition:
+        """The text, one branch per prompt, for all frames or (see `seen`) one per frame.
+
+        `negative` are the branches that guidance leads away from: an adaptor may leave them alone.
+        """
         ...
 
     def vision(self, frames: Frames) -> VisionStates: ...
@@ -107,8 +112,13 @@ class Backbone(Protocol):
         states: TextStates,
         depth: Float[Tensor, "F 1 H W"] | None = None,
         picture: Float[Tensor, "branches F C h w"] | None = None,
+        *,
+        control_text: Float[Tensor, "branches _ L_control D"] | None = None,
     ) -> Float[Tensor, "branches F C h w"]:
-        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front."""
+        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front.
+
+        `control_text` is what the ControlNet reads, when that is not `states`.
+        """
         ...
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents: ...
@@ -193,8 +203,10 @@ class StableDiffusion:
         return None
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str], seen: VisionStates | None = None) -> Condition:
-        """The text tower's last hidden states, one branch per prompt; `seen` changes nothing here."""
+    def condition(
+        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
+    ) -> Condition:
+        """The text tower's last hidden states, one branch per prompt; nothing else changes them here."""
         limit = self.tokenizer.model_max_length
         cut = ""
         for prompt in prompts:
@@ -227,13 +239,15 @@ class StableDiffusion:
         states: TextStates,
         depth: Float[Tensor, "F 1 H W"] | None = None,
         picture: Float[Tensor, "branches F C h w"] | None = None,
+        *,
+        control_text: Float[Tensor, "branches _ L_control D"] | None = None,
     ) -> Float[Tensor, "branches F C h w"]:
         """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
 
         The batch is branch-major: all frames of the first branch, then of the second. x_t may have
         an axis of branches in front, when they differ. Gradients reach `states`. With
-        `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers; raises
-        `ModelFolderError` when the model has none. A UNet that `takes_picture` needs `picture`,
+        `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers, under `control_text` if
+        given; raises `ModelFolderError` when the model has none. A UNet that `takes_picture` needs `picture`,
         scaled latents that each branch sees beside the noise; raises `ModelFolderError` without, and
         when another one gets it.
         """
@@ -256,7 +270,9 @@ class StableDiffusion:
                     hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
                 )
             features = embedded(self.controlnet, self._placed(depth)).repeat(branches, 1, 1, 1)
-            extra = residuals(self.controlnet, batch, t, text, features)
+            own = states if control_text is None else control_text
+            read = own.expand(-1, n, -1, -1).flatten(0, 1)
+            extra = residuals(self.controlnet, batch, t, read, features)
         beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
         out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
         if self.prediction == "v_prediction":

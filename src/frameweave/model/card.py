@@ -32,6 +32,8 @@ class Card:
     """Whether the negative branch gets the tokens too."""
     form: Literal["branch", "sequence"] = "branch"
     """How tokens and text are joined (Eq. 8); see `tokens.concat_tokens`."""
+    controlnet_text: Literal["text", "tokens"] = "text"
+    """Whether the depth ControlNet reads the plain text or the tokens too, as it did in training."""
     steps: int = 0
     """Optimiser steps of the LoRA stage."""
     injections: dict[str, str] = field(default_factory=dict[str, str])

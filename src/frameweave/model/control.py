@@ -8,9 +8,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
-from diffusers import ControlNetModel
+from diffusers import ControlNetModel, UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from frameweave.model.stock import channels_last
 
 Depth = Float[Tensor, "S 1 H W"]
 Embedded = Float[Tensor, "S C h w"]
@@ -20,6 +22,16 @@ def embedded(controlnet: ControlNetModel, depth: Depth) -> Embedded:
     """Features of inverse depth in [0, 1], near is 1."""
     picture = depth.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
     return controlnet.controlnet_cond_embedding(picture)
+
+
+def new_controlnet(unet: UNet2DConditionModel, vae_factor: int, seed: int) -> ControlNetModel:
+    """One to be trained beside that UNet: a copy of its encoder, which adds nothing yet."""
+    channels = (16, 32, 96, 256)[: vae_factor.bit_length()]  # each but the first halves the sides
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=channels)
+    nn.Module.to(controlnet.requires_grad_(False).eval(), unet.device, unet.dtype)
+    return channels_last(controlnet)
 
 
 def residuals(

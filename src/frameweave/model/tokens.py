@@ -1,5 +1,6 @@
 """Prompt tokens (Eqs. 4 to 8): learned ones that all frames share, and ones projected from each frame."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -29,13 +30,13 @@ def concat_tokens(
     prefix: Float[Tensor, "F P D"],
     states: Float[Tensor, "branches _ L D"],
     *,
-    in_uncond: bool = True,
+    bare: Sequence[int] = (),
     form: Literal["branch", "sequence"] = "branch",
 ) -> Float[Tensor, "_ F PL D"]:
     """Eq. 8: Z_final, the prefix before the text on the token axis of every guidance branch.
 
     `states` have one text for all frames or one per frame. All branches must be equally long, so
-    without `in_uncond` the first of several branches is filled up with its own first state. The
+    those that are left `bare` are filled up with their own first state. The
     literal `sequence` puts prefix and all branches into one long sequence: a single branch, which
     leaves nothing to guide by.
     """
@@ -44,11 +45,8 @@ def concat_tokens(
     own = prefix.expand(frames, -1, -1)
     if form == "sequence":
         return torch.cat([own, *text], dim=1)[None]
-    put = own.expand(branches, -1, -1, -1)
-    if not in_uncond and branches > 1:
-        filler = text[:1, :, :1].expand(-1, -1, own.shape[1], -1)
-        put = torch.cat([filler, put[1:]])
-    return torch.cat([put, text], dim=2)
+    put = [text[k, :, :1].expand_as(own) if k in bare else own for k in range(branches)]
+    return torch.cat([torch.stack(put), text], dim=2)
 
 
 class PrefixTokens(nn.Module):

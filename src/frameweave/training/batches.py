@@ -14,6 +14,8 @@ from frameweave.model.backbone import StableDiffusion
 from frameweave.training.cached import Prepared
 from frameweave.training.options import TrainOptions
 
+_WHOLE = 7
+
 
 @runtime_checkable
 class Groups(Protocol):
@@ -65,9 +67,11 @@ class Batches:
     def __call__(self, step: int) -> Batch:
         size, n, seed = self.options.batch, len(self.groups), self.options.seed
         mine = range(self.rank * size // self.processes, (self.rank + 1) * size // self.processes)
-        whole = np.random.default_rng((seed, step, 7))
+        whole = np.random.default_rng((seed, step, _WHOLE))
         replaced, dropped = whole.random() < self.options.p_share, whole.random() < self.options.vision_drop
-        parts = [self._sample(position(step * size + slot, n, seed), (seed, step, slot)) for slot in mine]
+        # slot 7 would be the generator of the whole batch
+        draws = {slot: (seed, step, slot + (slot >= _WHOLE)) for slot in mine}
+        parts = [self._sample(position(step * size + slot, n, seed), draws[slot]) for slot in mine]
         stacked = [torch.cat([part[k] for part in parts]) for k in range(6)]
         x_t, eps, t, text, depth, vision = (tensor.to(self.backbone.device) for tensor in stacked)
         shape = (len(parts), self.levels, len(x_t) // len(parts) // self.levels)

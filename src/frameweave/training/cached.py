@@ -50,6 +50,10 @@ class CachedGroups:
     folder: Path
     pixels: int
     crop: bool = True
+    depth: bool = True
+    """Whether the training needs depth. Without an estimator there may be none."""
+    vision: bool = True
+    """Whether it needs vision states. Without a vision tower there are none."""
     _print: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +73,21 @@ class CachedGroups:
         return len(self.source)
 
     def __getitem__(self, index: int) -> Prepared:
+        """Raises `ModelFolderError` when depth or vision states are needed and nothing can give them."""
+        prepared = self._kept(index)
+        if self.depth and not prepared.depth.numel():
+            raise ModelFolderError(
+                "training with depth needs a depth estimator, and the model has none",
+                hint="name one with --depth-model, or give --no-depth-control",
+            )
+        if self.vision and not prepared.vision.numel():
+            raise ModelFolderError(
+                "unshared tokens need a CLIP vision tower, and the model has none",
+                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --n-shared 0",
+            )
+        return prepared
+
+    def _kept(self, index: int) -> Prepared:
         if isinstance(self.source, EncodedSource) and (held := self.source.encoded(index, self.print)):
             return _prepared(*held)
         name = hashlib.sha256(f"{self.source.key(index)}|{self._print}".encode()).hexdigest()
@@ -84,24 +103,33 @@ class CachedGroups:
 
     @torch.no_grad()
     def encoded(self, group: FrameGroup) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-        """What is kept of a group: latents and vision states in half precision, depth in 255ths."""
-        frames = squared(group.frames, self.pixels, crop=self.crop)
-        depth = group.depth
-        if depth is not None:
-            depth = squared(depth, self.pixels, crop=self.crop)
-        elif self.estimator is not None:
-            depth = self.estimator.estimate(frames)
-        else:
-            raise ModelFolderError(
-                "training with depth needs a depth estimator, and the model has none",
-                hint="name one with --depth-model, or give --no-depth-control",
-            )
+        """What is kept of a group: latents and vision states in half precision, depth in 255ths.
+
+        Depth and vision states are empty where neither the group nor the model has them.
+        """
         vae = self.backbone.vae
-        latent = posterior(vae, (frames * 2 - 1).to(vae.device, vae.dtype))
-        tensors = {"mean": latent.mean.half(), "std": latent.std.half()}
-        tensors["depth"] = (depth.clamp(0, 1) * 255).round().byte()
-        tensors["vision"] = self.backbone.vision(frames).half()
+        with torch.autocast(vae.device.type, enabled=False):  # also when a training step asks
+            frames = squared(group.frames, self.pixels, crop=self.crop)
+            latent = posterior(vae, (frames * 2 - 1).to(vae.device, vae.dtype))
+            tensors = {
+                "mean": latent.mean.half(),
+                "std": latent.std.half(),
+                "depth": (self._depth(group, frames).clamp(0, 1) * 255).round().byte(),
+                "vision": self._vision(frames).half(),
+            }
         return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, group.captions
+
+    def _depth(self, group: FrameGroup, frames: Tensor) -> Tensor:
+        if group.depth is not None:
+            return squared(group.depth, self.pixels, crop=self.crop)
+        if self.estimator is not None:
+            return self.estimator.estimate(frames)
+        return frames.new_zeros(len(frames), 1, 0, 0)
+
+    def _vision(self, frames: Tensor) -> Tensor:
+        if self.backbone.vision_tower is None:
+            return frames.new_zeros(len(frames), 0, 0)
+        return self.backbone.vision(frames)
 
 
 def _prepared(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> Prepared:

@@ -20,7 +20,7 @@ from frameweave.errors import RunError
 from frameweave.progress import SILENT
 
 TENSORS, RECORD = "state.safetensors", "state.json"
-_FREE = ("steps",)  # may differ between a run and its continuation
+_FREE = ("steps", "tokens_steps", "depth_steps")  # may differ between a run and its continuation
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,11 @@ class Denoiser:
                 features = own.expand(-1, levels, -1, -1, -1, -1).flatten(0, 2)
                 extra = residuals(control, batch.x_t, batch.t, seen, features)
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
-        return self.backbone.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
+        out = self.backbone.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
+        if self.backbone.prediction == "v_prediction":
+            a = self.backbone.schedule.alpha_bar[batch.t.cpu()].to(out)[:, None, None, None]
+            out = a**0.5 * out + (1 - a) ** 0.5 * batch.x_t
+        return out
 
     def noise_term(self, eps_hat: Float[Tensor, "S C h w"], batch: Batch) -> Tensor:
         """The noise part of Eq. 9, with min-SNR weights when asked for."""

@@ -1,4 +1,4 @@
-"""Stage 1: the depth ControlNet, trained from the UNet's encoder or from the one that is given."""
+"""Stage 1: the depth ControlNet, trained from the model's own or else from the UNet's encoder."""
 
 from dataclasses import dataclass
 

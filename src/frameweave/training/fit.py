@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
@@ -147,7 +147,8 @@ def load_average(module: nn.Module, folder: Path) -> int:
 
 def new_accelerator() -> Accelerator:
     """This process's share of the machine: its GPU, or the CPU when there is none."""
-    return Accelerator(cpu=not torch.cuda.is_available())
+    here = PartialState(cpu=not torch.cuda.is_available()).device  # or as it was set before
+    return Accelerator(cpu=here is None or here.type == "cpu")
 
 
 def _backward(

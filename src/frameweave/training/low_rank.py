@@ -71,9 +71,10 @@ class LowRank:
         if options.temporal_mode == "none":
             return batch.x_t.new_zeros(())
         groups, levels, frames = batch.shape
-        inside = torch.tensor(
-            [int(t) in self.window for t in batch.t.view(groups, levels, frames)[:, :, 0].flatten()]
-        )
+        first, last = self.window.values
+        t = batch.t.view(groups, levels, frames)[:, :, 0].flatten().cpu()
+        inside = (t >= first) & (t <= last)
+        whole = inside.view(groups, levels).all(1)
         per_layer: list[Tensor] = []
         for F_l in features:
             F_g = F_l.unflatten(0, (groups * levels, frames))[inside.to(F_l.device)]
@@ -89,9 +90,10 @@ class LowRank:
                         first_order_weight=options.first_order_weight,
                     )
                 )
-            if options.temporal_mode in ("noise", "both") and bool(inside.all()):
-                pair = F_l.unflatten(0, (groups, levels, frames))[:, :, :2]
-                terms.append(L_noise(pair[:, 0], pair[:, 1], reduce=options.temporal_reduce))
+            if options.temporal_mode in ("noise", "both") and bool(whole.any()):
+                pair = F_l.unflatten(0, (groups, levels, frames))[whole.to(F_l.device)][:, :, :2]
+                share = float(whole.float().mean())
+                terms.append(share * L_noise(pair[:, 0], pair[:, 1], reduce=options.temporal_reduce))
             per_layer.append(torch.stack(terms).sum() if terms else F_l.new_zeros((), dtype=torch.float32))
         stacked = torch.stack(per_layer)
         return stacked.sum() if options.temporal_sum else stacked.mean()
@@ -108,8 +110,9 @@ class LowRank:
                 figures = {
                     "held_out_noise": float(noise),
                     "held_out_temporal": float(self.temporal(features, batch)),
-                    "held_out_similarity": adjacent_similarity(features, batch.shape[2]),
                 }
+                if batch.shape[2] > 1:
+                    figures["held_out_similarity"] = adjacent_similarity(features, batch.shape[2])
                 for key, value in figures.items():
                     seen[key + name] = seen.get(key + name, 0.0) + value / count
         self.lora.switch(on=True, trainable=True)
