@@ -94,7 +94,7 @@ def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
     ("changes", "prompt", "error", "message"),
     [
         ({}, " ", InputError, "the prompt is empty"),
-        ({"steps": 0}, "x", InputError, "0 steps"),
+        ({"steps": 0}, "x", InputError, "steps is 0"),
         ({"frames": 0}, "x", InputError, "--frames 0"),
         ({"fps": 0.0}, "x", InputError, "0 frames per second"),
         ({"editor": "framewize"}, "x", InputError, "did you mean framewise"),
