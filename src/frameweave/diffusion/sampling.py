@@ -22,6 +22,11 @@ def ddim_step(x: Tensor, eps: Tensor, a: float, a_to: float) -> Tensor:
     return a_to**0.5 * clean(x, eps, a) + (1 - a_to) ** 0.5 * eps
 
 
+def noise_of_velocity(v: Tensor, x_t: Tensor, alpha_bar: float | Tensor) -> Tensor:
+    """The noise in x_t, from the velocity that a v-prediction model gives (Salimans and Ho, 2022)."""
+    return alpha_bar**0.5 * v + (1 - alpha_bar) ** 0.5 * x_t
+
+
 def clean(x: Tensor, eps: Tensor, a: float) -> Tensor:
     """The x_0 that x at noise level alpha_bar = a comes from, if eps is its noise."""
     return (x - (1 - a) ** 0.5 * eps) / a**0.5

@@ -77,3 +77,11 @@ def instructed(
     return ancestral(
         eps, x, schedule, levels[done:], islice(noises, done, None), after=after, progress=progress
     )
+
+
+def replayed(source: Source, chunk: str = "") -> Iterator[Latents] | None:
+    """The noise that was given for a run by instruction: at the start, then for each step."""
+    given = source.draws
+    if f"{chunk}initial_noise" not in given:
+        return None
+    return iter([given[f"{chunk}initial_noise"], *given[f"{chunk}step_noise"]])

@@ -2,8 +2,7 @@
 
 Every self-attention takes keys and values from frame 0. From text alone, motion comes from the
 first frame's latent shifted between two noise levels; for a source clip, from its depth, with one
-and the same starting noise for all frames, or, when the model edits by instruction, from its
-pictures themselves.
+starting noise for all frames, or, when the model edits by instruction, from its pictures.
 """
 
 from collections.abc import Generator, Iterator, Mapping
@@ -18,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frameweave.diffusion.sampling import Eps, sample
-from frameweave.editors._instruct import check_model, frame_noises, instructed
+from frameweave.editors._instruct import check_model, frame_noises, instructed, replayed
 from frameweave.editors._noise import needed_depth, prompt_eps, sampled
 from frameweave.editors.base import Source, check, latent_shape
 from frameweave.errors import InputError
@@ -123,7 +122,7 @@ class Text2VideoZero:
                 )
 
         if not self.as_published:
-            return one_run(source, _replayed(source) or frame_noises(backbone, source.x_0, rng))
+            return one_run(source, replayed(source) or frame_noises(backbone, source.x_0, rng))
         state = rng.get_state()
         parts: list[Latents] = []
         for number, frames in enumerate(torch.arange(len(source)).split(self.chunk - 1)):
@@ -131,7 +130,7 @@ class Text2VideoZero:
             chosen = torch.cat([torch.zeros(1, dtype=torch.long), frames])
             x_0, seen = source.x_0[chosen], None if source.seen is None else source.seen[chosen]
             drawn = (backbone.noise(tuple(x_0.shape), rng) for _ in count())
-            noises = _replayed(source, f"chunk{number}.") or drawn
+            noises = replayed(source, f"chunk{number}.") or drawn
             parts.append(one_run(replace(source, x_0=x_0, seen=seen, keeper=None), noises)[1:])
         return torch.cat(parts)
 
@@ -299,11 +298,3 @@ def source_cells(n: int, shift: float) -> Int[Tensor, " n"]:
     folded = (at + 0.5) % (2 * n)
     reflected = torch.where(folded < n, folded, 2 * n - folded) - 0.5
     return torch.round(reflected).long().clamp(0, n - 1)
-
-
-def _replayed(source: Source, chunk: str = "") -> Iterator[Latents] | None:
-    """The noise that was given for a run by instruction: at the start, then for each step."""
-    given = source.draws
-    if f"{chunk}initial_noise" not in given:
-        return None
-    return iter([given[f"{chunk}initial_noise"], *given[f"{chunk}step_noise"]])

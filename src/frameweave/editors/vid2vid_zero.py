@@ -2,7 +2,8 @@
 
 The clip is inverted, null-text optimisation makes guided sampling under the source prompt walk back
 along the inversion, and the edit takes the source's text attention (prompt-to-prompt) while its
-self-attention looks across frames.
+self-attention looks across frames. The three stages share settings, windows and
+norms, and so one file.
 """
 
 from collections.abc import Callable, Generator

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from frameweave.diffusion.sampling import noise_of_velocity
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.control import embedded, residuals
@@ -276,8 +277,7 @@ class StableDiffusion:
         beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
         out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
         if self.prediction == "v_prediction":
-            a = self.schedule.at(t)
-            out = a**0.5 * out + (1 - a) ** 0.5 * batch
+            out = noise_of_velocity(out, batch, self.schedule.at(t))
         return out.unflatten(0, (branches, n))
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:

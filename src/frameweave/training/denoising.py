@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
+from frameweave.diffusion.sampling import noise_of_velocity
 from frameweave.errors import ModelFolderError
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.control import embedded, residuals
@@ -66,8 +67,8 @@ class Denoiser:
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
         out = self.backbone.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
         if self.backbone.prediction == "v_prediction":
-            a = self.backbone.schedule.alpha_bar[batch.t.cpu()].to(out)[:, None, None, None]
-            out = a**0.5 * out + (1 - a) ** 0.5 * batch.x_t
+            alpha_bar = self.backbone.schedule.alpha_bar[batch.t.cpu()].to(out)
+            out = noise_of_velocity(out, batch.x_t, alpha_bar[:, None, None, None])
         return out
 
     def noise_term(self, eps_hat: Float[Tensor, "S C h w"], batch: Batch) -> Tensor:
