@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from frameweave.metrics.frechet import Distance, frechet_distance, jackknifed, kernel_distance, printed
+from frameweave.metrics.frechet import Distance, Estimate, frechet_distance, kernel_distance, printed
 
 
 def drawn(n: int, width: int, *, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> Tensor:
@@ -129,10 +129,10 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
         def __call__(self, x: Sequence[Tensor], y: Sequence[Tensor]) -> float:
             return float(torch.cat(list(x)).mean() - torch.cat(list(y)).mean())
 
-    value, interval = jackknifed(Mean("fid"), clips)
+    found = Estimate.of(Mean("fid"), clips)
     half = 1.96 * float(values.std()) / 2
-    assert value == pytest.approx(2.0)
-    assert interval == pytest.approx((2 - half, 2 + half), rel=1e-5)
+    assert found.value == pytest.approx(2.0)
+    assert found.interval == pytest.approx((2 - half, 2 + half), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["fid", "kid"])
@@ -146,6 +146,11 @@ def test_without_each_is_the_distance_of_the_others(kind: Literal["fid", "kid"])
 
 def test_a_paired_difference_of_equal_arms_is_zero() -> None:
     clips = [(drawn(4, 3, seed=k), drawn(4, 3, seed=100 + k)) for k in range(5)]
-    value, interval = jackknifed(Distance("kid"), clips, [edited for edited, _ in clips])
-    assert (value, interval) == (0.0, (0.0, 0.0))
-    assert jackknifed(Distance("fid"), clips[:2])[1] is None
+    found = Estimate.of(Distance("kid"), clips)
+    assert ((found - found).value, (found - found).interval) == (0.0, (0.0, 0.0))
+
+
+@pytest.mark.parametrize("kind", ["fid", "kid"])
+@pytest.mark.parametrize("clips", [1, 2])
+def test_one_or_two_clips_have_no_interval(kind: Literal["fid", "kid"], clips: int) -> None:
+    assert Estimate.of(Distance(kind), [(drawn(4, 3), drawn(4, 3, seed=1))] * clips).interval is None

@@ -1,7 +1,9 @@
 """Distances over all clips of an arm at once, and differences of arms on the same clips."""
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,13 @@ from frameweave.experiments.measures import Measures
 from frameweave.experiments.pairs import clip_name
 from frameweave.experiments.references import REFERENCE
 from frameweave.experiments.scoring import is_scored, read_features
-from frameweave.metrics.frechet import Distance, jackknifed
+from frameweave.metrics.frechet import Distance, Estimate
 from frameweave.progress import SILENT, Progress
 
 _Seen = dict[str, dict[str, Tensor]]
 """Features of a clip: for each prompt the edited frames', the source's, and perhaps the true edit's."""
+_Chosen = tuple[tuple[str, tuple[str, ...]], ...]
+"""Clips, and of each the prompts that count."""
 
 
 def pooled_rows(
@@ -32,71 +36,55 @@ def pooled_rows(
             if cell["seed"] == 0 and is_scored(target, measures):
                 clips = found[cell["editor"], cell["arm"]["name"]]
                 clips.setdefault(clip, {})[cell["pair"]] = read_features(target)
+
+    @cache
+    def estimate(editor: str, arm: str, distance: Distance, reference: str, chosen: _Chosen) -> Estimate:
+        """Asked for again by each arm that is compared with this one."""
+        seen = found[editor, arm]
+        return Estimate.of(distance, [_sets(seen[clip], names, reference) for clip, names in chosen])
+
     rows: list[dict[str, Any]] = []
     for (editor, arm), clips in progress.track(list(found.items()), "distances over all clips"):
-        base = found.get((editor, WITHOUT), {})
-        compared = {} if editor == REFERENCE or arm == WITHOUT else base
+        base = {} if editor == REFERENCE or arm == WITHOUT else found.get((editor, WITHOUT), {})
         for kind, distance in measures.distances.items():
-            rows += _rows({"editor": editor, "arm": arm}, (kind, distance), clips, compared)
+            for reference in ("source", "truth"):
+                row = {"editor": editor, "arm": arm, "metric": f"{kind}_{reference}"}
+                if chosen := _chosen(clips, clips, reference):
+                    figures = _figures(estimate(editor, arm, distance, reference, chosen))
+                    rows.append(row | figures | _size(clips, chosen))
+                if both := _chosen(clips, base, reference):
+                    own, other = (estimate(editor, one, distance, reference, both) for one in (arm, WITHOUT))
+                    frames = {"n": _size(clips, both)["n"]}
+                    rows.append(row | {"against": WITHOUT} | _figures(own - other) | frames)
     return rows
 
 
-def _rows(
-    about: dict[str, Any],
-    measure: tuple[str, Distance],
-    clips: dict[str, _Seen],
-    base: dict[str, _Seen],
-) -> list[dict[str, Any]]:
-    kind, distance = measure
-    rows: list[dict[str, Any]] = []
-    for reference in ("source", "truth"):
-        known = {clip: seen for clip, pairs in clips.items() if (seen := _having(reference, pairs))}
-        if not known:
-            continue
-        sets = [_sets(seen, reference) for seen in known.values()]
-        value, interval = jackknifed(distance, sets)
-        frames, width = sum(len(edited) for edited, _ in sets), sets[0][0].shape[1]
-        row = about | {"metric": f"{kind}_{reference}"}
-        rows.append(row | _figures(value, interval, frames) | _warning(len(sets), frames, width))
-        if both := list(_matched(known, base)):
-            value, interval = jackknifed(
-                distance,
-                [_sets(seen, reference) for seen, _ in both],
-                [_sets(seen, reference)[0] for _, seen in both],
-            )
-            frames = sum(len(one["edited"]) for seen, _ in both for one in seen.values())
-            rows.append(row | {"against": WITHOUT} | _figures(value, interval, frames))
-    return rows
+def _chosen(clips: Mapping[str, _Seen], others: Mapping[str, _Seen], reference: str) -> _Chosen:
+    """The prompts of each clip that both arms edited, and that have this reference."""
+    both = {
+        clip: tuple(name for name in seen if reference in seen[name] and name in others.get(clip, {}))
+        for clip, seen in clips.items()
+    }
+    return tuple((clip, names) for clip, names in both.items() if names)
 
 
-def _matched(clips: dict[str, _Seen], base: dict[str, _Seen]) -> Iterator[tuple[_Seen, _Seen]]:
-    """For each clip: what was seen of the prompts that both arms edited."""
-    for clip, seen in clips.items():
-        if both := [name for name in seen if name in base.get(clip, {})]:
-            yield {name: seen[name] for name in both}, {name: base[clip][name] for name in both}
-
-
-def _having(reference: str, pairs: _Seen) -> _Seen:
-    return {name: seen for name, seen in pairs.items() if reference in seen}
-
-
-def _sets(pairs: _Seen, reference: str) -> tuple[Tensor, Tensor]:
+def _sets(seen: _Seen, names: Sequence[str], reference: str) -> tuple[Tensor, Tensor]:
     """All edited frames of a clip, and what they are measured against: its source once, but every truth."""
-    edited, other = ([seen[name] for seen in pairs.values()] for name in ("edited", reference))
+    edited, other = ([seen[name][part] for name in names] for part in ("edited", reference))
     return torch.cat(edited), torch.cat(other[:1] if reference == "source" else other)
 
 
-def _figures(value: float, interval: tuple[float, float] | None, frames: int) -> dict[str, Any]:
-    finite = bool(torch.tensor(value).isfinite())
-    return {
-        "value": value if finite else None,
-        "interval": list(interval) if interval is not None and finite else None,
-        "n": frames,
-    }
+def _figures(found: Estimate) -> dict[str, Any]:
+    if not math.isfinite(found.value):
+        return {"value": None, "interval": None}
+    return {"value": found.value, "interval": list(found.interval) if found.interval is not None else None}
 
 
-def _warning(clips: int, frames: int, width: int) -> dict[str, str]:
+def _size(clips: Mapping[str, _Seen], chosen: _Chosen) -> dict[str, Any]:
+    """How many frames, with a warning when they are few."""
+    edited = [clips[clip][name]["edited"] for clip, names in chosen for name in names]
+    frames, width = sum(map(len, edited)), edited[0].shape[1]
     if frames >= 10 * width:
-        return {}
-    few = f"{frames} frames of {clips} clips for {width} dimensions"
-    return {"warning": f"{few}: mostly the bias of few samples"}
+        return {"n": frames}
+    few = f"{frames} frames of {len(chosen)} clips for {width} dimensions"
+    return {"n": frames, "warning": f"{few}: mostly the bias of few samples"}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.evaluate_items import case_of, clip_of, items_of
 from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.metrics.base import measured
-from frameweave.metrics.frechet import features_of, jackknifed
+from frameweave.metrics.frechet import Estimate, features_of
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -89,11 +90,10 @@ def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]]) -> list[dict[
         return []
     rows: list[dict[str, Any]] = []
     for kind, distance in measures.distances.items():
-        value, interval = jackknifed(distance, sets)
-        if torch.tensor(value).isfinite():
-            rows.append(
-                {"metric": f"{kind}_source", "value": value, "interval": interval, "clips": len(sets)}
-            )
+        found = Estimate.of(distance, sets)
+        if math.isfinite(found.value):
+            figures = {"value": found.value, "interval": found.interval, "clips": len(sets)}
+            rows.append({"metric": f"{kind}_source"} | figures)
     return rows
 
 

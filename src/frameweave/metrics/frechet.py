@@ -74,30 +74,41 @@ def _kernel_without(
     return without(sums) / without(pairs)
 
 
-def jackknifed(
-    distance: "Distance",
-    clips: list[tuple[Float[Tensor, "_ D"], Float[Tensor, "_ D"]]],
-    against: list[Float[Tensor, "_ D"]] | None = None,
-) -> tuple[float, tuple[float, float] | None]:
-    """A distance over clips of (edited, reference) features, and its 95 % interval.
+_FEWEST = 3  # clips that say anything about how they scatter
 
-    With `against`, another arm's features of the same clips, the difference of both arms' distances. The
-    interval leaves out one clip at a time, because frames of a clip are near-copies and because
-    resampling with repetition inflates such distances. None for fewer than 3 clips.
+
+@dataclass(frozen=True)
+class Estimate:
+    """A distance over clips, what it is without each of them, and so how certain it is (the jackknife).
+
+    Clips are left out one at a time, because frames of a clip are near-copies and because resampling with
+    repetition inflates such distances.
     """
 
-    edited, reference = [clip[0] for clip in clips], [clip[1] for clip in clips]
-    count = len(clips)
-    whole = distance(edited, reference)
-    if against is not None:
-        whole -= distance(against, reference)
-    if count < 3:
-        return whole, None
-    left_out = distance.without_each(edited, reference)
-    if against is not None:
-        left_out = left_out - distance.without_each(against, reference)
-    spread = float(((count - 1) / count * (left_out - left_out.mean()).square().sum()).sqrt())
-    return whole, (whole - 1.96 * spread, whole + 1.96 * spread)
+    value: float
+    left_out: Float[Tensor, " clips"]
+
+    @classmethod
+    def of(
+        cls, distance: "Distance", clips: Sequence[tuple[Float[Tensor, "_ D"], Float[Tensor, "_ D"]]]
+    ) -> "Estimate":
+        """From each clip's (edited, reference) features."""
+        edited, reference = [clip[0] for clip in clips], [clip[1] for clip in clips]
+        left_out = distance.without_each(edited, reference) if len(clips) >= _FEWEST else torch.empty(0)
+        return cls(distance(edited, reference), left_out)
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        """How much greater it is than another arm's, of the same clips."""
+        return Estimate(self.value - other.value, self.left_out - other.left_out)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 %; None for fewer than 3 clips."""
+        count = len(self.left_out)
+        if count < _FEWEST:
+            return None
+        spread = float(((count - 1) / count * (self.left_out - self.left_out.mean()).square().sum()).sqrt())
+        return self.value - 1.96 * spread, self.value + 1.96 * spread
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,8 @@ class Distance:
         """The distance of all clips but one, for each of them."""
         if self.kind == "fid":
             rest = [[k for k in range(len(x)) if k != out] for out in range(len(x))]
-            return torch.tensor([self([x[k] for k in kept], [y[k] for k in kept]) for kept in rest])
+            values = [self([x[k] for k in kept], [y[k] for k in kept]) for kept in rest]
+            return torch.tensor(values, dtype=torch.float64)
         return 1000 * (_kernel_without(x, x) + _kernel_without(y, y) - 2 * _kernel_without(x, y))
 
 
