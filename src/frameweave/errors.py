@@ -10,6 +10,7 @@ FrameweaveError             has a `hint`: what to do about it
 ├── Stopped                 a guarded process was too slow, died or ran out of memory (exit code 1;
 │                           in engine/task.py)
 ├── OutOfMemory             a device has too little memory; says what to turn down (exit code 1)
+├── NotFinite               a network gave values that are no numbers (exit code 1)
 └── CheckFailed             a comparison is off by more than its tolerance (exit code 1)
 
 Each message says what was found and what was expected; the hint says what to do. Anything else
@@ -72,6 +73,12 @@ class RunError(FrameweaveError):
 
 class OutOfMemory(FrameweaveError):
     """A device has too little memory: what was done, and what to turn down."""
+
+    exit_code = 1
+
+
+class NotFinite(FrameweaveError):
+    """A network gave NaN or infinity: what was computed, and how much of it."""
 
     exit_code = 1
 

@@ -80,7 +80,7 @@ def test_arms_are_compared_on_the_clips_that_both_edited(tmp_path: Path) -> None
     left_out = torch.tensor(
         [frechet(rest, 1) - frechet(rest, 0) for n in both if (rest := [m for m in both if m != n])]
     )
-    half = 1.96 * float((2 / 3 * (left_out - left_out.mean()).square().sum()).sqrt())
+    half = 4.302653 * float((2 / 3 * (left_out - left_out.mean()).square().sum()).sqrt())  # t for 2
     low, high = difference["interval"]
     assert (high - low) / 2 == pytest.approx(half, rel=1e-3)
 

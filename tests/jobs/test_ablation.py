@@ -11,6 +11,7 @@ from frameweave.jobs.ablation import ablation
 from frameweave.jobs.grid_options import AblationOptions
 from frameweave.model.adaptor import load_adaptor
 from frameweave.report.reading import read_results
+from frameweave.run import read_run
 
 SMALL = AblationOptions(
     clips=1, frames=2, steps=2, editors=("text2video_zero",), workers=0, full="miniature", train_steps=1
@@ -22,7 +23,8 @@ def preset(tmp_path: Path) -> str:
     """A training of a few seconds."""
     file = tmp_path / "preset.toml"
     ones = ("held_out", "accumulate", "tokens_steps", "depth_steps", "threads")
-    file.write_text("\n".join(["[settings]", "groups = 4", *(f"{name} = 1" for name in ones)]))
+    stages = 'stages = ["depth", "tokens", "lora"]'
+    file.write_text("\n".join(["[settings]", stages, "groups = 4", *(f"{name} = 1" for name in ones)]))
     return str(file)
 
 
@@ -41,6 +43,8 @@ def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
     log = (adaptors / "without-depth" / "log.jsonl").read_text().splitlines()
     stages = [json.loads(line)["stage"] for line in log]
     assert stages == ["tokens", "lora"]
+    trained = {path.name: read_run(path)["settings"]["depth_control"] for path in adaptors.iterdir()}
+    assert trained == {"without-depth": False, "without-tokens": True}
     again = ablation(None, options)
     assert (again.done, again.earlier) == (0, done.done)
     shared = replace(options, out=tmp_path / "again", adaptors=adaptors, cells=tmp_path / "run" / "cells")

@@ -58,6 +58,7 @@ def test_folders_are_matched_by_name_and_pooled(videos: Path, tmp_path: Path) ->
     assert (done.videos, done.failed) == (2, {})
     pooled = [json.loads(line) for line in (tmp_path / "run" / "pooled.jsonl").read_text().splitlines()]
     assert [row["metric"] for row in pooled] == ["fid_source", "kid_source"]
+    assert all("8 frames of 2 clips" in row["warning"] for row in pooled)
 
 
 def test_edits_of_one_source_are_one_clip(videos: Path, tmp_path: Path) -> None:
@@ -117,6 +118,38 @@ def test_other_sizes_are_scaled_and_other_lengths_refused(videos: Path, tmp_path
     assert "short.mp4: 3 frames" in next(iter(evaluate(edited, short).failed.values()))
     cut = EvaluateOptions(source=tmp_path / "short.mp4", frames=3, out=tmp_path / "c")
     assert evaluate(edited, cut).failed == {}
+
+
+def test_another_rate_is_compared_by_time(videos: Path, tmp_path: Path) -> None:
+    """A source at three times the rate shows the same pictures at the edit's times."""
+    held_out = held_out_clips()[0]
+    source = held_out.rendered(4)
+    fast = Clip.of(source.frames.repeat_interleave(3, 0), fps=24)
+    fast.write(tmp_path / "fast.mp4")
+    source.write(tmp_path / "source.mp4")
+    edited = videos / "edited" / "0.mp4"
+    by_number, by_time = (
+        evaluate(edited, EvaluateOptions(source=tmp_path / f"{name}.mp4", out=tmp_path / name)).means
+        for name in ("source", "fast")
+    )
+    (title,) = (title for title in by_number if title.startswith("LPIPS to source"))
+    assert by_number[title] > 0.01
+    assert by_time[title] == pytest.approx(by_number[title], rel=0.05)
+
+
+def test_folders_of_frames_and_equal_names(videos: Path, tmp_path: Path) -> None:
+    for name in ("edited", "sources"):
+        for clip in ("0", "1"):
+            (tmp_path / name / clip).mkdir(parents=True)
+            for number, picture in enumerate(Clip.read(videos / name / f"{clip}.mp4").pixels()):
+                Image.fromarray(picture).save(tmp_path / name / clip / f"{number}.png")
+    done = evaluate(tmp_path / "edited", EvaluateOptions(source=tmp_path / "sources", out=tmp_path / "run"))
+    assert (done.videos, done.failed) == (2, {})
+    table = tmp_path / "table.csv"
+    table.write_text(f"name,edited\nx,{videos}/edited/0.mp4\nx,{videos}/edited/1.mp4\n")
+    with pytest.raises(InputError, match="'x' is there 2 times"):
+        evaluate(table, EvaluateOptions(out=tmp_path / "doubles"))
+    assert not (tmp_path / "doubles").exists()
 
 
 def test_a_mask_leaves_the_outside(videos: Path, tmp_path: Path) -> None:

@@ -294,4 +294,7 @@ def test_weights_that_are_missing_are_told_before_any_edit(tmp_path: Path) -> No
     options = replace(SMALL, backbones="real", weights=tmp_path, out=tmp_path / "run")
     with pytest.raises(ModelFolderError, match="no weights of AlexNet"):
         grid(None, options)
-    assert not list(tmp_path.glob("run/cells/*"))
+    assert not (tmp_path / "run").exists()  # so that the command with other weights is not refused
+    with pytest.raises(ModelFolderError, match="nowhere"):
+        grid(None, replace(SMALL, control=str(tmp_path / "nowhere"), out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from frameweave.metrics.base import Case, Looked
+from frameweave.metrics.base import Case, Looked, measured
 from frameweave.metrics.fidelity import FRAME_DIFFERENCE, pixel_metric, psnr, ssim
 
 
@@ -31,6 +31,18 @@ def test_outside_counts_only_what_is_outside() -> None:
     mask[..., :2] = 1
     case = Case(edited=Looked(b), source=Looked(a), mask=mask)
     assert pixel_metric("psnr", "source outside").measure(case) == pytest.approx(20.0, abs=1e-4)
+
+
+def test_the_object_counts_by_itself() -> None:
+    truth, edited = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    edited[..., :2] = 0.1  # the object
+    edited[..., 2:] = 1.0
+    shown = torch.zeros(2, 1, 4, 4)
+    shown[0, ..., :2] = 1  # in the second frame it is out of sight
+    case = Case(edited=Looked(edited), truth=Looked(truth), object=shown)
+    assert pixel_metric("psnr", "object").measure(case) == pytest.approx(20.0, abs=1e-4)
+    (score,) = measured(Case(edited=Looked(edited), truth=Looked(truth)), [pixel_metric("psnr", "object")])
+    assert score.reason == "needs to know where the true edit's object is"
 
 
 def test_ssim_agrees_with_torchmetrics(pictures: tuple[torch.Tensor, torch.Tensor]) -> None:

@@ -130,7 +130,7 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
             return float(torch.cat(list(x)).mean() - torch.cat(list(y)).mean())
 
     found = Estimate.of(Mean("fid"), clips)
-    half = 1.96 * float(values.std()) / 2
+    half = 3.182446 * float(values.std()) / 2  # t for 3 degrees of freedom
     assert found.value == pytest.approx(2.0)
     assert found.interval == pytest.approx((2 - half, 2 + half), rel=1e-5)
 

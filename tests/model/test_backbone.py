@@ -7,7 +7,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
 
@@ -51,6 +51,13 @@ def test_a_long_prompt_says_what_is_cut(tiny: StableDiffusion) -> None:
     words = " ".join(["red"] * 30)
     assert tiny.condition([f"{words} car"]).cut == "car"
     assert tiny.condition(["a red car"]).cut == ""
+
+
+def test_latents_that_are_no_numbers_make_no_black_pictures(tiny: StableDiffusion) -> None:
+    x_0 = torch.zeros(3, 4, 8, 8)
+    x_0[1, 0, 0, 0] = float("nan")
+    with pytest.raises(NotFinite, match=r"1 of 3 decoded frames .*--dtype"):
+        tiny.decode(x_0)
 
 
 def test_depth_without_a_controlnet(tiny: StableDiffusion) -> None:

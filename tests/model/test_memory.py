@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,18 @@ def test_it_grows_with_what_is_used() -> None:
     before = peak_bytes()
     block = np.ones(40_000_000)
     assert peak_bytes() - before > 0.8 * block.nbytes or before > 2 * block.nbytes
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone can forget a peak")
+def test_a_peak_can_be_forgotten() -> None:
+    """In a process of its own, since others' memory may be anywhere."""
+    code = (
+        "import numpy as np; from frameweave.model.memory import forget_peak, peak_bytes\n"
+        "block = np.ones(60_000_000); high = peak_bytes(); del block; forget_peak()\n"
+        "print(high - peak_bytes())"
+    )
+    fallen = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert fallen > 400_000_000  # of 480 million
 
 
 def test_a_child_does_not_inherit_its_parents_peak() -> None:

@@ -52,6 +52,16 @@ def test_the_largest_gain_first_and_an_unknown_one_in_the_middle(results: Result
     assert shown.left_out == 0
 
 
+def test_the_gain_is_the_first_adaptors(tmp_path: Path) -> None:
+    """A second arm that gains by luck must not hide what the first one loses."""
+    values: dict[tuple[str, str, str], list[float | None]] = {
+        ("vidtome", arm, "warp_error"): [value]
+        for arm, value in (("without", 0.5), ("with", 0.7), ("lucky", 0.1))
+    }
+    found = read_results(write_results(tmp_path, values, videos=write_video))
+    assert [clip["gain"] for clip in shown_clips(found, found.metrics[0]).clips] == [pytest.approx(-0.2)]
+
+
 def test_each_picture_stands_in_the_page_once(results: Results) -> None:
     shown = shown_clips(results, results.metrics[0])
     assert len(shown.pictures) == 4  # source, without, with, true edit, which all clips of this folder share

@@ -43,6 +43,20 @@ def test_videos_are_found_in_their_own_folders(tmp_path: Path) -> None:
     assert {Path(cell["video"]).parts[-3] for cell in whole.cells} == {"a", "b"}
 
 
+def test_an_unfinished_part_gives_way_in_distances_over_all_clips(tmp_path: Path) -> None:
+    """Its reference rows are over fewer clips; of equally many they must be the same."""
+    row = {"editor": "reference", "arm": "blurred", "metric": "fid_source", "interval": None}
+    parts: list[Results] = []
+    for name, value, n in (("a", 1.62, 24), ("b", 1.7, 16), ("c", 1.9, 24)):
+        folder = write_results(tmp_path / name, BLURRED)
+        (folder / "pooled.jsonl").write_text(json.dumps(row | {"value": value, "n": n}) + "\n")
+        parts.append(read_results(folder))
+    for both in (parts[:2], parts[1::-1]):
+        assert [line["value"] for line in merged(both).pooled] == [1.62]
+    with pytest.raises(DataError, match=r"fid_source: value is 1\.62 in .*a, 1\.9 in .*c;"):
+        merged(parts)
+
+
 def test_another_backbone(tmp_path: Path) -> None:
     parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5])]
     folder = write_results(tmp_path / "b", BLURRED)

@@ -48,6 +48,22 @@ def test_means_and_what_is_bold(results: Results) -> None:
     assert interval is not None and interval[0] < 0.255 < interval[1]
 
 
+def test_an_arm_that_lacks_the_hard_clips_is_no_better_for_it(tmp_path: Path) -> None:
+    """The second arm is worse on each clip that both have; its own mean is the smaller one."""
+    hard: list[float | None] = [0.1] * 10 + [0.9, 0.9]
+    lacking: list[float | None] = [0.11] * 10 + [None, None]
+    values = {("vidtome", "without", "warp_error"): hard, ("vidtome", "with", "warp_error"): lacking}
+    results = read_results(write_results(tmp_path, values))
+    table = main_table(results, results.metrics[:1])
+    without, adapted = (row[0] for _, row in table.rows)
+    assert without.value is not None and adapted.value is not None and adapted.value < without.value
+    assert without.bold and not adapted.bold
+    assert (
+        "vidtome, Warp error: means of 12 (without), 10 (with) clips, of which 10 are common"
+        in table.notes[1]
+    )
+
+
 def test_differences(results: Results) -> None:
     table = difference_table(results, results.metrics)
     assert [words for words, _ in table.rows] == [

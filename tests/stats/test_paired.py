@@ -34,14 +34,37 @@ def test_values_that_do_not_vary() -> None:
 
 @pytest.mark.parametrize("n", [10, 40])
 def test_the_interval_covers_skewed_values(n: int) -> None:
-    """At 10 clips BCa covers 86 % of exponential means, percentiles 83 %."""
+    """At 10 clips BCa covers 86 % of exponential means, percentiles 83 %, Student's t 90 %."""
     draws = np.random.default_rng(0)
     inside, repeats = 0, 300
     for _ in range(repeats):
         found = mean_interval(list(draws.exponential(size=n)))
-        assert found is not None and found.method == "studentised bootstrap"
+        assert found is not None
         inside += found.low <= 1 <= found.high
-    assert 0.91 <= inside / repeats <= 0.98
+    assert 0.92 <= inside / repeats <= 0.98
+
+
+@pytest.mark.parametrize(("share", "spread", "outlier"), [(0.03, 0.002, 0.8), (0.05, 1.5, 20.0)])
+def test_the_interval_covers_values_of_which_few_are_large(
+    share: float, spread: float, outlier: float
+) -> None:
+    """As editors differ: hardly, but for a clip or two. The bootstrap alone misses zero in 20 % and 13 %."""
+    draws = np.random.default_rng(0)
+    outside, repeats, n = 0, 300, 64
+    for _ in range(repeats):
+        signs = draws.choice([-outlier, outlier], n) * (draws.random(n) < share)
+        found = mean_interval(list(draws.normal(0, spread, n) + signs))
+        assert found is not None
+        outside += not found.low <= 0 <= found.high
+    assert outside / repeats <= 0.07
+
+
+def test_the_interval_stays_where_the_values_are() -> None:
+    values = [-0.8, *np.random.default_rng(0).normal(0, 0.002, 11)]
+    found = mean_interval(values)
+    low, high = stats.t.interval(0.95, 11, np.mean(values), stats.sem(values))
+    assert found is not None and found.method == "Student's t"  # the bootstrap's low end is below -10
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_the_interval_of_many_normal_values_is_students() -> None:

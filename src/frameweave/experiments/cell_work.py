@@ -25,7 +25,7 @@ from frameweave.experiments.scoring import score_cell
 from frameweave.model import depth as depth_model
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
-from frameweave.model.memory import peak_bytes
+from frameweave.model.memory import forget_peak, peak_bytes
 
 
 def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +66,7 @@ class _Edit:
 
 def _edited(edit: _Edit, model: StableDiffusion, inversions: Remembered) -> tuple[Clip, dict[str, Any]]:
     """The edited clip, and what is said about it."""
+    forget_peak()
     recalled = inversions.recalled
     start = time.perf_counter()
     frames = _frames(edit, model, inversions)

@@ -69,7 +69,8 @@ class Measures:
             "family": "other",
             "published": False,
             "backbone": self.encoder.id,
-            "definition": f"{name} distance of all clips' edited frames (first seed) from {others}.{apart}",
+            "definition": f"{name} distance of all clips' edited frames (of several seeds the first) "
+            f"from {others}.{apart}",
         }
 
     @cached_property
@@ -126,6 +127,7 @@ def standard(trunk: Trunk, clip: TextImage, encoder: Encoder, *, world: bool) ->
         clip_metric(clip, "consistency"),
         *following[1:],
         flow_share_metric(true_flow=world),
+        *([pixel_metric("psnr", "object")] if world else []),
         pixel_metric("ssim", "truth"),
         pixel_metric("psnr", "source outside"),
         pixel_metric("ssim", "source outside"),

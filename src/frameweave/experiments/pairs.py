@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frameweave.clip import Clip, working_size
+from frameweave.clip import Clip, read_in_step, working_size
 from frameweave.errors import InputError
 from frameweave.metrics.base import Looked
 from frameweave.miniature.clips import FPS
@@ -22,7 +22,9 @@ from frameweave.model.backbone import StableDiffusion
 from frameweave.video import probe
 
 TEST_SEED = 20_261
-"""Of the world's clips that experiments report on. No training and no choice of settings may see them."""
+"""Of the world's clips that experiments report on. No training and no choice of settings may see them.
+
+Their sources show combinations of attributes that no training sees; what is asked of them may be any."""
 DEVELOPMENT_SEED = 20_262
 """Of the clips on which settings are chosen; they show combinations of attributes that trainings see."""
 ClipSet = Literal["test", "development"]
@@ -51,6 +53,8 @@ class Pair:
     """The attributes that the edited clip should show, in the world's words."""
     mask: Float[Tensor, "F 1 H W"] | None = None
     """Where the edit may change pixels: 1 inside, 0 outside."""
+    object: Float[Tensor, "F 1 H W"] | None = None
+    """How much of each pixel of the true edit its object covers."""
     flow: Float[Tensor, "F_minus_1 2 H W"] | None = None
     """How far the content of each pixel moves until the next frame, in pixels, x to the right, y down."""
     visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
@@ -70,7 +74,7 @@ class Pair:
 def set_name(which: ClipSet, count: int) -> str:
     """The name of a set of the world's clips, which every result carries."""
     if which == "test":
-        return f"world, held-out combinations, seed {TEST_SEED}, drawing {_DRAWING}, {count} clips"
+        return f"world, sources of held-out combinations, seed {TEST_SEED}, drawing {_DRAWING}, {count} clips"
     return (
         f"world, development set, combinations of the trainings, seed {DEVELOPMENT_SEED}, "
         f"drawing {_DRAWING}, {count} clips"
@@ -119,6 +123,7 @@ def _drawn(item: dict[str, Any]) -> Pair:
         truth=_filed(Clip.of(truth.frames, fps=FPS)),
         wanted=wanted,
         mask=edited_area(attribute, (source.mask, truth.mask)),
+        object=truth.mask,
         flow=source.flow[:-1],
         visible=still_visible(source),
     )
@@ -159,7 +164,8 @@ def _read(item: dict[str, Any], model: StableDiffusion) -> Pair:
     source = _clip(item["video"], item, model)
     truth = None
     if item.get("truth"):
-        truth = Clip.read(Path(item["truth"]), frames=item["frames"], size=source.size)
+        video = Path(item["video"])
+        truth = read_in_step(Path(item["truth"]), source, video, frames=item["frames"], size=source.size)
     if truth is not None and len(truth) < len(source):
         raise InputError(
             f"{item['truth']}: {len(truth)} frames, {item['video']} has {len(source)}",

@@ -15,7 +15,7 @@ from frameweave.experiments.measures import Measures
 from frameweave.experiments.pairs import clip_name
 from frameweave.experiments.references import REFERENCE
 from frameweave.experiments.scoring import is_scored, read_features
-from frameweave.metrics.frechet import Distance, Estimate
+from frameweave.metrics.frechet import Distance, Estimate, few_samples
 from frameweave.progress import SILENT, Progress
 
 _Seen = dict[str, dict[str, Tensor]]
@@ -51,11 +51,14 @@ def pooled_rows(
                 row = {"editor": editor, "arm": arm, "metric": f"{kind}_{reference}"}
                 if chosen := _chosen(clips, clips, reference):
                     figures = _figures(estimate(editor, arm, distance, reference, chosen))
-                    rows.append(row | figures | _size(clips, chosen))
+                    edited = _edited(clips, chosen)
+                    warning = few_samples(edited)
+                    size = {"n": sum(map(len, edited))} | ({"warning": warning} if warning else {})
+                    rows.append(row | figures | size)
                 if both := _chosen(clips, base, reference):
                     own, other = (estimate(editor, one, distance, reference, both) for one in (arm, WITHOUT))
-                    frames = {"n": _size(clips, both)["n"]}
-                    rows.append(row | {"against": WITHOUT} | _figures(own - other) | frames)
+                    size = {"n": sum(map(len, _edited(clips, both)))}
+                    rows.append(row | {"against": WITHOUT} | _figures(own - other) | size)
     return rows
 
 
@@ -80,11 +83,6 @@ def _figures(found: Estimate) -> dict[str, Any]:
     return {"value": found.value, "interval": list(found.interval) if found.interval is not None else None}
 
 
-def _size(clips: Mapping[str, _Seen], chosen: _Chosen) -> dict[str, Any]:
-    """How many frames, with a warning when they are few."""
-    edited = [clips[clip][name]["edited"] for clip, names in chosen for name in names]
-    frames, width = sum(map(len, edited)), edited[0].shape[1]
-    if frames >= 10 * width:
-        return {"n": frames}
-    few = f"{frames} frames of {len(chosen)} clips for {width} dimensions"
-    return {"n": frames, "warning": f"{few}: mostly the bias of few samples"}
+def _edited(clips: Mapping[str, _Seen], chosen: _Chosen) -> list[Tensor]:
+    """The edited frames of each clip."""
+    return [torch.cat([clips[clip][name]["edited"] for name in names]) for clip, names in chosen]

@@ -25,6 +25,7 @@ def case_of(edited: Looked, pair: Pair) -> Case:
         source_prompt=pair.source_prompt,
         wanted=pair.wanted,
         mask=pair.mask,
+        object=pair.object,
         flow=pair.flow,
         visible=pair.visible,
     )

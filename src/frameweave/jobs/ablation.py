@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from frameweave.experiments.arms import WITH, WITHOUT, Arm
-from frameweave.experiments.measures import measures_on
-from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
 from frameweave.jobs.grid_options import FREE, AblationOptions
 from frameweave.jobs.presets import settings_of
@@ -25,7 +23,6 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     tokens (shared and unshared ones are trained together or not at all), and the whole one's tokens alone.
     """
     items, named = items_of(table, options)
-    measures_on(backbones_of(options, options.model), world=table is None)  # told before hours of training
     run = Run.start(
         options.out,
         "ablation",

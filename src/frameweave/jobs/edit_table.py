@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ def folder_name(name: str) -> str:
     if not name.strip(". ") or any(mark in name for mark in "/\\\0"):
         raise DataError(f"name {name!r}, expected a folder's name", hint="leave out slashes")
     return name
+
+
+def refuse_doubles(table: Path, names: Iterable[str]) -> None:
+    """Raise `InputError` when a table gives two lines one name."""
+    name, times = next(iter(Counter(names).most_common(1)), ("", 0))
+    if times > 1:
+        raise InputError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
 
 
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:

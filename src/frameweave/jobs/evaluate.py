@@ -17,7 +17,7 @@ from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.evaluate_items import case_of, clip_of, items_of
 from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.metrics.base import measured
-from frameweave.metrics.frechet import Estimate, features_of
+from frameweave.metrics.frechet import Estimate, features_of, few_samples
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -67,6 +67,8 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
             progress.note(f"{item.name}: {failed[item.name]}")
     pooled = _pooled(measures, [(torch.cat(edited), source) for edited, source in sets.values()])
     _write(options.out, measures, rows, pooled)
+    for warning in dict.fromkeys(row["warning"] for row in pooled if "warning" in row):
+        progress.note(f"distances over all clips: {warning}")
     titles = {table["name"]: table["title"] for table in measures.described()}
     means: dict[str, float] = {}
     reasons: dict[str, str] = {}
@@ -85,15 +87,16 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
 
 
 def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]]) -> list[dict[str, Any]]:
-    """Distances over all clips at once, when there are several."""
+    """Distances over all clips at once, when there are several; with a warning when their frames are few."""
     if len(sets) < 2:
         return []
     rows: list[dict[str, Any]] = []
     for kind, distance in measures.distances.items():
         found = Estimate.of(distance, sets)
         if math.isfinite(found.value):
-            figures = {"value": found.value, "interval": found.interval, "clips": len(sets)}
-            rows.append({"metric": f"{kind}_source"} | figures)
+            row = {"metric": f"{kind}_source", "value": found.value, "interval": found.interval}
+            warning = few_samples([edited for edited, _ in sets])
+            rows.append(row | {"clips": len(sets)} | ({"warning": warning} if warning else {}))
     return rows
 
 

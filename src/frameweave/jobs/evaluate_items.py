@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from frameweave.clip import Clip, resized_frames
+from frameweave.clip import Clip, read_in_step, resized_frames
 from frameweave.errors import DataError, InputError
-from frameweave.jobs.edit_table import read_edits
+from frameweave.jobs.edit_table import read_edits, refuse_doubles
 from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.metrics.base import Case, Looked
 from frameweave.progress import Progress
@@ -48,6 +48,7 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
     """
     if edited.suffix.lower() in (".csv", ".jsonl"):
         lines = list(read_edits(edited, _COLUMNS, needed=("edited",)))
+        refuse_doubles(edited, (line["name"] for line in lines if "name" in line))
         names = frozenset(Path(line["edited"]).stem for line in lines)
         for number, line in enumerate(lines):
             own = {key: edited.parent / line[key] for key in ("edited", *_BESIDE) if key in line}
@@ -74,9 +75,9 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
 
 def _videos_in(folder: Path) -> list[Path]:
     """None for a file, and for a folder of pictures, which is a video itself."""
-    if not folder.is_dir():
+    if not folder.is_dir() or any(path.suffix.lower() in PICTURES for path in folder.iterdir()):
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES or path.is_dir())
 
 
 def _beside(item: Item, other: Path) -> Path:
@@ -120,12 +121,12 @@ def case_of(item: Item, frames: int | None, progress: Progress) -> Case:
 
 
 def _fitted(path: Path, edited: Clip, item: Item, frames: int | None, progress: Progress) -> Looked:
-    """Another clip at the size of the edited one."""
-    other = Clip.read(path, frames=frames)
+    """Another clip in step with the edited one and at its size."""
+    other = read_in_step(path, edited, item.edited, frames=frames)
     if len(other) != len(edited):
         raise InputError(
             f"{path}: {len(other)} frames, {item.edited} has {len(edited)}",
-            hint=f"give --frames {min(len(other), len(edited))} to compare the first ones",
+            hint=f"give --frames {min(len(other), len(edited))} if the first ones belong together",
         )
     if other.size != edited.size:
         width, height = other.size

@@ -1,7 +1,6 @@
 """An experiment: clips x editors x arms x seeds as a table of cells; only missing ones are done."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,7 +20,7 @@ from frameweave.experiments.pairs import set_name, world_items
 from frameweave.experiments.references import REFERENCE, reference_names
 from frameweave.experiments.scoring import is_scored, note_failure
 from frameweave.jobs.backbones import backbones_of
-from frameweave.jobs.edit_table import folder_name, read_edits
+from frameweave.jobs.edit_table import folder_name, read_edits, refuse_doubles
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.adaptor import adaptor_file
@@ -30,6 +29,7 @@ from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
 _FILES = ("video", "truth")  # of a table's line: their contents count, not where they lie
+_MODELS = ("model", "control", "depth_model", "vision")  # options that name networks
 _COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
 
 
@@ -50,7 +50,8 @@ class Experimented:
 def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[str, Any]], str]:
     """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
 
-    Raises `InputError` for numbers that make no sense, `DataError` for a bad table.
+    Raises `InputError` for numbers that make no sense, `DataError` for a bad table, and `ModelFolderError`
+    for a model or weights that are missing: all before a run folder is made or anything is trained.
     """
     if options.overwrite and in_shards(options.shard_index, options.num_shards):
         raise InputError(
@@ -61,7 +62,10 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
         if getattr(options, name) < least:
             raise InputError(f"--{name} {getattr(options, name)}, expected at least {least}")
     for editor in options.editors:
-        base.make(editor, {"steps": options.steps})  # an unknown name is found before hours of work
+        base.make(editor, {"steps": options.steps})
+    for name in _MODELS:
+        identity(getattr(options, name))
+    measures_on(backbones_of(options, options.model), world=table is None)
     if table is None:
         if options.model != "miniature":
             raise InputError(
@@ -82,12 +86,9 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
             if column in item:
                 item[column] = str((table.parent / item[column]).absolute())
         items.append(item)
-    counted = Counter(item["name"] for item in items)
-    if not counted:
+    if not items:
         raise InputError(f"{table}: no lines", hint="give each edit a line below the head")
-    name, times = counted.most_common(1)[0]
-    if times > 1:
-        raise InputError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
+    refuse_doubles(table, (item["name"] for item in items))
     return items, f"{table.name}, {sha256(table)[:12]}"
 
 
@@ -102,7 +103,7 @@ def run_experiment(
     """Do the missing cells, and write what the report reads: see `gather`."""
     start = time.monotonic()
     backbones = backbones_of(options, options.model)
-    measures = measures_on(backbones, world="world" in items[0])  # missing weights are told before the edits
+    measures = measures_on(backbones, world="world" in items[0])
     cells_folder = (options.cells or run.folder / "cells").absolute()
     scores_folder = (run.folder / "scores").absolute()
     tasks = list(_tasks(items, arms, options, cells_folder, scores_folder))
@@ -165,11 +166,8 @@ def _tasks(
     scores: Path,
 ) -> Iterator[dict[str, Any]]:
     """One for each pair, with all its cells."""
-    model = {
-        name: getattr(options, name)
-        for name in ("model", "control", "depth_model", "vision", "dtype", "device", "threads")
-    }
-    weights = [identity(model[name]) for name in ("model", "control", "depth_model", "vision")]
+    model = {name: getattr(options, name) for name in (*_MODELS, "dtype", "device", "threads")}
+    weights = [identity(model[name]) for name in _MODELS]
     fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
     of_arm = digests(arms)
     contents_of = cache(contents)  # a video has several prompts

@@ -144,7 +144,7 @@ def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Draw
         if cell.get("video") and cell["seed"] == results.seed
     }
     for editor in results.editors:
-        arm = next((arm for arm in results.arms(editor) if arm != WITHOUT), None)
+        arm = results.shown_arm(editor)
         if arm is None:
             continue
         change = results.gains(editor, arm, info)

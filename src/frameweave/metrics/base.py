@@ -11,7 +11,7 @@ from torch import Tensor
 from frameweave.errors import InputError
 
 Frames = Float[Tensor, "F 3 H W"]
-Need = Literal["source", "truth", "prompt", "source prompt", "mask", "flow", "wanted", "neighbours"]
+Need = Literal["source", "truth", "prompt", "source prompt", "mask", "object", "flow", "wanted", "neighbours"]
 T = TypeVar("T")
 
 
@@ -49,6 +49,8 @@ class Case:
     """The attributes that should be seen, in the words of the Miniature's world."""
     mask: Float[Tensor, "F 1 H W"] | None = None
     """1 where the edit may change pixels."""
+    object: Float[Tensor, "F 1 H W"] | None = None
+    """1 where the true edit shows its object."""
     flow: Float[Tensor, "F_minus_1 2 H W"] | None = None
     """How far the source's content moves until the next frame, in pixels, x to the right and y down."""
     visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
@@ -68,6 +70,8 @@ class Case:
             return len(self.edited) < 2
         if need == "mask":
             return self.mask is None or bool((self.mask > 0.5).all())
+        if need == "object":
+            return self.object is None
         if need == "flow":
             return self.flow is None and self.source is None
         return not {
@@ -85,6 +89,7 @@ _REASONS: dict[Need, str] = {
     "prompt": "needs a prompt",
     "source prompt": "needs the source's prompt",
     "mask": "needs a mask with something outside",
+    "object": "needs to know where the true edit's object is",
     "flow": "needs a source or its flow",
     "wanted": "needs the wanted attributes",
     "neighbours": "needs two frames",

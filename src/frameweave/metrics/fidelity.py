@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Frames, Metric
+from frameweave.metrics.base import Case, Frames, Looked, Metric
 
 _WINDOW, _SIGMA = 11, 1.5  # of SSIM's Gaussian (Wang et al. 2004)
 _C1, _C2 = 0.01**2, 0.03**2
@@ -63,18 +63,27 @@ def _gaussian(dtype: torch.dtype) -> Float[Tensor, " window"]:
     return kernel / kernel.sum()
 
 
-def pixel_metric(kind: Literal["psnr", "ssim"], against: Literal["truth", "source outside"]) -> Metric:
-    """PSNR or SSIM to the true edit, or to the source outside of the edited part."""
+def pixel_metric(
+    kind: Literal["psnr", "ssim"], against: Literal["truth", "object", "source outside"]
+) -> Metric:
+    """PSNR or SSIM to the true edit, to that on its object, or to the source outside of the edited part."""
     formula: Callable[..., Tensor] = {"psnr": psnr, "ssim": ssim}[kind]
 
     def to_truth(case: Case) -> float:
         assert case.truth is not None
         return float(formula(case.edited.frames, case.truth.frames).mean())
 
+    def within(case: Case, other: Looked, mask: Tensor) -> float:
+        values = formula(case.edited.frames, other.frames, mask.to(case.edited.frames))
+        return float(values[~values.isnan()].mean())  # frames of which the mask holds nothing do not count
+
+    def on_object(case: Case) -> float:
+        assert case.truth is not None and case.object is not None
+        return within(case, case.truth, case.object > 0.5)
+
     def outside(case: Case) -> float:
         assert case.source is not None and case.mask is not None
-        values = formula(case.edited.frames, case.source.frames, (case.mask < 0.5).to(case.edited.frames))
-        return float(values[~values.isnan()].mean())  # frames that the edited part fills have no outside
+        return within(case, case.source, case.mask < 0.5)
 
     title, unit = kind.upper(), " [dB]" if kind == "psnr" else ""
     digits, each = (2, "PSNR in dB") if kind == "psnr" else (4, "SSIM")
@@ -87,6 +96,16 @@ def pixel_metric(kind: Literal["psnr", "ssim"], against: Literal["truth", "sourc
             definition=f"{each} of each frame to the perfect edit's, mean over frames.",
             needs=frozenset({"truth"}),
             measure=to_truth,
+        )
+    if against == "object":
+        return Metric(
+            name=f"{kind}_object",
+            title=f"{title} to true edit on the object{unit}",
+            better="higher",
+            digits=digits,
+            definition=f"{each} of each frame to the perfect edit's, only where its object is.",
+            needs=frozenset({"truth", "object"}),
+            measure=on_object,
         )
     return Metric(
         name=f"{kind}_outside",

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from scipy import stats
 from torch import Tensor
 
 from frameweave.metrics.base import Case, Looked, Metric
@@ -108,7 +109,8 @@ class Estimate:
         if count < _FEWEST:
             return None
         spread = float(((count - 1) / count * (self.left_out - self.left_out.mean()).square().sum()).sqrt())
-        return self.value - 1.96 * spread, self.value + 1.96 * spread
+        half = float(stats.t.ppf(0.975, count - 1)) * spread
+        return self.value - half, self.value + half
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,16 @@ def _numbers(clips: Sequence[Float[Tensor, "_ D"]]) -> Int[Tensor, " N"]:
     return torch.arange(len(clips)).repeat_interleave(lengths).to(clips[0].device)
 
 
+def few_samples(clips: Sequence[Float[Tensor, "_ D"]]) -> str:
+    """A warning when clips have too few frames for a Fréchet distance, or nothing."""
+    frames, width = sum(map(len, clips)), clips[0].shape[1]
+    if frames >= 10 * width:
+        return ""
+    return f"{frames} frames of {len(clips)} clips for {width} dimensions: mostly the bias of few samples"
+
+
 def fid_of_clip_metric(encoder: Encoder) -> Metric:
-    """The published tables' "FID": one clip's edited frames against all of its source's."""
+    """Nearest to the published tables' "FID": one clip's edited frames against as many of its source's."""
 
     def measure(case: Case) -> float:
         assert case.source is not None

@@ -13,7 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from frameweave.diffusion.sampling import noise_of_velocity
 from frameweave.diffusion.schedule import Schedule
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.model.control import embedded, residuals
 from frameweave.model.memory import Chunks, memory_for
 from frameweave.model.stock import decoded, posterior
@@ -192,11 +192,19 @@ class StableDiffusion:
 
     @torch.no_grad()
     def decode(self, x_0: Latents) -> Frames:
-        """Frames in [0, 1], float32 on the CPU."""
+        """Frames in [0, 1], float32 on the CPU.
+
+        Raises `NotFinite` for pictures that have values which are no numbers: they would be black in files.
+        """
         unscaled = x_0 / self.vae.config["scaling_factor"]
         with self._enough_memory("decoding", x_0):
             frames = Chunks(self.frames_at_once).over(
                 len(x_0), lambda part: decoded(self.vae, self._placed(unscaled[part])).float().cpu()
+            )
+        if broken := int((~frames.isfinite().flatten(1).all(1)).sum()):
+            raise NotFinite(
+                f"{broken} of {len(frames)} decoded frames have values that are no numbers",
+                hint="fp16 overflows in some models: give --dtype bf16 or fp32",
             )
         return (frames / 2 + 0.5).clamp(0, 1)
 

@@ -3,7 +3,7 @@
 import resource
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from frameweave.errors import OutOfMemory
 from frameweave.progress import SILENT, Progress
 
-_STATUS = Path("/proc/self/status")
+_STATUS, _MARKS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _TOLD_BY = ("DefaultCPUAllocator", "MPS backend out of memory")
 
 
@@ -62,6 +62,15 @@ class Chunks:
                 continue
             start = stop
         return torch.cat(parts)
+
+
+def forget_peak() -> None:
+    """From now on `peak_bytes` is the most that is used later, where the system can do so: GPUs, Linux."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):  # some containers forbid it: the mark of the whole process stays
+        if _MARKS.is_file():
+            _MARKS.write_text("5", encoding="ascii")  # "reset the peak", see proc(5)
 
 
 def peak_bytes() -> int:

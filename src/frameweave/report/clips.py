@@ -8,7 +8,7 @@ from typing import Any
 from frameweave.errors import InputError
 from frameweave.report.frames import frames_of, sprite
 from frameweave.report.pages import data_url
-from frameweave.report.results import REFERENCE, WITHOUT, MetricInfo, Results
+from frameweave.report.results import REFERENCE, MetricInfo, Results
 from frameweave.video import probe
 
 MOST = 20 * 2**20
@@ -105,10 +105,10 @@ def _edits(results: Results, metric: MetricInfo) -> Iterator[_Edit]:
         if cell.get("video") and cell["seed"] == results.seed and cell["editor"] != REFERENCE:
             videos.setdefault((cell["editor"], cell["pair"]), {})[cell["arm"]] = cell["video"]
     for (editor, pair), own in videos.items():
-        gains = [results.gains(editor, arm, metric).get(pair) for arm in own if arm != WITHOUT]
-        known = [gain for gain in gains if gain is not None]
+        arm = results.shown_arm(editor)
+        gain = None if arm is None else results.gains(editor, arm, metric).get(pair)
         if pair in pairs:
-            yield _Edit(editor=editor, pair=pairs[pair], videos=own, gain=max(known, default=None))
+            yield _Edit(editor=editor, pair=pairs[pair], videos=own, gain=gain)
 
 
 def _telling(edits: Sequence[_Edit], few: int) -> list[_Edit]:

@@ -32,7 +32,7 @@ class Page:
 
 
 def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, target: Path) -> Path:
-    """Write the page; clips are ordered by how much the adaptors gain in `metric`, None shows no clip."""
+    """Write the page; clips come by what each editor's first adaptor gains in `metric`, None shows none."""
     nothing = Shown(clips=[], pictures=[], left_out=0)
     shown = nothing if metric is None else shown_clips(results, metric)
     failed = [cell for cell in results.cells if cell.get("error")]
@@ -45,6 +45,7 @@ def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, tar
         figures=[(caption, data_url(drawn.png, ".png"), drawn.width) for caption, drawn in page.figures],
         metrics=results.metrics,
         metric=metric,
+        arms=sorted({arm for editor in results.editors if (arm := results.shown_arm(editor))}),
         failed=failed,
         shown=shown,
         data=Markup(_json({"clips": shown.clips, "pictures": shown.pictures})),

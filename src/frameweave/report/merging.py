@@ -13,7 +13,8 @@ _VIDEOS = ("video", "source", "truth")
 def merged(parts: Sequence[Results]) -> Results:
     """One experiment from its parts, in their order; their videos stay where they are.
 
-    What stands in several parts alike, such as reference rows, is taken once. Raises `DataError`, naming
+    What stands in several parts alike, such as reference rows, is taken once; of distances over all clips
+    those over more frames, since a part may be unfinished. Raises `DataError`, naming
     both folders, when a metric has another title or backbone, a pair another clip or prompt, or an edit
     another score.
     """
@@ -26,7 +27,7 @@ def merged(parts: Sequence[Results]) -> Results:
         pairs=_once(parts, "pairs", ("pair",), ("clip", "prompt")),
         cells=_once(parts, "cells", ("pair", "seed", "editor", "arm"), ()),
         scores=_once(parts, "scores", ("pair", "seed", "editor", "arm", "metric"), ("value",)),
-        pooled=_once(parts, "pooled", ("editor", "arm", "metric", "against"), ("value",)),
+        pooled=_once(parts, "pooled", ("editor", "arm", "metric", "against"), ("value",), size="n"),
     )
 
 
@@ -48,14 +49,21 @@ def _named(info: MetricInfo) -> str:
 
 
 def _once(
-    parts: Sequence[Results], kind: str, key: Sequence[str], alike: Iterable[str]
+    parts: Sequence[Results], kind: str, key: Sequence[str], alike: Iterable[str], *, size: str = ""
 ) -> tuple[dict[str, Any], ...]:
-    """The lines of all parts; of those with one key the first, after a check that the others say the same."""
+    """The lines of all parts; of those with one key the first, after a check that the others say the same.
+
+    Where a line says its `size`, the larger one is taken, and only lines of one size must be alike.
+    """
     found: dict[tuple[Any, ...], tuple[dict[str, Any], Path]] = {}
     for part in parts:
         for line in getattr(part, kind):
             name = tuple(line.get(field) for field in key)
             first, folder = found.setdefault(name, (_absolute(line, part.folder), part.folder))
+            if size and first[size] != line[size]:
+                if line[size] > first[size]:
+                    found[name] = line, part.folder
+                continue
             for field in alike:
                 if not _same(first[field], line[field]):
                     raise DataError(

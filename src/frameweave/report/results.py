@@ -121,6 +121,18 @@ class Results:
     def arms(self, editor: str) -> list[str]:
         return [arm for name, arm in self.rows if name == editor]
 
+    def shown_arm(self, editor: str) -> str | None:
+        """The arm whose gains choose what is shown: the first with an adaptor."""
+        return next((arm for arm in self.arms(editor) if arm != WITHOUT), None)
+
+    def common(self, editor: str, metric: str) -> dict[str, dict[str, float]]:
+        """For each arm that has the metric one value a clip, over the edits that all of them have."""
+        draws = {arm: found for arm in self.arms(editor) if (found := self.draws(editor, arm, metric))}
+        shared = set.intersection(*map(set, draws.values())) if draws else set[Draw]()
+        return {
+            arm: by_clip({draw: own[draw] for draw in own if draw in shared}) for arm, own in draws.items()
+        }
+
     @cached_property
     def seed(self) -> int:
         """The first seed, whose edits are shown."""

@@ -1,6 +1,6 @@
 """Tables of an experiment: means with intervals, and paired differences with tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,7 +41,8 @@ class Table:
 def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Means over clips") -> Table:
     """Every editor and arm: means over clips with 95 % intervals; references last.
 
-    The best arm of an editor is bold; so, with a dagger, is another whose paired interval to it holds 0.
+    The best arm of an editor is bold, over the edits that all its arms have; so, with a dagger, is another
+    whose paired interval to it holds 0.
     """
     rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = [
         ((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics))
@@ -55,8 +56,23 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
         notes=(
             f"{_intervals(rows)}. Bold: the best arm of an editor; "
             "† cannot be told from it (the paired 95 % interval holds zero).",
+            *_unequal(results, metrics),
         ),
     )
+
+
+def _unequal(results: Results, metrics: Sequence[MetricInfo]) -> Iterator[str]:
+    """Where the means of an editor's arms rest on different clips."""
+    for editor in results.editors:
+        for info in metrics:
+            clips = {arm: len(results.values(editor, arm, info.name)) for arm in results.arms(editor)}
+            common = [len(values) for values in results.common(editor, info.name).values()]
+            if common and max(clips.values()) > min(common):
+                each = ", ".join(f"{count} ({arm})" for arm, count in clips.items() if count)
+                yield (
+                    f"{editor}, {info.title}: means of {each} clips, "
+                    f"of which {min(common)} are common and decide what is bold."
+                )
 
 
 def _intervals(rows: Sequence[tuple[tuple[str, ...], tuple[Entry, ...]]]) -> str:
@@ -90,11 +106,8 @@ def _standing(results: Results, editor: str, arm: str, info: MetricInfo) -> tupl
     """Whether an arm is its editor's best, and whether only as far as can be told."""
     if editor == REFERENCE or info.better == "none":
         return False, False
-    means = {
-        name: float(np.mean(list(values.values())))
-        for name in results.arms(editor)
-        if (values := results.values(editor, name, info.name))
-    }
+    common = results.common(editor, info.name)
+    means = {name: float(np.mean(list(values.values()))) for name, values in common.items() if values}
     if len(means) < 2:
         return False, False
     best = (min if info.better == "lower" else max)(means, key=lambda name: means[name])
@@ -257,7 +270,7 @@ def cost_table(results: Results) -> Table:
     return Table(
         title="Time and memory",
         stubs=("editor", "arm"),
-        columns=("seconds, own inversion", "seconds, inversion known", "peak GB of the process", "edits"),
+        columns=("seconds, own inversion", "seconds, inversion known", "peak GB while editing", "edits"),
         rows=tuple(rows),
         notes=("Seconds are medians over edits; editors share inversions of a clip.",),
     )

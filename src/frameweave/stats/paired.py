@@ -101,8 +101,10 @@ def seed_spread(first: Mapping[Draw, float], second: Mapping[Draw, float]) -> fl
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """The 95 % interval of the mean of one value a clip; None for fewer than 3 clips.
 
-    From 10 clips on it is the studentised bootstrap (Efron & Tibshirani 1993, chapter 12), which keeps its
-    level on few and skewed values where BCa and percentiles fall short; below, Student's t.
+    It is Student's t; from 10 clips on, each end is the outer one of it and of the studentised bootstrap
+    (Efron & Tibshirani 1993, chapter 12). The bootstrap keeps its level on skewed values, where Student's t,
+    BCa and percentiles fall short; it fails, and Student's t does not, where few clips change much and all
+    others hardly. Where it leaves the values' own range it does not count.
     """
     data = np.asarray(values, float)
     if len(data) < FEWEST:
@@ -111,13 +113,16 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     if np.ptp(data) == 0:
         return Interval(low=mean, high=mean, method=NO_SPREAD)
     error = float(data.std(ddof=1) / np.sqrt(len(data)))
-    ends = _pivot_quantiles(data, error) if len(data) >= _BOOTSTRAP else (-np.inf, np.inf)
-    if np.isfinite(ends).all():
-        return Interval(
-            low=mean - ends[1] * error, high=mean - ends[0] * error, method="studentised bootstrap"
-        )
     half = float(stats.t.ppf(0.975, len(data) - 1)) * error
-    return Interval(low=mean - half, high=mean + half, method="Student's t")
+    low, high = mean - half, mean + half
+    if len(data) >= _BOOTSTRAP:
+        ends = _pivot_quantiles(data, error)
+        own_low, own_high = mean - ends[1] * error, mean - ends[0] * error
+        if data.min() <= own_low and own_high <= data.max():
+            return Interval(
+                low=min(low, own_low), high=max(high, own_high), method="Student's t or wider by bootstrap"
+            )
+    return Interval(low=low, high=high, method="Student's t")
 
 
 def _pivot_quantiles(data: NDArray[np.float64], error: float) -> tuple[float, float]:

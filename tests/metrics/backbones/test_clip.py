@@ -42,11 +42,16 @@ def test_scores_are_cosines_of_the_models_own_outputs(towers: HubClip) -> None:
     assert score == pytest.approx(expected, abs=1e-3)
 
 
-def test_long_prompts_are_cut_and_other_weights_have_other_names(towers: HubClip) -> None:
+def test_long_prompts_are_cut_and_other_weights_have_other_names(towers: HubClip, tmp_path: Path) -> None:
     assert towers.words("a red car " * 50).shape == (8,)
     assert towers.id.startswith("clip-") and len(towers.id) == len("clip-") + 6
-    changed = hub_clip.__wrapped__(towers.model.name_or_path)
-    assert changed.id == towers.id
+    again = hub_clip.__wrapped__(towers.model.name_or_path)
+    assert again.id == towers.id
+    with torch.no_grad():
+        again.model.logit_scale += 1
+    again.model.save_pretrained(tmp_path)
+    towers.tokenizer.save_pretrained(tmp_path)
+    assert hub_clip.__wrapped__(str(tmp_path)).id != towers.id
 
 
 def test_a_model_that_is_nowhere_says_how_to_get_it(tmp_path: Path) -> None:
