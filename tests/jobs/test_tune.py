@@ -49,9 +49,10 @@ def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> Non
 def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
     cells = {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()}
     assert len(cells) >= 15  # without and four trials of three clips, and the references
+    before = load_adaptor(str(options.out / "adaptor")).card.injections
     again = tune("miniature", None, options)
     assert {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()} == cells
-    assert again.injections == tune("miniature", None, options).injections
+    assert again.injections == before
 
 
 def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:
