@@ -24,7 +24,7 @@ def test_reasons() -> None:
 
 def test_a_mask_that_leaves_nothing_outside_is_no_mask() -> None:
     whole = torch.ones(4, 1, 16, 16)
-    metric = pixel_metric("psnr", "source outside")
+    metric = pixel_metric("psnr", "outside")
     case = Case(edited=Looked(FOUR), source=Looked(FOUR), mask=whole)
     assert measured(case, [metric])[0].reason == "needs a mask with something outside"
 

@@ -30,7 +30,7 @@ def test_outside_counts_only_what_is_outside() -> None:
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2] = 1
     case = Case(edited=Looked(b), source=Looked(a), mask=mask)
-    assert pixel_metric("psnr", "source outside").measure(case) == pytest.approx(20.0, abs=1e-4)
+    assert pixel_metric("psnr", "outside").measure(case) == pytest.approx(20.0, abs=1e-4)
 
 
 def test_the_object_counts_by_itself() -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.metrics.base import Case, Frames, Looked, Metric
+from frameweave.metrics.base import Case, Frames, Looked, Metric, Need
 
 _WINDOW, _SIGMA = 11, 1.5  # of SSIM's Gaussian (Wang et al. 2004)
 _C1, _C2 = 0.01**2, 0.03**2
@@ -63,58 +63,71 @@ def _gaussian(dtype: torch.dtype) -> Float[Tensor, " window"]:
     return kernel / kernel.sum()
 
 
-def pixel_metric(
-    kind: Literal["psnr", "ssim"], against: Literal["truth", "object", "source outside"]
-) -> Metric:
+class _Part(NamedTuple):
+    """What a pixel metric compares an edit with, and where."""
+
+    name: str
+    title: str
+    definition: str
+    needs: frozenset[Need]
+    of: Callable[[Case], tuple[Looked, Tensor | None]]
+
+
+def _truth(case: Case) -> tuple[Looked, None]:
+    assert case.truth is not None
+    return case.truth, None
+
+
+def _object(case: Case) -> tuple[Looked, Tensor]:
+    assert case.truth is not None and case.object is not None
+    return case.truth, case.object > 0.5
+
+
+def _outside(case: Case) -> tuple[Looked, Tensor]:
+    assert case.source is not None and case.mask is not None
+    return case.source, case.mask < 0.5
+
+
+_PARTS = {
+    "truth": _Part("truth", "to true edit", "to the perfect edit's", frozenset({"truth"}), _truth),
+    "object": _Part(
+        "object",
+        "to true edit on the object",
+        "to the perfect edit's, only where its object is",
+        frozenset({"truth", "object"}),
+        _object,
+    ),
+    "outside": _Part(
+        "outside",
+        "outside the edited part",
+        "to the source's, only where the edit should change nothing",
+        frozenset({"source", "mask"}),
+        _outside,
+    ),
+}
+
+
+def pixel_metric(kind: Literal["psnr", "ssim"], part: Literal["truth", "object", "outside"]) -> Metric:
     """PSNR or SSIM to the true edit, to that on its object, or to the source outside of the edited part."""
     formula: Callable[..., Tensor] = {"psnr": psnr, "ssim": ssim}[kind]
+    chosen = _PARTS[part]
 
-    def to_truth(case: Case) -> float:
-        assert case.truth is not None
-        return float(formula(case.edited.frames, case.truth.frames).mean())
-
-    def within(case: Case, other: Looked, mask: Tensor) -> float:
-        values = formula(case.edited.frames, other.frames, mask.to(case.edited.frames))
+    def measure(case: Case) -> float:
+        other, mask = chosen.of(case)
+        shown = None if mask is None else mask.to(case.edited.frames)
+        values = formula(case.edited.frames, other.frames, shown)
         return float(values[~values.isnan()].mean())  # frames of which the mask holds nothing do not count
-
-    def on_object(case: Case) -> float:
-        assert case.truth is not None and case.object is not None
-        return within(case, case.truth, case.object > 0.5)
-
-    def outside(case: Case) -> float:
-        assert case.source is not None and case.mask is not None
-        return within(case, case.source, case.mask < 0.5)
 
     title, unit = kind.upper(), " [dB]" if kind == "psnr" else ""
     digits, each = (2, "PSNR in dB") if kind == "psnr" else (4, "SSIM")
-    if against == "truth":
-        return Metric(
-            name=f"{kind}_truth",
-            title=f"{title} to true edit{unit}",
-            better="higher",
-            digits=digits,
-            definition=f"{each} of each frame to the perfect edit's, mean over frames.",
-            needs=frozenset({"truth"}),
-            measure=to_truth,
-        )
-    if against == "object":
-        return Metric(
-            name=f"{kind}_object",
-            title=f"{title} to true edit on the object{unit}",
-            better="higher",
-            digits=digits,
-            definition=f"{each} of each frame to the perfect edit's, only where its object is.",
-            needs=frozenset({"truth", "object"}),
-            measure=on_object,
-        )
     return Metric(
-        name=f"{kind}_outside",
-        title=f"{title} outside the edited part{unit}",
+        name=f"{kind}_{chosen.name}",
+        title=f"{title} {chosen.title}{unit}",
         better="higher",
         digits=digits,
-        definition=f"{each} of each frame to the source's, only where the edit should change nothing.",
-        needs=frozenset({"source", "mask"}),
-        measure=outside,
+        definition=f"{each} of each frame {chosen.definition}, mean over frames.",
+        needs=chosen.needs,
+        measure=measure,
     )
 
 
