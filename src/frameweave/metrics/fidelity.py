@@ -114,9 +114,10 @@ def pixel_metric(kind: Literal["psnr", "ssim"], part: Literal["truth", "object",
 
     def measure(case: Case) -> float:
         other, mask = chosen.of(case)
-        shown = None if mask is None else mask.to(case.edited.frames)
-        values = formula(case.edited.frames, other.frames, shown)
-        return float(values[~values.isnan()].mean())  # frames of which the mask holds nothing do not count
+        if mask is None:
+            return float(formula(case.edited.frames, other.frames).mean())
+        shown = mask.flatten(1).any(1)  # frames of which the mask holds nothing do not count
+        return float(formula(case.edited.frames, other.frames, mask.to(case.edited.frames))[shown].mean())
 
     title, unit = kind.upper(), " [dB]" if kind == "psnr" else ""
     digits, each = (2, "PSNR in dB") if kind == "psnr" else (4, "SSIM")
