@@ -116,6 +116,37 @@ def test_what_fails_is_listed_can_be_tried_again_and_the_rest_stays(
     assert prepare(str(source), replace(lenient, mode="retry-failed")).shards_made == 0
 
 
+def clips_of(folder: Path) -> list[str]:
+    """Of each group the clip."""
+    groups = ShardGroups(folder)
+    return [groups.about(index)["clip"] for index in range(len(groups))]
+
+
+def test_a_retry_that_is_stopped_and_repeated_takes_each_clip_once(
+    source: Path, options: PrepareOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = [source / f"clip{k:02}.mp4" for k in range(3)]
+    whole = [video.read_bytes() for video in videos]
+    for video in videos:
+        video.write_bytes(b"")
+    prepare(str(source), replace(options, max_failure_rate=0.5))
+    for video, content in zip(videos, whole, strict=True):
+        video.write_bytes(content)
+    retry = replace(options, mode="retry-failed")
+
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("frameweave.jobs.prepare.engine_of", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(str(source), retry)  # the plan has the clips once more, and nothing is made of them
+    monkeypatch.undo()
+    done = prepare(str(source), retry)
+    assert done.summary is not None and (done.shards_made, done.summary.clips) == (1, 10)
+    assert sorted(clips_of(options.out)) == sorted(2 * [f"clip{k:02}" for k in range(10)])
+    assert check(options.out).faults == []
+
+
 def test_new_clips_are_added_as_new_shards(source: Path, options: PrepareOptions) -> None:
     prepare(str(source), options)
     before = bytes_of(options.out)

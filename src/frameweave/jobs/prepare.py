@@ -140,13 +140,12 @@ def _retry(plan: Plan, options: PrepareOptions, progress: Progress) -> None:
     """Plan the clips once more that gave no group; the shards in which they failed stay as they are."""
     failed: dict[str, ClipRecord] = {}
     for shard in plan.shards():
+        for clip in shard.clips:
+            failed.pop(clip.id, None)  # the last try counts, also one that is planned and not made yet
         if seal_of(plan.file.parent, shard, plan.settings_hash, trust_sizes=True) is None:
             continue
         lost = {one.id for one in failures(plan.file.parent, shard.name)}
-        for clip in shard.clips:
-            failed.pop(clip.id, None)  # the last try counts
-            if clip.id in lost:
-                failed[clip.id] = clip
+        failed |= {clip.id: clip for clip in shard.clips if clip.id in lost}
     progress.note(f"{len(failed)} clips are tried again")
     _append(plan, list(failed.values()), options)
 
