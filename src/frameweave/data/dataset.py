@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frameweave import __version__
-from frameweave.atomic import sha256, staged
+from frameweave.atomic import sha256, stage_of, staged
 from frameweave.data.plan import FORMAT, PLAN, Plan
 from frameweave.data.record import Skipped
 from frameweave.data.shard import faults, seal_of
@@ -123,8 +123,36 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether shards were prepared there, finished or not."""
-    return (folder / INDEX).is_file() or (folder / PLAN).is_file()
+    """Whether shards were prepared there, finished or not; others' files may have the same names."""
+    return any({"format", "settings"} <= _header(folder / name).keys() for name in (PLAN, INDEX))
+
+
+def _header(file: Path) -> dict[str, Any]:
+    """The object in the first line of a plan, or in an index; empty when there is none."""
+    try:
+        with file.open(encoding="utf-8") as opened:
+            table: Any = json.loads(opened.readline() if file.name == PLAN else opened.read())
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """What belongs to a data set except for its plan: shards, sidecars, index, what killed writers left.
+
+    Raises `DataError` when there is neither plan nor index, or it is damaged.
+    """
+    if (folder / PLAN).is_file():
+        shards = {shard.name for shard in Plan.open(folder).shards()}
+    else:
+        shards = {row["shard"] for row in read_index(folder)["shards"]}
+    for path in folder.iterdir():
+        stage = stage_of(path)
+        name = stage or path.name
+        shard, suffix = name.partition(".")[0], name.rpartition(".")[2]
+        of_shard = shard in shards and suffix in ("tar", "jsonl", "json", "safetensors")
+        if (of_shard or name in (INDEX, SKIPPED) or stage == PLAN) and path.is_file():
+            yield path
 
 
 def shard_faults(folder: Path, row: dict[str, Any]) -> list[str]:
