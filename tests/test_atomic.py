@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.atomic import MANIFEST, contents, sha256, staged, verify
+from frameweave.atomic import (
+    MANIFEST,
+    clear_stale,
+    contents,
+    holds_more_than_stages,
+    sha256,
+    stage_of,
+    staged,
+    verify,
+)
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:
@@ -63,6 +72,39 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         stage.write_text("new")
     assert target.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_stages_are_told_from_other_files(tmp_path: Path) -> None:
+    with staged(tmp_path / "a.txt") as stage:
+        stage.touch()
+        assert stage_of(stage) == "a.txt" and not holds_more_than_stages(tmp_path)
+    for name in ("a.txt", ".hidden", ".0123456-a", ".0123ABCD-a", "0123abcd-a", ".0123abcd-"):
+        assert stage_of(tmp_path / name) is None
+    assert holds_more_than_stages(tmp_path)
+
+
+def test_only_stages_in_which_nobody_writes_any_more_are_removed(tmp_path: Path) -> None:
+    stale, busy = ".00000001-file", ".00000002-folder"
+    kept = [busy, ".00000003-file", ".hidden", "a.txt"]
+    stale_folder = tmp_path / ".00000004-folder"
+    for folder in (stale_folder, tmp_path / busy):
+        folder.mkdir()
+        (folder / "member").touch()
+    for name in (stale, *kept[1:]):
+        (tmp_path / name).touch()
+    # a folder's own time stays as it is while its members are written
+    for path in (
+        tmp_path / stale,
+        stale_folder / "member",
+        stale_folder,
+        tmp_path / busy,
+        tmp_path / "a.txt",
+    ):
+        os.utime(path, (0, 0))
+    os.utime(tmp_path / ".hidden", (0, 0))
+    clear_stale(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    clear_stale(tmp_path / "absent")
 
 
 def test_sha256_of_known_bytes(tmp_path: Path) -> None:

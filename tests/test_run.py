@@ -1,6 +1,7 @@
 """Run folders: what they hold, and which folders are refused."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,39 @@ def test_a_folder_of_other_things_is_never_removed(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
         Run.start(tmp_path, "edit", Settings(), overwrite=True)
     assert (tmp_path / "holiday.mp4").read_bytes() == b"precious"
+
+
+def test_what_a_kill_before_the_first_run_file_left_is_no_run_of_others(tmp_path: Path) -> None:
+    old, new = (tmp_path / f".{name}-run.toml" for name in ("0123abcd", "4567cdef"))
+    for stage in (old, new):
+        stage.write_text("command =")
+    os.utime(old, (0, 0))
+    Run.start(tmp_path, "edit", Settings())
+    assert read_run(tmp_path)["command"] == "edit"
+    assert not old.exists() and new.exists()  # another job of an array may be writing that one
+
+
+def test_resume_and_overwrite_replace_only_what_differs(tmp_path: Path) -> None:
+    both = {"resume": True, "overwrite": True}
+    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, **both)
+    (tmp_path / "run" / "unfinished").touch()
+    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, **both)
+    assert (tmp_path / "run" / "unfinished").exists()
+    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["b"]}, **both)
+    assert read_run(tmp_path / "run")["input"] == {"prompts": ["b"]}
+    assert not (tmp_path / "run" / "unfinished").exists()
+
+
+def test_a_run_may_go_on_under_another_path_to_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass(frozen=True)
+    class Placed:
+        out: Path
+
+    monkeypatch.chdir(tmp_path)
+    Run.start(Path("run"), "edit", Placed(Path("run")), resume=True)
+    Run.start(tmp_path / "run", "edit", Placed(tmp_path / "run"), resume=True)
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:

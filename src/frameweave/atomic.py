@@ -9,13 +9,18 @@ the target before is untouched.
 import hashlib
 import json
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+_STAGE = re.compile(r"\.[0-9a-f]{8}-(.+)", re.DOTALL)
+_STALE = 24 * 3600
+"""Seconds without a change after which a stage's writer is taken to be dead; it may be on another machine."""
 
 
 @contextmanager
@@ -37,6 +42,32 @@ def staged(target: Path) -> Generator[Path, None, None]:
     except BaseException:
         _remove(stage)
         raise
+
+
+def stage_of(path: Path) -> str | None:
+    """The name of what was to stand there when this is a stage, which a killed writer leaves behind.
+
+    >>> stage_of(Path("runs/.0a1b2c3d-run.toml")), stage_of(Path("runs/run.toml"))
+    ('run.toml', None)
+    """
+    found = _STAGE.fullmatch(path.name)
+    return found[1] if found else None
+
+
+def holds_more_than_stages(folder: Path) -> bool:
+    """Whether there is anything in a folder besides stages, whether their writers live or not."""
+    return any(stage_of(path) is None for path in folder.iterdir())
+
+
+def clear_stale(folder: Path) -> None:
+    """Remove the stages in a folder in which nothing has been written for a day; others may be in use."""
+    latest = time.time() - _STALE
+    for stage in folder.iterdir() if folder.is_dir() else ():
+        if stage_of(stage) is None:
+            continue
+        with suppress(FileNotFoundError):  # its writer may be done at this moment
+            if max(path.lstat().st_mtime for path in (stage, *stage.rglob("*"))) < latest:
+                _remove(stage)
 
 
 def verify(folder: Path) -> list[str]:

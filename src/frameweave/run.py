@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from frameweave import __version__
-from frameweave.atomic import staged
+from frameweave.atomic import clear_stale, holds_more_than_stages, staged
 from frameweave.errors import RunError
 from frameweave.settings import read_toml, to_table, write_toml
 
@@ -49,20 +49,19 @@ class Run:
 
         `given` is the run's input. With `resume` an unfinished run of the same settings and input
         goes on in its folder; settings in `free` may differ, since they do not change what comes out.
+        With both, only a run of other settings or another input is replaced.
         Raises `RunError` when the folder is taken by something else or cannot be written, and when
         settings or input differ.
         """
-        if resume and (folder / RUN_FILE).is_file():
-            _check_same(folder, command, to_table(settings) | (given or {}), free)
-        else:
-            _take(folder, overwrite=overwrite)
-        tables = {
-            "command": command,
-            "settings": to_table(settings),
-            "environment": environment(),
-        }
+        tables: dict[str, Any] = {"command": command, "settings": to_table(settings)}
         if given is not None:
             tables["input"] = given
+        earlier = read_run(folder) if resume and (folder / RUN_FILE).is_file() else None
+        if earlier is None or (overwrite and differing(earlier, tables, free)):
+            _take(folder, overwrite=overwrite)
+        else:
+            _check_same(folder, earlier, tables, free)
+        tables["environment"] = environment()
         run = cls(folder, tables)
         run._write()
         return run
@@ -102,7 +101,21 @@ def environment() -> dict[str, str]:
     return versions | {"command_line": " ".join(sys.argv)}
 
 
-_HOW = ("resume", "overwrite")  # settings that say how a run starts, not what it does
+_HOW = ("resume", "overwrite", "out")  # settings that say how and where a run starts, not what it does
+
+
+def differing(earlier: dict[str, Any], now: dict[str, Any], free: Sequence[str] = ()) -> list[str]:
+    """The names of the settings and inputs in which two runs differ, by their tables.
+
+    How and where a run starts is no difference, and neither are the settings in `free`.
+    """
+    before, after = _flat(earlier), _flat(now)
+    names = sorted(before.keys() | after.keys())
+    return [name for name in names if name not in (*_HOW, *free) and before.get(name) != after.get(name)]
+
+
+def _flat(tables: dict[str, Any]) -> dict[str, Any]:
+    return {"command": tables.get("command"), **tables.get("settings", {}), **tables.get("input", {})}
 
 
 def _where_they_differ(one: Any, other: Any) -> tuple[Any, Any]:
@@ -114,23 +127,19 @@ def _where_they_differ(one: Any, other: Any) -> tuple[Any, Any]:
     return ({key: first.get(key) for key in apart}, {key: second.get(key) for key in apart})
 
 
-def _check_same(folder: Path, command: str, wanted: dict[str, Any], free: Sequence[str]) -> None:
-    earlier = read_run(folder)
-    before = {"command": earlier.get("command"), **earlier.get("settings", {}), **earlier.get("input", {})}
-    now = {"command": command, **wanted}
-    for key in sorted(before.keys() | now.keys()):
-        if key not in (*_HOW, *free) and before.get(key) != now.get(key):
-            then, this = _where_they_differ(before.get(key), now.get(key))
-            raise RunError(
-                f"{folder}: its run has {key} = {then!r}, this one {this!r}",
-                hint="give the same settings or another --out; --overwrite deletes that run and starts anew",
-            )
+def _check_same(folder: Path, earlier: dict[str, Any], now: dict[str, Any], free: Sequence[str]) -> None:
+    for name in differing(earlier, now, free):
+        then, this = _where_they_differ(_flat(earlier).get(name), _flat(now).get(name))
+        raise RunError(
+            f"{folder}: its run has {name} = {then!r}, this one {this!r}",
+            hint="give the same settings or another --out; --overwrite deletes that run and starts anew",
+        )
 
 
 def _take(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: a file, expected a folder", hint="give another --out")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and holds_more_than_stages(folder):
         if not (folder / RUN_FILE).is_file():
             raise RunError(f"{folder}: not empty, and not a run folder", hint="give another --out")
         if not overwrite:
@@ -142,3 +151,4 @@ def _take(folder: Path, *, overwrite: bool) -> None:
         raise RunError(f"{folder}: cannot be made ({error.strerror})", hint="give another --out") from error
     if not os.access(folder, os.W_OK):
         raise RunError(f"{folder}: cannot be written", hint="give another --out, or change its rights")
+    clear_stale(folder)

@@ -71,3 +71,12 @@ def test_one_origin_in_two_splits_is_a_fault_and_a_copy_a_remark(tmp_path: Path)
     found = check(prepared(tmp_path / "shards", clips, SETTINGS))
     assert found.faults == ["1 origins lie in several splits, such as youtube"]
     assert found.remarks == ["1 videos are there more than once, such as Clip 1, Clip 2"]
+
+
+def test_a_clip_that_gave_groups_twice_is_a_fault(tmp_path: Path) -> None:
+    """As when it was planned twice: every clip counts once in training."""
+    clips = some_clips(tmp_path / "videos", 5, train=5)
+    found = check(prepared(tmp_path / "shards", [*clips, clips[0]]))
+    assert found.faults == [
+        "1 clips gave groups in several shards, such as Clip 0 in train-000000 and train-000002"
+    ]

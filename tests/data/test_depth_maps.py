@@ -35,8 +35,15 @@ def test_all_groups_share_one_scale_and_come_back(bits: int) -> None:
 def test_flat_depth_is_no_division_by_zero() -> None:
     found = stored([np.full((1, 4, 4), 7, np.float32)], bits=16, by="x")
     assert values(found.maps[0][0]).max() == 0 and found.low == found.high == 7
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1])
+def test_depth_that_is_not_finite_is_told_wherever_it_is(wrong: float, place: int) -> None:
+    groups = [np.zeros((1, 4, 4), np.float32), np.ones((1, 4, 4), np.float32)]
+    groups[place][0, 1, 1] = wrong
     with pytest.raises(DataError, match="not finite"):
-        stored([np.full((1, 4, 4), np.nan, np.float32)], bits=16, by="x")
+        stored(groups, bits=16, by="x")
 
 
 def test_own_maps_from_an_array_and_from_a_folder(tmp_path: Path) -> None:
@@ -48,6 +55,13 @@ def test_own_maps_from_an_array_and_from_a_folder(tmp_path: Path) -> None:
     for path in ("a.depth.npy", "a.depth"):
         found = own_depth(str(tmp_path / path), [1, 4], FULL)
         assert np.array_equal(found, maps[[1, 4]].astype(np.float32))
+
+
+def test_maps_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for k in range(12):
+        Image.fromarray(np.full((16, 16), k, np.uint16)).save(tmp_path / f"{k}.png")
+    found = own_depth(str(tmp_path), range(12), FULL)
+    assert found[:, 0, 0].tolist() == list(range(12))
 
 
 def test_own_maps_are_cropped_as_the_pictures_are(tmp_path: Path) -> None:
@@ -65,12 +79,26 @@ def test_wrong_files_are_told(tmp_path: Path) -> None:
     np.save(tmp_path / "pickle.npy", np.array([Canary()], dtype=object), allow_pickle=True)
     np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
     (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "empty.npy").touch()
+    np.savez(tmp_path / "several.npz", a=np.zeros((3, 4, 4)))
+    (tmp_path / "several.npz").rename(tmp_path / "several.npy")
+    (tmp_path / "damaged").mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 300), np.uint8)).save(
+        tmp_path / "damaged" / "0.png"
+    )
+    picture = bytearray((tmp_path / "damaged" / "0.png").read_bytes())
+    second = picture.index(b"IDAT", picture.index(b"IDAT") + 4)
+    picture[second : second + 4] = bytes(4)
+    (tmp_path / "damaged" / "0.png").write_bytes(picture)
     (tmp_path / "few").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "few" / "0.png")
     for path, numbers, message in (
         ("pickle.npy", [0], "not an array of depth"),
         ("flat.npy", [0], r"shape \[3, 4\]"),
         ("text.npy", [0], "not an array of depth"),
+        ("empty.npy", [0], "not an array of depth"),
+        ("several.npy", [0], "several arrays, expected one"),
+        ("damaged", [0], "not a picture"),
         ("few", [1], "1 maps, frame 1 has none"),
         ("few", [0], "a colour picture"),
         ("absent.npy", [0], "not an array of depth"),

@@ -14,12 +14,14 @@ from PIL import Image
 
 from frameweave.data.dataset import INDEX, SKIPPED, read_index, shard_faults, summary_of
 from frameweave.data.extraction import extract
-from frameweave.data.plan import PLAN, Plan, ShardPlan, planned, write_plan
+from frameweave.data.plan import PLAN, Choice, Plan, ShardPlan, planned, write_plan
 from frameweave.data.reading import ShardGroups
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.shard import build_shard, seal_of
 from frameweave.errors import DataError
 from prepared import SETTINGS, Listed, brightness, prepared, some_clips
+
+CHOICE = Choice(source="here", clips_per_shard=2)
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_a_reader_goes_to_another_process(tmp_path: Path, clips: list[ClipRecord
     groups = ShardGroups(prepared(tmp_path / "a", clips))
     groups.group(0)
     again = pickle.loads(pickle.dumps(groups))
-    assert again._files == {} and again.group(3).captions == groups.group(3).captions
+    assert again._tars is not groups._tars and again.group(3).captions == groups.group(3).captions
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves files open
@@ -195,7 +197,7 @@ def test_shards_are_as_equal_as_can_be() -> None:
 
 def test_a_plan_is_read_as_it_was_written_and_can_grow(tmp_path: Path, clips: list[ClipRecord]) -> None:
     lost = Skipped(id="x", reason="no_caption", detail="no text")
-    write_plan(tmp_path, "there", Listed([clips[0], lost, *clips[1:]]), SETTINGS.as_dict(), 2)
+    write_plan(tmp_path, Listed([clips[0], lost, *clips[1:]]), SETTINGS.as_dict(), CHOICE)
     plan = Plan.open(tmp_path)
     assert [clip for shard in plan.shards() for clip in shard.clips] == [*clips[3:], *clips[:3]]
     assert list(plan.skipped()) == [lost]
@@ -213,10 +215,10 @@ def test_plans_that_are_none_are_refused(tmp_path: Path, clips: list[ClipRecord]
     (tmp_path / PLAN).write_text('{"format": 99}\n')
     with pytest.raises(DataError, match="format 99, expected 1"):
         Plan.open(tmp_path)
-    write_plan(tmp_path, "here", Listed(clips), SETTINGS.as_dict(), 2)
+    write_plan(tmp_path, Listed(clips), SETTINGS.as_dict(), CHOICE)
     text = (tmp_path / PLAN).read_text()
     (tmp_path / PLAN).write_text(text[: len(text) - 30])
     with pytest.raises(DataError, match="line 4"):
         list(Plan.open(tmp_path).shards())
     with pytest.raises(DataError, match=r"no clip to use \(2 missing\)"):
-        write_plan(tmp_path, "here", Listed([Skipped(id=k, reason="missing") for k in "ab"]), {}, 2)
+        write_plan(tmp_path, Listed([Skipped(id=k, reason="missing") for k in "ab"]), {}, CHOICE)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,59 @@ def test_other_processes_and_array_jobs_give_the_same_videos(
     for name in "ab":
         here, there = (folder / name / "edited.mp4" for folder in (options.out, elsewhere.out))
         assert here.read_bytes() == there.read_bytes()
+
+
+def test_a_corrected_line_is_not_taken_for_the_finished_edit(table: Path, options: EditManyOptions) -> None:
+    lines = table.with_suffix(".csv")
+    lines.write_text("video,prompt,name\nvideos/0.mp4,a red car,a\nvideos/0.mp4,a red car,b\n")
+    assert edit_many(lines, options).done == 2
+    kept = (options.out / "a" / "edited.mp4").stat().st_mtime_ns
+    for line, message in (("videos/0.mp4,a blue duck", "prompts"), ("videos/1.mp4,a red car", "video")):
+        lines.write_text(f"video,prompt,name\nvideos/0.mp4,a red car,a\n{line},b\n")
+        done = edit_many(lines, options)
+        assert (done.done, done.earlier, list(done.failed)) == (0, 1, ["b"])
+        assert f"its run has {message} = " in done.failed["b"] and "--overwrite" in done.failed["b"]
+    done = edit_many(lines, replace(options, overwrite=True))
+    assert (done.done, done.earlier, done.failed) == (1, 1, {})
+    assert read_run(options.out / "b")["input"]["video"] == str(table.parent / "videos" / "1.mp4")
+    assert (options.out / "a" / "edited.mp4").stat().st_mtime_ns == kept
+
+
+def test_jobs_of_an_array_find_names_that_others_have(table: Path, options: EditManyOptions) -> None:
+    table.write_text("video,prompt,name\nvideos/0.mp4,a red car,a\nvideos/1.mp4,a red car,a\n")
+    for index in (0, 1):
+        with pytest.raises(DataError, match="the name 'a' is there twice"):
+            edit_many(table, replace(options, shard_index=index, num_shards=2))
+
+
+def test_workers_are_told_whole_paths(
+    table: Path, options: EditManyOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may work in another folder. An adaptor is the table's when it is there, else as it was given."""
+    columns = "video,prompt,name,mask,adaptor"
+    rows = ("m/white.png,own", ",miniature", ",elsewhere")
+    table.write_text("\n".join([columns, *(f"videos/0.mp4,x,{k},{row}" for k, row in enumerate(rows))]))
+    (table.parent / "own").mkdir()
+    monkeypatch.chdir(table.parent)
+    items: list[dict[str, Any]] = []
+
+    class Listening:
+        def run(self, _function: object, given: list[dict[str, Any]], **_: object) -> list[object]:
+            items.extend(given)
+            return []
+
+    monkeypatch.setattr("frameweave.jobs.edit_many.engine_of", lambda _: Listening())
+    relative = replace(options, out=Path("runs"), cache=Path("cache"))
+    edit_many(Path(table.name), relative)
+    assert {item["video"] for item in items} == {str(table.parent / "videos" / "0.mp4")}
+    first = items[0]["settings"]
+    assert first["mask"] == str(table.parent / "m" / "white.png")
+    assert (first["out"], first["cache"]) == (str(table.parent / "runs" / "0"), str(table.parent / "cache"))
+    assert [item["settings"]["adaptor"] for item in items] == [
+        str(table.parent / "own"),
+        "miniature",
+        "elsewhere",
+    ]
 
 
 @pytest.mark.parametrize(

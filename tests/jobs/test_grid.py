@@ -74,7 +74,15 @@ def test_the_arms_differ(run: Path) -> None:
 def test_a_finished_grid_does_nothing_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: (run / name).read_bytes() for name in ("scores.jsonl", "pooled.jsonl", "cells.jsonl")}
     monkeypatch.setattr(cell_work, "write_cell", None)
+    left = [run / folder / ".0123abcd-cell" for folder in ("cells", "scores")]
+    others = run / "cells" / ".4567cdef-cell"  # another machine may be writing it
+    for stage in (*left, others):
+        stage.mkdir()
+    for stage in left:
+        os.utime(stage, (0, 0))
     done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run))
+    assert not any(stage.exists() for stage in left) and others.exists()
+    others.rmdir()
     assert (done.done, done.earlier) == (0, 18)
     assert {name: (run / name).read_bytes() for name in before} == before
 

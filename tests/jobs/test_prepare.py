@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from frameweave.data import shard
 from frameweave.data.captions.edit_prompt import ClipPrompts, EditPrompt
@@ -23,7 +25,7 @@ from frameweave.data.checking import check
 from frameweave.data.dataset import INDEX, SKIPPED, read_index
 from frameweave.data.reading import ShardGroups
 from frameweave.data.tars import Member
-from frameweave.errors import DataError, RunError
+from frameweave.errors import DataError, InputError, RunError
 from frameweave.jobs.data_options import PrepareOptions
 from frameweave.jobs.prepare import planned_figures, prepare
 from videos import blobs, colour_ramp, enormous_gif, write_video
@@ -116,6 +118,37 @@ def test_what_fails_is_listed_can_be_tried_again_and_the_rest_stays(
     assert prepare(str(source), replace(lenient, mode="retry-failed")).shards_made == 0
 
 
+def clips_of(folder: Path) -> list[str]:
+    """Of each group the clip."""
+    groups = ShardGroups(folder)
+    return [groups.about(index)["clip"] for index in range(len(groups))]
+
+
+def test_a_retry_that_is_stopped_and_repeated_takes_each_clip_once(
+    source: Path, options: PrepareOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = [source / f"clip{k:02}.mp4" for k in range(3)]
+    whole = [video.read_bytes() for video in videos]
+    for video in videos:
+        video.write_bytes(b"")
+    prepare(str(source), replace(options, max_failure_rate=0.5))
+    for video, content in zip(videos, whole, strict=True):
+        video.write_bytes(content)
+    retry = replace(options, mode="retry-failed")
+
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("frameweave.jobs.prepare.engine_of", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(str(source), retry)  # the plan has the clips once more, and nothing is made of them
+    monkeypatch.undo()
+    done = prepare(str(source), retry)
+    assert done.summary is not None and (done.shards_made, done.summary.clips) == (1, 10)
+    assert sorted(clips_of(options.out)) == sorted(2 * [f"clip{k:02}" for k in range(10)])
+    assert check(options.out).faults == []
+
+
 def test_new_clips_are_added_as_new_shards(source: Path, options: PrepareOptions) -> None:
     prepare(str(source), options)
     before = bytes_of(options.out)
@@ -130,11 +163,87 @@ def test_new_clips_are_added_as_new_shards(source: Path, options: PrepareOptions
 def test_too_many_failures_stop_the_run(source: Path, options: PrepareOptions) -> None:
     for k in range(4):
         (source / f"clip{k:02}.mp4").write_bytes(b"")
-    with pytest.raises(RunError, match="4 of 10 clips gave no group, more than --max-failure-rate 0.05"):
-        prepare(str(source), options)
-    assert not (options.out / INDEX).exists()
+    for _ in range(2):  # the shards are all there the second time
+        with pytest.raises(RunError, match="4 of 10 clips gave no group, more than --max-failure-rate 0.05"):
+            prepare(str(source), options)
+        assert not (options.out / INDEX).exists()
     done = prepare(str(source), replace(options, max_failure_rate=0.5))
     assert done.summary is not None and done.summary.skipped == {"not_a_video": 4}
+
+
+def test_failures_are_counted_over_the_data_set_and_by_the_last_try(
+    source: Path, options: PrepareOptions
+) -> None:
+    videos = [source / f"clip{k:02}.mp4" for k in range(2)]
+    whole = videos[1].read_bytes()
+    for video in videos:
+        video.write_bytes(b"")
+    lenient = replace(options, max_failure_rate=0.2)
+    prepare(str(source), lenient)
+    videos[1].write_bytes(whole)
+    retry = replace(lenient, mode="retry-failed")
+    done = prepare(str(source), retry)  # half of this run's clips fail, and a tenth of all
+    assert done.summary is not None
+    assert (done.summary.clips, done.summary.skipped) == (9, {"not_a_video": 1})
+    with pytest.raises(RunError, match="1 of 10 clips gave no group"):
+        prepare(str(source), replace(retry, max_failure_rate=0.05))
+
+
+def test_an_array_of_jobs_is_judged_as_a_whole(source: Path, options: PrepareOptions) -> None:
+    (source / "clip00.mp4").write_bytes(b"")
+    jobs = [replace(options, clips_per_shard=2, shard_index=k, num_shards=2) for k in (0, 1)]
+    assert prepare(str(source), jobs[0]).summary is None  # 1 of 6 clips: too few to say anything
+    with pytest.raises(RunError, match="1 of 10 clips gave no group"):
+        prepare(str(source), jobs[1])  # none of its own clips failed
+    lenient = [replace(job, max_failure_rate=0.1) for job in jobs]
+    assert prepare(str(source), lenient[0]).summary is not None
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "retry-failed"])
+def test_jobs_of_an_array_cannot_start_anew(mode: Any, source: Path, options: PrepareOptions) -> None:
+    with pytest.raises(InputError, match=f"--mode {mode} in one of several jobs"):
+        prepare(str(source), replace(options, mode=mode, shard_index=0, num_shards=2))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"clips_per_shard": 0}, "--clips-per-shard 0, expected at least 1; 100 is usual"),
+        ({"frames": 0}, "--frames 0, expected at least 1"),
+        ({"stride": -1}, "--stride -1, expected at least 1"),
+        ({"per_clip": 0}, "--per-clip 0, expected at least 1"),
+        ({"size": 0}, "--size 0, expected at least 1"),
+        ({"tries": 0}, "--tries 0, expected at least 1"),
+        ({"quality": 0}, "--quality 0, expected 1 to 100; 95 is usual"),
+        ({"quality": 101}, "--quality 101, expected 1 to 100"),
+        ({"max_failure_rate": 5.0}, "--max-failure-rate 5, expected 0 to 1"),
+    ],
+)
+def test_numbers_out_of_range_are_told_before_any_work(
+    wrong: dict[str, Any], message: str, options: PrepareOptions
+) -> None:
+    for job in (prepare, planned_figures):
+        with pytest.raises(InputError, match=message):
+            job("absent", replace(options, **wrong))
+
+
+def test_a_damaged_picture_costs_its_clip_alone(options: PrepareOptions, tmp_path: Path) -> None:
+    """A PNG file with a chunk of no name, for which PIL raises a `SyntaxError`."""
+    for name in ("good", "bad"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "pictures" / f"{name}.txt").write_text("noise\n")
+        for k in range(4):
+            noise = np.random.default_rng(k).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / "pictures" / name / f"{k}.png")
+    for picture in (tmp_path / "pictures" / "bad").iterdir():
+        data = bytearray(picture.read_bytes())
+        second = data.index(b"IDAT", data.index(b"IDAT") + 4)
+        data[second : second + 4] = bytes(4)
+        picture.write_bytes(data)
+    lenient = replace(options, depth="none", cut=1.0, max_failure_rate=0.5)
+    done = prepare(str(tmp_path / "pictures"), lenient)
+    assert done.summary is not None
+    assert (done.summary.clips, done.summary.skipped) == (1, {"unreadable": 1})
 
 
 def test_other_settings_need_another_folder(source: Path, options: PrepareOptions) -> None:

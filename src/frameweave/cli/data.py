@@ -97,7 +97,8 @@ def check(folder: Path, /) -> None:
     if found.faults:
         raise CheckFailed(
             f"{folder}: {len(found.faults)} faults, the first: {found.faults[0]}",
-            hint="run frameweave data prepare on it again, which makes damaged shards anew",
+            hint="run frameweave data prepare on it again: it makes damaged shards anew, and all with "
+            "--mode overwrite",
         )
 
 

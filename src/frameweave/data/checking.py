@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.atomic import sha256
-from frameweave.data.dataset import read_index, shard_faults
+from frameweave.data.dataset import made_in, read_index, shard_faults, successes
 from frameweave.data.plan import PLAN, Plan
 from frameweave.data.reading import ShardGroups
 from frameweave.data.tars import read_members
@@ -39,6 +39,7 @@ def check(folder: Path, *, progress: Progress = SILENT) -> Checked:
     if not found.faults:
         found.faults.extend(_groups(folder, progress))
         found.faults.extend(_shared_origins(folder))
+        found.faults.extend(_twice(folder, index))
         found.remarks.extend(_copies(folder, index))
     return found
 
@@ -83,11 +84,22 @@ def _shared_origins(folder: Path) -> Iterator[str]:
         yield f"{len(shared)} origins lie in several splits, such as {', '.join(shared[:3])}"
 
 
+def _twice(folder: Path, index: dict[str, Any]) -> Iterator[str]:
+    """Clips whose groups are there more than once: training would see them more often than others."""
+    shards: defaultdict[str, list[str]] = defaultdict(list)
+    for row in index["shards"]:
+        for clip in successes(folder, row["shard"]):
+            shards[clip].append(row["shard"])
+    twice = sorted(clip for clip, names in shards.items() if len(names) > 1)
+    if twice:
+        first = f"{twice[0]} in {' and '.join(shards[twice[0]])}"
+        yield f"{len(twice)} clips gave groups in several shards, such as {first}"
+
+
 def _copies(folder: Path, index: dict[str, Any]) -> Iterator[str]:
     clips: defaultdict[str, list[str]] = defaultdict(list)
     for row in index["shards"]:
-        for line in (folder / f"{row['shard']}.jsonl").read_text(encoding="utf-8").splitlines():
-            made = json.loads(line)
+        for made in made_in(folder, row["shard"]):
             if digest := made.get("source", {}).get("sha256"):
                 clips[digest].append(made["clip"])
     copies = sorted(names for names in clips.values() if len(set(names)) > 1)

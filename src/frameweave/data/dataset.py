@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frameweave import __version__
-from frameweave.atomic import sha256, staged
+from frameweave.atomic import sha256, stage_of, staged
 from frameweave.data.plan import FORMAT, PLAN, Plan
 from frameweave.data.record import Skipped
 from frameweave.data.shard import faults, seal_of
@@ -31,13 +31,22 @@ class Summary:
     """Clips that gave none, by reason."""
 
 
+def made_in(folder: Path, shard: str) -> Iterator[dict[str, Any]]:
+    """What became of each clip of a finished shard: the fields of `shard.Made` that are not empty."""
+    with (folder / f"{shard}.jsonl").open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
 def failures(folder: Path, shard: str) -> Iterator[Skipped]:
     """The clips of a finished shard that gave no group."""
-    with (folder / f"{shard}.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            made = json.loads(line)
-            if made.get("reason"):
-                yield Skipped(id=made["clip"], reason=made["reason"], detail=made.get("detail", ""))
+    for made in made_in(folder, shard):
+        if made.get("reason"):
+            yield Skipped(id=made["clip"], reason=made["reason"], detail=made.get("detail", ""))
+
+
+def successes(folder: Path, shard: str) -> Iterator[str]:
+    """The ids of a finished shard's clips that gave groups."""
+    return (made["clip"] for made in made_in(folder, shard) if not made.get("reason"))
 
 
 def write_index(folder: Path, plan: Plan, *, trust_sizes: bool = True) -> Summary | None:
@@ -54,7 +63,7 @@ def write_index(folder: Path, plan: Plan, *, trust_sizes: bool = True) -> Summar
         rows.append(kept | {"seal": sha256(folder / f"{shard.name}.json")})
     reasons: Counter[str] = Counter()
     # a clip that failed and was tried again is no longer skipped once it gave a group
-    good = {clip for row in rows for clip in _good(folder, row["shard"])}
+    good = {clip for row in rows for clip in successes(folder, row["shard"])}
     with staged(folder / SKIPPED) as stage, stage.open("w", encoding="utf-8") as file:
         listed: set[str] = set()
         for one in _all_skipped(folder, plan, rows):
@@ -75,14 +84,6 @@ def write_index(folder: Path, plan: Plan, *, trust_sizes: bool = True) -> Summar
     with staged(folder / INDEX) as stage:
         stage.write_text(json.dumps(table, indent=1, ensure_ascii=False, sort_keys=True), encoding="utf-8")
     return summary_of(table)
-
-
-def _good(folder: Path, shard: str) -> Iterator[str]:
-    with (folder / f"{shard}.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            made = json.loads(line)
-            if not made.get("reason"):
-                yield made["clip"]
 
 
 def _all_skipped(folder: Path, plan: Plan, rows: list[dict[str, Any]]) -> Iterator[Skipped]:
@@ -122,8 +123,36 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether shards were prepared there, finished or not."""
-    return (folder / INDEX).is_file() or (folder / PLAN).is_file()
+    """Whether shards were prepared there, finished or not; others' files may have the same names."""
+    return any({"format", "settings"} <= _header(folder / name).keys() for name in (PLAN, INDEX))
+
+
+def _header(file: Path) -> dict[str, Any]:
+    """The object in the first line of a plan, or in an index; empty when there is none."""
+    try:
+        with file.open(encoding="utf-8") as opened:
+            table: Any = json.loads(opened.readline() if file.name == PLAN else opened.read())
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """What belongs to a data set except for its plan: shards, sidecars, index, what killed writers left.
+
+    Raises `DataError` when there is neither plan nor index, or it is damaged.
+    """
+    if (folder / PLAN).is_file():
+        shards = {shard.name for shard in Plan.open(folder).shards()}
+    else:
+        shards = {row["shard"] for row in read_index(folder)["shards"]}
+    for path in folder.iterdir():
+        stage = stage_of(path)
+        name = stage or path.name
+        shard, suffix = name.partition(".")[0], name.rpartition(".")[2]
+        of_shard = shard in shards and suffix in ("tar", "jsonl", "json", "safetensors")
+        if (of_shard or name in (INDEX, SKIPPED) or stage == PLAN) and path.is_file():
+            yield path
 
 
 def shard_faults(folder: Path, row: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from frameweave.clip.group import FrameGroup
 from frameweave.data.record import CAPTION_LIMIT
 from frameweave.errors import DataError
+from frameweave.video.reading import UNREADABLE
 
 _PICTURES = ("jpg", "png", "webp")
 
@@ -26,7 +27,7 @@ def group_of(members: Mapping[str, bytes], *, where: str) -> FrameGroup:
     Depth is in [0, 1], where 1 is the nearest point of the whole clip. Raises `DataError`, which
     names `where`, when something is missing or damaged.
     """
-    frames, maps = (sorted(name for name in members if _is(name, kind)) for kind in ("f", "d"))
+    frames, maps = (sorted((name for name in members if _is(name, kind)), key=_number) for kind in ("f", "d"))
     if not frames or "txt" not in members or (maps and len(maps) != len(frames)):
         raise DataError(
             f"{where}: found {', '.join(sorted(members)) or 'nothing'}, expected f0.jpg, txt and so on",
@@ -37,7 +38,7 @@ def group_of(members: Mapping[str, bytes], *, where: str) -> FrameGroup:
         depth = [_depth(members[name]) for name in maps]
         shown = torch.stack(pictures)
         near = torch.stack(depth) if depth else None
-    except (OSError, ValueError, RuntimeError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*UNREADABLE, RuntimeError) as error:
         raise DataError(f"{where}: damaged ({error})", hint="run frameweave data check") from error
     return FrameGroup(shown, captions_of(members["txt"]), near)
 
@@ -51,7 +52,12 @@ def captions_of(content: bytes) -> tuple[str, ...]:
 def _is(name: str, kind: str) -> bool:
     """Whether a member is picture (f) or depth (d) number so and so."""
     stem, _, suffix = name.partition(".")
-    return stem[:1] == kind and stem[1:].isdigit() and suffix in _PICTURES
+    return stem[:1] == kind and stem[1:].isdecimal() and suffix in _PICTURES
+
+
+def _number(name: str) -> int:
+    """Of a picture in its group: f10.jpg comes behind f9.jpg."""
+    return int(name.partition(".")[0][1:])
 
 
 def _picture(content: bytes) -> Tensor:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from frameweave.data.grouping import GroupSettings, shown_part
 from frameweave.errors import DataError
+from frameweave.video.reading import UNREADABLE, counted
 
 Maps = NDArray[np.float32]
 """Frames x height x width of inverse depth, at any scale; near is greater."""
@@ -31,10 +32,10 @@ class StoredDepth:
 
 def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
     """One scale and shift for all groups of a clip: a scale per frame would flicker."""
+    if not all(np.isfinite(maps).all() for maps in groups):
+        raise DataError("the depth is not finite", hint="estimate it anew, or give --depth none")
     low = min(float(maps.min()) for maps in groups)
     high = max(float(maps.max()) for maps in groups)
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise DataError("the depth is not finite", hint="estimate it anew, or give --depth none")
     levels = 2**bits - 1
     scale = levels / (high - low) if high > low else 0.0
     kind = np.uint16 if bits == 16 else np.uint8
@@ -58,8 +59,8 @@ def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings) -> Map
     """The clip's own maps for these frames, fitted as its pictures are.
 
     `path` is an npy file (frames x height x width, opened without unpickling) or a folder of
-    grey PNG files, one for each frame, in the order of their names. Raises `DataError` when it is
-    neither, or has no map for one of the frames.
+    grey PNG files, one for each frame, in the order of the numbers in their names. Raises `DataError`
+    when it is neither, or has no map for one of the frames.
     """
     found = _from_folder(Path(path), numbers) if Path(path).is_dir() else _from_array(Path(path), numbers)
     return np.stack([_fitted(one, settings) for one in found])
@@ -68,8 +69,10 @@ def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings) -> Map
 def _from_array(file: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
     try:
         maps = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what a damaged file raises is not one kind of error
         raise DataError(f"{file}: not an array of depth ({error})", hint="save it with numpy.save") from error
+    if not isinstance(maps, np.ndarray):
+        raise DataError(f"{file}: several arrays, expected one of depth", hint="save it with numpy.save")
     if maps.ndim != 3 or maps.dtype.kind not in "fiu":
         raise DataError(
             f"{file}: {maps.dtype} of shape {list(maps.shape)}, expected numbers by frame, row and column",
@@ -80,14 +83,14 @@ def _from_array(file: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]
 
 
 def _from_folder(folder: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
-    files = sorted(folder.glob("*.png"))
+    files = sorted(folder.glob("*.png"), key=counted)
     _check_count(folder, len(files), numbers)
     found: list[NDArray[np.float32]] = []
     for number in numbers:
         try:
             with Image.open(files[number]) as image:
                 values = np.asarray(image)
-        except (OSError, Image.DecompressionBombError) as error:
+        except UNREADABLE as error:
             raise DataError(f"{files[number]}: not a picture ({error})", hint="write it anew") from error
         if values.ndim != 2:
             raise DataError(f"{files[number]}: a colour picture, expected grey", hint="give one channel")

@@ -1,15 +1,15 @@
 """The plan of a data set: which clips go into which shard, before anything is decoded.
 
-A file of JSON lines: a header with the settings, then a line for each shard, then one for each clip
-that the reader passed over. A shard is a function of its own line and the settings, so any order
-of work, any engine and any retry give the same bytes.
+A file of JSON lines: a header with the settings and the choice of clips, then a line for each shard,
+then one for each clip that the reader passed over. A shard is a function of its own line and the
+settings, so any order of work, any engine and any retry give the same bytes.
 """
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,27 @@ class ShardPlan:
         return hashlib.sha256(self.line().encode()).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which clips of which source a plan has, and how they are divided."""
+
+    source: str
+    clips_per_shard: int
+    """At most."""
+    layout: str = "auto"
+    split: str = ""
+    limit: int | None = None
+    subset: int | None = None
+    prompts: str = ""
+    """SHA-256 of the file of edit prompts; empty without one."""
+
+
 def settings_hash(settings: dict[str, Any]) -> str:
     """A short name of everything that decides what a shard holds."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write_plan(folder: Path, source: str, reader: Reader, settings: dict[str, Any], per_shard: int) -> None:
+def write_plan(folder: Path, reader: Reader, settings: dict[str, Any], choice: Choice) -> None:
     """Read the source twice, to count and to write: memory does not grow with the number of clips.
 
     Shards of a split differ by one clip at most. Raises `DataError` when there is no clip to use.
@@ -53,12 +68,12 @@ def write_plan(folder: Path, source: str, reader: Reader, settings: dict[str, An
     if not counts:
         reasons = Counter(item.reason for item in reader if isinstance(item, Skipped))
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "nothing found"
-        raise DataError(f"{source}: no clip to use ({why})", hint="check the source and its captions")
+        raise DataError(f"{choice.source}: no clip to use ({why})", hint="check the source and its captions")
     with staged(folder / PLAN) as stage, stage.open("w", encoding="utf-8") as file:
-        header = {"format": FORMAT, "source": source, "settings": settings}
+        header = {"format": FORMAT, "settings": settings, **asdict(choice)}
         file.write(json.dumps(header, ensure_ascii=False, sort_keys=True) + "\n")
         for split, count in sorted(counts.items()):
-            for plan in planned(_of_split(reader, split), split, count, per_shard):
+            for plan in planned(_of_split(reader, split), split, count, choice.clips_per_shard):
                 file.write(plan.line() + "\n")
         for item in reader:
             if isinstance(item, Skipped):
@@ -103,6 +118,14 @@ class Plan:
     @property
     def settings_hash(self) -> str:
         return settings_hash(self.header["settings"])
+
+    @property
+    def choice(self) -> Choice | None:
+        """None in plans of earlier versions, which kept only the source."""
+        names = [field.name for field in fields(Choice)]
+        if not self.header.keys() >= set(names):
+            return None
+        return Choice(**{name: self.header[name] for name in names})
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The JSON objects of the file. Raises `DataError` with the line that is none."""

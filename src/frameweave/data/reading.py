@@ -5,7 +5,6 @@ very next group.
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 from frameweave.clip.group import FrameGroup
 from frameweave.data.dataset import read_index
 from frameweave.data.decoding import captions_of, group_of, wanted
+from frameweave.data.open_files import OpenFiles
 from frameweave.data.sidecars import Sidecars
 from frameweave.errors import DataError
 
@@ -40,7 +40,7 @@ class ShardGroups:
 
     folder: Path
     split: str = ""
-    _files: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int], repr=False)
+    _tars: OpenFiles = field(default_factory=OpenFiles, repr=False)
     _sidecars: dict[str, Sidecars] = field(default_factory=dict[str, Sidecars], repr=False)
 
     @cached_property
@@ -111,14 +111,8 @@ class ShardGroups:
                 f"{self.folder / entry.shard}.tar: group {entry.key} has no {name}", hint="prepare it again"
             )
         offset, size = entry.members[name]
-        return os.pread(self._file(entry.shard), size, offset)
+        return self._tars.read(self.folder / f"{entry.shard}.tar", size, offset)
 
-    def _file(self, shard: str) -> int:
-        """An open tar; every process opens its own."""
-        place = (os.getpid(), shard)
-        if place not in self._files:
-            self._files[place] = os.open(self.folder / f"{shard}.tar", os.O_RDONLY)
-        return self._files[place]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "split": self.split, "_files": {}, "_sidecars": {}}
+    def __reduce__(self) -> tuple[type["ShardGroups"], tuple[Path, str]]:
+        """What is open stays here: another process opens its own."""
+        return ShardGroups, (self.folder, self.split)

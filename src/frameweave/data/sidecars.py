@@ -4,7 +4,8 @@ The print names the encoding networks and the pictures' size, so that a sidecar 
 another model's; the tar's sum is kept inside, so that it is never taken for another tar's.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from frameweave.atomic import staged
+from frameweave.data.open_files import MOST_OPEN
 
 _TAR = "tar_sha256"
 
@@ -46,20 +48,23 @@ def is_whole(folder: Path, shard: str, print_: str, *, tar: str) -> bool:
 
 @dataclass(eq=False)
 class Sidecars:
-    """The encoded groups of one print; each process opens the files that it reads."""
+    """The encoded groups of one print. Files stay open, but not more of them than `MOST_OPEN`."""
 
     folder: Path
     print_: str
-    _opened: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    def __post_init__(self) -> None:
+        self._opened = lru_cache(maxsize=MOST_OPEN)(self._open)
 
     def group(self, shard: str, key: str, *, tar: str) -> dict[str, Tensor] | None:
         """The tensors of a group by name; None when its shard is not encoded."""
-        if shard not in self._opened:
-            whole = is_whole(self.folder, shard, self.print_, tar=tar)
-            file = sidecar(self.folder, shard, self.print_)
-            self._opened[shard] = safe_open(file, "pt").__enter__() if whole else None
-        opened = self._opened[shard]
+        opened = self._opened(shard, tar)
         if opened is None:
             return None
         names = [name for name in opened.keys() if name.startswith(f"{key}/")]  # noqa: SIM118
         return {name.rpartition("/")[2]: opened.get_tensor(name) for name in names} or None
+
+    def _open(self, shard: str, tar: str) -> Any:
+        """The open file, which closes with its last reference; None when the shard is not encoded."""
+        whole = is_whole(self.folder, shard, self.print_, tar=tar)
+        return safe_open(sidecar(self.folder, shard, self.print_), "pt").__enter__() if whole else None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +65,7 @@ def edit(
         options.out,
         "edit",
         options,
-        given={"video": str(video.absolute()), "prompts": list(prompts)},
+        given=given_to_edit(video, prompts),
         overwrite=options.overwrite,
         resume=options.resume,
     )
@@ -86,6 +87,11 @@ def edit(
     videos = [one.video.name for one in done]
     run.finish({"videos": videos, "frames_edited": len(source), "seconds": timer.seconds})
     return done
+
+
+def given_to_edit(video: Path, prompts: Sequence[str]) -> dict[str, Any]:
+    """The input of an edit, as its run file holds it."""
+    return {"video": str(video.absolute()), "prompts": list(prompts)}
 
 
 @dataclass(frozen=True, eq=False)

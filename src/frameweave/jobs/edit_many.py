@@ -2,20 +2,21 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from frameweave.engine import engine_of, part
 from frameweave.errors import DataError
-from frameweave.jobs.edit import edit
+from frameweave.jobs.edit import edit, given_to_edit
 from frameweave.jobs.edit_table import folder_name, read_edits
 from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import MINIATURE
 from frameweave.progress import SILENT, Progress
-from frameweave.run import RUN_FILE, read_run
+from frameweave.run import RUN_FILE, differing, read_run
 from frameweave.settings import from_table, to_table
 
 COLUMNS: dict[str, type] = {
@@ -49,16 +50,17 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     """Edit by every line of a csv or jsonl table, into folders of `options.out`.
 
     A line has `video` and `prompt`, and may have the columns of `COLUMNS`; paths are relative to the
-    table. What is finished is not done again; an edit that fails stops none of the others. Raises
-    `DataError` for a table that cannot be read, naming the line.
+    table, of adaptors those that exist there. What is finished is not done again; an edit that fails stops
+    none of the others. A folder whose edit had another video, prompt or setting is one that fails, unless
+    `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line.
     """
-    lines = list(part(read_edits(table, COLUMNS), options.shard_index, options.num_shards))
-    items = [_item(line, table.parent, options) for line in lines]
+    items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
     names = Counter(item["name"] for item in items)
     if twice := [name for name, count in names.items() if count > 1]:
         raise DataError(
             f"{table}: the name {twice[0]!r} is there twice", hint="give each edit a name of its own"
         )
+    items = list(part(items, options.shard_index, options.num_shards))
     waiting = [item for item in items if not _finished(item)]
     if len(waiting) < len(items):
         progress.note(f"{len(items) - len(waiting)} of {len(items)} edits are finished already")
@@ -90,14 +92,18 @@ def _model(settings: str) -> StableDiffusion:
 
 def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[str, Any]:
     """What a worker must know: the edit's own settings over those for all."""
-    video = folder / line["video"]
+    video = (folder / line["video"]).absolute()  # a worker may have been started in another folder
     own = {key: value for key, value in line.items() if key not in ("video", "prompt", "name")}
     if "mask" in own:
         own["mask"] = folder / own["mask"]
+    if own.get("adaptor", MINIATURE) != MINIATURE and (folder / own["adaptor"]).exists():
+        own["adaptor"] = str((folder / own["adaptor"]).absolute())
     name = folder_name(line.get("name") or _name(video, line["prompt"]))
     shared = {field.name: getattr(options, field.name) for field in fields(EditOptions)}
-    settings = replace(EditOptions(**shared), **own, out=options.out / name, resume=True)
-    return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": to_table(settings)}
+    shared |= own | {"out": options.out / name, "resume": True}
+    placed = {key: value.absolute() if isinstance(value, Path) else value for key, value in shared.items()}
+    settings = to_table(EditOptions(**placed))
+    return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": settings}
 
 
 def _name(video: Path, prompt: str) -> str:
@@ -106,12 +112,12 @@ def _name(video: Path, prompt: str) -> str:
 
 
 def _finished(item: dict[str, Any]) -> bool:
-    """Whether the edit's folder holds its whole result; other settings are found out by the edit itself."""
+    """Whether the edit's folder holds its whole result; what differs is told by the edit itself."""
     folder = Path(item["settings"]["out"])
     if not (folder / RUN_FILE).is_file():
         return False
-    tables = read_run(folder)
-    same = tables.get("settings") == item["settings"]
-    return same and all(
-        (folder / name).is_file() for name in tables.get("result", {}).get("videos", ["missing"])
-    )
+    earlier = read_run(folder)
+    given = given_to_edit(Path(item["video"]), [item["prompt"]])
+    if differing(earlier, {"command": "edit", "settings": item["settings"], "input": given}):
+        return False
+    return all((folder / name).is_file() for name in earlier.get("result", {}).get("videos", ["missing"]))

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import contents, sha256
+from frameweave.atomic import clear_stale, contents, sha256
 from frameweave.editors import base
 from frameweave.engine import engine_of, in_shards, part
 from frameweave.errors import InputError
@@ -106,6 +106,8 @@ def run_experiment(
     measures = measures_on(backbones, world="world" in items[0])
     cells_folder = (options.cells or run.folder / "cells").absolute()
     scores_folder = (run.folder / "scores").absolute()
+    for folder in (cells_folder, scores_folder):
+        clear_stale(folder)
     tasks = list(_tasks(items, arms, options, cells_folder, scores_folder))
     mine = list(part(tasks, options.shard_index, options.num_shards))
     cells = [cell for task in mine for cell in task["cells"]]

@@ -15,7 +15,7 @@ from frameweave.data.plan import ShardPlan
 from frameweave.data.record import ClipRecord
 from frameweave.data.shard import Extract, ShardSettings, build_shard
 from frameweave.engine import Guarded, Stopped
-from frameweave.errors import DataError, ModelFolderError
+from frameweave.errors import DataError, FrameweaveError, ModelFolderError
 
 
 def build(item: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +64,12 @@ def _guarded(timeout: float | None, memory_gb: float | None) -> Extract:
             return child.call(path, clip, settings)
         except Stopped as error:
             raise DataError(f"{path}: {error}", hint="look at the file", reason=error.kind) from error
+        except FrameweaveError:
+            raise
+        except Exception as error:  # whatever a decoder raises costs its clip, and not the shard
+            raise DataError(
+                f"{path}: {type(error).__name__}: {error}", hint="look at the file", reason="unreadable"
+            ) from error
 
     return guarded
 

@@ -30,6 +30,8 @@ _OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg,asf,apng",
 }
 FOLDER_FPS = Fraction(8)
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What PIL raises for a picture that is damaged; for some chunks of PNG files a `SyntaxError`."""
 
 Picture = NDArray[np.uint8]
 """Height x width x 3, sRGB, 0 to 255."""
@@ -246,7 +248,7 @@ def pictures_of(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise InputError(f"{folder}: no such file", hint="check the path of the picture")
-    found = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURES), key=_counted)
+    found = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURES), key=counted)
     if not found:
         raise InputError(
             f"{folder}: found no picture", hint=f"give a folder of {', '.join(s[1:] for s in PICTURES)} files"
@@ -254,8 +256,8 @@ def pictures_of(folder: Path) -> list[Path]:
     return found
 
 
-def _counted(path: Path) -> list[tuple[int, str]]:
-    """Sorts 10.png behind 9.png: digits by their value, the rest as text."""
+def counted(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts 10.png behind 9.png: digits by their value, the rest as text."""
     return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", path.name)]
 
 
@@ -281,7 +283,7 @@ def opened_picture(path: Path) -> Generator[Image.Image, None, None]:
     try:
         with Image.open(path) as image:
             yield image
-    except (OSError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path}: not a readable picture ({_reason(error)})", hint="remove or replace it"
         ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frameweave.data.plan import Plan, write_plan
+from frameweave.data.plan import Choice, Plan, write_plan
 from frameweave.data.record import CAPTION_LIMIT, CAPTIONS_LIMIT, ClipRecord, Skipped
 from frameweave.data.sources.usable import Usable, plain_id, usual_split
 from hostile_tars import plain_tar
@@ -40,7 +40,7 @@ def test_a_split_is_never_a_way_out_of_a_folder(tmp_path: Path) -> None:
         assert not set(clip.split) - set("abcdefghijklmnopqrstuvwxyz0123456789_-")
         out = tmp_path / "out" / "deep"
         out.mkdir(parents=True, exist_ok=True)
-        write_plan(out, "here", Listed([clip]), {}, 1)
+        write_plan(out, Listed([clip]), {}, Choice(source="here", clips_per_shard=1))
         [shard] = Plan.open(out).shards()
         assert (out / f"{shard.name}.tar").resolve().parent == out.resolve()
 

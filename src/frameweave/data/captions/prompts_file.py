@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import staged
+from frameweave.atomic import sha256, staged
 from frameweave.data.captions.edit_prompt import ClipPrompts
 from frameweave.errors import DataError
 
@@ -26,7 +26,19 @@ def read_prompts(path: Path) -> Iterator[ClipPrompts]:
             for number, line in enumerate(file, 1):
                 yield _clip(line, f"{path}, line {number}")
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", hint="make it with frameweave data caption") from error
+        raise _unreadable(path, error) from error
+
+
+def sum_of(path: Path) -> str:
+    """The file's SHA-256. Raises `DataError` when it cannot be read."""
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: {error.strerror}", hint="make it with frameweave data caption")
 
 
 def _clip(line: bytes, where: str) -> ClipPrompts:

@@ -30,7 +30,8 @@ def read_source(
     """The clips of a source that can be used; the others as `Skipped`.
 
     `split` keeps one split, `subset` draws so many clips evenly from all categories, `limit` takes the
-    first. Raises `DataError` for what is no source, `InputError` for unknown names.
+    first. The clips' paths are absolute, so that a plan of them can be worked on from any folder. Raises
+    `DataError` for what is no source, `InputError` for unknown names.
     """
     if layout not in LAYOUTS:
         raise InputError.unknown("layout", layout, LAYOUTS)
@@ -46,7 +47,8 @@ def read_source(
 
 
 def _reader(source: str, layout: str) -> Reader:
-    found = matches(source)
+    # not resolved: links stay as they are
+    found = tuple(path.absolute() for path in matches(source))
     if not found:
         raise DataError(f"{source}: no such file or folder", hint="check the path of the source")
     layout = _layout(found) if layout == "auto" else layout
