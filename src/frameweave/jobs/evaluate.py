@@ -45,7 +45,10 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     items = list(items_of(edited, options))
     if not items:
         raise InputError(f"{edited}: nothing to measure in it", hint="give a table with lines below its head")
-    measures = measures_on(backbones_of(options, ""), world=False)
+    backbones = backbones_of(options, "")
+    measures = measures_on(backbones, world=False)
+    if backbones.kind == "miniature":
+        progress.note("the Miniature's networks measure, which know its world only; others: --backbones real")
     given = {"edited": str(edited.absolute()), "videos": len(items)}
     run = Run.start(options.out, "evaluate", options, given=given, overwrite=options.overwrite)
     rows: list[dict[str, Any]] = []
