@@ -65,7 +65,7 @@ class TimedPicture:
 def probe(path: Path) -> VideoInfo:
     """Size, rate and other facts of a video file or a folder of pictures.
 
-    Raises `InputError` when there is no video, or its frames are too large to decode.
+    Raises `InputError` when there is no video, its first frame is damaged, or its frames are too large to decode.
     """
     if is_pictures(path):
         return _probe_folder(path)
@@ -79,7 +79,10 @@ def probe(path: Path) -> VideoInfo:
         depth = max((c.bits for c in context.format.components), default=8) if context.format else 8
         if depth > 8:
             notes.append(f"{depth}-bit colour is read as 8-bit")
-        first = next(container.decode(stream), None)
+        try:
+            first = next(container.decode(stream), None)
+        except av.FFmpegError as error:
+            raise _torn(path, 0, stream.frames) from error
         if first is None:
             raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
         turned = first.rotation % 360
@@ -159,7 +162,7 @@ def _torn(path: Path, good: int, declared: int) -> InputError:
 def opened(video: Path | BufferedIOBase) -> Generator[InputContainer, None, None]:
     """The container of a file, or of bytes that can be sought in; it has pictures.
 
-    Raises `InputError` when it has none or is no video.
+    Raises `InputError` when it has none, none that can be decoded, or is no video.
     """
     path = name_of(video)
     if isinstance(video, Path) and not video.exists():
@@ -181,6 +184,12 @@ def opened(video: Path | BufferedIOBase) -> Generator[InputContainer, None, None
                 f"{path}: found {found}, expected a video",
                 hint="give a file with pictures",
                 reason="no_pictures",
+            )
+        if getattr(container.streams.video[0], "codec_context", None) is None:
+            raise InputError(
+                f"{path}: its pictures are in no known format",
+                hint="copy it again, or convert it to H.264 first",
+                reason="not_a_video",
             )
         yield container
 
