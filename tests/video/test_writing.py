@@ -33,6 +33,17 @@ def test_uneven_times_come_back(tmp_path: Path) -> None:
     assert Clip.read(tmp_path / "a.mp4").times == times
 
 
+def test_uneven_times_of_a_gif_come_back(tmp_path: Path) -> None:
+    times = tuple(Fraction(t, 100) for t in (0, 10, 20, 30, 80, 90, 100))
+    Clip(torch.rand(6, 3, 16, 16), times).write(tmp_path / "a.gif")
+    assert Clip.read(tmp_path / "a.gif").times == times
+
+
+def test_a_gif_has_one_frame_in_a_hundredth_of_a_second(tmp_path: Path) -> None:
+    Clip.of(torch.rand(8, 3, 16, 16), fps=250).write(tmp_path / "a.gif")
+    assert Clip.read(tmp_path / "a.gif").times[:-1] == tuple(Fraction(t, 100) for t in range(4))
+
+
 @pytest.mark.parametrize("size", [(33, 16), (16, 33), (1, 1), (2, 2), (7, 5)])
 def test_odd_sizes_are_kept(tmp_path: Path, size: tuple[int, int]) -> None:
     Clip.of(torch.rand(3, 3, size[1], size[0])).write(tmp_path / "a.mp4")

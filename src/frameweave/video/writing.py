@@ -18,8 +18,6 @@ from frameweave.atomic import staged
 from frameweave.errors import InputError
 from frameweave.video.sound import Sound
 
-_TICK = Fraction(1, 90_000)
-
 
 @dataclass(frozen=True)
 class _Format:
@@ -27,6 +25,8 @@ class _Format:
     options: dict[str, str]
     sound: tuple[str, ...]
     """Sound codecs that the container carries unchanged; the first one is used otherwise."""
+    tick: Fraction = Fraction(1, 90_000)
+    """Seconds that are told apart."""
 
 
 # with macroblock trees the encoder's threads give other bytes from run to run
@@ -36,7 +36,7 @@ _FORMATS = {
     ".mov": _Format("libx264", H264, ("aac", "mp3", "ac3", "alac", "pcm_s16le")),
     ".mkv": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "pcm_s16le")),
     ".webm": _Format("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}, ("opus", "vorbis")),
-    ".gif": _Format("gif", {}, ()),
+    ".gif": _Format("gif", {}, (), tick=Fraction(1, 100)),
 }
 SUFFIXES = tuple(_FORMATS)
 
@@ -45,8 +45,9 @@ class VideoWriter:
     """Writes one video; nothing stands at `path` until it is complete.
 
     The suffix chooses the format: mp4, mov, mkv (H.264), webm (VP9) or gif. Frames keep their own
-    times, so variable frame rates survive. `audio` names a file whose first sound track is copied
-    packet by packet where the format carries it and re-encoded elsewhere.
+    times, so variable frame rates survive; a gif tells hundredths of a second apart, and has the first
+    of the frames in each. `audio` names a file whose first sound track is copied packet by packet where
+    the format carries it and re-encoded elsewhere.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +56,12 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, *, size: tuple[int, int], fps: Fraction | float, audio: Path | None = None
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int],
+        fps: Fraction | float,
+        audio: Path | None = None,
     ) -> None:
         if path.suffix.lower() not in _FORMATS:
             raise InputError(
@@ -67,6 +73,7 @@ class VideoWriter:
         self._fps = Fraction(fps).limit_denominator(90_000)
         self._stack = ExitStack()
         self._durations: dict[int, int] = {}
+        self._last = -1
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack:
@@ -90,14 +97,18 @@ class VideoWriter:
 
     def write(self, pixels: np.ndarray, time: Fraction, duration: Fraction) -> None:
         """Append a frame (height x width x 3 bytes) that starts at `time` and lasts `duration` seconds."""
-        if self._stream.pix_fmt == "pal8":
-            frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
-        else:
-            frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        frame.pts, frame.time_base = round(time / _TICK), _TICK
-        frame.duration = round(duration / _TICK)
-        self._durations[frame.pts] = frame.duration
-        self._mux(self._stream.encode(frame))
+        tick = self._format.tick
+        start = round(time / tick)
+        if start > self._last:
+            if self._stream.pix_fmt == "pal8":
+                frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
+            else:
+                frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame.pts, frame.time_base = start, tick
+            frame.duration = round(duration / tick)
+            self._durations[start] = frame.duration
+            self._last = start
+            self._mux(self._stream.encode(frame))
         self._sound.copy_until(time + duration)
 
     def _video_stream(self) -> VideoStream:
@@ -105,16 +116,16 @@ class VideoWriter:
         stream = self._container.add_stream(self._format.codec, rate=self._fps, options=self._format.options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width, height
+        stream.codec_context.time_base = self._format.tick
         if self._format.codec == "gif":
             stream.pix_fmt = "pal8"
         else:  # 4:2:0 has no odd sizes
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-            stream.codec_context.time_base = _TICK
         return stream
 
     def _mux(self, packets: list[Packet]) -> None:
         for packet in packets:
-            if packet.pts in self._durations and packet.time_base == _TICK:
+            if packet.pts in self._durations and packet.time_base == self._format.tick:
                 packet.duration = self._durations.pop(packet.pts)
             self._container.mux(packet)
 
