@@ -59,7 +59,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     [
         ({"systems": ("without",)}, "first:second"), ({"systems": ("without:nobody",)}, "no two edits"),
         ({"editors": ("tokenfow",)}, "tokenflow"), ({"criteria": ("taste",)}, "criterion"),
-        ({"per_rater": 0}, "per_rater"),
+        ({"per_rater": 0}, "per_rater 0, expected at least 1"), ({"per_pair": 0}, "6 is usual"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked(change: dict[str, object], said: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.jobs.study_options import StudyNewOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.study.building import Candidate, build, candidates
+from frameweave.study.design import check_counts
 from frameweave.study.power import Need, needs
 
 
@@ -37,9 +38,7 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     """
     if options.out.exists() and any(options.out.iterdir()):
         raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
-    for name in ("per_rater", "per_pair"):
-        if getattr(options, name) < 1:
-            raise InputError(f"{name} {getattr(options, name)}, expected at least 1")
+    check_counts(per_rater=options.per_rater, per_pair=options.per_pair)
     found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
     if not found:
         raise InputError(
