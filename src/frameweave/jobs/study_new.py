@@ -23,11 +23,11 @@ class Planned:
     """None for a dry run."""
     pairs: int
     clips: int
-    """Of the editor that has fewest."""
+    """Of the editor and pair of systems that has fewest."""
     raters: int
     """Needed so that every pair is seen often enough."""
     power: list[Need]
-    """For several true shares, after correcting for the number of tests."""
+    """For several true shares, after correcting for every editor, pair of systems and criterion."""
 
 
 def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progress = SILENT) -> Planned:
@@ -44,16 +44,16 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
         raise InputError(
             "no two edits to compare", hint="give runs whose clips were edited by both --systems"
         )
-    per_editor: dict[str, set[str]] = defaultdict(set)
+    compared: dict[tuple[str, tuple[str, str]], set[str]] = defaultdict(set)
     for one in found:
-        per_editor[one.editor].add(one.clip)
-    clips = min(len(names) for names in per_editor.values())
+        compared[one.editor, one.systems].add(one.clip)
+    clips = min(len(names) for names in compared.values())
     planned = Planned(
         folder=None if options.dry_run else options.out,
         pairs=len(found),
         clips=clips,
         raters=ceil(len(found) * options.per_pair / min(options.per_rater, len(found))),
-        power=needs(clips, options.per_pair, tests=len(per_editor) * len(options.criteria)),
+        power=needs(clips, options.per_pair, tests=len(compared) * len(options.criteria)),
     )
     if clips < 40:
         progress.note(
