@@ -100,7 +100,8 @@ def test_the_report_finds_what_simulated_raters_prefer(tmp_path: Path) -> None:
     done = study_report(folder, StudyReportOptions())
     for one in done.found.preferences:
         assert one.clustered is not None and one.clustered[0] <= 0.8 <= one.clustered[1]
-        assert one.share is not None and one.share.n == 72 and (one.p_holm or 1) < 0.05
+        assert one.share is not None and one.share.n == 72
+        assert one.p_clips == pytest.approx(2 / 2**6)  # all six clips agree: no test over so few can say more
     tables = {path.name for path in (done.folder / "tables").iterdir()}
     assert {"preferences.md", "preferences.tex", "preferences.csv", "preferences.html", "raters.md"} <= tables
     assert "with over without" in (done.folder / "tables" / "preferences.md").read_text()
