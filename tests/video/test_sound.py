@@ -28,9 +28,7 @@ def recorded(path: Path, *, pictures: float, sound: float, onset: float) -> Path
         ticks = np.arange(2 * _RATE)
         wave = np.where(ticks < onset * _RATE, 0, 0.5 * np.sin(ticks * 0.1)).astype(np.float32)
         for start in range(0, len(wave), 1024):
-            frame = av.AudioFrame.from_ndarray(
-                wave[None, start : start + 1024], format="fltp", layout="mono"
-            )
+            frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="fltp", layout="mono")
             frame.sample_rate, frame.pts = _RATE, round(sound * _RATE) + start
             container.mux(track.encode(frame))
         container.mux(track.encode(None))

@@ -11,11 +11,13 @@ import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
 from frameweave.atomic import staged
 from frameweave.errors import InputError
+from frameweave.video.pixels import Picture, declare, stored
 from frameweave.video.sound import Sound
 
 
@@ -27,6 +29,8 @@ class _Format:
     """Sound codecs that the container carries unchanged; the first one is used otherwise."""
     tick: Fraction = Fraction(1, 90_000)
     """Seconds that are told apart."""
+    shaped: bool = True
+    """Whether files tell the shape of their pixels."""
 
 
 # with macroblock trees the encoder's threads give other bytes from run to run
@@ -35,10 +39,15 @@ _FORMATS = {
     ".mp4": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "alac", "opus")),
     ".mov": _Format("libx264", H264, ("aac", "mp3", "ac3", "alac", "pcm_s16le")),
     ".mkv": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "pcm_s16le")),
-    ".webm": _Format("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}, ("opus", "vorbis")),
+    ".webm": _Format("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}, ("opus", "vorbis"), shaped=False),
     ".gif": _Format("gif", {}, (), tick=Fraction(1, 100)),
 }
 SUFFIXES = tuple(_FORMATS)
+
+
+def tells_pixel_shape(suffix: str) -> bool:
+    """Whether videos of this suffix, one of `SUFFIXES`, can have pixels that are not square."""
+    return _FORMATS[suffix].shaped
 
 
 class VideoWriter:
@@ -47,7 +56,8 @@ class VideoWriter:
     The suffix chooses the format: mp4, mov, mkv (H.264), webm (VP9) or gif. Frames keep their own
     times, so variable frame rates survive; a gif tells hundredths of a second apart, and has the first
     of the frames in each. `audio` names a file whose first sound track is copied packet by packet where
-    the format carries it and re-encoded elsewhere.
+    the format carries it and re-encoded elsewhere. `pixel_shape` is the width of a pixel over its height;
+    webm files cannot tell it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -62,6 +72,7 @@ class VideoWriter:
         size: tuple[int, int],
         fps: Fraction | float,
         audio: Path | None = None,
+        pixel_shape: Fraction = Fraction(1),
     ) -> None:
         if path.suffix.lower() not in _FORMATS:
             raise InputError(
@@ -69,11 +80,12 @@ class VideoWriter:
                 hint=f"end the name in {', '.join(_FORMATS)}",
             )
         self._format = _FORMATS[path.suffix.lower()]
-        self._path, self._size, self._audio = path, size, audio
+        self._path, self._size, self._audio, self._shape = path, size, audio, pixel_shape
         self._fps = Fraction(fps).limit_denominator(90_000)
         self._stack = ExitStack()
         self._durations: dict[int, int] = {}
-        self._last = -1
+        self._converter = VideoReformatter()
+        self._last = -1  # tick of the last frame
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack:
@@ -95,7 +107,7 @@ class VideoWriter:
                 return
             self._mux(self._stream.encode(None))
 
-    def write(self, pixels: np.ndarray, time: Fraction, duration: Fraction) -> None:
+    def write(self, pixels: Picture, time: Fraction, duration: Fraction) -> None:
         """Append a frame (height x width x 3 bytes) that starts at `time` and lasts `duration` seconds."""
         tick = self._format.tick
         start = round(time / tick)
@@ -103,7 +115,7 @@ class VideoWriter:
             if self._stream.pix_fmt == "pal8":
                 frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
             else:
-                frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+                frame = stored(pixels, self._converter, self._stream.pix_fmt or "yuv420p")
             frame.pts, frame.time_base = start, tick
             frame.duration = round(duration / tick)
             self._durations[start] = frame.duration
@@ -117,10 +129,12 @@ class VideoWriter:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width, height
         stream.codec_context.time_base = self._format.tick
+        stream.codec_context.sample_aspect_ratio = self._shape
         if self._format.codec == "gif":
             stream.pix_fmt = "pal8"
         else:  # 4:2:0 has no odd sizes
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+            declare(stream.codec_context)
         return stream
 
     def _mux(self, packets: list[Packet]) -> None:
@@ -130,7 +144,7 @@ class VideoWriter:
             self._container.mux(packet)
 
 
-def _best_palette(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best_palette(pixels: Picture) -> tuple[np.ndarray, np.ndarray]:
     """Indices and a palette of 256 colours (alpha, red, green, blue) for one frame."""
     picture = Image.fromarray(pixels).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     flat = picture.getpalette() or []
