@@ -19,7 +19,13 @@ TOKEN = "a-token-for-tests-only"
 SMALL = StudyNewOptions(per_rater=4, per_pair=2, checks=1, repeats=1)
 
 
-def small_run(folder: Path, *, clips: int = 4, editors: tuple[str, ...] = ("tokenflow", "vidtome")) -> Path:
+def small_run(
+    folder: Path,
+    *,
+    clips: int = 4,
+    editors: tuple[str, ...] = ("tokenflow", "vidtome"),
+    arms: tuple[str, ...] = ("without", "with"),
+) -> Path:
     """A finished grid whose videos differ by their number."""
 
     def video(path: Path, number: int) -> None:
@@ -32,7 +38,7 @@ def small_run(folder: Path, *, clips: int = 4, editors: tuple[str, ...] = ("toke
     values: dict[tuple[str, str, str], list[float | None]] = {
         (editor, arm, "warp_error"): [float(number) for number in range(clips)]
         for editor in editors
-        for arm in ("without", "with")
+        for arm in arms
     }
     return write_results(folder, values, videos=video)
 

@@ -39,6 +39,7 @@ def write_video(
     codec: str = "libx264",
     sound: float = 0,
     faststart: bool = False,
+    pixel_shape: Fraction | None = None,
 ) -> Path:
     """Write the frames at fps or at the given times; `sound` seconds of a tone."""
     starts = times or [Fraction(index, fps) for index in range(len(frames))]
@@ -50,6 +51,8 @@ def write_video(
             video.height, video.width = frames.shape[1:3]
             video.pix_fmt = pixel_format
             video.codec_context.time_base = TICK
+            if pixel_shape is not None:
+                video.codec_context.sample_aspect_ratio = pixel_shape
             if rotation:
                 video.set_display_rotation(rotation)
         tone = container.add_stream("aac", rate=48_000, layout="mono") if sound else None

@@ -61,6 +61,17 @@ def test_uneven_times_and_rotation(options: EditOptions, tmp_path: Path) -> None
     assert (probe(done.video).width, probe(done.video).height) == (32, 48)
 
 
+def test_the_shape_of_pixels_is_kept_or_the_loss_is_told(options: EditOptions, tmp_path: Path) -> None:
+    wide = write_video(tmp_path / "b.mkv", colour_ramp(2, (48, 32)), pixel_shape=Fraction(2))
+    kept, lost = Notes(), Notes()
+    assert probe(edited(wide, options, progress=kept).video).pixel_shape == 2
+    assert "pixels of 2:1 are read as squares" in kept.texts
+    renamed = shutil.copy(wide, tmp_path / "c.webm")  # read by its contents, written by its name
+    assert probe(edited(renamed, replace(options, overwrite=True), progress=lost).video).pixel_shape == 1
+    untold = "this format cannot tell the shape of pixels: the result is shown with square ones"
+    assert untold in lost.texts and untold not in kept.texts
+
+
 def test_another_frame_rate_keeps_the_duration(options: EditOptions, video: Path) -> None:
     done = edited(video, replace(options, fps=3))
     info = probe(done.video)

@@ -41,6 +41,15 @@ def test_the_range_by_hand(tmp_path: Path) -> None:
     assert [len(batch) for batch in footage.batches(fit, 3)] == [3, 1]
 
 
+def test_a_range_begins_and_ends_at_frames_on_round_times(tmp_path: Path) -> None:
+    """0.1 s is the second frame at 10 fps, though the nearest binary number lies after it."""
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(12, (16, 16)), fps=10))
+    for start, end, frames in ((0.1, 0.4, (1, 2, 3)), (0.3, 1.1, tuple(range(3, 11)))):
+        footage = Footage(info, start=start, end=end)
+        times = [picture.time for picture in footage.pictures() if footage.edited(picture)]
+        assert times == [Fraction(frame, 10) for frame in frames]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

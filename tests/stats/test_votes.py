@@ -4,8 +4,16 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from frameweave.stats.votes import Match, Vote, agreement, bradley_terry, clustered_interval
+from frameweave.stats.votes import (
+    Match,
+    Vote,
+    agreement,
+    bradley_terry,
+    clustered_interval,
+    p_over_clips,
+)
 
 
 def test_independent_votes_have_about_the_interval_of_independent_votes() -> None:
@@ -44,6 +52,30 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
         low, high = clustered_interval(votes) or (0, 0)
         held += low <= 0.5 <= high
     assert held >= 53  # 95 % of 60 is 57
+
+
+def test_the_test_over_clips_by_hand() -> None:
+    # shares of 3/4, 1 and 1/4: +-1/4 +-1/2 -+1/4 is as far from zero as 1/2 in 6 of 8 ways
+    wins = {"a": (1, 1, 1, 0), "b": (1, 1), "c": (0, 0, 0, 1)}
+    votes = [Vote(rater=r, clip=c, win=bool(win)) for c, all_ in wins.items() for r, win in enumerate(all_)]
+    assert p_over_clips(votes) == pytest.approx(6 / 8)
+    assert p_over_clips([Vote(rater=r, clip=f"c{c}", win=True) for r in range(9) for c in range(4)]) == 1 / 8
+
+
+def test_alike_votes_about_a_clip_are_no_evidence() -> None:
+    """No true preference, 6 votes a clip of which those about one clip correlate by a quarter."""
+    rng, over_clips, as_independent, studies = np.random.default_rng(4), 0, 0, 500
+    for _ in range(studies):
+        liked = rng.beta(1.5, 1.5, 14)  # the correlation is 1 / (1.5 + 1.5 + 1)
+        votes = [
+            Vote(rater=r, clip=f"c{c}", win=bool(rng.random() < liked[c]))
+            for c in range(14)
+            for r in range(6)
+        ]
+        over_clips += p_over_clips(votes) < 0.05
+        as_independent += stats.binomtest(sum(vote.win for vote in votes), len(votes)).pvalue < 0.05
+    assert over_clips / studies < 0.075
+    assert as_independent / studies > 0.12
 
 
 def test_strengths_of_two_systems_are_the_log_odds() -> None:

@@ -103,6 +103,14 @@ def test_ties_are_counted_and_left_out_of_the_share() -> None:
     assert first.ties == 4 and first.share is not None and (first.share.n, first.share.value) == (8, 1.0)
 
 
+def test_clips_are_tested_and_not_answers() -> None:
+    """Six raters of one mind about four clips: 24 answers, but four clips prove little."""
+    study = design(editors=1, clips=4, per_rater=4)
+    for one in analysed(study, rows(study, {"e0": 1.0}, raters=6)).preferences:
+        assert one.share is not None and one.share.p_half == pytest.approx(2 / 2**24)
+        assert one.p_clips == pytest.approx(2 / 2**4) and one.p_holm == pytest.approx(3 * 2 / 2**4)
+
+
 def test_no_answers_yet() -> None:
     found = analysed(design(), [])
     assert found.raters == 0 and found.left is None

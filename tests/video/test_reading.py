@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from frameweave.errors import InputError
-from frameweave.video import probe, read_frames
+from frameweave.video import probe, read_frames, timeline
 from videos import colour_ramp, enormous_gif, write_video
 
 
@@ -121,6 +121,26 @@ def test_truncated_anywhere(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"truncated|not a readable video|found no frame|only sound"):
             probe(path)
             list(read_frames(path))
+
+
+def test_a_damaged_first_frame(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", colour_ramp(8, (64, 64)), fps=8, faststart=True)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = bytes(len(data) - start)
+    path.write_bytes(data)
+    for read in (probe, lambda video: next(read_frames(video))):
+        with pytest.raises(InputError, match="decoding stopped after 0 of 8 frames") as caught:
+            read(path)
+        assert caught.value.hint == "copy it again"
+
+
+def test_pictures_of_an_unknown_format(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32)), fps=8)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    for read in (probe, lambda video: next(read_frames(video)), timeline):
+        with pytest.raises(InputError, match="in no known format"):
+            read(path)
 
 
 def test_one_pixel(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -31,6 +32,29 @@ def test_uneven_times_come_back(tmp_path: Path) -> None:
     clip = Clip(torch.zeros(4, 3, 16, 16), times)
     clip.write(tmp_path / "a.mp4")
     assert Clip.read(tmp_path / "a.mp4").times == times
+
+
+def test_uneven_times_of_a_gif_come_back(tmp_path: Path) -> None:
+    times = tuple(Fraction(t, 100) for t in (0, 10, 20, 30, 80, 90, 100))
+    Clip(torch.rand(6, 3, 16, 16), times).write(tmp_path / "a.gif")
+    assert Clip.read(tmp_path / "a.gif").times == times
+
+
+def test_a_gif_has_one_frame_in_a_hundredth_of_a_second(tmp_path: Path) -> None:
+    Clip.of(torch.rand(8, 3, 16, 16), fps=250).write(tmp_path / "a.gif")
+    assert Clip.read(tmp_path / "a.gif").times[:-1] == tuple(Fraction(t, 100) for t in range(4))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".gif"])
+def test_the_shape_of_pixels_comes_back(tmp_path: Path, suffix: str) -> None:
+    shape = Fraction(4, 3)
+    source = write_video(tmp_path / "a.mp4", colour_ramp(3, (32, 32)), pixel_shape=shape)
+    Clip.read(source).write(tmp_path / f"b{suffix}")
+    found = probe(tmp_path / f"b{suffix}").pixel_shape
+    assert found == (shape if suffix != ".gif" else Fraction(85, 64))  # gifs count it in 64ths
+    with av.open(str(tmp_path / f"b{suffix}")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == found
+    assert Clip.read(source, size=(16, 32)).pixel_shape == 1
 
 
 @pytest.mark.parametrize("size", [(33, 16), (16, 33), (1, 1), (2, 2), (7, 5)])

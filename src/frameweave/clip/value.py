@@ -21,12 +21,14 @@ class Clip:
     """F frames as floats in [0, 1], and when each one starts.
 
     `times` has one entry per frame and a last one: the end of the clip. `audio` is the file whose
-    sound belongs to the clip; it is not decoded, only put back when the clip is written.
+    sound belongs to the clip; it is not decoded, only put back when the clip is written. `pixel_shape`
+    is the width of a pixel over its height.
     """
 
     frames: Float[Tensor, "F 3 H W"]
     times: tuple[Fraction, ...]
     audio: Path | None = None
+    pixel_shape: Fraction = Fraction(1)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -56,7 +58,7 @@ class Clip:
     def read(cls, path: Path, *, frames: int | None = None, size: tuple[int, int] | None = None) -> "Clip":
         """Read a file or folder: at most `frames` frames, scaled to `size` (width, height).
 
-        Raises `InputError` when it is not a readable video.
+        Scaled clips count as clips of square pixels. Raises `InputError` when it is not a readable video.
         """
         info = probe(path)
         pictures: list[Tensor] = []
@@ -66,11 +68,19 @@ class Clip:
             pictures.append(resized_frames(_as_tensor(picture), size))
             times.append(picture.time)
             end = picture.time + picture.duration
-        return cls(torch.cat(pictures), (*times, end), path if info.has_audio else None)
+        return cls(
+            torch.cat(pictures),
+            (*times, end),
+            audio=path if info.has_audio else None,
+            pixel_shape=info.pixel_shape if size in (None, (info.width, info.height)) else Fraction(1),
+        )
 
     def write(self, path: Path) -> None:
         """Write a video; the suffix chooses the format (see `VideoWriter`)."""
-        with VideoWriter(path, size=self.size, fps=self.fps, audio=self.audio) as writer:
+        writer = VideoWriter(
+            path, size=self.size, fps=self.fps, audio=self.audio, pixel_shape=self.pixel_shape
+        )
+        with writer:
             for frame, start, end in zip(self.pixels(), self.times, self.times[1:], strict=False):
                 writer.write(frame, start, end - start)
 

@@ -29,6 +29,8 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     Raises `InputError` for more than 64 frames.
     """
     info = probe(video)
+    for note in info.notes:
+        progress.note(note)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     given = {"video": str(video.absolute()), "prompts": [prompt]}
     run = Run.start(options.out, "edit", options, given=given, overwrite=options.overwrite)

@@ -22,7 +22,7 @@ from frameweave.model import depth as depth_model
 from frameweave.model.backbone import Backbone, Latents, StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
-from frameweave.video import VideoWriter, probe
+from frameweave.video import VideoWriter, probe, tells_pixel_shape
 
 _BATCH = 16  # frames that are read, encoded, decoded and written at once
 
@@ -45,7 +45,7 @@ def edit(
 ) -> list[Edited]:
     """Edit `video` by each prompt in turn into the run folder `options.out`.
 
-    The results have the source's size, frame times and sound. Memory does not grow with the
+    The results have the source's size, shape of pixels, frame times and sound. Memory does not grow with the
     video's pixels: frames are read, encoded, decoded and written in batches. `model` is the one that
     the options name, when it is loaded already. Raises the errors of
     `frameweave.errors` for wrong input before anything heavy is loaded.
@@ -60,6 +60,8 @@ def edit(
         mask.check(sum(1 for picture in footage.pictures() if footage.edited(picture)))
     for note in info.notes:
         progress.note(note)
+    if info.pixel_shape != 1 and not tells_pixel_shape(_suffix(video)):
+        progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
     timer = _Timer()
     run = Run.start(
         options.out,
@@ -169,7 +171,8 @@ class _Work:
         weights = None if self.mask is None else self.mask.weights()
         audio = info.path if info.has_audio else None
         rate = info.fps if footage.fps is None else footage.fps
-        with VideoWriter(target, size=(info.width, info.height), fps=rate, audio=audio) as writer:
+        size = (info.width, info.height)
+        with VideoWriter(target, size=size, fps=rate, audio=audio, pixel_shape=info.pixel_shape) as writer:
             for frame in footage.pictures():
                 pixels = frame.pixels
                 if footage.edited(frame) and (edited := next(pictures, None)) is not None:

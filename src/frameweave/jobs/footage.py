@@ -85,8 +85,8 @@ class Footage:
 
     def edited(self, picture: TimedPicture) -> bool:
         """Whether a frame is edited."""
-        after = self.start is None or picture.time >= Fraction(self.start)
-        return after and (self.end is None or picture.time < Fraction(self.end))
+        after = self.start is None or picture.time >= _as_written(self.start)
+        return after and (self.end is None or picture.time < _as_written(self.end))
 
     def batches(self, fit: Fit, size: int) -> Iterator[Float[Tensor, "F 3 h w"]]:
         """The frames to edit, ready for the model, so many at once."""
@@ -94,6 +94,11 @@ class Footage:
         while pictures := list(islice(chosen, size)):
             stacked = torch.from_numpy(np.stack([picture.pixels for picture in pictures]))
             yield fit.apply(stacked.permute(0, 3, 1, 2).float() / 255)
+
+
+def _as_written(seconds: float) -> Fraction:
+    """The decimal number that was given: 0.1 in binary lies a little after the frame at 1/10 s."""
+    return Fraction(str(seconds))
 
 
 @dataclass(frozen=True)

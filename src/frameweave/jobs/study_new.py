@@ -11,6 +11,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.jobs.study_options import StudyNewOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.study.building import Candidate, build, candidates
+from frameweave.study.design import check_counts
 from frameweave.study.power import Need, needs
 
 
@@ -22,11 +23,11 @@ class Planned:
     """None for a dry run."""
     pairs: int
     clips: int
-    """Of the editor that has fewest."""
+    """Of the editor and pair of systems that has fewest."""
     raters: int
     """Needed so that every pair is seen often enough."""
     power: list[Need]
-    """For several true shares, after correcting for the number of tests."""
+    """For several true shares, after correcting for every editor, pair of systems and criterion."""
 
 
 def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progress = SILENT) -> Planned:
@@ -37,24 +38,22 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     """
     if options.out.exists() and any(options.out.iterdir()):
         raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
-    for name in ("per_rater", "per_pair"):
-        if getattr(options, name) < 1:
-            raise InputError(f"{name} {getattr(options, name)}, expected at least 1")
+    check_counts(per_rater=options.per_rater, per_pair=options.per_pair)
     found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
     if not found:
         raise InputError(
             "no two edits to compare", hint="give runs whose clips were edited by both --systems"
         )
-    per_editor: dict[str, set[str]] = defaultdict(set)
+    compared: dict[tuple[str, tuple[str, str]], set[str]] = defaultdict(set)
     for one in found:
-        per_editor[one.editor].add(one.clip)
-    clips = min(len(names) for names in per_editor.values())
+        compared[one.editor, one.systems].add(one.clip)
+    clips = min(len(names) for names in compared.values())
     planned = Planned(
         folder=None if options.dry_run else options.out,
         pairs=len(found),
         clips=clips,
         raters=ceil(len(found) * options.per_pair / min(options.per_rater, len(found))),
-        power=needs(clips, options.per_pair, tests=len(per_editor) * len(options.criteria)),
+        power=needs(clips, options.per_pair, tests=len(compared) * len(options.criteria)),
     )
     if clips < 40:
         progress.note(

@@ -161,7 +161,7 @@ def paired(
         mean=float(change.mean()),
         interval=mean_interval([float(value) for value in change]),
         p_sign=float(stats.binomtest(wins, decided).pvalue) if decided else 1.0,
-        p_permutation=_sign_flips(change),
+        p_permutation=sign_flips(change),
         wins=wins,
         ties=len(clips) - decided,
         losses=losses,
@@ -169,8 +169,11 @@ def paired(
     )
 
 
-def _sign_flips(change: NDArray[np.float64]) -> float:
-    """How often flipped signs give a mean as far from zero: all flips, or for many clips 10,000 at random."""
+def sign_flips(change: NDArray[np.float64]) -> float:
+    """How often flipped signs give a mean as far from zero: all flips, or for many clips 10,000 at random.
+
+    The two-sided p-value of one value a clip, if each clip's is as likely above zero as below.
+    """
     if not change.any():
         return 1.0
     if len(change) > _EXACT:

@@ -1,4 +1,4 @@
-"""Votes of raters about clips: intervals that know of both, strengths of systems, agreement."""
+"""Votes of raters about clips: intervals and tests that know of both, strengths of systems, agreement."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ import krippendorff
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
+
+from frameweave.stats.paired import sign_flips
 
 _RESAMPLES = 4000
 _SEED = 0
@@ -43,6 +45,17 @@ def clustered_interval(votes: Sequence[Vote]) -> tuple[float, float] | None:
     shares = (weights @ wins)[total > 0] / total[total > 0]
     low, high = np.quantile(shares, [0.025, 0.975])
     return float(low), float(high)
+
+
+def p_over_clips(votes: Sequence[Vote]) -> float:
+    """The two-sided p-value against one half, of at least one vote, with the clip as the unit.
+
+    Votes about one clip resemble each other, so a sign test that takes them as independent finds what is
+    not there. Here each clip's share of wins is one value, which may as well lie on the other side of a half.
+    """
+    clips, what = np.unique([vote.clip for vote in votes], return_inverse=True)
+    wins = np.bincount(what, weights=[vote.win for vote in votes], minlength=len(clips))
+    return sign_flips(wins / np.bincount(what) - 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,15 @@ from scipy import stats
 
 from frameweave.stats.multiple import holm
 from frameweave.stats.proportion import Share, share
-from frameweave.stats.votes import Match, Strengths, Vote, agreement, bradley_terry, clustered_interval
+from frameweave.stats.votes import (
+    Match,
+    Strengths,
+    Vote,
+    agreement,
+    bradley_terry,
+    clustered_interval,
+    p_over_clips,
+)
 from frameweave.study.assignment import video_on
 from frameweave.study.design import Design
 
@@ -34,8 +42,10 @@ class Preference:
     clustered: tuple[float, float] | None
     """The interval over raters and clips, which is wider than Wilson's and the one to believe."""
     ties: int
+    p_clips: float | None
+    """Sign flips of the clips' shares: that of `share` takes votes on one clip as independent."""
     p_holm: float | None
-    """Exact sign test, corrected for the number of editors, criteria and pairs of systems."""
+    """That, corrected for the number of editors, criteria and pairs of systems."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,12 +174,12 @@ def _preferences(design: Design, answers: Sequence[_Answer]) -> list[Preference]
                 share=share(sum(vote.win for vote in votes), len(votes)) if votes else None,
                 clustered=clustered_interval(votes) if votes else None,
                 ties=len(group) - len(votes),
+                p_clips=p_over_clips(votes) if votes else None,
                 p_holm=None,
             )
         )
-    tested = [number for number, one in enumerate(found) if one.share is not None]
-    corrected = holm([one.share.p_half for one in found if one.share is not None])
-    by_number = dict(zip(tested, corrected, strict=True))
+    tested = {number: one.p_clips for number, one in enumerate(found) if one.p_clips is not None}
+    by_number = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [replace(one, p_holm=by_number.get(number)) for number, one in enumerate(found)]
 
 

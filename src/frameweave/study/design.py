@@ -59,9 +59,7 @@ class Design:
     def __post_init__(self) -> None:
         if not self.pairs:
             raise InputError("a study without pairs", hint="give runs that hold two arms of the same clips")
-        for name in ("per_rater", "per_pair"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}, expected at least 1")
+        check_counts(per_rater=self.per_rater, per_pair=self.per_pair)
         ids = [pair.id for pair in (*self.pairs, *self.obvious)]
         if len(set(ids)) < len(ids):
             raise InputError("two pairs have the same id", hint="build the study again")
@@ -95,6 +93,13 @@ class Design:
             return cls(**values)
         except (KeyError, TypeError) as error:
             raise InputError(f"no design of a study ({error})", hint="build it with `study new`") from error
+
+
+def check_counts(*, per_rater: int, per_pair: int) -> None:
+    """Raise `InputError` unless a rater sees at least one pair, and a pair has at least one rater."""
+    for name, count, usual in (("per_rater", per_rater, 20), ("per_pair", per_pair, 6)):
+        if count < 1:
+            raise InputError(f"{name} {count}, expected at least 1", hint=f"{usual} is usual")
 
 
 def _pair(row: dict[str, Any]) -> Pair:

@@ -23,14 +23,24 @@ def preference_table(found: Analysis) -> Table:
     return Table(
         title="Share of answers that prefer the second system",
         stubs=("editor", "criterion", "second over first"),
-        columns=("share", "clustered interval", "sign test p", "Holm p", "answers", "no preference"),
+        columns=(
+            "share",
+            "clustered interval",
+            "sign test p of answers",
+            "test p over clips",
+            "Holm p over clips",
+            "answers",
+            "no preference",
+        ),
         rows=tuple(
             ((one.editor, one.criterion, f"{one.systems[1]} over {one.systems[0]}"), _entries(one))
             for one in found.preferences
         ),
         notes=(
-            "In brackets behind the share: Wilson's 95 % interval, as if all answers were independent. The "
-            "clustered one draws raters and clips anew, and is the one to believe. Ties are left out.",
+            "In brackets behind the share: Wilson's 95 % interval, as if all answers were independent; so is "
+            "the sign test of answers. The clustered interval draws raters and clips anew, the test over "
+            "clips flips the signs of their shares, and Holm's correction goes with it: believe these. "
+            "Ties are left out.",
         ),
     )
 
@@ -38,7 +48,7 @@ def preference_table(found: Analysis) -> Table:
 def _entries(one: Preference) -> tuple[Entry, ...]:
     if one.share is None:
         none = Entry(reason="no answers yet")
-        return (none, none, none, none, Entry(value=0, digits=0), Entry(value=one.ties, digits=0))
+        return (none, none, none, none, none, Entry(value=0, digits=0), Entry(value=one.ties, digits=0))
     clustered = (
         Entry(reason="needs three raters and three clips")
         if one.clustered is None
@@ -48,6 +58,7 @@ def _entries(one: Preference) -> tuple[Entry, ...]:
         _share(one.share, bold=one.clustered is not None and not one.clustered[0] <= 0.5 <= one.clustered[1]),
         clustered,
         Entry(value=one.share.p_half, digits=4),
+        Entry(value=one.p_clips, digits=4),
         Entry(value=one.p_holm, digits=4),
         Entry(value=one.share.n, digits=0),
         Entry(value=one.ties, digits=0),

@@ -1,8 +1,9 @@
 """Video files on PyAV: streaming reading and writing, single frames by seeking. Without torch."""
 
-from frameweave.video.reading import Picture, TimedPicture, VideoInfo, probe, read_frames, resampled
+from frameweave.video.pixels import Picture
+from frameweave.video.reading import TimedPicture, VideoInfo, probe, read_frames, resampled
 from frameweave.video.seeking import Timeline, frames_at, timeline
-from frameweave.video.writing import VideoWriter
+from frameweave.video.writing import VideoWriter, tells_pixel_shape
 
 __all__ = [
     "Picture",
@@ -14,5 +15,6 @@ __all__ = [
     "probe",
     "read_frames",
     "resampled",
+    "tells_pixel_shape",
     "timeline",
 ]

@@ -16,12 +16,11 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 from PIL import Image
 
 from frameweave.errors import InputError
+from frameweave.video.pixels import Picture, has_alpha, notes_of, shape_of, upright
 
 MAX_PIXELS = 64_000_000  # per frame: twice 8K
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -32,9 +31,6 @@ _OPTIONS = {
 FOLDER_FPS = Fraction(8)
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What PIL raises for a picture that is damaged; for some chunks of PNG files a `SyntaxError`."""
-
-Picture = NDArray[np.uint8]
-"""Height x width x 3, sRGB, 0 to 255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +46,8 @@ class VideoInfo:
     """Number of frames that the file declares; 0 when it does not say."""
     rotation: int
     """Degrees by which the stored picture is turned for showing: 0, 90, 180 or 270."""
+    pixel_shape: Fraction
+    """Width of a pixel over its height, as shown; 1 for squares."""
     has_audio: bool
     notes: tuple[str, ...]
     """What reading will change, in words, e.g. transparency laid on white."""
@@ -67,21 +65,18 @@ class TimedPicture:
 def probe(path: Path) -> VideoInfo:
     """Size, rate and other facts of a video file or a folder of pictures.
 
-    Raises `InputError` when there is no video, or its frames are too large to decode.
+    Raises `InputError` when there is no video, its first frame is damaged, or its frames are too large
+    to decode.
     """
     if is_pictures(path):
         return _probe_folder(path)
     with opened(path) as container:
         stream = container.streams.video[0]
-        context = stream.codec_context
-        check_size(path, context.width, context.height)
-        notes: list[str] = []
-        if stream.metadata.get("alpha_mode") == "1" or has_alpha(context.pix_fmt):
-            notes.append("transparency is laid on white")
-        depth = max((c.bits for c in context.format.components), default=8) if context.format else 8
-        if depth > 8:
-            notes.append(f"{depth}-bit colour is read as 8-bit")
-        first = next(container.decode(stream), None)
+        check_size(path, stream.codec_context.width, stream.codec_context.height)
+        try:
+            first = next(container.decode(stream), None)
+        except av.FFmpegError as error:
+            raise _torn(path, 0, stream.frames) from error
         if first is None:
             raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
         turned = first.rotation % 360
@@ -93,8 +88,9 @@ def probe(path: Path) -> VideoInfo:
             fps=Fraction(stream.average_rate or stream.guessed_rate or 25),
             frames=stream.frames,
             rotation=turned,
+            pixel_shape=shape_of(stream, turned),
             has_audio=bool(container.streams.audio),
-            notes=tuple(notes),
+            notes=notes_of(stream, first),
         )
 
 
@@ -161,7 +157,7 @@ def _torn(path: Path, good: int, declared: int) -> InputError:
 def opened(video: Path | BufferedIOBase) -> Generator[InputContainer, None, None]:
     """The container of a file, or of bytes that can be sought in; it has pictures.
 
-    Raises `InputError` when it has none or is no video.
+    Raises `InputError` when it has none, none that can be decoded, or is no video.
     """
     path = name_of(video)
     if isinstance(video, Path) and not video.exists():
@@ -183,6 +179,12 @@ def opened(video: Path | BufferedIOBase) -> Generator[InputContainer, None, None
                 f"{path}: found {found}, expected a video",
                 hint="give a file with pictures",
                 reason="no_pictures",
+            )
+        if getattr(container.streams.video[0], "codec_context", None) is None:
+            raise InputError(
+                f"{path}: its pictures are in no known format",
+                hint="copy it again, or convert it to H.264 first",
+                reason="not_a_video",
             )
         yield container
 
@@ -211,28 +213,6 @@ def check_size(path: Path, width: int, height: int) -> None:
             hint="scale the video down, or copy it again",
             reason="too_large",
         )
-
-
-def has_alpha(pixel_format: str | None) -> bool:
-    """Whether pictures of this format can be transparent."""
-    return pixel_format is not None and any(
-        word in pixel_format for word in ("rgba", "bgra", "argb", "yuva", "pal8", "ya")
-    )
-
-
-def upright(frame: VideoFrame, converter: VideoReformatter, *, alpha: bool) -> Picture:
-    """The frame turned as it is shown; with `alpha` transparency is laid on white.
-
-    A converter is kept from frame to frame: each frame's own would be set up anew.
-    """
-    if alpha:
-        rgba = converter.reformat(frame, format="rgba").to_ndarray()
-        share = rgba[..., 3:].astype(np.float32) / 255
-        pixels = (rgba[..., :3] * share + 255 * (1 - share) + 0.5).astype(np.uint8)
-    else:
-        pixels = converter.reformat(frame, format="rgb24").to_ndarray()
-    upright = np.rot90(pixels, k=round(frame.rotation / 90)) if frame.rotation else pixels
-    return np.asarray(upright, np.uint8)
 
 
 def is_pictures(path: Path) -> bool:
@@ -273,6 +253,7 @@ def _probe_folder(folder: Path) -> VideoInfo:
         fps=FOLDER_FPS,
         frames=len(found),
         rotation=0,
+        pixel_shape=Fraction(1),
         has_audio=False,
         notes=(f"pictures are read at {FOLDER_FPS} frames per second",),
     )

@@ -14,17 +14,15 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from frameweave.errors import InputError
+from frameweave.video.pixels import Picture, has_alpha, upright
 from frameweave.video.reading import (
     FOLDER_FPS,
-    Picture,
     check_size,
     folder_frames,
-    has_alpha,
     is_pictures,
     name_of,
     opened,
     pictures_of,
-    upright,
 )
 
 MAX_FRAMES = 1_000_000

@@ -11,14 +11,14 @@ import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
 from frameweave.atomic import staged
 from frameweave.errors import InputError
+from frameweave.video.pixels import Picture, declare, stored
 from frameweave.video.sound import Sound
-
-_TICK = Fraction(1, 90_000)
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class _Format:
     options: dict[str, str]
     sound: tuple[str, ...]
     """Sound codecs that the container carries unchanged; the first one is used otherwise."""
+    tick: Fraction = Fraction(1, 90_000)
+    """Seconds that are told apart."""
+    shaped: bool = True
+    """Whether files tell the shape of their pixels."""
 
 
 # with macroblock trees the encoder's threads give other bytes from run to run
@@ -35,18 +39,25 @@ _FORMATS = {
     ".mp4": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "alac", "opus")),
     ".mov": _Format("libx264", H264, ("aac", "mp3", "ac3", "alac", "pcm_s16le")),
     ".mkv": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "pcm_s16le")),
-    ".webm": _Format("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}, ("opus", "vorbis")),
-    ".gif": _Format("gif", {}, ()),
+    ".webm": _Format("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}, ("opus", "vorbis"), shaped=False),
+    ".gif": _Format("gif", {}, (), tick=Fraction(1, 100)),
 }
 SUFFIXES = tuple(_FORMATS)
+
+
+def tells_pixel_shape(suffix: str) -> bool:
+    """Whether videos of this suffix, one of `SUFFIXES`, can have pixels that are not square."""
+    return _FORMATS[suffix].shaped
 
 
 class VideoWriter:
     """Writes one video; nothing stands at `path` until it is complete.
 
     The suffix chooses the format: mp4, mov, mkv (H.264), webm (VP9) or gif. Frames keep their own
-    times, so variable frame rates survive. `audio` names a file whose first sound track is copied
-    packet by packet where the format carries it and re-encoded elsewhere.
+    times, so variable frame rates survive; a gif tells hundredths of a second apart, and has the first
+    of the frames in each. `audio` names a file whose first sound track is copied packet by packet where
+    the format carries it and re-encoded elsewhere. `pixel_shape` is the width of a pixel over its height;
+    webm files cannot tell it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +66,13 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: Path, *, size: tuple[int, int], fps: Fraction | float, audio: Path | None = None
+        self,
+        path: Path,
+        *,
+        size: tuple[int, int],
+        fps: Fraction | float,
+        audio: Path | None = None,
+        pixel_shape: Fraction = Fraction(1),
     ) -> None:
         if path.suffix.lower() not in _FORMATS:
             raise InputError(
@@ -63,10 +80,12 @@ class VideoWriter:
                 hint=f"end the name in {', '.join(_FORMATS)}",
             )
         self._format = _FORMATS[path.suffix.lower()]
-        self._path, self._size, self._audio = path, size, audio
+        self._path, self._size, self._audio, self._shape = path, size, audio, pixel_shape
         self._fps = Fraction(fps).limit_denominator(90_000)
         self._stack = ExitStack()
         self._durations: dict[int, int] = {}
+        self._converter = VideoReformatter()
+        self._last = -1  # tick of the last frame
 
     def __enter__(self) -> "VideoWriter":
         with ExitStack() as stack:
@@ -88,16 +107,20 @@ class VideoWriter:
                 return
             self._mux(self._stream.encode(None))
 
-    def write(self, pixels: np.ndarray, time: Fraction, duration: Fraction) -> None:
+    def write(self, pixels: Picture, time: Fraction, duration: Fraction) -> None:
         """Append a frame (height x width x 3 bytes) that starts at `time` and lasts `duration` seconds."""
-        if self._stream.pix_fmt == "pal8":
-            frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
-        else:
-            frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        frame.pts, frame.time_base = round(time / _TICK), _TICK
-        frame.duration = round(duration / _TICK)
-        self._durations[frame.pts] = frame.duration
-        self._mux(self._stream.encode(frame))
+        tick = self._format.tick
+        start = round(time / tick)
+        if start > self._last:
+            if self._stream.pix_fmt == "pal8":
+                frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
+            else:
+                frame = stored(pixels, self._converter, self._stream.pix_fmt or "yuv420p")
+            frame.pts, frame.time_base = start, tick
+            frame.duration = round(duration / tick)
+            self._durations[start] = frame.duration
+            self._last = start
+            self._mux(self._stream.encode(frame))
         self._sound.copy_until(time + duration)
 
     def _video_stream(self) -> VideoStream:
@@ -105,21 +128,23 @@ class VideoWriter:
         stream = self._container.add_stream(self._format.codec, rate=self._fps, options=self._format.options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width, height
+        stream.codec_context.time_base = self._format.tick
+        stream.codec_context.sample_aspect_ratio = self._shape
         if self._format.codec == "gif":
             stream.pix_fmt = "pal8"
         else:  # 4:2:0 has no odd sizes
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-            stream.codec_context.time_base = _TICK
+            declare(stream.codec_context)
         return stream
 
     def _mux(self, packets: list[Packet]) -> None:
         for packet in packets:
-            if packet.pts in self._durations and packet.time_base == _TICK:
+            if packet.pts in self._durations and packet.time_base == self._format.tick:
                 packet.duration = self._durations.pop(packet.pts)
             self._container.mux(packet)
 
 
-def _best_palette(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best_palette(pixels: Picture) -> tuple[np.ndarray, np.ndarray]:
     """Indices and a palette of 256 colours (alpha, red, green, blue) for one frame."""
     picture = Image.fromarray(pixels).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     flat = picture.getpalette() or []
