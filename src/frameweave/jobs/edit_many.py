@@ -101,7 +101,9 @@ def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[
     name = folder_name(line.get("name") or _name(video, line["prompt"]))
     shared = {field.name: getattr(options, field.name) for field in fields(EditOptions)}
     shared |= own | {"out": options.out / name, "resume": True}
-    placed = {key: value.absolute() if isinstance(value, Path) else value for key, value in shared.items()}
+    placed: dict[str, Any] = {
+        key: value.absolute() if isinstance(value, Path) else value for key, value in shared.items()
+    }
     settings = to_table(EditOptions(**placed))
     return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": settings}
 
