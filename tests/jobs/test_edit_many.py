@@ -97,7 +97,7 @@ def test_a_corrected_line_is_not_taken_for_the_finished_edit(table: Path, option
 def test_jobs_of_an_array_find_names_that_others_have(table: Path, options: EditManyOptions) -> None:
     table.write_text("video,prompt,name\nvideos/0.mp4,a red car,a\nvideos/1.mp4,a red car,a\n")
     for index in (0, 1):
-        with pytest.raises(DataError, match="the name 'a' is there twice"):
+        with pytest.raises(DataError, match="the name 'a' is there 2 times"):
             edit_many(table, replace(options, shard_index=index, num_shards=2))
 
 
@@ -140,7 +140,7 @@ def test_workers_are_told_whole_paths(
         ("video,prompt,sede\na.mp4,x,1\n", "did you mean seed"),
         ("video,prompt,seed\na.mp4,x,one\n", "line 2: invalid literal"),
         ("video,prompt,name\na.mp4,x,../b\n", "leave out slashes"),
-        ("video,prompt\na.mp4,x\na.mp4,X\n", "is there twice"),
+        ("video,prompt\na.mp4,x\na.mp4,X\n", "is there 2 times"),
     ],
 )
 def test_wrong_tables_are_told_with_the_line(

@@ -147,7 +147,7 @@ def test_folders_of_frames_and_equal_names(videos: Path, tmp_path: Path) -> None
     assert (done.videos, done.failed) == (2, {})
     table = tmp_path / "table.csv"
     table.write_text(f"name,edited\nx,{videos}/edited/0.mp4\nx,{videos}/edited/1.mp4\n")
-    with pytest.raises(InputError, match="'x' is there 2 times"):
+    with pytest.raises(DataError, match="'x' is there 2 times"):
         evaluate(table, EvaluateOptions(out=tmp_path / "doubles"))
     assert not (tmp_path / "doubles").exists()
 

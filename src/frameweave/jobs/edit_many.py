@@ -1,16 +1,14 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
 import json
-from collections import Counter
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from frameweave.engine import engine_of, part
-from frameweave.errors import DataError
 from frameweave.jobs.edit import edit, given_to_edit
-from frameweave.jobs.edit_table import folder_name, read_edits
+from frameweave.jobs.edit_table import folder_name, read_edits, refuse_doubles
 from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
@@ -55,11 +53,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line.
     """
     items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
-    names = Counter(item["name"] for item in items)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise DataError(
-            f"{table}: the name {twice[0]!r} is there twice", hint="give each edit a name of its own"
-        )
+    refuse_doubles(table, (item["name"] for item in items))
     items = list(part(items, options.shard_index, options.num_shards))
     waiting = [item for item in items if not _finished(item)]
     if len(waiting) < len(items):

@@ -37,10 +37,10 @@ def folder_name(name: str) -> str:
 
 
 def refuse_doubles(table: Path, names: Iterable[str]) -> None:
-    """Raise `InputError` when a table gives two lines one name."""
+    """Raise `DataError` when a table gives two lines one name."""
     name, times = next(iter(Counter(names).most_common(1)), ("", 0))
     if times > 1:
-        raise InputError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
+        raise DataError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
 
 
 def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
