@@ -211,15 +211,26 @@ def parse_setting(name: str, text: str, kind: Any) -> Any:
             return kind(text)
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
-        if typing.get_origin(kind) is typing.Literal:
-            choices = typing.get_args(kind)
-            return choices[choices.index(text)]
+        if words := choices(kind):
+            return words[words.index(text)]
         if typing.get_origin(kind) is tuple:
             kinds = typing.get_args(kind)
             return tuple(k(item) for k, item in zip(kinds, text.split(","), strict=True))
     except (ValueError, KeyError) as error:
-        expected = getattr(kind, "__name__", str(kind))
         raise InputError(
-            f"--set {name}={text}, expected {expected}", hint="see frameweave editors"
+            f"--set {name}={text}, expected {_expected(kind)}", hint="see frameweave editors"
         ) from error
     return text
+
+
+def choices(kind: Any) -> tuple[str, ...]:
+    """The words that a setting of that type may have; none where it is no choice of words."""
+    return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+
+
+def _expected(kind: Any) -> str:
+    if words := choices(kind):
+        return f"one of {', '.join(words)}"
+    if typing.get_origin(kind) is tuple:
+        return f"{len(typing.get_args(kind))} numbers with commas between"
+    return "true or false" if kind is bool else kind.__name__
