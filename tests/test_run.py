@@ -63,6 +63,22 @@ def test_a_taken_folder_is_refused_unless_told(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run")["command"] == "demo"
 
 
+def test_a_planned_run_touches_nothing_before_its_start(tmp_path: Path) -> None:
+    folder = Run.start(tmp_path / "run", "edit", Settings()).folder
+    (folder / "edited.mp4").write_bytes(b"precious")
+    plan = Run.planned(folder, "demo", Settings(), overwrite=True)
+    fresh = Run.planned(tmp_path / "fresh", "edit", Settings())
+    assert (folder / "edited.mp4").read_bytes() == b"precious"
+    assert read_run(folder)["command"] == "edit"
+    assert not fresh.folder.exists()
+    plan.start()
+    assert [path.name for path in folder.iterdir()] == ["run.toml"]
+    assert read_run(folder)["command"] == "demo"
+    Run.start(fresh.folder, "edit", Settings())
+    with pytest.raises(RunError, match="holds a run already"):
+        fresh.start()
+
+
 def test_a_folder_of_other_things_is_never_removed(tmp_path: Path) -> None:
     (tmp_path / "holiday.mp4").write_bytes(b"precious")
     with pytest.raises(RunError, match="not a run folder"):

@@ -28,7 +28,7 @@ _PACKAGES = ("torch", "diffusers", "transformers", "av", "numpy", "safetensors")
 
 @dataclass(frozen=True)
 class Run:
-    """One run in its folder. Made by `Run.start`."""
+    """One run in its folder. Made by `Run.start`, or by `Run.planned` and `PlannedRun.start`."""
 
     folder: Path
     tables: dict[str, Any]
@@ -53,18 +53,37 @@ class Run:
         Raises `RunError` when the folder is taken by something else or cannot be written, and when
         settings or input differ.
         """
+        plan = cls.planned(
+            folder, command, settings, given=given, overwrite=overwrite, resume=resume, free=free
+        )
+        return plan.start()
+
+    @classmethod
+    def planned(
+        cls,
+        folder: Path,
+        command: str,
+        settings: Any,
+        *,
+        given: dict[str, Any] | None = None,
+        overwrite: bool = False,
+        resume: bool = False,
+        free: Sequence[str] = (),
+    ) -> "PlannedRun":
+        """As `start`, but the folder is only looked at.
+
+        For jobs that find out late whether their input is right: a wrong one must neither cost an earlier
+        result nor leave a folder that stands in the way of the corrected command.
+        """
         tables: dict[str, Any] = {"command": command, "settings": to_table(settings)}
         if given is not None:
             tables["input"] = given
         earlier = read_run(folder) if resume and (folder / RUN_FILE).is_file() else None
         if earlier is None or (overwrite and differing(earlier, tables, free)):
-            _take(folder, overwrite=overwrite)
-        else:
-            _check_same(folder, earlier, tables, free)
-        tables["environment"] = environment()
-        run = cls(folder, tables)
-        run._write()
-        return run
+            _check_takeable(folder, overwrite=overwrite)
+            return PlannedRun(folder, tables, goes_on=False, overwrite=overwrite)
+        _check_same(folder, earlier, tables, free)
+        return PlannedRun(folder, tables, goes_on=True, overwrite=overwrite)
 
     def log(self, **values: Any) -> None:
         """Append one line to log.jsonl."""
@@ -74,11 +93,32 @@ class Run:
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result into run.toml."""
         self.tables["result"] = result
-        self._write()
+        self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write run.toml as it stands."""
         with staged(self.folder / RUN_FILE) as stage:
             write_toml(stage, self.tables)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run whose folder can be taken, and is not taken yet. Made by `Run.planned`."""
+
+    folder: Path
+    tables: dict[str, Any]
+    goes_on: bool
+    """Whether an unfinished run goes on."""
+    overwrite: bool
+    """Whether an earlier run is replaced where none goes on."""
+
+    def start(self) -> Run:
+        """Take the folder. Raises `RunError` when it was taken meanwhile, or cannot be written."""
+        if not self.goes_on:
+            _take(self.folder, overwrite=self.overwrite)
+        run = Run(self.folder, self.tables | {"environment": environment()})
+        run.write()
+        return run
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -136,19 +176,25 @@ def _check_same(folder: Path, earlier: dict[str, Any], now: dict[str, Any], free
         )
 
 
-def _take(folder: Path, *, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder}: a file, expected a folder", hint="give another --out")
+def _check_takeable(folder: Path, *, overwrite: bool) -> None:
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise RunError(f"{there}: a file, expected a folder", hint="give another --out")
+    if not os.access(there, os.W_OK):
+        raise RunError(f"{there}: cannot be written", hint="give another --out, or change its rights")
     if folder.is_dir() and holds_more_than_stages(folder):
         if not (folder / RUN_FILE).is_file():
             raise RunError(f"{folder}: not empty, and not a run folder", hint="give another --out")
         if not overwrite:
             raise RunError(f"{folder}: holds a run already", hint="give another --out, or --overwrite")
+
+
+def _take(folder: Path, *, overwrite: bool) -> None:
+    _check_takeable(folder, overwrite=overwrite)
+    if (folder / RUN_FILE).is_file():
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{folder}: cannot be made ({error.strerror})", hint="give another --out") from error
-    if not os.access(folder, os.W_OK):
-        raise RunError(f"{folder}: cannot be written", hint="give another --out, or change its rights")
     clear_stale(folder)

@@ -1,5 +1,6 @@
 """The installed command, as a user calls it."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from frameweave.editors import base
 from frameweave.model.backbone import StableDiffusion
 from tiny import new_adaptor
 from videos import colour_ramp, write_video
@@ -87,6 +89,7 @@ def test_importing_the_package_is_light() -> None:
         (["edit", "a.mp4", "x", "--guidence", "3"], "--guidence"),
         (["edit", "a.mp4", "x", "--dtype", "int8"], "int8"),
         (["rerun", "absent.toml"], "absent.toml: No such file"),
+        (["miniature", "world", "--clips", "-1"], "-1 clips of 24 frames"),
         (["generate", "x", "--editor", "framewise"], "cannot make one from text"),
         (["miniature", "train", "vea"], "did you mean vae"),
         (["export", "absent"], "absent: not there"),
@@ -158,9 +161,21 @@ def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) 
 
 
 def test_doctor_and_editors(tmp_path: Path) -> None:
-    assert "torch" in call("doctor", "--fast").stdout
-    listed = call("editors").stdout
-    assert "framewise" in listed and "strength" in listed
+    found = call("doctor", "--fast", HF_HUB_OFFLINE="").stdout
+    assert "torch" in found and "not switched off" in found
+    for extra, package in (("wandb", "wandb"), ("eight-bit", "bitsandbytes"), ("cloud", "s3fs")):
+        missing = importlib.util.find_spec(package) is None
+        assert (f"pip install 'frameweave[{extra}]'" in found) == missing
+    assert "frameweave[dev]" not in found
+    listed = " ".join(call("editors").stdout.split())
+    assert "How far to invert, as a share of the noise levels" in listed
+    assert "One of inverted, random." in listed
+    lines = [json.loads(line) for line in call("editors", "--json").stdout.splitlines()]
+    assert [line["editor"] for line in lines] == base.names()
+    found = {line["editor"]: line["settings"] for line in lines}
+    assert found["tokenflow"]["noise"]["choices"] == ["inverted", "random"]
+    assert found["framewise"]["strength"]["default"] == 1.0
+    assert all(setting["what"] for settings in found.values() for setting in settings.values())
 
 
 def test_world(tmp_path: Path) -> None:

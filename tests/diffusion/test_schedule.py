@@ -52,7 +52,13 @@ def test_impossible_step_counts_are_refused(steps: int) -> None:
 
 def test_unknown_betas_are_refused() -> None:
     with pytest.raises(ModelFolderError, match="squaredcos"):
-        Schedule.from_config({"beta_schedule": "squaredcos_cap_v2"})
+        Schedule.from_config(SD | {"beta_schedule": "squaredcos_cap_v2"})
+
+
+def test_betas_that_are_not_said_are_not_guessed() -> None:
+    for name in ("beta_start", "beta_end", "beta_schedule"):
+        with pytest.raises(ModelFolderError, match=f"without {name}"):
+            Schedule.from_config({key: value for key, value in SD.items() if key != name})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What every editor promises, run over all of them on a tiny random model."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,41 @@ def test_chunks_change_nothing(name: str, frames_at_once: int, clip: Clip, tiny_
 
 
 @pytest.mark.parametrize("name", EDITORS)
-def test_empty_prompt_and_no_steps_are_refused(name: str, clip: Clip, tiny: StableDiffusion) -> None:
-    editor = base.make(name, {})
+def test_an_empty_prompt_is_refused(name: str, clip: Clip, tiny: StableDiffusion) -> None:
     with pytest.raises(InputError, match="the prompt is empty"):
-        edit_clip(editor, clip, "  ", tiny, rng=torch.Generator())
-    with pytest.raises(InputError, match="steps is 0"):
-        edit_clip(base.make(name, {"steps": 0}), clip, "a car", tiny, rng=torch.Generator())
+        edit_clip(base.make(name, {}), clip, "  ", tiny, rng=torch.Generator())
+
+
+@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [("steps", 0, "at least 1"), ("steps", -5, "at least 1"), ("guidance", math.nan, "a finite number")],
+)
+def test_settings_out_of_range_make_no_editor(name: str, setting: str, value: float, expected: str) -> None:
+    with pytest.raises(InputError, match=f"{setting} is {value}, expected {expected}"):
+        base.make(name, {setting: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("framewise", {"strength": 5.0}),
+        ("framewise", {"strength": -1.0}),
+        ("framewise", {"frames_at_once": 0}),
+        ("tokenflow", {"attention_share": 7.0}),
+        ("tokenflow", {"every": -3}),
+        ("tokenflow", {"control_scale": math.inf}),
+        ("text2video_zero", {"t0": 1.2}),
+        ("text2video_zero", {"motion": (0.0, math.nan)}),
+        ("vidtome", {"feature_share": -0.1}),
+        ("vidtome", {"local_ratio": 1.5}),
+        ("vid2vid_zero", {"null_until": 1.5}),
+        ("vid2vid_zero", {"rate": 0.0}),
+    ],
+)
+def test_own_settings_out_of_range_make_no_editor(name: str, setting: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(setting))} is .*, expected"):
+        base.make(name, setting)
 
 
 @pytest.mark.parametrize("name", EDITORS)

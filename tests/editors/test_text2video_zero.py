@@ -91,10 +91,9 @@ def test_levels_that_fall_together_are_refused(tiny: StableDiffusion) -> None:
         Text2VideoZero(steps=3).generate("x", tiny, frames=2, size=(32, 32), rng=torch.Generator())
 
 
-def test_as_published_a_chunk_has_room_for_another_frame(tiny: StableDiffusion, clip: Clip) -> None:
-    editor = Text2VideoZero(steps=2, chunk=1, as_published=True)
+def test_as_published_a_chunk_has_room_for_another_frame() -> None:
     with pytest.raises(InputError, match="chunk is 1"):
-        editor.generate("a red car", tiny, frames=2, size=(32, 32), rng=torch.Generator())
+        Text2VideoZero(steps=2, chunk=1, as_published=True)
 
 
 def test_wrong_sizes_and_counts_are_refused(tiny: StableDiffusion) -> None:

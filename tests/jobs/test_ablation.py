@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.errors import ModelFolderError, RunError
+from frameweave.errors import InputError, ModelFolderError, RunError
 from frameweave.jobs.ablation import ablation
 from frameweave.jobs.grid_options import AblationOptions
 from frameweave.model.adaptor import load_adaptor
@@ -14,7 +14,7 @@ from frameweave.report.reading import read_results
 from frameweave.run import read_run
 
 SMALL = AblationOptions(
-    clips=1, frames=2, steps=2, editors=("text2video_zero",), workers=0, full="miniature", train_steps=1
+    clips=1, frames=2, steps=2, editors=("text2video_zero",), workers=0, full="miniature", train_steps=2
 )
 
 
@@ -50,8 +50,8 @@ def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
     shared = replace(options, out=tmp_path / "again", adaptors=adaptors, cells=tmp_path / "run" / "cells")
     assert ablation(None, shared).failed == {}
     assert not (tmp_path / "again" / "adaptors").exists()
-    with pytest.raises(RunError, match="trained for 1 steps, 0 are asked for"):
-        ablation(None, replace(shared, train_steps=0, out=tmp_path / "fewer"))
+    with pytest.raises(RunError, match="trained for 2 steps, 1 are asked for"):
+        ablation(None, replace(shared, train_steps=1, out=tmp_path / "fewer"))
 
 
 def test_a_taken_folder_is_told_before_any_training(preset: str, tmp_path: Path) -> None:
@@ -60,6 +60,12 @@ def test_a_taken_folder_is_told_before_any_training(preset: str, tmp_path: Path)
     with pytest.raises(RunError, match="not a run folder"):
         ablation(None, replace(SMALL, preset=preset, out=tmp_path / "run"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["holiday.mp4"]
+
+
+def test_a_preset_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--preset foo: no such file, and no preset"):
+        ablation(None, replace(SMALL, preset="foo", out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_weights_that_are_missing_are_told_before_any_training(preset: str, tmp_path: Path) -> None:

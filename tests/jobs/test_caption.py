@@ -19,7 +19,7 @@ import pytest
 from caption_server import KEY, Asked, CaptionServer, Reaction, completion, edits, failure, good
 from frameweave.data.captions.prompts_file import read_prompts
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.errors import FrameweaveError, InputError, RunError
+from frameweave.errors import DataError, FrameweaveError, InputError, RunError
 from frameweave.jobs.cache_folder import cache_folder
 from frameweave.jobs.caption import CaptionSummary, caption
 from frameweave.jobs.data_options import CaptionOptions
@@ -355,3 +355,10 @@ def test_a_killed_run_goes_on_where_it_stopped(server: CaptionServer, tmp_path: 
     assert before - len(answered) <= 3 * 2  # only what was under way when a run was killed
     made = (tmp_path / "out" / "prompts.jsonl").read_bytes()
     assert made == (tmp_path / "whole" / "out" / "prompts.jsonl").read_bytes()
+
+
+def test_a_source_without_clips_is_refused(tmp_path: Path) -> None:
+    for records in ([], [Skipped(id="a", reason="no_caption")]):
+        with pytest.raises(DataError, match="no clip that can be used"):
+            caption(records, CaptionOptions(rules=True, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """The edit job from file to file, on the tiny model."""
 
+import math
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -19,7 +20,7 @@ from frameweave.jobs.options import EditOptions, GenerateOptions
 from frameweave.miniature.clips import held_out_clips
 from frameweave.model.backbone import StableDiffusion
 from frameweave.progress import SILENT, Progress
-from frameweave.run import read_run
+from frameweave.run import Run, read_run
 from frameweave.video import probe, read_frames
 from notes import Notes
 from tiny import new_adaptor
@@ -99,6 +100,8 @@ def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
         edit(video, ["a red car"], replace(options, set=("strength",)))
     with pytest.raises(InputError, match="strength=much, expected float"):
         edit(video, ["a red car"], replace(options, set=("strength=much",)))
+    with pytest.raises(InputError, match="noise=foo, expected one of inverted, random"):
+        edit(video, ["a red car"], replace(options, editor="tokenflow", set=("noise=foo",)))
 
 
 @pytest.mark.parametrize(
@@ -106,8 +109,17 @@ def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
     [
         ({}, " ", InputError, "the prompt is empty"),
         ({"steps": 0}, "x", InputError, "steps is 0"),
-        ({"frames": 0}, "x", InputError, "--frames 0"),
-        ({"fps": 0.0}, "x", InputError, "0 frames per second"),
+        ({"frames": 0}, "x", InputError, "frames is 0"),
+        ({"fps": 0.0}, "x", InputError, "fps is 0"),
+        ({"fps": math.nan}, "x", InputError, "fps is nan"),
+        ({"fps": math.inf}, "x", InputError, "fps is inf"),
+        ({"size": -64}, "x", InputError, "size is -64"),
+        ({"guidance": math.nan}, "x", InputError, "guidance is nan, expected a finite number"),
+        ({"preview_every": -2}, "x", InputError, "preview_every is -2"),
+        ({"adaptor_strength": 0.5}, "x", InputError, "adaptor_strength without an adaptor.*--adaptor"),
+        ({"adaptor_injection": "garbage"}, "x", InputError, "adaptor_injection without an adaptor"),
+        ({"tokens": True}, "x", InputError, "tokens without an adaptor"),
+        ({"set": ("strength=5",)}, "x", InputError, "strength is 5.0, expected 0 to 1"),
         ({"editor": "framewize"}, "x", InputError, "did you mean framewise"),
         ({"model": "absent"}, "x", ModelFolderError, "no such folder"),
     ],
@@ -166,6 +178,55 @@ def test_a_taken_folder(options: EditOptions, video: Path) -> None:
     edit(video, ["a red car"], replace(options, frames=1))
     with pytest.raises(RunError, match="holds a run already"):
         edited(video, options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"model": "absent"}, ModelFolderError),
+        ({"adaptor": "absent"}, ModelFolderError),
+        ({"device": "gpu"}, InputError),
+        ({"steps": -5}, InputError),
+        ({"steps": 5000}, InputError),
+        ({"size": -64}, InputError),
+        ({"start": 500.0}, InputError),
+        ({"editor": "tokenflow", "set": ("every=-3",)}, InputError),
+        ({"compare": True, "adaptor": "absent"}, ModelFolderError),
+    ],
+)
+def test_wrong_input_costs_no_earlier_result_and_no_folder(
+    options: EditOptions, video: Path, tmp_path: Path, changes: dict[str, Any], error: type[Exception]
+) -> None:
+    earlier = Run.start(tmp_path / "earlier", "edit", options).folder / "edited.mp4"
+    earlier.write_bytes(b"precious")
+    wrong = replace(options, **changes)
+    for chosen in (wrong, replace(wrong, out=tmp_path / "earlier", overwrite=True)):
+        with pytest.raises(error):
+            if chosen.compare:
+                compare(video, "a red car", chosen)
+            else:
+                edited(video, chosen)
+    assert earlier.read_bytes() == b"precious"
+    assert not options.out.exists()
+
+
+def test_a_video_in_the_run_folder_is_never_removed(options: EditOptions, video: Path) -> None:
+    earlier = Run.start(options.out, "edit", options).folder / "edited.mp4"
+    shutil.copy(video, earlier)
+    for job in (edited, lambda video, options: compare(video, "a red car", options)):
+        with pytest.raises(InputError, match="lies in the run folder"):
+            job(earlier, replace(options, overwrite=True))
+    assert earlier.read_bytes() == video.read_bytes()
+
+
+@pytest.mark.parametrize("changes", [{"fps": 0.0}, {"frames": 0}, {"steps": 3}, {"model": "absent"}])
+def test_a_clip_that_cannot_be_made_leaves_no_folder(
+    tiny_folder: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    options = GenerateOptions(model=str(tiny_folder), device="cpu", size=16, out=tmp_path / "run")
+    with pytest.raises((InputError, ModelFolderError)):
+        generate("a red car", replace(options, **changes))
+    assert not options.out.exists()
 
 
 def test_generate(tiny_folder: Path, tmp_path: Path) -> None:

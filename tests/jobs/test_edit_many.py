@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from frameweave.errors import DataError
+from frameweave.errors import DataError, InputError
 from frameweave.jobs.edit_many import edit_many
-from frameweave.jobs.options import EditManyOptions
+from frameweave.jobs.options import EditManyOptions, ModelOptions
 from frameweave.run import read_run
 from frameweave.video import probe
 from notes import Notes
@@ -57,6 +57,27 @@ def test_every_line_gets_a_folder_and_failures_stop_nothing(table: Path, options
     again = edit_many(table, options)
     assert (again.done, again.earlier, again.failed) == (1, 2, {})
     assert (second / "edited.mp4").stat().st_mtime_ns == before
+
+
+def test_wrong_lines_load_no_model(
+    table: Path, options: EditManyOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(_options: ModelOptions) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("frameweave.jobs.edit_many.load_model", forbidden)
+    table.write_text("video,prompt,frames\nvideos/absent.mp4,a red car,\nvideos/0.mp4,a red car,-2\n")
+    failed = edit_many(table, replace(options, device="cpu", seed=1, dtype="fp64")).failed
+    first, second = failed.values()
+    assert "absent.mp4: no such file" in first and "frames is -2" in second
+
+
+def test_no_lines_and_wrong_numbers_for_all_are_refused(table: Path, options: EditManyOptions) -> None:
+    with pytest.raises(InputError, match="steps is -5"):
+        edit_many(table, replace(options, steps=-5))
+    table.write_text("video,prompt\n")
+    with pytest.raises(InputError, match=r"edits\.csv: no lines"):
+        edit_many(table, options)
 
 
 def test_other_processes_and_array_jobs_give_the_same_videos(
@@ -141,6 +162,7 @@ def test_workers_are_told_whole_paths(
         ("video,prompt,seed\na.mp4,x,one\n", "line 2: invalid literal"),
         ("video,prompt,name\na.mp4,x,../b\n", "leave out slashes"),
         ("video,prompt\na.mp4,x\na.mp4,X\n", "is there 2 times"),
+        ("video,prompt\na.mp4,a red car,snow\n", "line 2: more fields than the head has; quote a prompt"),
     ],
 )
 def test_wrong_tables_are_told_with_the_line(
@@ -160,3 +182,5 @@ def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Pa
             edit_many(file, options)
     with pytest.raises(DataError, match="no such file"):
         edit_many(tmp_path / "absent.csv", options)
+    with pytest.raises(DataError, match="a folder, expected a csv or jsonl table"):
+        edit_many(tmp_path, options)

@@ -178,6 +178,8 @@ def test_bad_input(videos: Path, tmp_path: Path) -> None:
         evaluate(tmp_path / "none.mp4", EvaluateOptions(out=tmp_path / "run"))
     with pytest.raises(DataError, match="line 2.*video"):
         evaluate(tmp_path / "table.csv", EvaluateOptions(out=tmp_path / "run"))
+    with pytest.raises(InputError, match="frames is 0"):
+        evaluate(videos / "edited", EvaluateOptions(frames=0, out=tmp_path / "run"))
     (tmp_path / "head.csv").write_text("edited,prompt\n")
     with pytest.raises(InputError, match="lines below its head"):
         evaluate(tmp_path / "head.csv", EvaluateOptions(out=tmp_path / "run"))

@@ -46,6 +46,12 @@ def test_an_earlier_export_is_kept(folder: str, tmp_path: Path) -> None:
     export(folder, replace(options, overwrite=True))
 
 
+def test_a_file_in_place_of_the_folder_is_told(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"precious")
+    with pytest.raises(RunError, match=r"clip\.mp4: a file, expected a folder"):
+        export(folder, ExportOptions(out=tmp_path / "clip.mp4", overwrite=True))
+
+
 def test_wrong_input_writes_nothing(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
     options = ExportOptions(out=tmp_path / "out")
     with pytest.raises(InputError, match="adaptor strength 3"):

@@ -237,6 +237,14 @@ def test_videos_count_by_their_contents(tmp_path: Path) -> None:
     assert values == {}  # unchanged frames have no direction
 
 
+def test_videos_that_are_missing_are_told_before_any_work(tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text("video,prompt\nabsent.mp4,a red car\n")
+    with pytest.raises(DataError, match=r"edits\.csv: the video .*absent\.mp4 is not there"):
+        grid(table, replace(SMALL, out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "edits.csv"
     table.write_text("video,prompt,name\na.mp4,a red car,../../elsewhere\n")
@@ -247,7 +255,9 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"clips": 0}, "--clips 0"),
+        ({"clips": 0}, "clips is 0"),
+        ({"size": -64}, "size is -64"),
+        ({"device": "gpu"}, "device 'gpu' is not here"),
         ({"editors": ("frame",)}, "framewise"),
         ({"arms": ("a=miniature", "a=miniature@1")}, "a name of its own"),
         ({"arms": ("without=miniature",)}, "a name of its own"),

@@ -89,7 +89,7 @@ def test_a_missing_video_leaves_no_study_behind(tmp_path: Path) -> None:
     (run / "videos" / "with.mp4").unlink()
     with pytest.raises(DataError, match=r"with\.mp4"):
         new_study([run], replace(SMALL, out=tmp_path / "study"))
-    with pytest.raises(DataError, match="no study"):
+    with pytest.raises(DataError, match=r"design\.json: no study \(No such file or directory\); build"):
         read_design(tmp_path / "study")
 
 

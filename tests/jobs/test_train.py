@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from frameweave.jobs.train import train
 from frameweave.model.adaptor import load_adaptor
 from frameweave.progress import SILENT
 from frameweave.run import read_run
-from frameweave.training.options import PROVENANCE, TrainOptions
+from frameweave.training.options import PROVENANCE, RANGES, TrainOptions
 from prepared import a_dataset, prepared, some_clips
 from videos import colour_ramp, write_video
 
@@ -92,6 +93,8 @@ def test_a_finished_run_keeps_its_figures(options: TrainOptions) -> None:
 def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
+    with pytest.raises(DataError, match="absent: no such folder"):
+        sources(replace(options, data=str(tmp_path / "absent")))
     with pytest.raises(DataError, match="no videos"):
         train(("lora",), replace(options, data=str(folder), out=tmp_path / "a"))
     for name, frames in (("one", 5), ("two", 6), ("short", 2)):
@@ -216,9 +219,37 @@ def test_wrong_settings_are_refused(options: TrainOptions) -> None:
         train(("tokens", "lora"), replace(options, n_shared=0))
     with pytest.raises(InputError, match="held_out is 0"):
         train(("depth",), replace(options, held_out=0))
-    with pytest.raises(InputError, match=r"window \[0.9, 1.2\)"):
-        train(("lora",), replace(options, t_range=(0.9, 1.2)))
+    with pytest.raises(InputError, match=r"window \[0.9, 0.9\)"):
+        train(("lora",), replace(options, t_range=(0.9, 0.9)))
     assert not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"t_range": (0.9, 1.2)}, "t_range is 1.2, expected 0 to 1"),
+        ({"rank": 0}, "rank is 0, expected at least 1"),
+        ({"batch": 0}, "batch is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0, expected more than 0"),
+        ({"n_shared": -1}, "n_shared is -1"),
+        ({"temporal_layers": "["}, r"temporal_layers is '\[', expected a regular expression"),
+        ({"lora_blocks": "top"}, "unknown LoRA block 'top'"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_loaded(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr("frameweave.jobs.train.Workshop", None)
+    with pytest.raises(InputError, match=message):
+        train(("lora",), replace(options, **change))
+    assert not options.out.exists()
+
+
+def test_every_number_has_a_range() -> None:
+    kinds = {field.name: str(field.type) for field in fields(TrainOptions)}
+    numbers = {name for name, kind in kinds.items() if "float" in kind or "int" in kind}
+    assert numbers - {"seed"} == RANGES.keys()
 
 
 def test_every_provenance_names_a_setting() -> None:

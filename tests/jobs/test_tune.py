@@ -64,6 +64,7 @@ def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, 
     ("change", "said"),
     [
         ({"strengths": ()}, "no --strengths"),
+        ({"bands": ("0.9-1", "foo")}, "--bands 'foo', expected two shares of T"),
         ({"strengths": (1.0, 3.0)}, "strength 3"),
         ({"metrics": ()}, "no --metrics"),
         ({"metrics": ("warp_eror",)}, "did you mean warp_error"),

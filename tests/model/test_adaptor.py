@@ -1,10 +1,13 @@
 """The adaptor: its window decided by timestep value, its tokens, its file, and what it refuses."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from frameweave.clip import Clip
@@ -114,6 +117,33 @@ def test_bad_files_are_told(adaptor: Adaptor, tmp_path: Path) -> None:
     Adaptor(adaptor.lora, None, card).save(tmp_path)
     with pytest.raises(AdaptorMismatch, match="has rank 4, the header says 8"):
         load_adaptor(str(tmp_path))
+
+
+def rewritten(file: Path, *, without: str = "", header: str | None = None, **fields: object) -> None:
+    """The same adaptor without one tensor, or with another header."""
+    with safe_open(file, "pt") as opened:
+        card = json.loads(opened.metadata()["frameweave_adaptor"])
+        tensors = {key: opened.get_tensor(key) for key in opened.keys() if key != without}  # noqa: SIM118
+    kept = {name: value for name, value in (card | fields).items() if value is not None}
+    save_file(tensors, file, {"frameweave_adaptor": json.dumps(kept) if header is None else header})
+
+
+def test_a_broken_header_and_missing_tensors_are_told(adaptor: Adaptor, tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    for change, error, message in (
+        ({"base": None}, ModelFolderError, r"header has no base \(found alpha, architecture"),
+        ({"header": "{"}, ModelFolderError, "header is no JSON"),
+        ({"header": "[]"}, ModelFolderError, "header is no JSON object"),
+        (
+            {"without": "tokens.W_proj.weight"},
+            AdaptorMismatch,
+            r"tokens are T_share \(\d+, \d+\), W_proj.bias",
+        ),
+    ):
+        adaptor.save(tmp_path)
+        rewritten(file, **change)
+        with pytest.raises(error, match=message):
+            load_adaptor(str(file))
 
 
 def test_the_packaged_adaptor_fits_the_packaged_model() -> None:

@@ -1,9 +1,11 @@
 """Loading: each kind of broken folder gets its own message."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.model.loading import load
@@ -65,3 +67,39 @@ def test_an_unknown_dtype_and_device() -> None:
         load(dtype="int8")
     with pytest.raises(InputError, match="device 'tpu' is not here"):
         load(device="tpu")
+
+
+def test_a_tokenizer_without_its_files(copy: Path) -> None:
+    for path in (copy / "tokenizer").iterdir():
+        path.unlink()
+    with pytest.raises(ModelFolderError, match="tokenizer: .*copy"):
+        load(str(copy))
+
+
+def test_a_tokenizer_of_another_model(copy: Path) -> None:
+    config = copy / "tokenizer" / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": 512}))
+    with pytest.raises(ModelFolderError, match="texts of up to 512 tokens, the text encoder takes"):
+        load(str(copy))
+
+
+def test_a_scheduler_that_does_not_say_its_betas(copy: Path) -> None:
+    (copy / "scheduler" / "scheduler_config.json").write_text("{}")
+    with pytest.raises(ModelFolderError, match="without beta_start, beta_end, beta_schedule"):
+        load(str(copy))
+
+
+def test_weights_of_half_precision_only(copy: Path) -> None:
+    whole = load(str(copy), device="cpu")
+    for part in ("vae", "unet", "text_encoder"):
+        for file in (copy / part).glob("*.safetensors"):
+            file.rename(file.with_suffix(".fp16.safetensors"))
+    half = load(str(copy), device="cpu")
+    for mine, theirs in zip(half.unet.parameters(), whole.unet.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_a_single_file_is_told_how_to_be_converted(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    with pytest.raises(ModelFolderError, match=r"from_single_file\('.*'\)\.save_pretrained\(folder\)"):
+        load(str(tmp_path / "model.safetensors"))

@@ -1,11 +1,13 @@
 """frameweave doctor."""
 
 import os
+import re
 import shutil
 from importlib import metadata
 from pathlib import Path
 
 import psutil
+from rich.markup import escape
 from rich.table import Table
 
 from frameweave import __version__
@@ -24,6 +26,9 @@ _NEEDED = (
     "cyclopts",
 )
 
+_EXTRA = re.compile(r"""(?P<package>[\w.-]+).*;.*extra == ['"](?P<extra>[\w-]+)['"]""")
+"""A requirement of the package's metadata, such as: ray>=2.50; extra == 'ray'."""
+
 
 def doctor(*, fast: bool = False) -> None:
     """Show versions, devices, memory, and what is missing.
@@ -35,25 +40,42 @@ def doctor(*, fast: bool = False) -> None:
     fast
         Leave out what needs torch: devices and the check of the packaged model.
     """
-    table = Table("what", "found", "do this", box=None)
-    table.add_row("frameweave", __version__, "")
+    rows = [("frameweave", __version__, "")]
     for name in _NEEDED:
-        try:
-            table.add_row(name, metadata.version(name), "")
-        except metadata.PackageNotFoundError:
-            table.add_row(name, "missing", f"pip install {name}")
+        found = _version(name)
+        rows.append((name, found or "missing", "" if found else f"pip install {name}"))
     memory = psutil.virtual_memory()
-    table.add_row("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", "")
+    rows.append(("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", ""))
     disk = shutil.disk_usage(Path.cwd())
     little = "free some space" if disk.free < 2**30 else ""
-    table.add_row("disk here", f"{disk.free / 2**30:.1f} GiB free", little)
-    table.add_row("cores", str(os.cpu_count()), "")
-    offline = os.environ.get("HF_HUB_OFFLINE", "0")
-    table.add_row("hub", "offline" if offline not in ("", "0") else "online", "")
+    rows.append(("disk here", f"{disk.free / 2**30:.1f} GiB free", little))
+    rows.append(("cores", str(os.cpu_count()), ""))
+    offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+    rows.append(("hub", "switched off by HF_HUB_OFFLINE" if offline else "not switched off", ""))
+    for extra, package in _extras():
+        if not _version(package):
+            rows.append((f"{package} (optional)", "missing", f"pip install 'frameweave[{extra}]'"))
     if not fast:
-        for row in _with_torch():
-            table.add_row(*row)
+        rows += _with_torch()
+    table = Table("what", "found", "do this", box=None)
+    for row in rows:
+        table.add_row(*map(escape, row))
     console.out.print(table)
+
+
+def _version(package: str) -> str:
+    """Of an installed package; empty when it is not there."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _extras() -> list[tuple[str, str]]:
+    """What can be installed beside what is needed: the extra and each of its packages."""
+    wanted = metadata.requires("frameweave") if _version("frameweave") else None
+    found = [_EXTRA.match(text) for text in wanted or ()]
+    return [(match["extra"], match["package"]) for match in found if match and match["extra"] != "dev"]
 
 
 def _with_torch() -> list[tuple[str, str, str]]:

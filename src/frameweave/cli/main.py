@@ -1,5 +1,6 @@
 """The entry point: finds the command, maps errors to exit codes. Imports nothing heavy."""
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -135,10 +136,9 @@ def run() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
-        _fail(
-            f"{error.filename or 'disk'}: {error.strerror or error}; free some space or choose another --out",
-            1,
-        )
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        todo = "free some space, or choose another --out" if full else "check this path and --out"
+        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; {todo}", 1)
 
 
 def _fail(message: str, code: int) -> None:

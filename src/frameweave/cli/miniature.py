@@ -70,6 +70,7 @@ def world(*, out: Path = Path("runs/world"), clips: int = 3, frames: int = 24, s
     from frameweave.miniature.scene import sample_scenes  # noqa: PLC0415
     from frameweave.miniature.world import render_clip  # noqa: PLC0415
 
+    _check(clips, frames, least=1)
     scenes = sample_scenes(clips, seed=seed)
     for index in range(clips):
         path = out / f"{index:03d}.mp4"
@@ -117,9 +118,16 @@ def msrvtt(
     """
     from frameweave.miniature.msrvtt_shaped import write_msrvtt_shaped  # noqa: PLC0415
 
-    if clips < 1 or frames < 2:
-        raise InputError(f"{clips} clips of {frames} frames", hint="give at least 1 clip of 2 frames")
+    _check(clips, frames, least=2)
     folder = write_msrvtt_shaped(
         out, clips, seed=seed, frames=frames, depth=depth, progress=console.progress()
     )
     console.result(folder=str(folder))
+
+
+def _check(clips: int, frames: int, *, least: int) -> None:
+    if clips < 1 or frames < least:
+        raise InputError(
+            f"{clips} clips of {frames} frames, expected at least 1 clip of {least}",
+            hint="leave --clips and --frames out for the defaults",
+        )

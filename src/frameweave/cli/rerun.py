@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from frameweave.cli import console
 from frameweave.errors import InputError
@@ -11,10 +12,17 @@ from frameweave.settings import from_table
 from frameweave.training.options import TrainOptions
 
 _KINDS = {"edit": EditOptions, "generate": GenerateOptions, "demo": DemoOptions, "train": TrainOptions}
+_AGAIN = {
+    "grid": "it goes on by itself",
+    "ablation": "it goes on by itself",
+    "tune": "it goes on by itself",
+    "evaluate": "with --overwrite",
+}
+"""Commands that are given once more instead, and what happens then."""
 
 
 def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> None:
-    """Repeat a run from its run.toml.
+    """Repeat a run of edit, generate, demo or train from its run.toml.
 
     Example: `frameweave rerun runs/edit/run.toml --out runs/again`.
 
@@ -29,13 +37,17 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
     """
     tables = read_run(run)
     command = tables.get("command", "")
+    if command in _AGAIN:
+        raise InputError(
+            f"{run}: a run of {command}, rerun repeats {', '.join(_KINDS)}",
+            hint=f"give the `frameweave {command}` command again with the same options: {_AGAIN[command]}",
+        )
     if command not in _KINDS:
         raise InputError.unknown(f"command in {run}:", str(command), list(_KINDS))
     options = from_table(_KINDS[command], tables.get("settings", {}), where=str(run))
     options = replace(options, out=out or options.out)
     if not isinstance(options, TrainOptions):
         options = replace(options, overwrite=overwrite)
-    given = tables.get("input", {})
     from frameweave.jobs import compare as compare_job  # noqa: PLC0415 - torch must not slow --help
     from frameweave.jobs import demo as demo_job  # noqa: PLC0415
     from frameweave.jobs import edit as edit_job  # noqa: PLC0415
@@ -43,19 +55,30 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
 
     match options:
         case EditOptions(compare=True):
-            video, (prompt,) = Path(given["video"]), given["prompts"]
+            video, (prompt,) = Path(_given(tables, "video", run)), _given(tables, "prompts", run)
             files = compare_job.compare(video, prompt, options, progress=console.progress())
             console.result(**files)
         case EditOptions():
-            edited = edit_job.edit(
-                Path(given["video"]), given["prompts"], options, progress=console.progress()
-            )
+            video, prompts = Path(_given(tables, "video", run)), _given(tables, "prompts", run)
+            edited = edit_job.edit(video, prompts, options, progress=console.progress())
             console.result(videos=[str(one.video) for one in edited], seconds=edited[-1].seconds)
         case GenerateOptions():
-            done = edit_job.generate(given["prompt"], options, progress=console.progress())
+            done = edit_job.generate(_given(tables, "prompt", run), options, progress=console.progress())
             console.result(video=str(done.video), seconds=done.seconds)
         case TrainOptions():
-            trained = train_job.train(tuple(given["stages"]), options, progress=console.progress())
+            stages = tuple(_given(tables, "stages", run))
+            trained = train_job.train(stages, options, progress=console.progress())
             console.result(folder=str(options.out), **trained.figures)
         case DemoOptions():
             console.result(report=str(demo_job.demo(options, progress=console.progress())))
+
+
+def _given(tables: dict[str, Any], name: str, run: Path) -> Any:
+    """What the run was given beside its settings. Raises `InputError` when the file does not say it."""
+    found = tables.get("input", {}).get(name)
+    if not found:
+        raise InputError(
+            f"{run}: no {name} in its [input]",
+            hint="give the run.toml of a run folder; `frameweave train` takes a preset with --from",
+        )
+    return found

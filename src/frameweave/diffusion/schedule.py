@@ -28,11 +28,17 @@ class Schedule:
     def from_config(cls, config: dict[str, Any]) -> "Schedule":
         """From a diffusers scheduler config (scaled_linear or linear betas).
 
-        Raises `ModelFolderError` for another kind of betas.
+        Raises `ModelFolderError` for another kind of betas, and when the config does not say them.
         """
+        needed = ("beta_start", "beta_end", "beta_schedule")
+        if missing := [name for name in needed if config.get(name) is None]:
+            raise ModelFolderError(
+                f"scheduler config without {', '.join(missing)} (found {', '.join(config) or 'nothing'})",
+                hint="copy scheduler_config.json of the model again",
+            )
         T = int(config.get("num_train_timesteps", 1000))
-        low, high = float(config.get("beta_start", 0.0001)), float(config.get("beta_end", 0.02))
-        match config.get("beta_schedule", "linear"):
+        low, high = float(config["beta_start"]), float(config["beta_end"])
+        match config["beta_schedule"]:
             case "scaled_linear":
                 beta = torch.linspace(low**0.5, high**0.5, T, dtype=torch.float32) ** 2
             case "linear":

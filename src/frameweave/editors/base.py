@@ -20,9 +20,21 @@ from frameweave.errors import InputError
 from frameweave.model.backbone import Backbone, Frames, Latents
 from frameweave.model.memory import memory_for
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import ANY, COUNT, NOT_NEGATIVE, SHARE, Range, check_ranges
 
 _GROUP = "frameweave.editors"
 _LESS_MEMORY = ("window", "chunk", "frames_at_once")
+_RANGES = {
+    "steps": COUNT,
+    "guidance": ANY,
+    "control_scale": ANY,
+    "inversion_steps": NOT_NEGATIVE,
+    "overlap": NOT_NEGATIVE,
+    "attention_share": SHARE,
+    "feature_share": SHARE,
+    **dict.fromkeys(_LESS_MEMORY, COUNT),
+}
+"""Of the settings that several editors have."""
 
 T = TypeVar("T")
 
@@ -101,7 +113,10 @@ def load(name: str) -> Callable[..., Editor]:
 
 
 def make(name: str, settings: dict[str, Any]) -> Editor:
-    """An editor with those settings that it has among `settings` (None means its default)."""
+    """An editor with those settings that it has among `settings` (None means its default).
+
+    Raises `InputError` for an unknown editor, and for settings that make no sense.
+    """
     kind = load(name)
     known = {field.name for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     return kind(**{key: value for key, value in settings.items() if key in known and value is not None})
@@ -113,9 +128,11 @@ def check(editor: Editor, source: Source, prompt: str) -> None:
         raise InputError("the prompt is empty", hint="say what the video shall show")
     if len(source) == 0:
         raise InputError("the clip has no frames", hint="give a clip of at least one frame")
-    for name in ("steps", "every", *_LESS_MEMORY):
-        if (value := getattr(editor, name, 1)) < 1:
-            raise InputError(f"{name} is {value}, expected at least 1", hint="leave it out for the default")
+
+
+def check_settings(editor: Editor, **own: Range) -> None:
+    """Raise `InputError` for settings out of range: those that several editors have, and `own` ones."""
+    check_ranges(editor, _RANGES | own)
 
 
 def edit_clip(
@@ -194,15 +211,26 @@ def parse_setting(name: str, text: str, kind: Any) -> Any:
             return kind(text)
         if kind is bool:
             return {"true": True, "false": False}[text.lower()]
-        if typing.get_origin(kind) is typing.Literal:
-            choices = typing.get_args(kind)
-            return choices[choices.index(text)]
+        if words := choices(kind):
+            return words[words.index(text)]
         if typing.get_origin(kind) is tuple:
             kinds = typing.get_args(kind)
             return tuple(k(item) for k, item in zip(kinds, text.split(","), strict=True))
     except (ValueError, KeyError) as error:
-        expected = getattr(kind, "__name__", str(kind))
         raise InputError(
-            f"--set {name}={text}, expected {expected}", hint="see frameweave editors"
+            f"--set {name}={text}, expected {_expected(kind)}", hint="see frameweave editors"
         ) from error
     return text
+
+
+def choices(kind: Any) -> tuple[str, ...]:
+    """The words that a setting of that type may have; none where it is no choice of words."""
+    return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+
+
+def _expected(kind: Any) -> str:
+    if words := choices(kind):
+        return f"one of {', '.join(words)}"
+    if typing.get_origin(kind) is tuple:
+        return f"{len(typing.get_args(kind))} numbers with commas between"
+    return "true or false" if kind is bool else kind.__name__

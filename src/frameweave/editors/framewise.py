@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from frameweave.editors._noise import inverted, prompt_eps, sampled
-from frameweave.editors.base import Source, check
+from frameweave.editors.base import Source, check, check_settings
 from frameweave.model.backbone import Backbone, Latents
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,9 @@ class Framewise:
     """How far to invert, as a share of the noise levels: lower keeps more of the source."""
     frames_at_once: int = 16
     """Frames in one UNet batch; lower needs less memory."""
+
+    def __post_init__(self) -> None:
+        check_settings(self, strength=SHARE)
 
     @property
     def uses_source(self) -> bool:

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from frameweave.diffusion.sampling import Eps, sample
 from frameweave.editors._instruct import check_model, frame_noises, instructed, replayed
 from frameweave.editors._noise import needed_depth, prompt_eps, sampled
-from frameweave.editors.base import Source, check, latent_shape
+from frameweave.editors.base import Source, check, check_settings, latent_shape
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
 from frameweave.model.backbone import Backbone, Latents, VisionStates
 from frameweave.model.control import scaled
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import ANY, SHARE
 
 _CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
 
@@ -58,6 +59,14 @@ class Text2VideoZero:
     """Do as the published program: frame 0 is a noised copy of itself, and every chunk of frames draws
     the same noise. Text and instruct."""
 
+    def __post_init__(self) -> None:
+        check_settings(self, picture_guidance=ANY, motion=ANY, t0=SHARE, t1=SHARE)
+        if self.as_published and self.chunk < 2:
+            raise InputError(
+                f"chunk is {self.chunk}, expected at least 2: the first frame and another",
+                hint="leave it out for the default",
+            )
+
     @property
     def uses_source(self) -> bool:
         return self.variant == "instruct"
@@ -83,7 +92,6 @@ class Text2VideoZero:
         as published those of each chunk, under `chunk0.` and so on.
         """
         check(self, source, prompt)
-        self._check_chunk()
         if self.variant == "instruct":
             check_model(backbone)
             return self._by_instruction(source, prompt, negative, backbone, rng, progress)
@@ -153,7 +161,6 @@ class Text2VideoZero:
         """
         if frames < 1:
             raise InputError(f"{frames} frames, expected at least 1", hint="8 is usual")
-        self._check_chunk()
         schedule = backbone.schedule
         levels = schedule.timesteps(self.steps)
         index_1, index_0 = (_nearest(levels, share * schedule.T) for share in (self.t1, self.t0))
@@ -184,13 +191,6 @@ class Text2VideoZero:
             progress=progress,
         )
         return x[1:] if self.as_published else x
-
-    def _check_chunk(self) -> None:
-        if self.as_published and self.chunk < 2:
-            raise InputError(
-                f"chunk is {self.chunk}, expected at least 2: the first frame and another",
-                hint="leave it out for the default",
-            )
 
     def _noise(self, backbone: Backbone, copies: Tensor, rng: torch.Generator) -> Tensor:
         """The noise of the copies; as published the generator starts anew for every chunk of them."""

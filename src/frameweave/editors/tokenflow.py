@@ -20,13 +20,14 @@ from frameweave.diffusion.windows import blended
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._noise import conditioned, inverted, needed_depth, sampled
 from frameweave.editors._propagation import Propagation, both_neighbours, published_neighbours
-from frameweave.editors.base import Source, check
+from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
 from frameweave.model.attention import overridden
 from frameweave.model.backbone import Backbone, Latents
 from frameweave.model.control import scaled
 from frameweave.model.memory import Chunks
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import ANY, COUNT, Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,9 @@ class TokenFlow:
     key frame only and as if key frames lay in the middle, a start from single-step noise, sdedit
     one step short, no windows."""
 
+    def __post_init__(self) -> None:
+        check_settings(self, every=COUNT, start=ANY if self.as_published else Range(0, 1, above=True))
+
     @property
     def uses_source(self) -> bool:
         return True
@@ -90,7 +94,7 @@ class TokenFlow:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        self._check(source, prompt)
+        check(self, source, prompt)
         trajectory = self.inverted(source, backbone, progress=progress)
         x = self.started(trajectory, backbone, rng)
         with self.denoiser(
@@ -107,14 +111,6 @@ class TokenFlow:
                 timesteps=levels,
                 rng=rng,
                 progress=progress,
-            )
-
-    def _check(self, source: Source, prompt: str) -> None:
-        check(self, source, prompt)
-        if not (self.as_published or 0 < self.start <= 1):
-            raise InputError(
-                f"start is {self.start}, expected more than 0 and at most 1",
-                hint="0.9 takes the last 90 % of the steps",
             )
 
     def levels(self, schedule: Schedule) -> list[int]:

@@ -23,7 +23,7 @@ from frameweave.editors._cross_frame import cross_frame, dense_layers
 from frameweave.editors._noise import conditioned, inverted, resumed
 from frameweave.editors._null_text import kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
-from frameweave.editors.base import Source, check
+from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
 from frameweave.model.attention import overridden
 from frameweave.model.backbone import Backbone, Latents, TextStates
@@ -32,6 +32,7 @@ from frameweave.model.cross_attention import borrowing
 from frameweave.model.memory import is_out_of_memory
 from frameweave.model.norms import over_frames
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import COUNT, POSITIVE, SHARE, Range
 
 Pair = Float[Tensor, "pair F C h w"]
 """Latents of the source and of the edit, or of the edit alone."""
@@ -90,6 +91,21 @@ class Vid2VidZero:
     step whatever their number, how words are told apart and paired after ones of unequal length, a
     negative prompt that the null text puts out of action, dense layers in none but the named blocks."""
 
+    def __post_init__(self) -> None:
+        shares = dict.fromkeys(("null_from", "null_until", "cross_replace", "cross_refine"), SHARE)
+        check_settings(self, inner_steps=COUNT, rate=POSITIVE, dense_block=Range(-1), **shares)
+        if not self.as_published and self._inverted != self.steps:
+            raise InputError(
+                f"inversion_steps is {self.inversion_steps}, expected as many as the edit's {self.steps}",
+                hint="leave it out, or set as_published too",
+            )
+        if self.as_published and not self.steps <= self._inverted <= _PUBLISHED_STEPS:
+            raise InputError(
+                f"{self.steps} steps and {self._inverted} of the inversion as published, expected no more "
+                f"steps than the inversion has, and that at most {_PUBLISHED_STEPS}",
+                hint="take fewer steps, or leave as_published out",
+            )
+
     @property
     def uses_source(self) -> bool:
         return True
@@ -109,7 +125,7 @@ class Vid2VidZero:
         progress: Progress = SILENT,
     ) -> Latents:
         """`negative` takes the place of the empty prompt from which the null text starts."""
-        self._check(source, prompt)
+        check(self, source, prompt)
         if not source.prompt.strip():
             progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
         pairing = self.pairing(backbone, source.prompt, prompt)
@@ -305,29 +321,6 @@ class Vid2VidZero:
 
     def _enough(self, i: int) -> float:
         return 1e-5 + i * 2e-5 * (1 if self.as_published else _PUBLISHED_STEPS / self.steps)
-
-    def _check(self, source: Source, prompt: str) -> None:
-        check(self, source, prompt)
-        for name in ("null_from", "null_until", "cross_replace", "cross_refine"):
-            share = getattr(self, name)
-            if not 0 <= share <= 1:
-                raise InputError(f"{name} is {share}, expected a share from 0 to 1", hint="0.8 is 80 %")
-        if self.inner_steps < 1:
-            raise InputError(
-                f"inner_steps is {self.inner_steps}, expected at least 1",
-                hint="set null_text=false to do without the optimisation",
-            )
-        if not self.as_published and self._inverted != self.steps:
-            raise InputError(
-                f"inversion_steps is {self.inversion_steps}, expected as many as the edit's {self.steps}",
-                hint="leave it out, or set as_published too",
-            )
-        if self.as_published and not self.steps <= self._inverted <= _PUBLISHED_STEPS:
-            raise InputError(
-                f"{self.steps} steps and {self._inverted} of the inversion as published, expected no more "
-                f"steps than the inversion has, and that at most {_PUBLISHED_STEPS}",
-                hint="take fewer steps, or leave as_published out",
-            )
 
 
 def _of(states: Float[Tensor, "N F L D"], frames: Tensor) -> Float[Tensor, "N G L D"]:

@@ -20,12 +20,13 @@ from frameweave.editors._injection import STREAMS, attention_layers, features_in
 from frameweave.editors._merging import joined, local
 from frameweave.editors._noise import conditioned, inverted, needed_depth, sampled
 from frameweave.editors._vidtome_draws import cut, ordered, published_draws
-from frameweave.editors.base import Source, check
+from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
 from frameweave.model.attention import Attend, Site, Tokens, overridden
 from frameweave.model.backbone import Backbone, Latents
 from frameweave.model.control import scaled
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import COUNT, SHARE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,17 @@ class VidToMe:
     """Do as the published program: the source stream under an empty prompt, chunks of more than
     16 frames merged at wrong places, and from a seed the same draws as there on a CPU."""
 
+    def __post_init__(self) -> None:
+        shares = dict.fromkeys(("local_ratio", "global_ratio", "global_rand"), SHARE)
+        check_settings(self, max_downsample=COUNT, **shares)
+        if self.stride < 2:
+            raise InputError(
+                f"stride is {self.stride}, expected at least 2",
+                hint="set local_ratio=0 to merge nothing within a chunk",
+            )
+        if re.fullmatch(r"seq|rand|mix(-[1-9]\d*)?", self.order) is None:
+            raise InputError(f"order {self.order!r}", hint="give seq, rand or mix-4")
+
     @property
     def uses_source(self) -> bool:
         return True
@@ -96,7 +108,7 @@ class VidToMe:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        self._check(source, prompt)
+        check(self, source, prompt)
         if self.as_published:
             draws = published_draws(self, len(source), rng.initial_seed())
             source = replace(source, draws=draws | dict(source.draws))
@@ -176,16 +188,6 @@ class VidToMe:
             return parts
         permutation = torch.randperm(len(parts), generator=rng).tolist()
         return [parts[k] for k in ordered(permutation, self.order)]
-
-    def _check(self, source: Source, prompt: str) -> None:
-        check(self, source, prompt)
-        if self.stride < 2:
-            raise InputError(
-                f"stride is {self.stride}, expected at least 2",
-                hint="set local_ratio=0 to merge nothing within a chunk",
-            )
-        if re.fullmatch(r"seq|rand|mix(-[1-9]\d*)?", self.order) is None:
-            raise InputError(f"order {self.order!r}", hint="give seq, rand or mix-4")
 
 
 class _Draws:

@@ -7,7 +7,7 @@ from frameweave.experiments.arms import WITH, WITHOUT, Arm
 from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
 from frameweave.jobs.grid_options import FREE, AblationOptions
 from frameweave.jobs.presets import settings_of
-from frameweave.jobs.train import train
+from frameweave.jobs.train import check_stages, train
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 from frameweave.settings import from_table
@@ -21,8 +21,11 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
 
     The arms are no adaptor, the whole one, one trained without the depth ControlNet, one without prompt
     tokens (shared and unshared ones are trained together or not at all), and the whole one's tokens alone.
+    Raises what `items_of` and `check_stages` raise, `InputError` for a preset that is not there, and
+    `RunError` when the folder holds another run.
     """
     items, named = items_of(table, options)
+    whole = _training(options)
     run = Run.start(
         options.out,
         "ablation",
@@ -32,16 +35,16 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
         resume=not options.overwrite,
         free=FREE,
     )
-    arms = _arms(options, progress)
+    arms = _arms(whole, options, progress)
     run.log(arms=digests(arms))
     done = run_experiment(run, items, arms, options, progress=progress)
     run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
     return done
 
 
-def _arms(options: AblationOptions, progress: Progress) -> list[Arm]:
-    """Each arm with its adaptor, trained now unless it is there."""
-    settings, where = settings_of(options.preset)
+def _training(options: AblationOptions) -> TrainOptions:
+    """How the whole adaptor is trained."""
+    settings, where = settings_of(options.preset, flag="--preset")
     whole = replace(
         from_table(TrainOptions, settings, where=where),
         model=options.model,
@@ -52,6 +55,12 @@ def _arms(options: AblationOptions, progress: Progress) -> list[Arm]:
     )
     if options.train_steps is not None:
         whole = replace(whole, steps=options.train_steps)
+    check_stages(whole.stages, whole)
+    return whole
+
+
+def _arms(whole: TrainOptions, options: AblationOptions, progress: Progress) -> list[Arm]:
+    """Each arm with its adaptor, trained now unless it is there."""
     without_depth = tuple(stage for stage in whole.stages if stage != "depth")
     without_tokens = tuple(stage for stage in whole.stages if stage != "tokens")
     folder = options.adaptors or options.out / "adaptors"

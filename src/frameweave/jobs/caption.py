@@ -19,7 +19,7 @@ from frameweave.data.captions.rules import Rules
 from frameweave.data.captions.spending import Prices, Spending
 from frameweave.data.captions.vocabulary import VOCABULARIES
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.errors import InputError, RunError
+from frameweave.errors import DataError, InputError, RunError
 from frameweave.jobs.cache_folder import cache_folder
 from frameweave.jobs.data_options import CaptionOptions
 from frameweave.progress import SILENT, Progress
@@ -61,12 +61,15 @@ def caption(
 ) -> CaptionSummary:
     """Write the edit prompts of all clips to `options.out`, by a model or by rules.
 
-    The source is read twice, to estimate and to work. Raises `InputError` for settings that make no
-    sense and for an endpoint that will not have key or model, `MissingExtra` without the openai
-    client, `RunError` when the folder has prompts already or the endpoint fails for good.
+    The source is read twice, to estimate and to work. Raises `DataError` for a source without clips,
+    `InputError` for settings that make no sense and for an endpoint that will not have key or model,
+    `MissingExtra` without the openai client, `RunError` when the folder has prompts already or the endpoint
+    fails for good.
     """
     _check(options)
     records = tuple(records) if isinstance(records, Iterator) else records
+    if next(_clips(records), None) is None:
+        raise DataError("the source has no clip that can be used", hint="give a source with captions")
     path = options.out / FILE
     if path.exists() and not (options.overwrite or options.dry_run):
         raise RunError(

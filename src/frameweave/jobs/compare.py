@@ -12,7 +12,7 @@ from frameweave.errors import InputError
 from frameweave.jobs.footage import Fit, Footage
 from frameweave.jobs.options import EditOptions
 from frameweave.jobs.pictures import grid, save_picture, xt_slice
-from frameweave.jobs.setup import adapted, inversions_of, lacks_for_depth, load_model
+from frameweave.jobs.setup import adapted, check_apart, inversions_of, lacks_for_depth, load_model
 from frameweave.model import depth as depth_model
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
@@ -26,22 +26,27 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     """Edit `video` with every editor into the run folder `options.out`; return the files' paths.
 
     The adaptor is the one of the options; on the packaged model its own is taken by default.
-    Raises `InputError` for more than 64 frames.
+    Raises `InputError` for more than 64 frames, and what `edit` raises, before an earlier run is replaced.
     """
+    adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
+    acting = replace(options, adaptor=adaptor)
+    acting.check()
+    check_apart(video, options.out)
+    settings = {"steps": options.steps, "guidance": options.guidance}
+    editors = {name: base.make(name, settings) for name in base.names()}
     info = probe(video)
     for note in info.notes:
         progress.note(note)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
+    footage.check()
     given = {"video": str(video.absolute()), "prompts": [prompt]}
-    run = Run.start(options.out, "edit", options, given=given, overwrite=options.overwrite)
+    plan = Run.planned(options.out, "edit", options, given=given, overwrite=options.overwrite)
     model = load_model(options)
     fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
     parts = list(footage.batches(fit, _MOST + 1))
-    if not parts or len(parts[0]) > _MOST:
-        found = "no" if not parts else f"more than {_MOST}"
-        raise InputError(f"{found} frames to compare", hint=f"give --frames up to {_MOST}")
+    if len(parts[0]) > _MOST:
+        raise InputError(f"more than {_MOST} frames to compare", hint=f"give --frames up to {_MOST}")
     source = Clip.of(parts[0], fps=float(options.fps or info.fps))
-    adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
     lacks = lacks_for_depth(model, estimator)
@@ -49,16 +54,17 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     rows: dict[str, list[tuple[str, Clip]]] = {
         given: [("source", source)] for given in ([""] if adaptor is None else ["", adaptor])
     }
-    for name in base.names():
-        settings = {"steps": options.steps, "guidance": options.guidance}
-        editor = base.make(name, settings)
+    first = next(iter(editors))
+    with adapted(model, acting, first, editors[first], SILENT):  # one that does not fit is told now
+        run = plan.start()
+    for name, editor in editors.items():
         if editor.needs_depth and lacks:
             progress.note(f"{name} is left out: the model has no {lacks[0]}")
             continue
         for given, panels in rows.items():
             label = f"{name} + adaptor" if given else name
             progress.note(label)
-            with adapted(model, replace(options, adaptor=given or None), name, editor, progress) as backbone:
+            with adapted(model, replace(acting, adaptor=given or None), name, editor, progress) as backbone:
                 clip = base.edit_clip(
                     editor,
                     source,

@@ -14,7 +14,7 @@ class SourceOptions:
     """Which clips of a source are taken."""
 
     layout: str = "auto"
-    """How the source is laid out: auto, msrvtt, folder, table or shards."""
+    """How the source is laid out: auto, msrvtt, msrvtt-1k-a, folder, table or shards."""
     split: str = ""
     """Only the clips of this split: train, validate or test."""
     limit: int | None = None
@@ -92,7 +92,7 @@ class EncodeOptions:
     """Settings of `frameweave data encode`; they must be those of the training."""
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
     vision: str | None = None
     """A CLIP vision tower (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None

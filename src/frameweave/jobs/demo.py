@@ -10,7 +10,7 @@ from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
 from frameweave.jobs.demo_data import prepared_data
-from frameweave.jobs.options import DemoOptions, ModelOptions
+from frameweave.jobs.options import DemoOptions, ModelOptions, check_numbers
 from frameweave.jobs.pictures import grid, write_slice
 from frameweave.jobs.setup import adapted
 from frameweave.miniature.clips import HeldOutClip, held_out_clips
@@ -47,9 +47,10 @@ class _Made:
 def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     """Edit the first bundled clip by every prompt with every editor, without and with the adaptor.
 
-    Returns the report's path.
+    Returns the report's path. Raises `InputError` for numbers out of range.
     """
-    run = Run.start(options.out, "demo", options, overwrite=options.overwrite)
+    check_numbers(options)
+    plan = Run.planned(options.out, "demo", options, overwrite=options.overwrite)
     held_out = held_out_clips()[0]
     seconds: dict[str, float] = {}
     start = time.perf_counter()
@@ -59,9 +60,10 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     assert estimator is not None
     depth = estimator.estimate(source.frames)
     seconds["load"] = round(time.perf_counter() - start, 2)
-    made: list[_Made] = []
     active = adaptor.active(model.schedule, options.steps)
+    run = plan.start()
     progress.note(f"the adaptor acts in {active} of {options.steps} steps")
+    made: list[_Made] = []
     for editor_name in base.names():
         editor = base.make(editor_name, {"steps": options.steps})
         for with_adaptor in (False, True):

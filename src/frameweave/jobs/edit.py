@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from frameweave.editors.base import Inversions, Source
 from frameweave.errors import InputError
 from frameweave.jobs.footage import Fit, Footage, Mask, laid_over
 from frameweave.jobs.keeper import StepKeeper
-from frameweave.jobs.options import EditOptions, GenerateOptions
-from frameweave.jobs.setup import adapted, editor_of, estimator_of, inversions_of, load_model
+from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions
+from frameweave.jobs.setup import adapted, check_apart, editor_of, estimator_of, inversions_of, load_model
 from frameweave.model import depth as depth_model
 from frameweave.model.backbone import Backbone, Latents, StableDiffusion
 from frameweave.progress import SILENT, Progress
@@ -40,21 +40,25 @@ def edit(
     prompts: Sequence[str],
     options: EditOptions,
     *,
-    model: StableDiffusion | None = None,
+    load: Callable[[ModelOptions], StableDiffusion] | None = None,
     progress: Progress = SILENT,
 ) -> list[Edited]:
     """Edit `video` by each prompt in turn into the run folder `options.out`.
 
     The results have the source's size, shape of pixels, frame times and sound. Memory does not grow with the
-    video's pixels: frames are read, encoded, decoded and written in batches. `model` is the one that
-    the options name, when it is loaded already. Raises the errors of
-    `frameweave.errors` for wrong input before anything heavy is loaded.
+    video's pixels: frames are read, encoded, decoded and written in batches. `load` gives the model of
+    the options, where it may be loaded already. Raises the errors of
+    `frameweave.errors` for wrong input, as far as can be before anything heavy is loaded, and before an
+    earlier run is replaced.
     """
+    options.check()
+    check_apart(video, options.out)
     editor = editor_of(options)
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise InputError("the prompt is empty", hint="say what the video shall show")
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
+    footage.check()
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     if mask is not None:
         mask.check(sum(1 for picture in footage.pictures() if footage.edited(picture)))
@@ -63,7 +67,7 @@ def edit(
     if info.pixel_shape != 1 and not tells_pixel_shape(_suffix(video)):
         progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
     timer = _Timer()
-    run = Run.start(
+    plan = Run.planned(
         options.out,
         "edit",
         options,
@@ -72,7 +76,7 @@ def edit(
         resume=options.resume,
     )
     with timer.part("load"):
-        model = model or load_model(options)
+        model = (load or load_model)(options)
         fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
         if fit.padded != fit.scaled:
             width, height = fit.padded
@@ -80,6 +84,7 @@ def edit(
         inversions = inversions_of(model, options)
         estimator = estimator_of(editor, model, options)
     with adapted(model, options, options.editor, editor, progress) as backbone:
+        run = plan.start()
         work = _Work(footage, mask, fit, estimator, editor, backbone, options, timer, progress)
         source = work.read(inversions)
         done = [
@@ -120,8 +125,6 @@ class _Work:
             if self.estimator is not None:
                 with self.timer.part("depth"):
                     raw.append(self.estimator.raw(frames).half())
-        if not parts:
-            raise InputError("no frame lies in the range to edit", hint="check --start and --end")
         seen = [part.seen for part in parts if part.seen is not None]
         return Source(
             x_0=torch.cat([part.x_0 for part in parts]),
@@ -181,7 +184,11 @@ class _Work:
 
 
 def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILENT) -> Edited:
-    """Make a clip from text alone into the run folder `options.out`."""
+    """Make a clip from text alone into the run folder `options.out`, which is taken when the clip is made.
+
+    Raises the errors of `frameweave.errors` for wrong input.
+    """
+    options.check()
     editor = editor_of(options)
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")
@@ -193,7 +200,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
         )
     timer = _Timer()
     given = {"prompt": prompt}
-    run = Run.start(options.out, "generate", options, given=given, overwrite=options.overwrite)
+    plan = Run.planned(options.out, "generate", options, given=given, overwrite=options.overwrite)
     with timer.part("load"):
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
@@ -207,6 +214,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
             rng=torch.Generator().manual_seed(options.seed),
             progress=progress,
         )
+    run = plan.start()
     with timer.part("write"):
         target = options.out / "generated.mp4"
         Clip.of(model.decode(x), fps=options.fps).write(target)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.engine import engine_of, part
+from frameweave.errors import InputError
 from frameweave.jobs.edit import edit, given_to_edit
 from frameweave.jobs.edit_table import folder_name, read_edits, refuse_doubles
-from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions
+from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions, check_numbers
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import MINIATURE
@@ -50,9 +51,13 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     A line has `video` and `prompt`, and may have the columns of `COLUMNS`; paths are relative to the
     table, of adaptors those that exist there. What is finished is not done again; an edit that fails stops
     none of the others. A folder whose edit had another video, prompt or setting is one that fails, unless
-    `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line.
+    `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line, and
+    `InputError` for one without lines and for numbers out of range.
     """
+    check_numbers(options)
     items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
+    if not items:
+        raise InputError(f"{table}: no lines", hint="give each edit a line below the head")
     refuse_doubles(table, (item["name"] for item in items))
     items = list(part(items, options.shard_index, options.num_shards))
     waiting = [item for item in items if not _finished(item)]
@@ -69,19 +74,21 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
 
 
 def edit_one(item: dict[str, Any]) -> dict[str, Any]:
-    """One edit, in a worker; the model stays for the next one."""
+    """One edit, in a worker; the model stays for the next one, and is not loaded for wrong input."""
     options = from_table(EditOptions, item["settings"], where=item["name"])
-    model = _model(
-        json.dumps({field.name: item["settings"].get(field.name) for field in fields(ModelOptions)})
-    )
-    done = edit(Path(item["video"]), [item["prompt"]], options, model=model)[0]
+    done = edit(Path(item["video"]), [item["prompt"]], options, load=_kept)[0]
     return {"video": str(done.video), "seconds": done.seconds}
 
 
+def _kept(options: ModelOptions) -> StableDiffusion:
+    return _model(
+        ModelOptions(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
+    )
+
+
 @cache
-def _model(settings: str) -> StableDiffusion:
-    table = {name: value for name, value in json.loads(settings).items() if value is not None}
-    return load_model(from_table(ModelOptions, table, where="the model's settings"))
+def _model(options: ModelOptions) -> StableDiffusion:
+    return load_model(options)
 
 
 def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[str, Any]:

@@ -18,12 +18,15 @@ def read_edits(
     Empty fields are left out. Raises `DataError` for a table that cannot be read, naming the line.
     """
     if not table.is_file():
-        raise DataError(f"{table}: no such file", hint="give a csv or jsonl table")
+        found = "a folder" if table.is_dir() else "no such file"
+        raise DataError(
+            f"{table}: {found}, expected a csv or jsonl table", hint="check the path of the table"
+        )
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{table}: not a text file ({error})", hint="save it as UTF-8") from error
-    rows = _json(table, text) if table.suffix.lower() == ".jsonl" else _csv(text)
+    rows = _json(table, text) if table.suffix.lower() == ".jsonl" else _csv(table, text)
     for number, row in rows:
         given = {key: value for key, value in row.items() if value not in (None, "")}
         yield _checked(given, f"{table}, line {number}", columns, needed)
@@ -43,9 +46,14 @@ def refuse_doubles(table: Path, names: Iterable[str]) -> None:
         raise DataError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
 
 
-def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(text.splitlines())
     for row in reader:
+        if None in row:
+            raise DataError(
+                f"{table}, line {reader.line_num}: more fields than the head has",
+                hint='quote a prompt that has commas: clip.mp4,"a red car, in the snow"',
+            )
         yield reader.line_num, row
 
 

@@ -19,6 +19,7 @@ from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.metrics.base import measured
 from frameweave.metrics.frechet import Estimate, features_of, few_samples
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import COUNT, check_ranges
 from frameweave.run import Run
 
 
@@ -40,8 +41,9 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     """Measure into the run folder `options.out`: scores.jsonl, scores.csv, metrics.json, pooled.jsonl.
 
     A video that cannot be measured stops none of the others. Raises `DataError` for a table that cannot be
-    read, `InputError` when nothing is found.
+    read, `InputError` when nothing is found or no frame is asked for.
     """
+    check_ranges(options, {"frames": COUNT})
     items = list(items_of(edited, options))
     if not items:
         raise InputError(f"{edited}: nothing to measure in it", hint="give a table with lines below its head")

@@ -10,7 +10,7 @@ from typing import Any
 from frameweave.atomic import clear_stale, contents, sha256
 from frameweave.editors import base
 from frameweave.engine import engine_of, in_shards, part
-from frameweave.errors import InputError
+from frameweave.errors import DataError, InputError
 from frameweave.experiments.arms import Arm
 from frameweave.experiments.cell_work import work_on_pair
 from frameweave.experiments.cells import EDITING, is_finished, key_of
@@ -25,10 +25,15 @@ from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.adaptor import adaptor_file
 from frameweave.model.identity import identity
+from frameweave.model.loading import torch_device
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import COUNT, Range, check_ranges
 from frameweave.run import Run
 
 _FILES = ("video", "truth")  # of a table's line: their contents count, not where they lie
+_RANGES: dict[str, Range] = dict.fromkeys(
+    ("clips", "frames", "seeds", "steps", "threads", "size", "train_steps"), COUNT
+)
 _MODELS = ("model", "control", "depth_model", "vision")  # options that name networks
 _COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
 
@@ -50,27 +55,27 @@ class Experimented:
 def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[str, Any]], str]:
     """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
 
-    Raises `InputError` for numbers that make no sense, `DataError` for a bad table, and `ModelFolderError`
-    for a model or weights that are missing: all before a run folder is made or anything is trained.
+    Raises `InputError` for numbers that make no sense and a device that is not here, `DataError` for a bad
+    table and for videos that are not there, and `ModelFolderError` for a model or weights that are missing:
+    all before a run folder is made or anything is trained.
     """
     if options.overwrite and in_shards(options.shard_index, options.num_shards):
         raise InputError(
             "--overwrite in shards: each would delete what the others made",
             hint="delete the folder first, then start the shards without it",
         )
-    for name, least in (("clips", 1), ("frames", 1), ("seeds", 1), ("steps", 1), ("threads", 1)):
-        if getattr(options, name) < least:
-            raise InputError(f"--{name} {getattr(options, name)}, expected at least {least}")
+    check_ranges(options, _RANGES)
+    torch_device(options.device)
     for editor in options.editors:
         base.make(editor, {"steps": options.steps})
+    if table is None and options.model != "miniature":
+        raise InputError(
+            f"the world's clips for {options.model}", hint="give a table of videos for other models"
+        )
     for name in _MODELS:
         identity(getattr(options, name))
     measures_on(backbones_of(options, options.model), world=table is None)
     if table is None:
-        if options.model != "miniature":
-            raise InputError(
-                f"the world's clips for {options.model}", hint="give a table of videos for other models"
-            )
         return world_items(options.clip_set, options.clips, options.frames), set_name(
             options.clip_set, options.clips
         )
@@ -84,7 +89,12 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
         }
         for column in ("video", "truth"):
             if column in item:
-                item[column] = str((table.parent / item[column]).absolute())
+                path = (table.parent / item[column]).absolute()
+                if not path.exists():
+                    raise DataError(
+                        f"{table}: the {column} {path} is not there", hint="paths are relative to the table"
+                    )
+                item[column] = str(path)
         items.append(item)
     if not items:
         raise InputError(f"{table}: no lines", hint="give each edit a line below the head")

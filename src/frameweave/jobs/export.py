@@ -40,6 +40,8 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
     strength = card.strength if options.strength is None else strength_in_range(options.strength)
     window, timesteps = card.window(TRAINING_T), sampler_timesteps(options.sampler, options.steps)
     files = tuple(options.out / file for file in (FILE, DIFFUSERS_FILE, KOHYA_FILE, WORKFLOW_FILE))
+    if options.out.exists() and not options.out.is_dir():
+        raise RunError(f"{options.out}: a file, expected a folder", hint="give another --out")
     taken = [file for file in files if file.exists()]
     if taken and not options.overwrite:
         raise RunError(f"{taken[0]}: is there already", hint="give another --out, or --overwrite")

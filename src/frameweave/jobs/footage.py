@@ -36,11 +36,7 @@ class Fit:
 
         >>> Fit.of((1280, 720), 512, 64)
         Fit(original=(1280, 720), scaled=(512, 288), padded=(512, 320))
-
-        Raises `InputError` when `longer` is less than 1.
         """
-        if longer < 1:
-            raise InputError(f"--size {longer}, expected at least 1", hint="512 is usual")
         scale = longer / max(original)
         scaled = tuple(max(1, round(side * scale)) for side in original)
         padded = tuple(-(-side // multiple) * multiple for side in scaled)
@@ -67,16 +63,16 @@ class Footage:
     """In seconds, as `start`; frames that begin in between are edited."""
 
     def __post_init__(self) -> None:
-        if self.frames is not None and self.frames < 1:
-            raise InputError(
-                f"--frames {self.frames}, expected at least 1", hint="leave it out for the whole video"
-            )
-        if self.fps is not None and self.fps <= 0:
-            raise InputError(f"{self.fps:g} frames per second, expected more than 0", hint="8 is usual")
         low, high = self.start or 0.0, self.end
         if low < 0 or (high is not None and high <= low):
             until = "the end" if high is None else f"{high:g} s"
             raise InputError(f"from {low:g} s to {until}", hint="give --start before --end, in seconds")
+
+    def check(self) -> None:
+        """Raise `InputError` when no frame is edited."""
+        whole = self.start is None and self.end is None
+        if not whole and not any(self.edited(picture) for picture in self.pictures()):
+            raise InputError("no frame lies in the range to edit", hint="check --start and --end")
 
     def pictures(self) -> Iterator[TimedPicture]:
         """All frames of the result, as the source has them."""

@@ -20,7 +20,7 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """Pairs at once, each with a model of its own in memory. 0 works in this process, without limits."""
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
     control: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
@@ -60,7 +60,8 @@ class GridOptions(ExperimentOptions):
     """Settings of `frameweave grid`."""
 
     arms: tuple[str, ...] = ("with=miniature",)
-    """Adaptors to compare with none: name=adaptor, perhaps with @strength,window=0.8-1,tokens behind it."""
+    """Adaptors to compare with none: name=adaptor, perhaps with @strength behind it, and with commas between
+    window=0.8-1, injection=0.9-1:2+0.6-0.9:1 (in place of strength and window), tokens, plain-inversion."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,36 @@ Nothing heavy is imported here, so that `--help` answers at once.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from frameweave.engine.options import EngineOptions
+from frameweave.errors import InputError
+from frameweave.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges
 
 Dtype = Literal["fp32", "fp16", "bf16", "fp64"]
+_RANGES = {
+    "adaptor_strength": Range(0, 2),
+    "steps": COUNT,
+    "guidance": ANY,
+    "size": COUNT,
+    "frames": COUNT,
+    "fps": POSITIVE,
+    "preview_every": NOT_NEGATIVE,
+}
+"""Of the settings that have the same name in several jobs."""
+_OF_AN_ADAPTOR = (
+    "adaptor_strength",
+    "adaptor_injection",
+    "tokens",
+    "adaptor_in_inversion",
+    "adaptor_window",
+    "vision_frame",
+)
+
+
+def check_numbers(options: Any) -> None:
+    """Raise `InputError` for numbers of a job's settings that are out of range."""
+    check_ranges(options, _RANGES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +67,18 @@ class ModelOptions:
     """Precision of the networks."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
+
+    def check(self) -> None:
+        """Raise `InputError` for numbers out of range, and for words about an adaptor without one."""
+        check_numbers(self)
+        usual = ModelOptions()
+        for name in _OF_AN_ADAPTOR:
+            if self.adaptor is None and getattr(self, name) != getattr(usual, name):
+                raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
+        if self.adaptor_strength is not None and self.adaptor_injection is not None:
+            raise InputError(
+                "adaptor_strength beside adaptor_injection", hint="the injection has strengths of its own"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ def presets() -> list[str]:
     return sorted(path.name.removesuffix(".toml") for path in _PRESETS.iterdir() if path.name[0] != "_")
 
 
-def settings_of(name: str) -> tuple[dict[str, Any], str]:
+def settings_of(name: str, *, flag: str = "--from") -> tuple[dict[str, Any], str]:
     """The [settings] of a preset, a run.toml, or a run folder; and the file's name for messages.
 
-    Raises `InputError` when there is no such file, or it is no run file.
+    `flag` is where the name was given. Raises `InputError` when there is no such file, or it is no run file.
     """
     if name in presets():
         path = Path(str(_PRESETS / f"{name}.toml"))
@@ -26,7 +26,7 @@ def settings_of(name: str) -> tuple[dict[str, Any], str]:
         path = Path(name) / "run.toml" if Path(name).is_dir() else Path(name)
         if not path.is_file():
             raise InputError(
-                f"--from {name}: no such file, and no preset", hint=f"presets are {', '.join(presets())}"
+                f"{flag} {name}: no such file, and no preset", hint=f"presets are {', '.join(presets())}"
             )
     table = read_toml(path).get("settings")
     if not isinstance(table, dict):

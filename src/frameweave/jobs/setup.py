@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Generator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from frameweave.diffusion.inversion import Remembered
@@ -16,9 +17,15 @@ from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
 from frameweave.model.card import Card
-from frameweave.model.injection import Injection, strength_in_range
+from frameweave.model.injection import Injection
 from frameweave.model.loading import load
 from frameweave.progress import Progress
+
+
+def check_apart(video: Path, out: Path) -> None:
+    """Raise `InputError` when a video lies in the run folder: an earlier run would be removed with it."""
+    if out.resolve() in video.resolve().parents:
+        raise InputError(f"{video}: lies in the run folder {out}", hint="give another --out")
 
 
 def load_model(options: ModelOptions) -> StableDiffusion:
@@ -38,8 +45,11 @@ def adapted(
 ) -> Generator[Backbone, None, None]:
     """The model with the adaptor of the options for the editor of that name, or as it is.
 
-    Says how many steps the adaptor acts in.
+    Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has noise
+    levels, and whatever `load_adaptor` and `Adaptor.on` raise.
     """
+    steps = int(getattr(editor, "steps", 1))
+    timesteps = model.schedule.timesteps(steps)
     if options.adaptor is None:
         yield model
         return
@@ -50,9 +60,8 @@ def adapted(
             "make sure that they belong together"
         )
     injection = _injection(adaptor.card, options, name, model.schedule.T)
-    steps = int(getattr(editor, "steps", 0))
     by_share = options.adaptor_window == "steps"
-    active = injection.active(model.schedule.timesteps(steps), by_share=by_share)
+    active = injection.active(timesteps, by_share=by_share)
     warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
     progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
     with adaptor.on(
@@ -68,15 +77,8 @@ def adapted(
 
 def _injection(card: Card, options: ModelOptions, editor: str, T: int) -> Injection:
     """How strongly the LoRA acts: as the options say, else as the adaptor says for that editor."""
-    strength = options.adaptor_strength
     if options.adaptor_injection is None:
-        return card.injection(
-            T, editor=editor, strength=None if strength is None else strength_in_range(strength)
-        )
-    if strength is not None:
-        raise InputError(
-            "--adaptor-strength beside --adaptor-injection", hint="the injection has strengths of its own"
-        )
+        return card.injection(T, editor=editor, strength=options.adaptor_strength)
     return Injection.parse(options.adaptor_injection, T)
 
 

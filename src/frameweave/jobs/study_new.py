@@ -74,7 +74,7 @@ def _settings(runs: Sequence[Path], options: StudyNewOptions) -> dict[str, Any]:
         "per_pair": options.per_pair,
         "obvious_per_rater": options.checks,
         "repeats_per_rater": options.repeats,
-        "no_preference": options.no_preference,
+        "no_preference": options.undecided,
         "consent": options.consent.read_text(encoding="utf-8") if options.consent else "",
         "fields": {str(number): str(run) for number, run in enumerate(runs)},
     }

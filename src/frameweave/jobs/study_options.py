@@ -24,7 +24,7 @@ class StudyNewOptions:
     """Checks of attention for each rater: the source beside a spoilt copy."""
     repeats: int = 1
     """Pairs that a rater sees twice, with the sides swapped."""
-    no_preference: bool = False
+    undecided: bool = False
     """Whether "no preference" may be answered."""
     name: str = "Which video do you prefer?"
     """The title that raters see."""

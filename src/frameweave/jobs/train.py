@@ -13,6 +13,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.jobs.previews import write_preview
 from frameweave.jobs.stages import STAGES, Workshop, plan_of, training_device
 from frameweave.jobs.training_log import TrainingLog
+from frameweave.model.lora import pattern
 from frameweave.model.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.run import RUN_FILE, Run, read_run
@@ -70,15 +71,15 @@ def check_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
     for stage in stages:
         if stage not in STAGES:
             raise InputError.unknown("stage", stage, list(STAGES))
+    options.check()
     if "lora" in stages:
         check_frames(options)
+        pattern(options.lora_blocks, options.lora_targets)
     if "tokens" in stages and options.n_shared == 0:
         raise InputError(
             "the stage tokens has nothing to train with n_shared 0",
             hint="give --stages lora, or leave --n-shared out",
         )
-    if options.held_out < 1:
-        raise InputError(f"held_out is {options.held_out}, expected at least 1", hint="32 is usual")
     for low, high in (options.t_range, options.temporal_range):
         Window(low, high)
 

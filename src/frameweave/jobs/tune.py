@@ -53,7 +53,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     start = time.monotonic()
     items, named = items_of(table, options)
     whole = load_adaptor(adaptor)
-    Injection.parse(",".join(f"{band}:1" for band in options.bands))  # bands that overlap are told now
+    _check_bands(options.bands)
     if not options.strengths:
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
     for strength in options.strengths:
@@ -155,6 +155,18 @@ class _Search:
             elif row["editor"] == editor:
                 reasons[row["arm"], row["metric"]] = row["reason"]
         return values, reasons
+
+
+def _check_bands(bands: Sequence[str]) -> None:
+    """Raise `InputError` for bands that cannot be read, and for ones that overlap."""
+    for band in bands:
+        try:
+            Injection.parse(f"{band}:1")
+        except InputError as error:
+            raise InputError(
+                f"--bands {band!r}, expected two shares of T", hint="write the lower one first, e.g. 0.9-1"
+            ) from error
+    Injection.parse(",".join(f"{band}:1" for band in bands))
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

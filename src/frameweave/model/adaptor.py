@@ -3,7 +3,7 @@
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from frameweave.model.tokens import PrefixTokens
 
 FILE = "adaptor.safetensors"
 _HEADER = "frameweave_adaptor"
+_NEEDED = {field.name for field in fields(Card) if field.default is field.default_factory is MISSING}
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,8 @@ def adaptor_file(name: str) -> Path:
 def load_adaptor(name: str) -> Adaptor:
     """Read "miniature" (the packaged one), a folder that `Adaptor.save` wrote, or its file.
 
-    Raises `ModelFolderError` when it is missing, damaged, a pickle, or no adaptor.
+    Raises `ModelFolderError` when it is missing, damaged, a pickle, or no adaptor; `AdaptorMismatch` when its
+    tensors do not belong together.
     """
     file = adaptor_file(name)
     try:
@@ -165,7 +167,7 @@ def load_adaptor(name: str) -> Adaptor:
         raise ModelFolderError(
             f"{file}: no adaptor (its header has no {_HEADER})", hint=f"give a folder with {FILE}"
         )
-    card = _card(json.loads(header), file)
+    card = _card(header, file)
     lora = {key.removeprefix("lora."): value for key, value in tensors.items() if key.startswith("lora.")}
     for key, value in lora.items():
         rank = value.shape[0 if ".lora_A." in key else 1]
@@ -173,7 +175,7 @@ def load_adaptor(name: str) -> Adaptor:
             raise AdaptorMismatch(
                 f"{file}: {key} has rank {rank}, the header says {card.rank}", hint="export it again"
             )
-    return Adaptor(lora, _tokens(tensors, card.stride), card)
+    return Adaptor(lora, _tokens(tensors, card.stride, file), card)
 
 
 def architecture(unet: nn.Module) -> str:
@@ -192,22 +194,40 @@ def check_architecture(card: Card, unet: nn.Module) -> None:
         )
 
 
-def _card(table: dict[str, Any], file: Path) -> Card:
-    known = {field.name for field in fields(Card)}
-    if odd := table.keys() - known:
+def _card(header: str, file: Path) -> Card:
+    try:
+        table = json.loads(header)
+    except json.JSONDecodeError as error:
+        raise ModelFolderError(f"{file}: its header is no JSON ({error})", hint="copy it again") from error
+    if not isinstance(table, dict):
+        raise ModelFolderError(f"{file}: its header is no JSON object", hint="copy it again")
+    if odd := table.keys() - {field.name for field in fields(Card)}:
         raise ModelFolderError(
             f"{file}: its header has the unknown field {min(odd)}", hint="update frameweave"
+        )
+    if missing := _NEEDED - table.keys():
+        found = ", ".join(sorted(table)) or "nothing"
+        raise ModelFolderError(
+            f"{file}: its header has no {min(missing)} (found {found})", hint="export the adaptor again"
         )
     return Card(**table)
 
 
-def _tokens(tensors: dict[str, Tensor], stride: int) -> PrefixTokens | None:
+def _tokens(tensors: dict[str, Tensor], stride: int, file: Path) -> PrefixTokens | None:
     state = {
         key.removeprefix("tokens."): value for key, value in tensors.items() if key.startswith("tokens.")
     }
     if not state:
         return None
-    (n_shared, width), vision = state["T_share"].shape, state["W_proj.weight"].shape[1]
-    tokens = PrefixTokens(n_shared, width, vision, stride=stride, rng=torch.Generator())
-    tokens.load_state_dict(state)
+    try:
+        (n_shared, width), vision = state["T_share"].shape, state["W_proj.weight"].shape[1]
+        tokens = PrefixTokens(n_shared, width, vision, stride=stride, rng=torch.Generator())
+        tokens.load_state_dict(state)
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
+        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in sorted(state.items()))
+        raise AdaptorMismatch(
+            f"{file}: its tokens are {found}, expected T_share (N, D), W_proj.weight (D, D_vision) and "
+            "W_proj.bias (D,)",
+            hint="export the adaptor again",
+        ) from error
     return tokens.requires_grad_(False).eval()

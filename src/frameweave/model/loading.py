@@ -29,6 +29,7 @@ DTYPES = {
     "fp64": torch.float64,
 }
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+_SPECIAL = 2  # words that every tokenizer has: begin and end
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
 M = TypeVar("M", bound=nn.Module)
@@ -66,11 +67,12 @@ def load(
     scheduler = _scheduler_config(source)
     controlnet = _extra(ControlNetModel, folder, "controlnet", control)
     vision_network = _extra(CLIPVisionModel, folder, "clip", vision)
+    text_encoder = _weights(CLIPTextModel, source, "text_encoder")
     model = StableDiffusion(
         vae=_weights(AutoencoderKL, source, "vae"),
         unet=_weights(UNet2DConditionModel, source, "unet"),
-        text_encoder=_weights(CLIPTextModel, source, "text_encoder"),
-        tokenizer=_tokenizer(source),
+        text_encoder=text_encoder,
+        tokenizer=_tokenizer(source, text_encoder),
         schedule=Schedule.from_config(scheduler),
         prediction=str(scheduler.get("prediction_type", "epsilon")),
         controlnet=controlnet,
@@ -110,7 +112,9 @@ def located(name: str) -> tuple[str, Path | None]:
     refuse_pickle(folder)
     if folder.is_file():
         raise ModelFolderError(
-            f"{folder}: a file, expected a diffusers folder", hint="convert it with diffusers"
+            f"{folder}: a file, expected a diffusers folder",
+            hint=f"convert it: diffusers' StableDiffusionPipeline.from_single_file({str(folder)!r})"
+            ".save_pretrained(folder), then give that folder",
         )
     if name.count("/") != 1 or name.startswith((".", "/")):
         raise ModelFolderError(
@@ -125,7 +129,7 @@ def refuse_pickle(file: Path) -> None:
     if file.suffix.lower() in _PICKLES:
         raise ModelFolderError(
             f"{file}: a pickle file can run code when it is opened and is refused",
-            hint="convert it to safetensors on a machine that you can lose",
+            hint="convert it to safetensors on a machine without valuable data",
         )
 
 
@@ -159,7 +163,9 @@ def check_weights(folder: Path) -> None:
 
 def _weights(kind: type[M], source: str, part: str) -> M:
     try:
-        return kind.from_pretrained(source, subfolder=part, use_safetensors=True)  # pyright: ignore
+        return kind.from_pretrained(  # pyright: ignore
+            source, subfolder=part, use_safetensors=True, variant=_variant(Path(source) / part)
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
         raise ModelFolderError(
             f"{source}/{part}: cannot be loaded ({str(error).strip().splitlines()[0]})",
@@ -167,13 +173,29 @@ def _weights(kind: type[M], source: str, part: str) -> M:
         ) from error
 
 
-def _tokenizer(source: str) -> CLIPTokenizer:
+def _variant(folder: Path) -> str | None:
+    """Which of several precisions lies in a local folder: fp16 where there is no other, else the usual."""
+    names = [path.name for path in folder.glob("*.safetensors")]
+    return "fp16" if names and all(".fp16" in name for name in names) else None
+
+
+def _tokenizer(source: str, text_encoder: CLIPTextModel) -> CLIPTokenizer:
+    """Raises `ModelFolderError` for one that does not fit the text encoder, as an empty folder's does."""
     try:
-        return CLIPTokenizer.from_pretrained(source, subfolder="tokenizer")
+        tokenizer = CLIPTokenizer.from_pretrained(source, subfolder="tokenizer")
     except (OSError, ValueError) as error:
         raise ModelFolderError(
             f"{source}/tokenizer: cannot be loaded ({error})", hint="copy it again"
         ) from error
+    config = text_encoder.config
+    words, length = len(tokenizer), tokenizer.model_max_length
+    if not _SPECIAL < words <= config.vocab_size or length > config.max_position_embeddings:
+        raise ModelFolderError(
+            f"{source}/tokenizer: {words} words and texts of up to {length} tokens, the text encoder takes "
+            f"{config.vocab_size} words and {config.max_position_embeddings} tokens",
+            hint="copy the tokenizer folder again, with all its files",
+        )
+    return tokenizer
 
 
 def _scheduler_config(source: str) -> dict[str, Any]:

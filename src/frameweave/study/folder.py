@@ -15,8 +15,9 @@ def read_design(folder: Path) -> Design:
     try:
         design = Design.from_dict(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         hint = "build one with `frameweave study new`"
-        raise DataError(f"{file}: no study ({error})", hint=hint) from error
+        raise DataError(f"{file}: no study ({reason})", hint=hint) from error
     for pair in (*design.pairs, *design.obvious):
         for name in (*pair.media, *([pair.source] if pair.source else [])):
             if not (folder / MEDIA / name).is_file():

@@ -20,7 +20,8 @@ _VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 class FolderGroups:
     """One group per video and epoch of drawing; `<name>.txt` holds a caption a line.
 
-    Raises `DataError` when there are no videos, or one has no captions or too few frames.
+    Raises `DataError` when there is no such folder or no video in it, or one has no captions or too few
+    frames.
     """
 
     folder: Path
@@ -32,6 +33,10 @@ class FolderGroups:
     _videos: list[Path] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise DataError(
+                f"{self.folder}: no such folder", hint="give a folder of videos, prepared shards, or world"
+            )
         found = sorted(path for path in self.folder.glob("*") if path.suffix.lower() in _VIDEOS)
         if not found:
             raise DataError(

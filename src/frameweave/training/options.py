@@ -3,9 +3,13 @@
 Nothing heavy is imported here, so that `--help` answers at once.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from frameweave.errors import InputError
+from frameweave.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +17,7 @@ class TrainOptions:
     """Settings of `frameweave train`."""
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x model."""
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
     control: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
@@ -152,11 +156,66 @@ class TrainOptions:
     out: Path = Path("runs/train")
     """The run folder; a run in it with the same settings goes on."""
 
+    def check(self) -> None:
+        """Raise `InputError` for numbers out of range, and for what is no regular expression."""
+        check_ranges(self, RANGES)
+        for name in ("temporal_layers", "lora_targets"):
+            text = getattr(self, name)
+            try:
+                re.compile(text)
+            except re.error as error:
+                raise InputError(
+                    f"{name} is {text!r}, expected a regular expression ({error})",
+                    hint="leave it out for the default",
+                ) from error
+
     @property
     def common_noise(self) -> float:
         """The share of the noise's variance that the frames of a group have in common."""
         return {"shared": 1.0, "mixed": self.noise_correlation, "independent": 0.0}[self.noise_sharing]
 
+
+RANGES = {
+    "groups": COUNT,
+    "held_out": COUNT,
+    "frames": COUNT,
+    "stride": COUNT,
+    "size": COUNT,
+    "rank": COUNT,
+    "alpha": POSITIVE,
+    "strength": Range(0, 2),
+    "temporal_weight": ANY,
+    "temporal_range": SHARE,
+    "first_order_weight": ANY,
+    "noise_correlation": SHARE,
+    "t_range": SHARE,
+    "n_shared": NOT_NEGATIVE,
+    "tokens_std": NOT_NEGATIVE,
+    "vision_stride": COUNT,
+    "vision_drop": SHARE,
+    "p_share": SHARE,
+    "caption": NOT_NEGATIVE,
+    "text_drop": SHARE,
+    "steps": COUNT,
+    "tokens_steps": COUNT,
+    "depth_steps": COUNT,
+    "learning_rate": POSITIVE,
+    "tokens_learning_rate": POSITIVE,
+    "depth_learning_rate": POSITIVE,
+    "batch": COUNT,
+    "accumulate": COUNT,
+    "warmup": NOT_NEGATIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "clip_norm": POSITIVE,
+    "ema": SHARE,
+    "min_snr": POSITIVE,
+    "watch_every": COUNT,
+    "norms_every": NOT_NEGATIVE,
+    "preview_every": NOT_NEGATIVE,
+    "save_minutes": NOT_NEGATIVE,
+    "threads": COUNT,
+}
+"""Of every number but the seed, which may be any."""
 
 PROVENANCE = {
     "rank": "A.1; Eq. 1",
