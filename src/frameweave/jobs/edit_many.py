@@ -1,6 +1,5 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
-import json
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
