@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on this machine, for all tests of the session."""
+"""A real Ray cluster of two nodes on this machine, for all tests of the session, and no process of others."""
 
 import os
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from processes import descendants, soon
 
 _NODE: dict[str, Any] = {
     "num_cpus": 1,
@@ -43,3 +45,11 @@ def spare(cluster: Any) -> Iterator[Any]:
     yield node
     if node in cluster.worker_nodes:
         cluster.remove_node(node)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> None:
+    """End what jobs keep for their next clip, as these tests count processes; it is replaced when needed."""
+    for process in descendants():
+        process.kill()
+    assert soon(lambda: not descendants())
