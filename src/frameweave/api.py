@@ -14,6 +14,8 @@ from frameweave.errors import (
     InputError,
     MissingExtra,
     ModelFolderError,
+    NotFinite,
+    OutOfMemory,
     RunError,
 )
 from frameweave.model.adaptor import Adaptor, load_adaptor
@@ -42,6 +44,8 @@ __all__ = [
     "InputError",
     "MissingExtra",
     "ModelFolderError",
+    "NotFinite",
+    "OutOfMemory",
     "Progress",
     "RunError",
     "Source",
