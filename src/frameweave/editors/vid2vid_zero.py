@@ -2,8 +2,7 @@
 
 The clip is inverted, null-text optimisation makes guided sampling under the source prompt walk back
 along the inversion, and the edit takes the source's text attention (prompt-to-prompt) while its
-self-attention looks across frames. The three stages share settings, windows and
-norms, and so one file.
+self-attention looks across frames. The three stages share settings, windows and norms, and so one file.
 """
 
 from collections.abc import Callable, Generator

@@ -9,6 +9,7 @@ import torch
 from frameweave.clip import Clip
 from frameweave.editors import base
 from frameweave.errors import InputError
+from frameweave.jobs.edit import given_to_edit
 from frameweave.jobs.footage import Fit, Footage
 from frameweave.jobs.options import EditOptions
 from frameweave.jobs.pictures import grid, save_picture, xt_slice
@@ -39,8 +40,9 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         progress.note(note)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     footage.check()
-    given = {"video": str(video.absolute()), "prompts": [prompt]}
-    plan = Run.planned(options.out, "edit", options, given=given, overwrite=options.overwrite)
+    plan = Run.planned(
+        options.out, "edit", options, given=given_to_edit(video, [prompt]), overwrite=options.overwrite
+    )
     model = load_model(options)
     fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
     parts = list(footage.batches(fit, _MOST + 1))

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.engine import engine_of, part
-from frameweave.errors import InputError
 from frameweave.jobs.edit import edit, given_to_edit
-from frameweave.jobs.edit_table import folder_name, read_edits, refuse_doubles
+from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions, check_numbers
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
@@ -55,9 +54,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     """
     check_numbers(options)
     items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
-    if not items:
-        raise InputError(f"{table}: no lines", hint="give each edit a line below the head")
-    refuse_doubles(table, (item["name"] for item in items))
+    check_names(table, [item["name"] for item in items])
     items = list(part(items, options.shard_index, options.num_shards))
     waiting = [item for item in items if not _finished(item)]
     if len(waiting) < len(items):

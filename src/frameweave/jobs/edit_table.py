@@ -39,6 +39,13 @@ def folder_name(name: str) -> str:
     return name
 
 
+def check_names(table: Path, names: Sequence[str]) -> None:
+    """Of each line. Raises `InputError` for a table without lines, `DataError` for a name on two of them."""
+    if not names:
+        raise InputError(f"{table}: no lines", hint="give each edit a line below the head")
+    refuse_doubles(table, names)
+
+
 def refuse_doubles(table: Path, names: Iterable[str]) -> None:
     """Raise `DataError` when a table gives two lines one name."""
     name, times = next(iter(Counter(names).most_common(1)), ("", 0))

@@ -20,12 +20,12 @@ from frameweave.experiments.pairs import set_name, world_items
 from frameweave.experiments.references import REFERENCE, reference_names
 from frameweave.experiments.scoring import is_scored, note_failure
 from frameweave.jobs.backbones import backbones_of
-from frameweave.jobs.edit_table import folder_name, read_edits, refuse_doubles
+from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.adaptor import adaptor_file
 from frameweave.model.identity import identity
-from frameweave.model.loading import torch_device
+from frameweave.model.loading import located, torch_device
 from frameweave.progress import SILENT, Progress
 from frameweave.ranges import COUNT, Range, check_ranges
 from frameweave.run import Run
@@ -73,7 +73,8 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
             f"the world's clips for {options.model}", hint="give a table of videos for other models"
         )
     for name in _MODELS:
-        identity(getattr(options, name))
+        if (model := getattr(options, name)) is not None:
+            located(model)
     measures_on(backbones_of(options, options.model), world=table is None)
     if table is None:
         return world_items(options.clip_set, options.clips, options.frames), set_name(
@@ -96,9 +97,7 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
                     )
                 item[column] = str(path)
         items.append(item)
-    if not items:
-        raise InputError(f"{table}: no lines", hint="give each edit a line below the head")
-    refuse_doubles(table, (item["name"] for item in items))
+    check_names(table, [item["name"] for item in items])
     return items, f"{table.name}, {sha256(table)[:12]}"
 
 

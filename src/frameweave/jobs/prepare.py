@@ -1,6 +1,5 @@
 """Videos with captions to shards: the whole job, which goes on where an earlier run stopped."""
 
-import math
 import tempfile
 import time
 from collections import Counter
@@ -18,19 +17,13 @@ from frameweave.jobs.data_options import PrepareOptions
 from frameweave.jobs.prepare_plan import plan_of, settings_of, write_new
 from frameweave.jobs.shard_work import build, item_of
 from frameweave.progress import SILENT, Progress
+from frameweave.ranges import COUNT, SHARE, Range
 
 _SURE = 20  # clips after which a rate of failures says something
-_RANGES: dict[str, tuple[float, float]] = {
-    "clips_per_shard": (1, math.inf),
-    "frames": (1, math.inf),
-    "stride": (1, math.inf),
-    "per_clip": (1, math.inf),
-    "size": (1, math.inf),
-    "tries": (1, math.inf),
-    "quality": (1, 100),
-    "cut": (0, 1),
-    "still": (0, 1),
-    "max_failure_rate": (0, 1),
+_RANGES: dict[str, Range] = {
+    **dict.fromkeys(("clips_per_shard", "frames", "stride", "per_clip", "size", "tries"), COUNT),
+    "quality": Range(1, 100),
+    **dict.fromkeys(("cut", "still", "max_failure_rate"), SHARE),
 }
 
 
@@ -100,10 +93,9 @@ def planned_figures(source: str, options: PrepareOptions) -> dict[str, Any]:
 
 def _check(options: PrepareOptions) -> None:
     """Raise `InputError` for a number that no clip could be prepared with."""
-    for name, (low, high) in _RANGES.items():
+    for name, expected in _RANGES.items():
         value = getattr(options, name)
-        if not low <= value <= high:
-            expected = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+        if value not in expected:
             default = getattr(PrepareOptions(), name)
             raise InputError(
                 f"--{name.replace('_', '-')} {value:g}, expected {expected}", hint=f"{default:g} is usual"

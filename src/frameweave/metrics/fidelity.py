@@ -66,7 +66,6 @@ def _gaussian(dtype: torch.dtype) -> Float[Tensor, " window"]:
 class _Part(NamedTuple):
     """What a pixel metric compares an edit with, and where."""
 
-    name: str
     title: str
     definition: str
     needs: frozenset[Need]
@@ -89,16 +88,14 @@ def _outside(case: Case) -> tuple[Looked, Tensor]:
 
 
 _PARTS = {
-    "truth": _Part("truth", "to true edit", "to the perfect edit's", frozenset({"truth"}), _truth),
+    "truth": _Part("to true edit", "to the perfect edit's", frozenset({"truth"}), _truth),
     "object": _Part(
-        "object",
         "to true edit on the object",
         "to the perfect edit's, only where its object is",
         frozenset({"truth", "object"}),
         _object,
     ),
     "outside": _Part(
-        "outside",
         "outside the edited part",
         "to the source's, only where the edit should change nothing",
         frozenset({"source", "mask"}),
@@ -122,7 +119,7 @@ def pixel_metric(kind: Literal["psnr", "ssim"], part: Literal["truth", "object",
     title, unit = kind.upper(), " [dB]" if kind == "psnr" else ""
     digits, each = (2, "PSNR in dB") if kind == "psnr" else (4, "SSIM")
     return Metric(
-        name=f"{kind}_{chosen.name}",
+        name=f"{kind}_{part}",
         title=f"{title} {chosen.title}{unit}",
         better="higher",
         digits=digits,

@@ -1,4 +1,7 @@
-"""`Backbone`: what an editor may ask of a text-to-image model. `StableDiffusion` answers it."""
+"""`Backbone`: what an editor may ask of a text-to-image model. `StableDiffusion` answers it.
+
+The protocol and its one full answer stay side by side, so that a verb is read with what it does.
+"""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager

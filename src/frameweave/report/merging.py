@@ -59,10 +59,11 @@ def _once(
     for part in parts:
         for line in getattr(part, kind):
             name = tuple(line.get(field) for field in key)
-            first, folder = found.setdefault(name, (_absolute(line, part.folder), part.folder))
+            own = (_absolute(line, part.folder), part.folder)
+            first, folder = found.setdefault(name, own)
             if size and first[size] != line[size]:
                 if line[size] > first[size]:
-                    found[name] = line, part.folder
+                    found[name] = own
                 continue
             for field in alike:
                 if not _same(first[field], line[field]):
