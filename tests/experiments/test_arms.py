@@ -1,10 +1,14 @@
 """Arms: read from the command line, and what they do to a model."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
 from frameweave.errors import InputError
 from frameweave.experiments.arms import Arm, parsed_arm
+from frameweave.model.adaptor import load_adaptor
 from frameweave.model.loading import load
 
 
@@ -13,6 +17,7 @@ def test_reading() -> None:
     assert parsed_arm("a=f/g@1.5,plain-inversion") == Arm(
         name="a", adaptor="f/g", strength=1.5, in_inversion=False
     )
+    assert [parsed_arm(f"a=b{how}").tokens for how in ("", ",tokens", ",no-tokens")] == [None, True, False]
     arm = parsed_arm("a=b,window=0.5-1,tokens")
     assert Arm.from_dict(arm.as_dict()) == arm and arm.window == (0.5, 1.0)
 
@@ -36,15 +41,39 @@ def test_what_cannot_be_read(text: str, said: str) -> None:
         parsed_arm(text)
 
 
-def test_arms_that_invert_alike() -> None:
+def test_arms_of_equal_effect() -> None:
     plain, silent = Arm(name="without"), Arm(name="x", adaptor="miniature", in_inversion=False)
-    assert plain.inverts_as("tokenflow") == Arm(name="also without").inverts_as("tokenflow")
-    assert plain.inverts_as("vid2vid_zero") != silent.inverts_as("vid2vid_zero")  # null texts differ
+    assert plain.effect("tokenflow") == Arm(name="also without").effect("tokenflow")
+    assert plain.effect("vid2vid_zero") != silent.effect("vid2vid_zero")  # null texts differ
     one, other = (Arm(name=name, adaptor="miniature") for name in "ab")
-    assert one.inverts_as("tokenflow") == other.inverts_as("tokenflow") != plain.inverts_as("tokenflow")
-    assert Arm(name="c", adaptor="miniature", strength=0.1).inverts_as("tokenflow") != one.inverts_as(
-        "tokenflow"
-    )
+    assert one.effect("framewise") == other.effect("framewise") != plain.effect("framewise")
+    as_it_is = Arm(name="c", adaptor="miniature", strength=load_adaptor("miniature").card.strength)
+    assert as_it_is.effect("framewise") == one.effect("framewise")
+    for change in ({"strength": 0.1}, {"window": (0.5, 1.0)}, {"tokens": True}, {"injection": "0.9-1:1"}):
+        assert replace(one, **change).effect("framewise") != one.effect("framewise")
+    assert replace(one, tokens=False).effect("framewise") == one.effect("framewise")
+
+
+def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:
+    whole = load_adaptor("miniature")
+    bare = replace(whole.card, injections={}, tokens_for=[])
+    chosen = replace(bare, injections={"tokenflow": "0-1:0"}, tokens_for=["tokenflow"])
+    for name, card in (("bare", bare), ("chosen", chosen)):
+        replace(whole, card=card).save(tmp_path / name)
+    before, after = (Arm(name="x", adaptor=str(tmp_path / name)) for name in ("bare", "chosen"))
+    assert before.effect("vidtome") == after.effect("vidtome")
+    by_hand = replace(before, strength=0.0, tokens=True)
+    model = load()
+    with after.on(model, "tokenflow") as one:
+        states = one.condition(["a red car"]).states
+        assert states.shape[2] > 32  # text after tokens
+        x = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+        found = one.eps(x, 950, states)
+    with by_hand.on(model, "tokenflow") as other:
+        assert torch.equal(other.condition(["a red car"]).states, states)
+        assert torch.equal(other.eps(x, 950, states), found)
+    with replace(after, tokens=False).on(model, "tokenflow") as plain:
+        assert plain.condition(["a red car"]).states.shape[2] == 32
 
 
 def test_the_window_of_an_arm_replaces_the_adaptors() -> None:

@@ -151,6 +151,14 @@ def test_the_adaptor_s_steps_are_told(
     assert told() == [f"the adaptor acts in 0 of 2 steps{nothing}"]
     assert told(adaptor_window="steps") == ["the adaptor acts in 1 of 2 steps"]
     assert told(steps=20, frames=1) == ["the adaptor acts in 2 of 20 steps"]
+    assert told(steps=20, frames=1, tokens=True) == [
+        "the adaptor's LoRA acts in 2 of 20 steps, its prompt tokens in 2"
+    ]
+    chosen = new_adaptor(tiny, base=options.model)
+    card = replace(chosen.card, injections={"framewise": "0-1:0"}, tokens_for=["framewise"])
+    replace(chosen, card=card).save(tmp_path / "adaptor")
+    assert told(steps=20, frames=1) == ["the adaptor's prompt tokens act in 2 of 20 steps"]
+    assert "does nothing" in told(steps=20, frames=1, tokens=False)[0]
     new_adaptor(tiny, base="another/model").save(tmp_path / "adaptor")
     assert told()[0].startswith(f"the adaptor was trained on another/model, the model is {options.model}")
 

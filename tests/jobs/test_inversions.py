@@ -1,5 +1,6 @@
 """Kept inversions: found again, mapped when large, never served for something else, never half written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,14 @@ import torch
 
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Remembered, Trajectory
+from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import RunError
-from frameweave.jobs.inversions import InversionStore
+from frameweave.jobs.inversions import InversionStore, setting_of
+from frameweave.jobs.options import EditOptions
 from frameweave.model.backbone import StableDiffusion
+from tiny import new_adaptor
 
 
 def trajectory(seed: int = 0) -> Trajectory:
@@ -93,3 +97,15 @@ def test_a_second_edit_skips_the_inversion(
         frames.append((calls - before, result.frames))
     assert [count for count, _ in frames] == [8, 4]
     assert torch.equal(frames[0][1], frames[1][1])
+
+
+def test_editors_for_which_an_adaptor_acts_otherwise_share_no_inversions(
+    tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    adaptor = new_adaptor(tiny)
+    card = replace(adaptor.card, injections={"tokenflow": "0.5-1:2"}, tokens_for=["vidtome"])
+    replace(adaptor, card=card).save(tmp_path / "adaptor")
+    options = EditOptions(adaptor=str(tmp_path / "adaptor"))
+    settings = {name: setting_of(tiny, replace(options, editor=name)) for name in base.names()}
+    assert settings["framewise"] == settings["text2video_zero"] == settings["vid2vid_zero"]
+    assert len(set(settings.values())) == 3

@@ -31,28 +31,46 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> TuneOptions:
 def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> None:
     done = tune("miniature", None, options)
     record = [json.loads(line) for line in (options.out / RECORD).read_text().splitlines()]
-    first, second = record[:2], record[2:]
+    tokens, first, second = record[0], record[1:3], record[3:]
+    assert (tokens["injection"], tokens["tokens"]) == (SILENT, True)
+    with_tokens = tokens["worth"] > 0
     assert [row["injection"] for row in first] == ["0.9-1:1", "0.9-1:2"]
+    assert {row["tokens"] for row in record[1:]} == {with_tokens}
     best = max(first, key=lambda row: row["worth"])
-    kept = best["injection"] if best["worth"] > 0 else ""
+    kept = best["injection"] if best["worth"] > max(0, tokens["worth"]) else ""
     assert [row["injection"] for row in second] == [
         ",".join(filter(None, [kept, f"0.3-0.9:{strength}"])) for strength in (1, 2)
     ]
     top = max(record, key=lambda row: row["worth"])
     expected = top["injection"] if top["worth"] > 0 else SILENT
-    assert done.injections == {"framewise": expected}
-    assert load_adaptor(str(done.adaptor)).card.injections == {"framewise": expected}
+    card = load_adaptor(str(done.adaptor)).card
+    assert done.injections == card.injections == {"framewise": expected}
+    assert done.tokens_for == card.tokens_for == (["framewise"] if with_tokens else [])
+    assert (done.worths["framewise"], True) == (max(0, top["worth"]), top["chosen"] or top["worth"] <= 0)
     assert all(min(one["t"] for one in row["gains"]) == row["worth"] for row in record)
     assert {one["metric"] for row in record for one in row["gains"]} == {"warp_error", "clip_score"}
 
 
 def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
     cells = {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()}
-    assert len(cells) >= 15  # without and four trials of three clips, and the references
+    assert len(cells) >= 18  # without and five trials of three clips, and the references
     before = load_adaptor(str(options.out / "adaptor")).card.injections
     again = tune("miniature", None, options)
     assert {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()} == cells
     assert again.injections == before
+
+
+def test_tokens_are_tried_alone_and_kept_by_what_they_gain(options: TuneOptions, tmp_path: Path) -> None:
+    whole = load_adaptor("miniature")
+    others = replace(whole.card, tokens_for=["framewise", "vidtome"])
+    replace(whole, card=others).save(tmp_path / "adaptor")
+    only = replace(options, bands=(), strengths=(), cells=options.out / "cells")
+    for metric, out in (("warp_error", tmp_path / "a"), ("clip_score", tmp_path / "b")):
+        done = tune(str(tmp_path / "adaptor"), None, replace(only, metrics=(metric,), out=out))
+        (row,) = (json.loads(line) for line in (out / RECORD).read_text().splitlines())
+        assert row["chosen"] == (row["worth"] > 0)
+        assert done.tokens_for == (["framewise", "vidtome"] if row["chosen"] else ["vidtome"])
+        assert done.injections == {"framewise": SILENT}
 
 
 def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:

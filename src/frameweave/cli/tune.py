@@ -16,7 +16,7 @@ def tune(
     *,
     options: Annotated[TuneOptions, Parameter(name="*")] = TuneOptions(),
 ) -> None:
-    """Choose for each editor how strongly an adaptor acts at which noise levels.
+    """Choose for each editor whether an adaptor's tokens act, and how strongly its LoRA does where.
 
     Edits clips of a development set, and writes the adaptor with what was best. Every job that takes the new
     adaptor then uses it. The same command goes on where an earlier run stopped.
@@ -34,5 +34,9 @@ def tune(
 
     done = job(adaptor, table, options, progress=console.progress())
     console.result(
-        adaptor=str(done.adaptor), injections=done.injections, worths=done.worths, seconds=done.seconds
+        adaptor=str(done.adaptor),
+        injections=done.injections,
+        tokens_for=done.tokens_for,
+        worths=done.worths,
+        seconds=done.seconds,
     )

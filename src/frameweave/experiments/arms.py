@@ -7,9 +7,10 @@ from typing import Any
 
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
-from frameweave.model.adaptor import load_adaptor
+from frameweave.model.adaptor import Adaptor, load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
 from frameweave.model.card import Card
+from frameweave.model.formats import TRAINING_T
 from frameweave.model.injection import Injection, strength_in_range
 
 WITHOUT, WITH = "without", "with"
@@ -28,7 +29,8 @@ class Arm:
     """Shares of T between which LoRA and tokens act; default: as the adaptor says."""
     injection: str | None = None
     """A strength of the LoRA for each of several windows; default: as the adaptor says for the editor."""
-    tokens: bool = False
+    tokens: bool | None = None
+    """Whether the prompt tokens act; default: as the adaptor says for the editor."""
     in_inversion: bool = True
 
     def as_dict(self) -> dict[str, Any]:
@@ -43,15 +45,22 @@ class Arm:
             values["window"] = (window[0], window[1])
         return cls(**values)
 
-    def inverts_as(self, editor: str) -> str:
-        """Edits that say the same here invert a source alike, if their editors invert alike.
+    def effect(self, editor: str) -> dict[str, Any]:
+        """What an edit in that editor depends on, as JSON holds it; nothing without an adaptor.
 
-        An adaptor that is silent in the inversion still acts where a null text is optimised.
+        Arms of equal effect edit alike. An adaptor that is silent in the inversion still acts where a null
+        text is optimised, so only these invert alike, too.
         """
         if self.adaptor is None:
-            return ""
-        card = load_adaptor(self.adaptor).card
-        return repr((replace(self, name=""), card.injections.get(editor)))
+            return {}
+        adaptor = self._adaptor()
+        tokens = adaptor.tokens is not None and self._tokens(adaptor.card, editor)
+        return {
+            "adaptor": adaptor.identity(),
+            "injection": str(self._injection(adaptor.card, editor, TRAINING_T)),
+            "tokens": [adaptor.card.tokens_low, adaptor.card.high] if tokens else None,
+            "in_inversion": self.in_inversion,
+        }
 
     @contextmanager
     def on(self, model: StableDiffusion, editor: str) -> Generator[Backbone, None, None]:
@@ -59,17 +68,26 @@ class Arm:
         if self.adaptor is None:
             yield model
             return
-        adaptor = load_adaptor(self.adaptor)
-        if self.window is not None:
-            low, high = self.window
-            adaptor = replace(adaptor, card=replace(adaptor.card, low=low, high=high, tokens_low=low))
+        adaptor = self._adaptor()
         with adaptor.on(
             model,
             injection=self._injection(adaptor.card, editor, model.schedule.T),
-            tokens=self.tokens,
+            tokens=self._tokens(adaptor.card, editor),
             in_inversion=self.in_inversion,
         ) as adapted:
             yield adapted
+
+    def _adaptor(self) -> Adaptor:
+        """Its adaptor, in this arm's window."""
+        assert self.adaptor is not None
+        adaptor = load_adaptor(self.adaptor)
+        if self.window is None:
+            return adaptor
+        low, high = self.window
+        return replace(adaptor, card=replace(adaptor.card, low=low, high=high, tokens_low=low))
+
+    def _tokens(self, card: Card, editor: str) -> bool:
+        return editor in card.tokens_for if self.tokens is None else self.tokens
 
     def _injection(self, card: Card, editor: str, T: int) -> Injection:
         if self.injection is not None:
@@ -98,8 +116,8 @@ def parsed_arm(text: str) -> Arm:
         arm = replace(arm, strength=strength_in_range(_number(strength, text)))
     for option in options:
         key, _, value = option.partition("=")
-        if key == "tokens" and not value:
-            arm = replace(arm, tokens=True)
+        if key in ("tokens", "no-tokens") and not value:
+            arm = replace(arm, tokens=key == "tokens")
         elif key == "plain-inversion" and not value:
             arm = replace(arm, in_inversion=False)
         elif key == "window":
@@ -109,7 +127,7 @@ def parsed_arm(text: str) -> Arm:
         elif key == "injection":
             arm = replace(arm, injection=str(Injection.parse(value.replace("+", ","))))
         else:
-            known = ["tokens", "plain-inversion", "window", "injection"]
+            known = ["tokens", "no-tokens", "plain-inversion", "window", "injection"]
             raise InputError.unknown(f"option of arm {name}", key, known)
     if arm.injection is not None and (arm.strength is not None or arm.window is not None):
         raise InputError(f"arm {text!r}: an injection beside a strength or a window", hint="give either")

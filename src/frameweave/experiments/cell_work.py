@@ -47,7 +47,7 @@ def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
         try:
             if not is_finished(folder):
                 arm = Arm.from_dict(cell["arm"])
-                kept = inversions.setdefault(arm.inverts_as(cell["editor"]), Remembered())
+                kept = inversions.setdefault(key_of(arm.effect(cell["editor"])), Remembered())
                 write_cell(folder, *_edited(_Edit(pair, cell, arm, item["model"]), model, kept))
             score_cell(folder, pair, scores / cell["key"], measures)
         except Exception as error:  # whatever it is, the pair's other cells go on

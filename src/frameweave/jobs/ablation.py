@@ -8,6 +8,7 @@ from frameweave.jobs.experiment import Experimented, digests, items_of, run_expe
 from frameweave.jobs.grid_options import FREE, AblationOptions
 from frameweave.jobs.presets import settings_of
 from frameweave.jobs.train import check_stages, train
+from frameweave.model.adaptor import load_adaptor
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 from frameweave.settings import from_table
@@ -21,6 +22,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
 
     The arms are no adaptor, the whole one, one trained without the depth ControlNet, one without prompt
     tokens (shared and unshared ones are trained together or not at all), and the whole one's tokens alone.
+    They act alike in all editors, whatever `tune` chose for some.
     Raises what `items_of` and `check_stages` raise, `InputError` for a preset that is not there, and
     `RunError` when the folder holds another run.
     """
@@ -36,7 +38,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
         free=FREE,
     )
     arms = _arms(whole, options, progress)
-    run.log(arms=digests(arms))
+    run.log(arms=digests(arms, options.editors))
     done = run_experiment(run, items, arms, options, progress=progress)
     run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
     return done
@@ -69,7 +71,7 @@ def _arms(whole: TrainOptions, options: AblationOptions, progress: Progress) -> 
     no_tokens = replace(whole, n_shared=0, stages=without_tokens)
     return [
         Arm(name=WITHOUT),
-        Arm(name=WITH, adaptor=full, tokens=options.tokens),
+        Arm(name=WITH, adaptor=full, strength=load_adaptor(full).card.strength, tokens=options.tokens),
         Arm(
             name=NO_DEPTH,
             adaptor=_trained(no_depth, folder / "without-depth", progress),

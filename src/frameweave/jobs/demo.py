@@ -1,6 +1,7 @@
 """The demo: edits by every editor, without and with the adaptor; training data; one report."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,9 +61,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     assert estimator is not None
     depth = estimator.estimate(source.frames)
     seconds["load"] = round(time.perf_counter() - start, 2)
-    active = adaptor.active(model.schedule, options.steps)
     run = plan.start()
-    progress.note(f"the adaptor acts in {active} of {options.steps} steps")
     made: list[_Made] = []
     for editor_name in base.names():
         editor = base.make(editor_name, {"steps": options.steps})
@@ -70,7 +69,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
             start = time.perf_counter()
             inversions = Remembered()
             chosen = ModelOptions(adaptor=MINIATURE if with_adaptor else None)
-            with adapted(model, chosen, editor_name, editor, SILENT) as backbone:
+            with adapted(model, chosen, editor_name, editor, progress) as backbone:
                 for attribute, word in EDITS.items():
                     prompt = _prompt(held_out, attribute, word)
                     progress.note(f"{editor_name}{' with the adaptor' if with_adaptor else ''}: {prompt}")
@@ -98,14 +97,19 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         title="Frameweave demo",
         intro=(
             f"The source shows {held_out.caption}; the model never saw this combination. Of each prompt "
-            "the upper row shows every editor alone, the lower row with the adaptor, which acts in "
-            f"{active} of {options.steps} steps. Since the clip comes from a procedural world, the perfect "
-            "edit is known; it stands below the source."
+            "the upper row shows every editor alone, the lower row with the adaptor"
+            f"{_by_tokens(adaptor.card.tokens_for)}. Since the clip comes from a procedural world, the "
+            "perfect edit is known; it stands below the source."
         ),
         rows=rows,
         animation="comparison.gif",
         sheet=sheet.relative_to(options.out).as_posix(),
     )
+
+
+def _by_tokens(editors: Sequence[str]) -> str:
+    """How the adaptor acts, where that depends on the editor."""
+    return f": its prompt tokens in {' and '.join(editors)}, its LoRA in the others" if editors else ""
 
 
 def _prompt(held_out: HeldOutClip, attribute: str, word: str) -> str:

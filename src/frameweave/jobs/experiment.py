@@ -23,7 +23,6 @@ from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
-from frameweave.model.adaptor import adaptor_file
 from frameweave.model.identity import identity
 from frameweave.model.loading import located, torch_device
 from frameweave.progress import SILENT, Progress
@@ -160,13 +159,9 @@ def _name(cell: dict[str, Any], seeds: int) -> str:
     return f"{cell['pair']} {cell['editor']} {cell['arm']['name']}{seed}"
 
 
-def digests(arms: Sequence[Arm]) -> dict[str, str]:
-    """What tells the arms from others: how an adaptor acts and its bytes, whatever arm or file are called."""
-    found: dict[str, str] = {}
-    for arm in arms:
-        how = {name: value for name, value in arm.as_dict().items() if name not in ("name", "adaptor")}
-        found[arm.name] = key_of(how, "" if arm.adaptor is None else sha256(adaptor_file(arm.adaptor)))
-    return found
+def digests(arms: Sequence[Arm], editors: Sequence[str]) -> dict[str, str]:
+    """What tells the arms from others: how they act in the editors, whatever arm or file are called."""
+    return {arm.name: key_of([arm.effect(editor) for editor in editors]) for arm in arms}
 
 
 def _tasks(
@@ -180,7 +175,7 @@ def _tasks(
     model = {name: getattr(options, name) for name in (*_MODELS, "dtype", "device", "threads")}
     weights = [identity(model[name]) for name in _MODELS]
     fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
-    of_arm = digests(arms)
+    effects = {(editor, arm.name): key_of(arm.effect(editor)) for editor in options.editors for arm in arms}
     contents_of = cache(contents)  # a video has several prompts
     settings = {"steps": options.steps}
     for item in items:
@@ -191,7 +186,7 @@ def _tasks(
         rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         for editor, chosen, arm in [*edits, *rows]:
             for seed in range(1 if editor == REFERENCE else options.seeds):
-                digest = arm.name if editor == REFERENCE else of_arm[arm.name]
+                digest = effects.get((editor, arm.name), arm.name)  # a reference has its name only
                 table.append(
                     {
                         "pair": item["name"],

@@ -26,7 +26,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         options.out,
         "grid",
         options,
-        given=given | {"arms": digests(arms)},
+        given=given | {"arms": digests(arms, options.editors)},
         overwrite=options.overwrite,
         resume=not options.overwrite,
         free=FREE,

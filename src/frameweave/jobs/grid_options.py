@@ -61,7 +61,8 @@ class GridOptions(ExperimentOptions):
 
     arms: tuple[str, ...] = ("with=miniature",)
     """Adaptors to compare with none: name=adaptor, perhaps with @strength behind it, and with commas between
-    window=0.8-1, injection=0.9-1:2+0.6-0.9:1 (in place of strength and window), tokens, plain-inversion."""
+    window=0.8-1, injection=0.9-1:2+0.6-0.9:1 (in place of strength and window), tokens, no-tokens,
+    plain-inversion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,8 @@ class TuneOptions(ExperimentOptions):
     frames: int = 4
     """Frames of each clip."""
     bands: tuple[str, ...] = ("0.9-1", "0.68-0.9", "0.3-0.68")
-    """Stretches of noise levels as shares of T, in the order in which they are searched."""
+    """Stretches of noise levels as shares of T, in the order in which they are searched; with none of them
+    the prompt tokens are tried only."""
     strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
     """What is tried in each band, beside silence."""
     metrics: tuple[str, ...] = ("warp_error", "clip_score")

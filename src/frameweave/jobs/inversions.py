@@ -17,15 +17,15 @@ from torch import Tensor
 from frameweave.atomic import sha256, staged
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.errors import RunError
-from frameweave.jobs.options import ModelOptions
-from frameweave.model.adaptor import adaptor_file
+from frameweave.jobs.options import EditOptions, ModelOptions
+from frameweave.model.adaptor import adaptor_file, load_adaptor
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.identity import fingerprint
 
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
 
-def setting_of(model: StableDiffusion, options: ModelOptions) -> str:
+def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     """Whatever an inversion depends on besides the clip and what an editor says: weights and adaptor."""
     table = {field.name: str(getattr(options, field.name)) for field in fields(ModelOptions)}
     for network in (model.unet, model.text_encoder):
@@ -34,6 +34,7 @@ def setting_of(model: StableDiffusion, options: ModelOptions) -> str:
         table["controlnet"] = fingerprint(model.controlnet)
     if options.adaptor is not None:
         table["adaptor"] = sha256(adaptor_file(options.adaptor))
+        table["chosen"] = repr(load_adaptor(options.adaptor).card.chosen(options.editor))
     return json.dumps(table, sort_keys=True)
 
 

@@ -55,8 +55,8 @@ class ModelOptions:
     """How strongly the adaptor's LoRA acts; default: as the adaptor says, usually 0.5."""
     adaptor_injection: str | None = None
     """A strength for each of several windows, as shares of T, e.g. 0.9-1:2,0.6-0.9:0.5."""
-    tokens: bool = False
-    """Whether the adaptor's prompt tokens act too; the LoRA alone is what the paper uses."""
+    tokens: bool | None = None
+    """Whether the adaptor's prompt tokens act; default: as the adaptor says for the editor, usually not."""
     adaptor_in_inversion: bool = True
     """Whether the adaptor acts while a source is inverted too, inside the same window."""
     adaptor_window: Literal["value", "steps"] = "value"

@@ -60,19 +60,32 @@ def adapted(
             "make sure that they belong together"
         )
     injection = _injection(adaptor.card, options, name, model.schedule.T)
+    tokens = name in adaptor.card.tokens_for if options.tokens is None else options.tokens
     by_share = options.adaptor_window == "steps"
-    active = injection.active(timesteps, by_share=by_share)
-    warning = "" if active else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
-    progress.note(f"the adaptor acts in {active} of {steps} steps{warning}")
+    window = adaptor.card.tokens_window(model.schedule.T)
+    if by_share:
+        window = window.by_share(timesteps)
+    by_tokens = sum(t in window for t in timesteps) if tokens and adaptor.tokens is not None else 0
+    progress.note(_told(injection.active(timesteps, by_share=by_share), by_tokens, steps))
     with adaptor.on(
         model,
         injection=injection,
-        tokens=options.tokens,
+        tokens=tokens,
         in_inversion=options.adaptor_in_inversion,
         vision_frame=options.vision_frame,
         share_of=steps if by_share else None,
     ) as backbone:
         yield backbone
+
+
+def _told(by_lora: int, by_tokens: int, steps: int) -> str:
+    """In how many steps the parts of an adaptor act, in words."""
+    if by_tokens and by_lora:
+        return f"the adaptor's LoRA acts in {by_lora} of {steps} steps, its prompt tokens in {by_tokens}"
+    if by_tokens:
+        return f"the adaptor's prompt tokens act in {by_tokens} of {steps} steps"
+    warning = "" if by_lora else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
+    return f"the adaptor acts in {by_lora} of {steps} steps{warning}"
 
 
 def _injection(card: Card, options: ModelOptions, editor: str, T: int) -> Injection:

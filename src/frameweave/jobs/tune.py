@@ -1,4 +1,7 @@
-"""Choose for each editor how strongly an adaptor acts at which noise levels (the paper's future work)."""
+"""Choose for each editor which parts of an adaptor act, how strongly, at which noise levels.
+
+A strength that changes with the noise level is the paper's future work.
+"""
 
 import itertools
 import json
@@ -36,14 +39,17 @@ class Tuned:
     adaptor: Path
     """The folder with the adaptor and its new injections."""
     injections: dict[str, str]
+    tokens_for: list[str]
+    """Editors in which the prompt tokens act."""
     worths: dict[str, float]
-    """By editor, the less certain of both gains in standard errors; 0 where the LoRA stays silent."""
+    """By editor, the less certain of both gains in standard errors; 0 where nothing acts."""
     seconds: float
 
 
 def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Progress = QUIET) -> Tuned:
-    """Search one band of noise levels after the other, the noisiest first, with the development clips.
+    """Search with the development clips: the prompt tokens, then one band of noise levels after the other.
 
+    The tokens are tried alone, and kept where they gain; the bands are tried beside them, the noisiest first.
     A band keeps the strength by which the less certain of all gains (see `worth`) becomes largest, or stays
     silent when none is better. Writes each trial into `tuning.jsonl` and the adaptor with what was chosen
     into `options.out`/adaptor. The same command goes on where an earlier call stopped: trials are cells.
@@ -54,7 +60,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     items, named = items_of(table, options)
     whole = load_adaptor(adaptor)
     _check_bands(options.bands)
-    if not options.strengths:
+    if options.bands and not options.strengths:
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
     for strength in options.strengths:
         strength_in_range(strength)
@@ -70,7 +76,8 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
             "a search in shards: each would choose by its own part of the clips",
             hint="leave the shards out; --ray spreads the trials over machines",
         )
-    given = {"adaptor": adaptor, "test_set": named, "arms": digests([Arm(name="whole", adaptor=adaptor)])}
+    arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
+    given = {"adaptor": adaptor, "test_set": named, "arms": arms}
     run = Run.start(
         options.out,
         "tune",
@@ -81,20 +88,38 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         free=FREE,
     )
     search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
-    injections, worths = dict[str, str](), dict[str, float]()
+    found = dict[str, _Trial]()
     for editor in options.editors:
-        injections[editor], worths[editor] = search.of(editor)
-        progress.note(f"{editor}: {injections[editor]} (worth {worths[editor]:.2f} standard errors)")
+        found[editor] = best = search.of(editor, tokens=whole.tokens is not None)
+        progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
     folder = options.out / "adaptor"
-    replace(whole, card=replace(whole.card, injections=whole.card.injections | injections)).save(folder)
+    injections = {editor: trial.injection for editor, trial in found.items()}
+    others = [editor for editor in whole.card.tokens_for if editor not in found]
+    tokens_for = sorted([*others, *(editor for editor, trial in found.items() if trial.tokens)])
+    card = replace(whole.card, injections=whole.card.injections | injections, tokens_for=tokens_for)
+    replace(whole, card=card).save(folder)
+    worths = {editor: trial.worth for editor, trial in found.items()}
     seconds = round(time.monotonic() - start, 1)
-    run.finish({"injections": injections, "worths": worths, "seconds": seconds})
-    return Tuned(adaptor=folder, injections=injections, worths=worths, seconds=seconds)
+    run.finish({"injections": injections, "tokens_for": tokens_for, "worths": worths, "seconds": seconds})
+    return Tuned(adaptor=folder, injections=injections, tokens_for=tokens_for, worths=worths, seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """One way for the adaptor to act, and what it is worth."""
+
+    injection: str = SILENT
+    tokens: bool = False
+    worth: float = WORTH_OF_NOTHING
+
+    @property
+    def name(self) -> str:
+        return f"{self.injection} and tokens" if self.tokens else self.injection
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Search:
-    """Trials of injections, each measured on all clips."""
+    """Trials, each measured on all clips."""
 
     run: Run
     items: list[dict[str, Any]]
@@ -105,40 +130,50 @@ class _Search:
     progress: Progress
     record: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
-    def of(self, editor: str) -> tuple[str, float]:
-        """The injection for an editor, and what it is worth."""
-        chosen, best = SILENT, WORTH_OF_NOTHING
+    def of(self, editor: str, *, tokens: bool) -> _Trial:
+        """The best trial for an editor."""
+        best = _Trial()
+        if tokens:
+            best = self._best(editor, "", [_Trial(tokens=True)], best)
         for band in self.options.bands:
-            texts = list(candidates(chosen, band, self.options.strengths))
-            found = self._measured(editor, texts)
-            top = max(texts, key=lambda text: worth(found[text]))
-            if worth(found[top]) > best:
-                chosen, best = top, worth(found[top])
-            for text in texts:
-                gains = [asdict(one) for one in found[text]]
-                self.record.append(
-                    {"editor": editor, "band": band, "injection": text, "chosen": text == chosen}
-                    | {"worth": worth(found[text]), "gains": gains}
-                )
-            write_lines(self.run.folder / RECORD, self.record)
-        return chosen, best
+            texts = candidates(best.injection, band, self.options.strengths)
+            best = self._best(editor, band, [replace(best, injection=text) for text in texts], best)
+        return best
 
-    def _measured(self, editor: str, texts: Sequence[str]) -> dict[str, list[Gain]]:
+    def _best(self, editor: str, band: str, trials: Sequence[_Trial], before: _Trial) -> _Trial:
+        """The best of some trials and of the one that was best before them."""
+        gains = self._measured(editor, trials)
+        trials = [replace(trial, worth=worth(gains[trial.name])) for trial in trials]
+        best = max([before, *trials], key=lambda trial: trial.worth)
+        for trial in trials:
+            self.record.append(
+                {"editor": editor, "band": band, "chosen": trial is best}
+                | asdict(trial)
+                | {"gains": [asdict(one) for one in gains[trial.name]]}
+            )
+        write_lines(self.run.folder / RECORD, self.record)
+        return best
+
+    def _measured(self, editor: str, trials: Sequence[_Trial]) -> dict[str, list[Gain]]:
+        """By the trials' names: what each gains."""
         arms = [Arm(name=WITHOUT)]
-        arms += [Arm(name=text, adaptor=self.adaptor, injection=text) for text in texts]
+        arms += [
+            Arm(name=trial.name, adaptor=self.adaptor, injection=trial.injection, tokens=trial.tokens)
+            for trial in trials
+        ]
         only = replace(self.options, editors=(editor,))
         done = run_experiment(self.run, self.items, arms, only, progress=self.progress)
         if done.failed:
             name, reason = next(iter(done.failed.items()))
             raise RunError(f"{len(done.failed)} trials failed, the first, {name}: {reason}")
         values, reasons = self._values(editor)
-        found: dict[str, list[Gain]] = {text: [] for text in texts}
-        for text, name in itertools.product(texts, self.options.metrics):
-            with_, without = matched(values[text, name], values[WITHOUT, name])
+        found: dict[str, list[Gain]] = {trial.name: [] for trial in trials}
+        for arm, name in itertools.product(found, self.options.metrics):
+            with_, without = matched(values[arm, name], values[WITHOUT, name])
             if not with_:
-                reason = reasons.get((text, name), "missing")
+                reason = reasons.get((arm, name), "missing")
                 raise RunError(f"{name} has no value on any clip: {reason}", hint="choose by other --metrics")
-            found[text].append(gain(name, with_, without, lower=self.better[name] == "lower"))
+            found[arm].append(gain(name, with_, without, lower=self.better[name] == "lower"))
         return found
 
     def _values(
@@ -166,7 +201,8 @@ def _check_bands(bands: Sequence[str]) -> None:
             raise InputError(
                 f"--bands {band!r}, expected two shares of T", hint="write the lower one first, e.g. 0.9-1"
             ) from error
-    Injection.parse(",".join(f"{band}:1" for band in bands))
+    if bands:
+        Injection.parse(",".join(f"{band}:1" for band in bands))
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The adaptor: LoRA pairs and prompt tokens that act on a frozen model inside a window of noise levels."""
 
+import hashlib
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from frameweave.model.adapted import Adapted, Gate, VisionFrame
 from frameweave.model.backbone import Backbone
 from frameweave.model.card import Card
 from frameweave.model.formats import write_layouts
+from frameweave.model.identity import tensors_print
 from frameweave.model.injection import Injection
 from frameweave.model.loading import MINIATURE, miniature_folder, refuse_pickle
 from frameweave.model.lora import added_lora
@@ -26,6 +28,8 @@ from frameweave.model.tokens import PrefixTokens
 
 FILE = "adaptor.safetensors"
 _HEADER = "frameweave_adaptor"
+_USE = ("strength", "low", "high", "tokens_low", "injections", "tokens_for", "steps")
+"""What a card says of how the adaptor is used, and not of what it is."""
 _NEEDED = {field.name for field in fields(Card) if field.default is field.default_factory is MISSING}
 
 
@@ -129,12 +133,19 @@ class Adaptor:
         """
         if self.lora:
             write_layouts(self.lora, self.card, folder)
+        with staged(folder / FILE) as stage:
+            save_file(self._tensors(), stage, {_HEADER: json.dumps(asdict(self.card))})
+
+    def identity(self) -> str:
+        """What tells it from others: a digest of its weights and card, however it is used by default."""
+        made = {name: value for name, value in asdict(self.card).items() if name not in _USE}
+        return hashlib.sha256(f"{tensors_print(self._tensors())}{json.dumps(made)}".encode()).hexdigest()
+
+    def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"lora.{name}": weight for name, weight in self.lora.items()}
         if self.tokens is not None:
             tensors |= {f"tokens.{name}": weight for name, weight in self.tokens.state_dict().items()}
-        tensors = {name: weight.detach().float().cpu().contiguous() for name, weight in tensors.items()}
-        with staged(folder / FILE) as stage:
-            save_file(tensors, stage, {_HEADER: json.dumps(asdict(self.card))})
+        return {name: tensors[name].detach().float().cpu().contiguous() for name in sorted(tensors)}
 
 
 def adaptor_file(name: str) -> Path:

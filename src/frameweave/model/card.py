@@ -38,6 +38,8 @@ class Card:
     """Optimiser steps of the LoRA stage."""
     injections: dict[str, str] = field(default_factory=dict[str, str])
     """By editor, how strongly the LoRA acts at which noise levels, where `frameweave tune` chose it."""
+    tokens_for: list[str] = field(default_factory=list[str])
+    """Editors in which the prompt tokens act by default, where `frameweave tune` found that they help."""
 
     def window(self, T: int) -> Window:
         """Where the LoRA acts on a schedule of T timesteps."""
@@ -48,6 +50,10 @@ class Card:
         if strength is None and editor in self.injections:
             return Injection.parse(self.injections[editor], T)
         return Injection(((self.window(T), self.strength if strength is None else strength),))
+
+    def chosen(self, editor: str) -> tuple[str | None, bool]:
+        """What was chosen for that editor alone: the injection if there is one, and whether tokens act."""
+        return self.injections.get(editor), editor in self.tokens_for
 
     def tokens_window(self, T: int) -> Window:
         """Where the tokens act on a schedule of T timesteps."""

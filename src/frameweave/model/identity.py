@@ -1,9 +1,10 @@
 """What tells models from others of the same name: their weights and settings."""
 
 import hashlib
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from frameweave.atomic import contents
 from frameweave.model.loading import located
@@ -28,8 +29,13 @@ def identity(name: str | None) -> str:
 
 def fingerprint(network: nn.Module) -> str:
     """SHA-256 of a network's weights and their names."""
+    return tensors_print(network.state_dict())
+
+
+def tensors_print(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors and their names."""
     digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
+    for name, tensor in tensors.items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
