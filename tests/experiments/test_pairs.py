@@ -1,5 +1,6 @@
 """The world's test set: what it is, what is known about each edit, and tables of real videos."""
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 
 from frameweave.clip import Clip
 from frameweave.errors import InputError
-from frameweave.experiments.pairs import TEST_SEED, edited_area, pair_of, world_items
+from frameweave.experiments.pairs import SEEDS, ClipSet, edited_area, pair_of, set_name, world_items
 from frameweave.metrics.flow import warp_error
 from frameweave.miniature.scene import ATTRIBUTES, combinations
 from frameweave.model.backbone import StableDiffusion
@@ -19,7 +20,7 @@ def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None
     first, again = (pair_of(items[5], tiny) for _ in range(2))
     assert torch.equal(first.source.frames, again.source.frames)
     assert (first.prompt, first.name, first.clip) == (again.prompt, "005", "005")
-    assert items[0]["world"] == TEST_SEED
+    assert items[0]["world"] == SEEDS["test"]
 
 
 def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> None:
@@ -47,13 +48,21 @@ def test_a_truth_of_another_size_is_read_at_the_sources(tiny: StableDiffusion, t
     assert pair.truth is not None and pair.truth.size == pair.source.size
 
 
-def test_the_clips_show_combinations_that_no_training_saw(tiny: StableDiffusion) -> None:
+@pytest.mark.parametrize("which", SEEDS)
+def test_the_clips_show_combinations_that_no_training_saw(which: ClipSet, tiny: StableDiffusion) -> None:
     held_out = {tuple(row) for row in combinations("held-out").tolist()}
-    for item in world_items("test", 8, 1):
+    for item in world_items(which, 8, 1):
         pair = pair_of(item, tiny)
         assert pair.wanted is not None
         source = pair.wanted | {pair.about["attribute"]: pair.about["from"]}
-        assert tuple(ATTRIBUTES[name].index(source[name]) for name in ATTRIBUTES) in held_out
+        shown = tuple(ATTRIBUTES[name].index(source[name]) for name in ATTRIBUTES)
+        assert (shown in held_out) == (which != "development")
+
+
+def test_the_sets_have_clips_and_names_of_their_own(tiny: StableDiffusion) -> None:
+    frames = [pair_of(world_items(which, 8, 1)[3], tiny).source.frames for which in SEEDS]
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(frames, 2))
+    assert len({set_name(which, 8) for which in SEEDS}) == len(set(SEEDS.values())) == len(SEEDS)
 
 
 def test_what_is_known_fits_together(tiny: StableDiffusion) -> None:

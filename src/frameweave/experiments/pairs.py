@@ -21,13 +21,14 @@ from frameweave.miniature.world import Rendered, render_clip
 from frameweave.model.backbone import StableDiffusion
 from frameweave.video import probe
 
-TEST_SEED = 20_261
-"""Of the world's clips that experiments report on. No training and no choice of settings may see them.
+ClipSet = Literal["test", "development", "confirmation"]
+SEEDS: dict[ClipSet, int] = {"test": 20_261, "development": 20_262, "confirmation": 20_263}
+"""Of the sets of the world's clips. Experiments report on the test set: no training and no choice of settings
+may see it. Settings are chosen on the development set. What was found by looking at either is measured once
+more on the confirmation set.
 
-Their sources show combinations of attributes that no training sees; what is asked of them may be any."""
-DEVELOPMENT_SEED = 20_262
-"""Of the clips on which settings are chosen; they show combinations of attributes that trainings see."""
-ClipSet = Literal["test", "development"]
+Development clips show combinations of attributes that trainings see. The sources of both others show such as
+no training sees; what is asked of them may be any."""
 _DRAWING = 2  # raised when the same index of a set gives another pair
 _SHADOW = 5  # pixels around an object that its shadow may reach
 
@@ -73,19 +74,18 @@ class Pair:
 
 def set_name(which: ClipSet, count: int) -> str:
     """The name of a set of the world's clips, which every result carries."""
-    if which == "test":
-        return f"world, sources of held-out combinations, seed {TEST_SEED}, drawing {_DRAWING}, {count} clips"
-    return (
-        f"world, development set, combinations of the trainings, seed {DEVELOPMENT_SEED}, "
-        f"drawing {_DRAWING}, {count} clips"
-    )
+    shown = {
+        "test": "sources of held-out combinations",
+        "development": "development set, combinations of the trainings",
+        "confirmation": "confirmation set, sources of held-out combinations",
+    }[which]
+    return f"world, {shown}, seed {SEEDS[which]}, drawing {_DRAWING}, {count} clips"
 
 
 def world_items(which: ClipSet, count: int, frames: int) -> list[dict[str, Any]]:
     """A set of the world's clips: one prompt a clip; each kind of attribute is changed in turn."""
-    seed = {"test": TEST_SEED, "development": DEVELOPMENT_SEED}[which]
     return [
-        {"name": f"{index:03d}", "world": seed, "index": index, "of": count, "frames": frames}
+        {"name": f"{index:03d}", "world": SEEDS[which], "index": index, "of": count, "frames": frames}
         | {"drawing": _DRAWING}
         for index in range(count)
     ]
@@ -103,7 +103,7 @@ def pair_of(item: dict[str, Any], model: StableDiffusion) -> Pair:
 
 def _drawn(item: dict[str, Any]) -> Pair:
     scenes = sample_scenes(
-        item["of"], seed=item["world"], split="train" if item["world"] == DEVELOPMENT_SEED else "held-out"
+        item["of"], seed=item["world"], split="train" if item["world"] == SEEDS["development"] else "held-out"
     )
     scene = scenes[item["index"]]
     words = scene.words(0)

@@ -31,8 +31,9 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """Precision of the networks."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    clip_set: Literal["test", "development"] = "test"
-    """Which of the world's clips: results come from the test set, settings are chosen on the other."""
+    clip_set: Literal["test", "development", "confirmation"] = "test"
+    """Which of the world's clips: results come from the test set, settings are chosen on the development set,
+    and what was found by looking at both is confirmed on the third."""
     clips: int = 64
     """How many clips of that set are edited; without a table."""
     frames: int = 8
@@ -87,7 +88,7 @@ class AblationOptions(ExperimentOptions):
 class TuneOptions(ExperimentOptions):
     """Settings of `frameweave tune`."""
 
-    clip_set: Literal["test", "development"] = "development"
+    clip_set: Literal["test", "development", "confirmation"] = "development"
     """Which of the world's clips; choices made on the test set would spoil its results."""
     clips: int = 16
     """How many clips of that set are edited; without a table."""
