@@ -52,6 +52,8 @@ def test_arms_of_equal_effect() -> None:
     for change in ({"strength": 0.1}, {"window": (0.5, 1.0)}, {"tokens": True}, {"injection": "0.9-1:1"}):
         assert replace(one, **change).effect("framewise") != one.effect("framewise")
     assert replace(one, tokens=False).effect("framewise") == one.effect("framewise")
+    silent = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"injection": "0-1:0"})]
+    assert silent[0].effect("framewise") == silent[1].effect("framewise")
 
 
 def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:

@@ -54,10 +54,11 @@ class Arm:
         if self.adaptor is None:
             return {}
         adaptor = self._adaptor()
+        injection = self._injection(adaptor.card, editor, TRAINING_T)
         tokens = adaptor.tokens is not None and self._tokens(adaptor.card, editor)
         return {
             "adaptor": adaptor.identity(),
-            "injection": str(self._injection(adaptor.card, editor, TRAINING_T)),
+            "injection": None if injection.silent else str(injection),
             "tokens": [adaptor.card.tokens_low, adaptor.card.high] if tokens else None,
             "in_inversion": self.in_inversion,
         }
