@@ -49,11 +49,17 @@ def test_arms_of_equal_effect() -> None:
     assert one.effect("framewise") == other.effect("framewise") != plain.effect("framewise")
     as_it_is = Arm(name="c", adaptor="miniature", strength=load_adaptor("miniature").card.strength)
     assert as_it_is.effect("framewise") == one.effect("framewise")
-    for change in ({"strength": 0.1}, {"window": (0.5, 1.0)}, {"tokens": True}, {"injection": "0.9-1:1"}):
+    for change in (
+        {"strength": 0.1},
+        {"window": (0.5, 1.0)},
+        {"tokens": True},
+        {"injection": "0.9-1:1"},
+        {"in_inversion": False},
+    ):
         assert replace(one, **change).effect("framewise") != one.effect("framewise")
     assert replace(one, tokens=False).effect("framewise") == one.effect("framewise")
-    silent = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"injection": "0-1:0"})]
-    assert silent[0].effect("framewise") == silent[1].effect("framewise")
+    ways = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"injection": "0-1:0"})]
+    assert ways[0].effect("framewise") == ways[1].effect("framewise")
 
 
 def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:
@@ -65,6 +71,9 @@ def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:
     before, after = (Arm(name="x", adaptor=str(tmp_path / name)) for name in ("bare", "chosen"))
     assert before.effect("vidtome") == after.effect("vidtome")
     by_hand = replace(before, strength=0.0, tokens=True)
+    assert before.effect("tokenflow") != after.effect("tokenflow") == by_hand.effect("tokenflow")
+    in_window = replace(after, window=(0.5, 1.0))  # of which a sweep makes all editors' alike
+    assert in_window.effect("tokenflow") == in_window.effect("vidtome")
     model = load()
     with after.on(model, "tokenflow") as one:
         states = one.condition(["a red car"]).states

@@ -147,18 +147,21 @@ def test_the_adaptor_s_steps_are_told(
         edit(video, ["a red car"], replace(adapted, **changes), progress=notes)
         return [text for text in notes.texts if "adaptor" in text]
 
-    nothing = "; WARNING: it does nothing, take more steps or --adaptor-window steps"
-    assert told() == [f"the adaptor acts in 0 of 2 steps{nothing}"]
-    assert told(adaptor_window="steps") == ["the adaptor acts in 1 of 2 steps"]
-    assert told(steps=20, frames=1) == ["the adaptor acts in 2 of 20 steps"]
-    assert told(steps=20, frames=1, tokens=True) == [
-        "the adaptor's LoRA acts in 2 of 20 steps, its prompt tokens in 2"
-    ]
+    nothing = "; WARNING: nothing, take more steps or --adaptor-window steps"
+    assert told() == [f"the adaptor acts by its LoRA in 0 of 2 steps{nothing}"]
+    assert told(adaptor_window="steps") == ["the adaptor acts by its LoRA in 1 of 2 steps"]
+    once: dict[str, object] = {"steps": 20, "frames": 1}
+    both = "the adaptor acts by its LoRA in 2 of 20 steps and prompt tokens in 2 of 20 steps"
+    assert told(**once, tokens=True) == [both]
     chosen = new_adaptor(tiny, base=options.model)
     card = replace(chosen.card, injections={"framewise": "0-1:0"}, tokens_for=["framewise"])
     replace(chosen, card=card).save(tmp_path / "adaptor")
-    assert told(steps=20, frames=1) == ["the adaptor's prompt tokens act in 2 of 20 steps"]
-    assert "does nothing" in told(steps=20, frames=1, tokens=False)[0]
+    assert told(**once) == ["the adaptor acts by its prompt tokens in 2 of 20 steps"]
+    silent = ["the adaptor is silent: as it says for this editor, or at strength 0"]
+    assert told(**once, tokens=False) == silent
+    assert told(**once, adaptor_injection="0.9-1:1", tokens=False)[0].startswith(
+        "the adaptor acts by its LoRA"
+    )
     new_adaptor(tiny, base="another/model").save(tmp_path / "adaptor")
     assert told()[0].startswith(f"the adaptor was trained on another/model, the model is {options.model}")
 
@@ -180,6 +183,11 @@ def test_each_way_to_use_an_adaptor_changes_the_video(
     fewer = replace(plain, **dict(list(changes.items())[:-1]))  # all but the last change
     before = edited(video, fewer).video.read_bytes()
     assert edited(video, replace(plain, **changes)).video.read_bytes() != before
+
+
+def test_no_tokens_without_an_adaptor_are_nothing_said(options: EditOptions, video: Path) -> None:
+    """Runs of before say so, and so does a table of which some lines have no adaptor."""
+    assert edited(video, replace(options, tokens=False, frames=1)).video.is_file()
 
 
 def test_a_taken_folder(options: EditOptions, video: Path) -> None:
@@ -345,6 +353,20 @@ def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
     slow = replace(options, frames=2, fps=3, overwrite=True)
     assert probe(Path(compare(video, "a red car", slow)["comparison_mp4"])).fps == 3
+
+
+def test_edits_without_the_adaptor_take_none_of_its_inversions(
+    options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    new_adaptor(tiny, base=options.model).save(tmp_path / "adaptor")
+    cached = replace(options, frames=2)
+    asked = replace(cached, adaptor=str(tmp_path / "adaptor"), adaptor_window="steps", adaptor_strength=2.0)
+    edited(video, replace(asked, out=tmp_path / "adapted"))
+    kept = set((tmp_path / "cache").glob("*.latents"))
+    compare(video, "a red car", asked)
+    compared = set((tmp_path / "cache").glob("*.latents"))
+    edited(video, replace(cached, out=tmp_path / "plain"))
+    assert set((tmp_path / "cache").glob("*.latents")) == compared > kept > set()
 
 
 @pytest.mark.parametrize("editor", base.names())

@@ -20,6 +20,7 @@ from frameweave.jobs.grid import grid
 from frameweave.jobs.grid_options import GridOptions
 from frameweave.jobs.report import report
 from frameweave.miniature.clips import held_out_clips
+from frameweave.model.adaptor import load_adaptor
 from frameweave.report.reading import read_results
 from frameweave.run import read_run
 
@@ -99,6 +100,27 @@ def test_other_settings_are_refused_and_cells_are_shared(run: Path, tmp_path: Pa
     assert ours == read_results(run).values("framewise", "without", "clip_score")
 
 
+def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
+    run: Path, tmp_path: Path
+) -> None:
+    whole = load_adaptor("miniature")
+    bare = replace(whole.card, injections={}, tokens_for=[])
+    cards = {"bare": bare, "chosen": replace(bare, tokens_for=["text2video_zero"])}
+    keys: dict[str, dict[tuple[object, ...], object]] = {}
+    for name, card in cards.items():
+        replace(whole, card=card).save(tmp_path / name)
+        arms = (f"with={tmp_path / name}", f"again={tmp_path / name},no-tokens")
+        options = replace(
+            SMALL, clips=1, steps=1, arms=arms, cells=tmp_path / "cells", out=tmp_path / f"run-{name}"
+        )
+        assert grid(None, options).failed == {}
+        cells = lines(options.out / "cells.jsonl")
+        keys[name] = {(cell["editor"], cell["arm"]): cell["video"] for cell in cells}
+    changed = {cell for cell, video in keys["chosen"].items() if keys["bare"][cell] != video}
+    assert changed == {("text2video_zero", "with")}
+    assert keys["bare"]["framewise", "with"] == keys["bare"]["framewise", "again"]
+
+
 def test_other_workers_may_go_on_with_it(run: Path) -> None:
     options = replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run)
     assert grid(None, replace(options, workers=1, threads=2)).earlier == 18
@@ -113,8 +135,12 @@ def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.M
         patched.setattr(cell_work.base, "edit_clip", broken)
         done = grid(None, options)
         again = grid(None, replace(options, editors=("framewise",), seeds=2, out=tmp_path / "seeds"))
+        alike = replace(options, editors=("framewise",), arms=("a=miniature", "b=miniature"))
+        twice = grid(None, replace(alike, out=tmp_path / "alike"))
     assert sorted(done.failed) == ["000 framewise without", "000 text2video_zero without"]
     assert sorted(again.failed) == ["000 framewise without seed 0", "000 framewise without seed 1"]
+    assert sorted(twice.failed) == [f"000 framewise {arm}" for arm in ("a", "b", "without")]
+    assert twice.done == 5  # the references
     errors = [line for line in lines(tmp_path / "run" / "cells.jsonl") if "error" in line]
     assert [line["error"] for line in errors] == ["RuntimeError: no memory left"] * 2
     assert grid(None, options).failed == {}  # the next call tries them again

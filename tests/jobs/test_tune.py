@@ -1,6 +1,7 @@
 """Tuning, as a whole job on the Miniature: trials, the record, the adaptor that comes out, and resuming."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,23 +55,66 @@ def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> Non
 def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
     cells = {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()}
     assert len(cells) >= 18  # without and five trials of three clips, and the references
-    before = load_adaptor(str(options.out / "adaptor")).card.injections
+    before = load_adaptor(str(options.out / "adaptor")).card
     again = tune("miniature", None, options)
     assert {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()} == cells
-    assert again.injections == before
+    assert (again.injections, again.tokens_for) == (before.injections, before.tokens_for)
 
 
-def test_tokens_are_tried_alone_and_kept_by_what_they_gain(options: TuneOptions, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("gains", "tokens_for", "injection"),
+    [
+        ((3, 2, 1), ["framewise", "vidtome"], SILENT),
+        ((3, 2, 4), ["framewise", "vidtome"], "0.3-0.9:2"),
+        ((-1, 2, 1), ["vidtome"], "0.3-0.9:1"),
+        ((-1, -2, -1), ["vidtome"], SILENT),
+    ],
+    ids=["tokens alone", "both", "LoRA alone", "nothing"],
+)
+def test_what_gains_most_is_kept(
+    gains: tuple[float, ...],
+    tokens_for: list[str],
+    injection: str,
+    options: TuneOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With gains that are made up: of the tokens, then of a band at two strengths beside what was kept."""
     whole = load_adaptor("miniature")
-    others = replace(whole.card, tokens_for=["framewise", "vidtome"])
+    others = replace(whole.card, tokens_for=["framewise", "vidtome"], injections={"vidtome": "0.9-1:1"})
     replace(whole, card=others).save(tmp_path / "adaptor")
-    only = replace(options, bands=(), strengths=(), cells=options.out / "cells")
-    for metric, out in (("warp_error", tmp_path / "a"), ("clip_score", tmp_path / "b")):
-        done = tune(str(tmp_path / "adaptor"), None, replace(only, metrics=(metric,), out=out))
-        (row,) = (json.loads(line) for line in (out / RECORD).read_text().splitlines())
-        assert row["chosen"] == (row["worth"] > 0)
-        assert done.tokens_for == (["framewise", "vidtome"] if row["chosen"] else ["vidtome"])
-        assert done.injections == {"framewise": SILENT}
+    told = iter(gains)
+    monkeypatch.setattr("frameweave.jobs.tune.worth", lambda _gains: next(told))
+    asked = replace(options, bands=("0.3-0.9",), cells=options.out / "cells", out=tmp_path / "run")
+    done = tune(str(tmp_path / "adaptor"), None, asked)
+    card = load_adaptor(str(done.adaptor)).card
+    assert done.tokens_for == card.tokens_for == tokens_for
+    assert card.injections == {"vidtome": "0.9-1:1", "framewise": injection}
+    record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
+    assert [row["tokens"] for row in record] == [True, *[gains[0] > 0] * 2]
+    assert [row["worth"] for row in record] == list(gains)
+
+
+def test_without_tokens_only_the_lora_is_tried(options: TuneOptions, tmp_path: Path) -> None:
+    asked = replace(options, tokens=False, bands=("0.9-1",), strengths=(1.0,))
+    tune("miniature", None, replace(asked, cells=options.out / "cells", out=tmp_path / "run"))
+    record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
+    assert [(row["injection"], row["tokens"]) for row in record] == [("0.9-1:1", False)]
+
+
+def test_tokens_without_a_vision_tower_are_told_before_hours_of_work(
+    options: TuneOptions, tiny_folder: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text("\n".join(["video,prompt", *(f"{number}.mp4,a red car" for number in range(3))]))
+    for number in range(3):
+        held_out_clips()[number].rendered(2).write(tmp_path / f"{number}.mp4")
+    copied = tmp_path / "model"
+    shutil.copytree(tiny_folder, copied, ignore=shutil.ignore_patterns("clip"))
+    asked = replace(options, model=str(copied), backbones="miniature", out=tmp_path / "run")
+    with pytest.raises(InputError, match="no vision tower.*--no-tokens"):
+        tune("miniature", table, asked)
+    assert not asked.out.exists()
 
 
 def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:
@@ -82,6 +126,7 @@ def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, 
     ("change", "said"),
     [
         ({"strengths": ()}, "no --strengths"),
+        ({"bands": ()}, "no --bands"),
         ({"bands": ("0.9-1", "foo")}, "--bands 'foo', expected two shares of T"),
         ({"strengths": (1.0, 3.0)}, "strength 3"),
         ({"metrics": ()}, "no --metrics"),

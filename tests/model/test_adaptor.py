@@ -1,7 +1,9 @@
 """The adaptor: its window decided by timestep value, its tokens, its file, and what it refuses."""
 
 import dataclasses
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from frameweave.editors.base import edit_clip
 from frameweave.errors import AdaptorMismatch, ModelFolderError
 from frameweave.model.adaptor import FILE, Adaptor, load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
+from frameweave.model.injection import Injection
 from tiny import prediction
 
 
@@ -90,6 +93,37 @@ def test_it_comes_back_from_its_file_with_the_same_bits(adaptor: Adaptor, tmp_pa
         assert adaptor.tokens is not None
         assert torch.equal(back.tokens.W_proj.weight, adaptor.tokens.W_proj.weight)
         assert torch.equal(back.tokens.T_share, adaptor.tokens.T_share)
+
+
+def test_it_is_told_from_others_by_what_it_holds(adaptor: Adaptor, tmp_path: Path) -> None:
+    own = adaptor.identity()
+    adaptor.save(tmp_path)
+    assert load_adaptor(str(tmp_path)).identity() == own
+    used = {
+        "strength": 1.0,
+        "low": 0.5,
+        "injections": {"vidtome": "0-1:0"},
+        "tokens_for": ["vidtome"],
+        "steps": 9,
+    }
+    assert replace(adaptor, card=replace(adaptor.card, **used)).identity() == own
+    made = {"alpha": 8.0, "stride": 1, "in_uncond": False, "form": "sequence", "controlnet_text": "tokens"}
+    others = [replace(adaptor, card=replace(adaptor.card, **{name: value})) for name, value in made.items()]
+    key = next(iter(adaptor.lora))
+    others.append(replace(adaptor, lora=adaptor.lora | {key: adaptor.lora[key] + 1}))
+    others.append(replace(adaptor, tokens=None))
+    assert len({own, *(other.identity() for other in others)}) == len(others) + 1
+
+
+def test_equal_effects_have_one_description(adaptor: Adaptor) -> None:
+    silent, loud = Injection.parse("0-1:0"), Injection.parse("0.9-1:1")
+    bare, mute = replace(adaptor, tokens=None), replace(adaptor, lora={})
+    assert adaptor.effect(silent, tokens=True) == adaptor.effect(Injection.parse("0.5-1:0"), tokens=True)
+    assert bare.effect(loud, tokens=True) == bare.effect(loud, tokens=False)
+    assert mute.effect(loud, tokens=True) == mute.effect(silent, tokens=True)
+    ways = [adaptor.effect(how, tokens=tokens) for how in (silent, loud) for tokens in (False, True)]
+    earlier = replace(adaptor, card=replace(adaptor.card, tokens_low=0.5)).effect(silent, tokens=True)
+    assert all(a != b for a, b in itertools.combinations([*ways, earlier], 2))
 
 
 def test_active_steps_are_counted(tiny: StableDiffusion, adaptor: Adaptor) -> None:

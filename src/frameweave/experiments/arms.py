@@ -24,9 +24,9 @@ class Arm:
     adaptor: str | None = None
     """The packaged "miniature", or a folder that `frameweave train` wrote."""
     strength: float | None = None
-    """Of the LoRA; default: as the adaptor says. 0 leaves the prompt tokens alone."""
+    """Of the LoRA; default: as the adaptor says. 0 silences it, which leaves the tokens alone if they act."""
     window: tuple[float, float] | None = None
-    """Shares of T between which LoRA and tokens act; default: as the adaptor says."""
+    """Shares of T between which LoRA and tokens act, in all editors alike; default: as the adaptor says."""
     injection: str | None = None
     """A strength of the LoRA for each of several windows; default: as the adaptor says for the editor."""
     tokens: bool | None = None
@@ -54,14 +54,8 @@ class Arm:
         if self.adaptor is None:
             return {}
         adaptor = self._adaptor()
-        injection = self._injection(adaptor.card, editor, TRAINING_T)
-        tokens = adaptor.tokens is not None and self._tokens(adaptor.card, editor)
-        return {
-            "adaptor": adaptor.identity(),
-            "injection": None if injection.silent else str(injection),
-            "tokens": [adaptor.card.tokens_low, adaptor.card.high] if tokens else None,
-            "in_inversion": self.in_inversion,
-        }
+        injection, tokens = self._use(adaptor.card, editor, TRAINING_T)
+        return adaptor.effect(injection, tokens=tokens) | {"in_inversion": self.in_inversion}
 
     @contextmanager
     def on(self, model: StableDiffusion, editor: str) -> Generator[Backbone, None, None]:
@@ -70,12 +64,8 @@ class Arm:
             yield model
             return
         adaptor = self._adaptor()
-        with adaptor.on(
-            model,
-            injection=self._injection(adaptor.card, editor, model.schedule.T),
-            tokens=self._tokens(adaptor.card, editor),
-            in_inversion=self.in_inversion,
-        ) as adapted:
+        injection, tokens = self._use(adaptor.card, editor, model.schedule.T)
+        with adaptor.on(model, injection=injection, tokens=tokens, in_inversion=self.in_inversion) as adapted:
             yield adapted
 
     def _adaptor(self) -> Adaptor:
@@ -87,13 +77,13 @@ class Arm:
         low, high = self.window
         return replace(adaptor, card=replace(adaptor.card, low=low, high=high, tokens_low=low))
 
-    def _tokens(self, card: Card, editor: str) -> bool:
-        return editor in card.tokens_for if self.tokens is None else self.tokens
-
-    def _injection(self, card: Card, editor: str, T: int) -> Injection:
-        if self.injection is not None:
-            return Injection.parse(self.injection, T)
-        return card.injection(T, editor="" if self.window else editor, strength=self.strength)
+    def _use(self, card: Card, editor: str, T: int) -> tuple[Injection, bool]:
+        """How the LoRA acts, and whether the tokens do. In a window of its own nothing else is chosen."""
+        chosen_for = "" if self.window else editor
+        return (
+            card.injection(T, editor=chosen_for, strength=self.strength, asked=self.injection),
+            card.tokens_act(chosen_for, asked=self.tokens),
+        )
 
 
 def parsed_arm(text: str) -> Arm:

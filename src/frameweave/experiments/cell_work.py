@@ -44,6 +44,8 @@ def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
     failed: dict[str, str] = {}
     for cell in item["cells"]:
         folder = cells / cell["key"]
+        if cell["key"] in failed:  # of an arm that edits alike
+            continue
         try:
             if not is_finished(folder):
                 arm = Arm.from_dict(cell["arm"])

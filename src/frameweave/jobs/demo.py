@@ -108,8 +108,8 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
 
 
 def _by_tokens(editors: Sequence[str]) -> str:
-    """How the adaptor acts, where that depends on the editor."""
-    return f": its prompt tokens in {' and '.join(editors)}, its LoRA in the others" if editors else ""
+    """Where the adaptor acts by its prompt tokens."""
+    return f" (in {', '.join(editors)} by its prompt tokens)" if editors else ""
 
 
 def _prompt(held_out: HeldOutClip, attribute: str, word: str) -> str:

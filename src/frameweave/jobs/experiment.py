@@ -143,12 +143,13 @@ def run_experiment(
             failed |= told
     finally:  # an interrupted experiment has its tables, too
         gather(run.folder, tasks, measures, progress=progress)
-    names = {cell["key"]: _name(cell, options.seeds) for cell in cells}
+    names = {_name(cell, options.seeds): cell["key"] for cell in cells}  # arms may edit alike: one key
+    without_result = {name: failed[key] for name, key in names.items() if key in failed}
     return Experimented(
         folder=run.folder,
-        done=count - len(failed),
+        done=count - len(without_result),
         earlier=len(cells) - count,
-        failed={names[key]: why for key, why in failed.items()},
+        failed=without_result,
         seconds=round(time.monotonic() - start, 1),
     )
 
@@ -186,7 +187,7 @@ def _tasks(
         rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         for editor, chosen, arm in [*edits, *rows]:
             for seed in range(1 if editor == REFERENCE else options.seeds):
-                digest = effects.get((editor, arm.name), arm.name)  # a reference has its name only
+                digest = arm.name if editor == REFERENCE else effects[editor, arm.name]
                 table.append(
                     {
                         "pair": item["name"],

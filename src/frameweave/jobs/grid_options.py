@@ -33,7 +33,7 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """auto, cpu, cuda or mps."""
     clip_set: Literal["test", "development", "confirmation"] = "test"
     """Which of the world's clips: results come from the test set, settings are chosen on the development set,
-    and what was found by looking at both is confirmed on the third."""
+    and what was found by looking at either is confirmed on the third."""
     clips: int = 64
     """How many clips of that set are edited; without a table."""
     frames: int = 8
@@ -89,16 +89,17 @@ class TuneOptions(ExperimentOptions):
     """Settings of `frameweave tune`."""
 
     clip_set: Literal["test", "development", "confirmation"] = "development"
-    """Which of the world's clips; choices made on the test set would spoil its results."""
+    """Which of the world's clips; choices made on another set would spoil what it shows."""
     clips: int = 16
     """How many clips of that set are edited; without a table."""
     frames: int = 4
     """Frames of each clip."""
     bands: tuple[str, ...] = ("0.9-1", "0.68-0.9", "0.3-0.68")
-    """Stretches of noise levels as shares of T, in the order in which they are searched; with none of them
-    the prompt tokens are tried only."""
+    """Stretches of noise levels as shares of T, in the order in which they are searched."""
     strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
     """What is tried in each band, beside silence."""
+    tokens: bool = True
+    """Whether the prompt tokens are tried, if the adaptor has any."""
     metrics: tuple[str, ...] = ("warp_error", "clip_score")
     """What must become better; the least certain gain counts."""
     out: Path = Path("runs/tune")

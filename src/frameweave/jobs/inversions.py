@@ -10,31 +10,37 @@ import os
 import uuid
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from frameweave.atomic import sha256, staged
+from frameweave.atomic import staged
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.errors import RunError
-from frameweave.jobs.options import EditOptions, ModelOptions
-from frameweave.model.adaptor import adaptor_file, load_adaptor
+from frameweave.jobs.adaptor_use import use_of
+from frameweave.jobs.options import OF_AN_ADAPTOR, EditOptions, ModelOptions
+from frameweave.model.adaptor import load_adaptor
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.identity import fingerprint
 
+_OF_USE = ("adaptor_strength", "adaptor_injection", "tokens")  # what comes of them counts
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
 
 def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     """Whatever an inversion depends on besides the clip and what an editor says: weights and adaptor."""
-    table = {field.name: str(getattr(options, field.name)) for field in fields(ModelOptions)}
+    idle = {"adaptor", *(_OF_USE if options.adaptor else OF_AN_ADAPTOR)}
+    names = {field.name for field in fields(ModelOptions)} - idle
+    table: dict[str, Any] = {name: str(getattr(options, name)) for name in names}
     for network in (model.unet, model.text_encoder):
         table[type(network).__name__] = fingerprint(network)
     if model.controlnet is not None:
         table["controlnet"] = fingerprint(model.controlnet)
     if options.adaptor is not None:
-        table["adaptor"] = sha256(adaptor_file(options.adaptor))
-        table["chosen"] = repr(load_adaptor(options.adaptor).card.chosen(options.editor))
+        adaptor = load_adaptor(options.adaptor)
+        injection, tokens = use_of(adaptor.card, options, options.editor, model.schedule.T)
+        table["adaptor"] = adaptor.effect(injection, tokens=tokens)
     return json.dumps(table, sort_keys=True)
 
 

@@ -22,7 +22,7 @@ _RANGES = {
     "preview_every": NOT_NEGATIVE,
 }
 """Of the settings that have the same name in several jobs."""
-_OF_AN_ADAPTOR = (
+OF_AN_ADAPTOR = (
     "adaptor_strength",
     "adaptor_injection",
     "tokens",
@@ -30,6 +30,7 @@ _OF_AN_ADAPTOR = (
     "adaptor_window",
     "vision_frame",
 )
+"""Settings that say something only where there is an adaptor."""
 
 
 def check_numbers(options: Any) -> None:
@@ -52,7 +53,7 @@ class ModelOptions:
     adaptor: str | None = None
     """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
     adaptor_strength: float | None = None
-    """How strongly the adaptor's LoRA acts; default: as the adaptor says, usually 0.5."""
+    """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
     adaptor_injection: str | None = None
     """A strength for each of several windows, as shares of T, e.g. 0.9-1:2,0.6-0.9:0.5."""
     tokens: bool | None = None
@@ -72,8 +73,9 @@ class ModelOptions:
         """Raise `InputError` for numbers out of range, and for words about an adaptor without one."""
         check_numbers(self)
         usual = ModelOptions()
-        for name in _OF_AN_ADAPTOR:
-            if self.adaptor is None and getattr(self, name) != getattr(usual, name):
+        for name in OF_AN_ADAPTOR:
+            off = name == "tokens" and not self.tokens  # nothing is asked for
+            if self.adaptor is None and getattr(self, name) != getattr(usual, name) and not off:
                 raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
         if self.adaptor_strength is not None and self.adaptor_injection is not None:
             raise InputError(

@@ -10,14 +10,13 @@ from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
 from frameweave.editors.base import Inversions
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.jobs.adaptor_use import use_of
 from frameweave.jobs.cache_folder import cache_folder
 from frameweave.jobs.inversions import InversionStore, setting_of
 from frameweave.jobs.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
-from frameweave.model.card import Card
-from frameweave.model.injection import Injection
 from frameweave.model.loading import load
 from frameweave.progress import Progress
 
@@ -59,14 +58,17 @@ def adapted(
             f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
             "make sure that they belong together"
         )
-    injection = _injection(adaptor.card, options, name, model.schedule.T)
-    tokens = name in adaptor.card.tokens_for if options.tokens is None else options.tokens
+    injection, tokens = use_of(adaptor.card, options, name, model.schedule.T)
     by_share = options.adaptor_window == "steps"
-    window = adaptor.card.tokens_window(model.schedule.T)
+    tokens_window = adaptor.card.tokens_window(model.schedule.T)
     if by_share:
-        window = window.by_share(timesteps)
-    by_tokens = sum(t in window for t in timesteps) if tokens and adaptor.tokens is not None else 0
-    progress.note(_told(injection.active(timesteps, by_share=by_share), by_tokens, steps))
+        tokens_window = tokens_window.by_share(timesteps)
+    parts: dict[str, int] = {}
+    if adaptor.lora and not injection.silent:
+        parts["LoRA"] = injection.active(timesteps, by_share=by_share)
+    if adaptor.tokens is not None and tokens:
+        parts["prompt tokens"] = sum(t in tokens_window for t in timesteps)
+    progress.note(_told(parts, steps))
     with adaptor.on(
         model,
         injection=injection,
@@ -78,21 +80,13 @@ def adapted(
         yield backbone
 
 
-def _told(by_lora: int, by_tokens: int, steps: int) -> str:
-    """In how many steps the parts of an adaptor act, in words."""
-    if by_tokens and by_lora:
-        return f"the adaptor's LoRA acts in {by_lora} of {steps} steps, its prompt tokens in {by_tokens}"
-    if by_tokens:
-        return f"the adaptor's prompt tokens act in {by_tokens} of {steps} steps"
-    warning = "" if by_lora else "; WARNING: it does nothing, take more steps or --adaptor-window steps"
-    return f"the adaptor acts in {by_lora} of {steps} steps{warning}"
-
-
-def _injection(card: Card, options: ModelOptions, editor: str, T: int) -> Injection:
-    """How strongly the LoRA acts: as the options say, else as the adaptor says for that editor."""
-    if options.adaptor_injection is None:
-        return card.injection(T, editor=editor, strength=options.adaptor_strength)
-    return Injection.parse(options.adaptor_injection, T)
+def _told(parts: dict[str, int], steps: int) -> str:
+    """In how many steps each part of an adaptor acts that is not silent, in words."""
+    if not parts:
+        return "the adaptor is silent: as it says for this editor, or at strength 0"
+    acts = " and ".join(f"{name} in {count} of {steps} steps" for name, count in parts.items())
+    warning = "" if any(parts.values()) else "; WARNING: nothing, take more steps or --adaptor-window steps"
+    return f"the adaptor acts by its {acts}{warning}"
 
 
 def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:

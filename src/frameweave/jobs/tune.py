@@ -24,6 +24,7 @@ from frameweave.jobs.gather import write_lines
 from frameweave.jobs.grid_options import FREE, TuneOptions
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.injection import Injection, strength_in_range
+from frameweave.model.loading import has_vision
 from frameweave.progress import SILENT as QUIET
 from frameweave.progress import Progress
 from frameweave.run import Run
@@ -37,7 +38,7 @@ class Tuned:
     """What was chosen."""
 
     adaptor: Path
-    """The folder with the adaptor and its new injections."""
+    """The folder with the adaptor, which acts as was chosen."""
     injections: dict[str, str]
     tokens_for: list[str]
     """Editors in which the prompt tokens act."""
@@ -60,7 +61,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     items, named = items_of(table, options)
     whole = load_adaptor(adaptor)
     _check_bands(options.bands)
-    if options.bands and not options.strengths:
+    if not options.strengths:
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
     for strength in options.strengths:
         strength_in_range(strength)
@@ -69,6 +70,12 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         raise InputError(
             f"{len(clips)} clips to choose by, expected at least {FEWEST}",
             hint="several prompts for one clip tell little: give more clips",
+        )
+    by_tokens = options.tokens and whole.tokens is not None
+    if by_tokens and not has_vision(options.model, options.vision):
+        raise InputError(
+            "the adaptor has prompt tokens, and the model no vision tower for them",
+            hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --no-tokens",
         )
     better = _directions(options, world=table is None)
     if in_shards(options.shard_index, options.num_shards):
@@ -90,7 +97,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
     found = dict[str, _Trial]()
     for editor in options.editors:
-        found[editor] = best = search.of(editor, tokens=whole.tokens is not None)
+        found[editor] = best = search.of(editor, tokens=by_tokens)
         progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
     folder = options.out / "adaptor"
     injections = {editor: trial.injection for editor, trial in found.items()}
@@ -114,7 +121,9 @@ class _Trial:
 
     @property
     def name(self) -> str:
-        return f"{self.injection} and tokens" if self.tokens else self.injection
+        if not self.tokens:
+            return self.injection
+        return "tokens alone" if self.injection == SILENT else f"{self.injection} and tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +210,9 @@ def _check_bands(bands: Sequence[str]) -> None:
             raise InputError(
                 f"--bands {band!r}, expected two shares of T", hint="write the lower one first, e.g. 0.9-1"
             ) from error
-    if bands:
-        Injection.parse(",".join(f"{band}:1" for band in bands))
+    if not bands:
+        raise InputError("no --bands to search", hint="give some as shares of T, e.g. 0.3-1")
+    Injection.parse(",".join(f"{band}:1" for band in bands))
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

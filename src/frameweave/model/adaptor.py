@@ -28,8 +28,8 @@ from frameweave.model.tokens import PrefixTokens
 
 FILE = "adaptor.safetensors"
 _HEADER = "frameweave_adaptor"
-_USE = ("strength", "low", "high", "tokens_low", "injections", "tokens_for", "steps")
-"""What a card says of how the adaptor is used, and not of what it is."""
+_APART = ("strength", "low", "high", "tokens_low", "injections", "tokens_for", "steps")
+"""What a card says of how the adaptor is used and was trained, and not of what it is."""
 _NEEDED = {field.name for field in fields(Card) if field.default is field.default_factory is MISSING}
 
 
@@ -138,8 +138,18 @@ class Adaptor:
 
     def identity(self) -> str:
         """What tells it from others: a digest of its weights and card, however it is used by default."""
-        made = {name: value for name, value in asdict(self.card).items() if name not in _USE}
-        return hashlib.sha256(f"{tensors_print(self._tensors())}{json.dumps(made)}".encode()).hexdigest()
+        made = {name: value for name, value in asdict(self.card).items() if name not in _APART}
+        text = tensors_print(self._tensors()) + json.dumps(made, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def effect(self, injection: Injection, *, tokens: bool) -> dict[str, Any]:
+        """What it does to a model when it acts so, as JSON holds it: equal effects give equal pictures."""
+        silent = injection.silent or not self.lora
+        return {
+            "adaptor": self.identity(),
+            "injection": None if silent else str(injection),
+            "tokens": [self.card.tokens_low, self.card.high] if tokens and self.tokens is not None else None,
+        }
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"lora.{name}": weight for name, weight in self.lora.items()}

@@ -45,15 +45,22 @@ class Card:
         """Where the LoRA acts on a schedule of T timesteps."""
         return Window(self.low, self.high, T)
 
-    def injection(self, T: int, *, editor: str = "", strength: float | None = None) -> Injection:
-        """How the LoRA acts: at the given strength in the window; else as was chosen for that editor."""
+    def injection(
+        self, T: int, *, editor: str = "", strength: float | None = None, asked: str | None = None
+    ) -> Injection:
+        """How the LoRA acts: as asked; else at a given strength in the window; else as chosen for the editor.
+
+        Raises `InputError` for what is asked and cannot be read.
+        """
+        if asked is not None:
+            return Injection.parse(asked, T)
         if strength is None and editor in self.injections:
             return Injection.parse(self.injections[editor], T)
         return Injection(((self.window(T), self.strength if strength is None else strength),))
 
-    def chosen(self, editor: str) -> tuple[str | None, bool]:
-        """What was chosen for that editor alone: the injection if there is one, and whether tokens act."""
-        return self.injections.get(editor), editor in self.tokens_for
+    def tokens_act(self, editor: str, *, asked: bool | None = None) -> bool:
+        """Whether the prompt tokens act: as asked; else as was chosen for that editor."""
+        return editor in self.tokens_for if asked is None else asked
 
     def tokens_window(self, T: int) -> Window:
         """Where the tokens act on a schedule of T timesteps."""

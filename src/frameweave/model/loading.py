@@ -30,6 +30,7 @@ DTYPES = {
 }
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _SPECIAL = 2  # words that every tokenizer has: begin and end
+_VISION = "clip"  # the folder of a vision tower
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
 M = TypeVar("M", bound=nn.Module)
@@ -66,7 +67,7 @@ def load(
         _check_folder(folder)
     scheduler = _scheduler_config(source)
     controlnet = _extra(ControlNetModel, folder, "controlnet", control)
-    vision_network = _extra(CLIPVisionModel, folder, "clip", vision)
+    vision_network = _extra(CLIPVisionModel, folder, _VISION, vision)
     text_encoder = _weights(CLIPTextModel, source, "text_encoder")
     model = StableDiffusion(
         vae=_weights(AutoencoderKL, source, "vae"),
@@ -85,6 +86,12 @@ def load(
         if network is not None:
             channels_last(network)
     return model
+
+
+def has_vision(name: str, vision: str | None) -> bool:
+    """Whether `load` would find a vision tower, without loading it."""
+    _, folder = located(name)
+    return vision is not None or (folder is not None and (folder / _VISION).is_dir())
 
 
 def torch_device(name: str) -> torch.device:

@@ -1,0 +1,16 @@
+"""How the adaptor of the options acts in an editor."""
+
+from frameweave.jobs.options import ModelOptions
+from frameweave.model.card import Card
+from frameweave.model.injection import Injection
+
+
+def use_of(card: Card, options: ModelOptions, editor: str, T: int) -> tuple[Injection, bool]:
+    """How strongly the LoRA acts and whether the tokens do: as the options say, else as the adaptor says.
+
+    Raises `InputError` for an injection that cannot be read.
+    """
+    return (
+        card.injection(T, editor=editor, strength=options.adaptor_strength, asked=options.adaptor_injection),
+        card.tokens_act(editor, asked=options.tokens),
+    )
