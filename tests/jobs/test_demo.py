@@ -27,3 +27,4 @@ def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
     assert len(groups) > 8 and groups.group(0).depth is not None
     assert (run / "data" / "sheet" / "sheet.png").is_file()
     assert "laid out as MSR-VTT is" in text
+    assert "with the adaptor (in tokenflow, vidtome by its prompt tokens)" in text
