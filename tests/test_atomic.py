@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from frameweave.atomic import (
     MANIFEST,
@@ -30,6 +32,17 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
         assert stage.suffix == ".txt"
     assert target.read_text() == "whole"
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_who_may_read_other_files_may_read_this(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("x")
+    usual = (tmp_path / "other").stat().st_mode
+    with staged(tmp_path / "file") as stage:
+        save_file({"a": torch.zeros(2)}, stage)
+    with staged(tmp_path / "folder") as stage:
+        stage.mkdir()
+        save_file({"a": torch.zeros(2)}, stage / "member")
+    assert [path.stat().st_mode for path in (tmp_path / "file", tmp_path / "folder/member")] == [usual] * 2
 
 
 def test_a_folder_gets_a_manifest_that_finds_changes(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+os.umask(_UMASK := os.umask(0))  # there is no way to read it without setting it
 _STAGE = re.compile(r"\.[0-9a-f]{8}-(.+)", re.DOTALL)
 _STALE = 24 * 3600
 """Seconds without a change after which a stage's writer is taken to be dead; it may be on another machine."""
@@ -37,7 +38,7 @@ def staged(target: Path) -> Generator[Path, None, None]:
         if stage.is_dir():
             _seal(stage)
         else:
-            _flush(stage)
+            _finish(stage)
         _replace(stage, target)
     except BaseException:
         _remove(stage)
@@ -105,11 +106,17 @@ def contents(place: Path, members: Iterable[Path] | None = None) -> str:
 def _seal(folder: Path) -> None:
     members = sorted(path for path in folder.rglob("*") if path.is_file())
     for member in members:
-        _flush(member)
+        _finish(member)
     digests = {member.relative_to(folder).as_posix(): sha256(member) for member in members}
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps(digests, indent=1))
     _flush(manifest)
+
+
+def _finish(file: Path) -> None:
+    """Flush it, and let those read it who may read the user's other files: safetensors lets nobody."""
+    file.chmod(file.stat().st_mode | (0o666 & ~_UMASK))
+    _flush(file)
 
 
 def _replace(stage: Path, target: Path) -> None:
