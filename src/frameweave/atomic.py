@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MANIFEST = "manifest.json"
-os.umask(_UMASK := os.umask(0))  # there is no way to read it without setting it
 _STAGE = re.compile(r"\.[0-9a-f]{8}-(.+)", re.DOTALL)
 _STALE = 24 * 3600
 """Seconds without a change after which a stage's writer is taken to be dead; it may be on another machine."""
@@ -114,8 +113,13 @@ def _seal(folder: Path) -> None:
 
 
 def _finish(file: Path) -> None:
-    """Flush it, and let those read it who may read the user's other files: safetensors lets nobody."""
-    file.chmod(file.stat().st_mode | (0o666 & ~_UMASK))
+    """Flush it, and give it the mode of the user's other files: safetensors creates its own with 0600."""
+    if not file.stat().st_mode & 0o077:
+        other = file.with_name(f"{file.name}-mode")
+        other.touch()
+        with suppress(OSError):  # not every file system has modes
+            file.chmod(other.stat().st_mode)
+        other.unlink()
     _flush(file)
 
 

@@ -49,7 +49,7 @@ def test_a_truth_of_another_size_is_read_at_the_sources(tiny: StableDiffusion, t
 
 
 @pytest.mark.parametrize("which", SEEDS)
-def test_what_clips_show_no_training_saw_but_in_development(which: ClipSet, tiny: StableDiffusion) -> None:
+def test_only_development_clips_show_what_trainings_see(which: ClipSet, tiny: StableDiffusion) -> None:
     held_out = {tuple(row) for row in combinations("held-out").tolist()}
     for item in world_items(which, 8, 1):
         pair = pair_of(item, tiny)

@@ -147,7 +147,7 @@ def test_the_adaptor_s_steps_are_told(
         edit(video, ["a red car"], replace(adapted, **changes), progress=notes)
         return [text for text in notes.texts if "adaptor" in text]
 
-    nothing = "; WARNING: nothing, take more steps or --adaptor-window steps"
+    nothing = "; WARNING: take more steps or --adaptor-window steps"
     assert told() == [f"the adaptor acts by its LoRA in 0 of 2 steps{nothing}"]
     assert told(adaptor_window="steps") == ["the adaptor acts by its LoRA in 1 of 2 steps"]
     once: dict[str, object] = {"steps": 20, "frames": 1}
@@ -157,7 +157,7 @@ def test_the_adaptor_s_steps_are_told(
     card = replace(chosen.card, injections={"framewise": "0-1:0"}, tokens_for=["framewise"])
     replace(chosen, card=card).save(tmp_path / "adaptor")
     assert told(**once) == ["the adaptor acts by its prompt tokens in 2 of 20 steps"]
-    silent = ["the adaptor is silent: as it says for this editor, or at strength 0"]
+    silent = ["the adaptor does nothing: its LoRA is silent, and no prompt tokens act"]
     assert told(**once, tokens=False) == silent
     assert told(**once, adaptor_injection="0.9-1:1", tokens=False)[0].startswith(
         "the adaptor acts by its LoRA"
@@ -185,9 +185,27 @@ def test_each_way_to_use_an_adaptor_changes_the_video(
     assert edited(video, replace(plain, **changes)).video.read_bytes() != before
 
 
-def test_no_tokens_without_an_adaptor_are_nothing_said(options: EditOptions, video: Path) -> None:
+def test_tokens_may_be_declined_where_there_is_no_adaptor(options: EditOptions, video: Path) -> None:
     """Runs of before say so, and so does a table of which some lines have no adaptor."""
     assert edited(video, replace(options, tokens=False, frames=1)).video.is_file()
+
+
+def test_tokens_without_a_vision_tower_cost_no_earlier_result(
+    options: EditOptions, video: Path, tiny: StableDiffusion, tiny_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "model", ignore=shutil.ignore_patterns("clip"))
+    adaptor = new_adaptor(tiny, base=str(tmp_path / "model"))
+    replace(adaptor, card=replace(adaptor.card, tokens_for=["vidtome"])).save(tmp_path / "adaptor")
+    earlier = edited(video, replace(options, frames=1)).video
+    asked = replace(options, model=str(tmp_path / "model"), adaptor=str(tmp_path / "adaptor"), frames=1)
+    asked = replace(asked, editor="vidtome", overwrite=True)
+    for job in (edited, lambda video, options: compare(video, "a red car", options)):
+        with pytest.raises(ModelFolderError, match="prompt tokens act in vidtome, .* no vision tower"):
+            job(video, asked)
+        assert earlier.is_file()
+    assert edited(video, replace(asked, tokens=False)).video.is_file()
+    made = GenerateOptions(model=asked.model, adaptor=asked.adaptor, tokens=True, frames=2, steps=20)
+    generate("a red car", replace(made, editor="text2video_zero", out=tmp_path / "made"))
 
 
 def test_a_taken_folder(options: EditOptions, video: Path) -> None:

@@ -119,6 +119,8 @@ def test_equal_effects_have_one_description(adaptor: Adaptor) -> None:
     silent, loud = Injection.parse("0-1:0"), Injection.parse("0.9-1:1")
     bare, mute = replace(adaptor, tokens=None), replace(adaptor, lora={})
     assert adaptor.effect(silent, tokens=True) == adaptor.effect(Injection.parse("0.5-1:0"), tokens=True)
+    partly = Injection.parse("0.9-1:1,0.3-0.9:0")
+    assert adaptor.effect(partly, tokens=False) == adaptor.effect(loud, tokens=False)
     assert bare.effect(loud, tokens=True) == bare.effect(loud, tokens=False)
     assert mute.effect(loud, tokens=True) == mute.effect(silent, tokens=True)
     ways = [adaptor.effect(how, tokens=tokens) for how in (silent, loud) for tokens in (False, True)]

@@ -26,7 +26,8 @@ class Arm:
     strength: float | None = None
     """Of the LoRA; default: as the adaptor says. 0 silences it, which leaves the tokens alone if they act."""
     window: tuple[float, float] | None = None
-    """Shares of T between which LoRA and tokens act, in all editors alike; default: as the adaptor says."""
+    """Shares of T between which the LoRA acts, and tokens if asked for, in all editors alike; default: as the
+    adaptor says for the editor."""
     injection: str | None = None
     """A strength of the LoRA for each of several windows; default: as the adaptor says for the editor."""
     tokens: bool | None = None
@@ -48,8 +49,8 @@ class Arm:
     def effect(self, editor: str) -> dict[str, Any]:
         """What an edit in that editor depends on, as JSON holds it; nothing without an adaptor.
 
-        Arms of equal effect edit alike. An adaptor that is silent in the inversion still acts where a null
-        text is optimised, so only these invert alike, too.
+        Arms of equal effect edit alike. They are the only ones that invert alike, too: an adaptor that is
+        silent in the inversion still acts where a null text is optimised.
         """
         if self.adaptor is None:
             return {}

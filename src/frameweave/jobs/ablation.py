@@ -20,9 +20,10 @@ NO_DEPTH, NO_TOKENS, NO_LORA = "without depth", "without tokens", "without LoRA"
 def ablation(table: Path | None, options: AblationOptions, *, progress: Progress = SILENT) -> Experimented:
     """Train what is not trained yet, then edit and measure as the grid does, in `options.out`.
 
-    The arms are no adaptor, the whole one, one trained without the depth ControlNet, one without prompt
-    tokens (shared and unshared ones are trained together or not at all), and the whole one's tokens alone.
-    They act alike in all editors, whatever `tune` chose for some.
+    The arms are no adaptor, the whole one's LoRA (with its tokens if `options.tokens`), that of one trained
+    without the depth ControlNet, that of one trained without prompt tokens (shared and unshared ones are
+    trained together or not at all), and the whole one's tokens alone. They act alike in all editors, whatever
+    `tune` chose.
     Raises what `items_of` and `check_stages` raise, `InputError` for a preset that is not there, and
     `RunError` when the folder holds another run.
     """

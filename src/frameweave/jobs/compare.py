@@ -52,13 +52,14 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
     lacks = lacks_for_depth(model, estimator)
-    inversions = inversions_of(model, replace(options, adaptor=None))  # edits without it share them
+    inversions = inversions_of(model, replace(options, adaptor=None))  # adapted edits keep none
     rows: dict[str, list[tuple[str, Clip]]] = {
         given: [("source", source)] for given in ([""] if adaptor is None else ["", adaptor])
     }
-    first = next(iter(editors))
-    with adapted(model, acting, first, editors[first], SILENT):  # one that does not fit is told now
-        run = plan.start()
+    for name, editor in editors.items():
+        with adapted(model, acting, name, editor, SILENT):
+            pass  # an adaptor that does not fit is told now
+    run = plan.start()
     for name, editor in editors.items():
         if editor.needs_depth and lacks:
             progress.note(f"{name} is left out: the model has no {lacks[0]}")

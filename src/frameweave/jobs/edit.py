@@ -204,7 +204,10 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
     with timer.part("load"):
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
-    with timer.part("generate"), adapted(model, options, options.editor, editor, progress) as backbone:
+    with (
+        timer.part("generate"),
+        adapted(model, options, options.editor, editor, progress, sees_source=False) as backbone,
+    ):
         x = make(
             prompt,
             backbone,

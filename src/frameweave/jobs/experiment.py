@@ -1,5 +1,6 @@
 """An experiment: clips x editors x arms x seeds as a table of cells; only missing ones are done."""
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.identity import identity
-from frameweave.model.loading import located, torch_device
+from frameweave.model.loading import has_vision, located, torch_device
 from frameweave.progress import SILENT, Progress
 from frameweave.ranges import COUNT, Range, check_ranges
 from frameweave.run import Run
@@ -98,6 +99,18 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
         items.append(item)
     check_names(table, [item["name"] for item in items])
     return items, f"{table.name}, {sha256(table)[:12]}"
+
+
+def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
+    """Raise `InputError` for an arm whose prompt tokens act where no vision tower is to see the sources."""
+    if has_vision(options.model, options.vision):
+        return
+    for arm, editor in itertools.product(arms, options.editors):
+        if arm.effect(editor).get("tokens"):
+            raise InputError(
+                f"the prompt tokens of {arm.name} act in {editor}, and the model has no vision tower",
+                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or leave out the tokens",
+            )
 
 
 def run_experiment(

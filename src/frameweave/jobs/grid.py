@@ -4,7 +4,7 @@ from pathlib import Path
 
 from frameweave.errors import InputError
 from frameweave.experiments.arms import WITHOUT, Arm, parsed_arm
-from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
+from frameweave.jobs.experiment import Experimented, check_vision, digests, items_of, run_experiment
 from frameweave.jobs.grid_options import FREE, GridOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
@@ -21,6 +21,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
     names = [arm.name for arm in arms]
     if len(set(names)) < len(names):
         raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
+    check_vision(arms, options)
     given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
     run = Run.start(
         options.out,

@@ -99,7 +99,7 @@ class TuneOptions(ExperimentOptions):
     strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
     """What is tried in each band, beside silence."""
     tokens: bool = True
-    """Whether the prompt tokens are tried, if the adaptor has any."""
+    """Whether the prompt tokens are tried, if the adaptor has any; else they stay off in these editors."""
     metrics: tuple[str, ...] = ("warp_error", "clip_score")
     """What must become better; the least certain gain counts."""
     out: Path = Path("runs/tune")

@@ -40,7 +40,9 @@ def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     if options.adaptor is not None:
         adaptor = load_adaptor(options.adaptor)
         injection, tokens = use_of(adaptor.card, options, options.editor, model.schedule.T)
-        table["adaptor"] = adaptor.effect(injection, tokens=tokens)
+        table["adaptor"] = effect = adaptor.effect(injection, tokens=tokens)
+        if effect["tokens"] and model.vision_tower is not None:
+            table["vision"] = fingerprint(model.vision_tower.network)
     return json.dumps(table, sort_keys=True)
 
 

@@ -74,8 +74,8 @@ class ModelOptions:
         check_numbers(self)
         usual = ModelOptions()
         for name in OF_AN_ADAPTOR:
-            off = name == "tokens" and not self.tokens  # nothing is asked for
-            if self.adaptor is None and getattr(self, name) != getattr(usual, name) and not off:
+            asked = getattr(self, name) != getattr(usual, name) and (name != "tokens" or self.tokens)
+            if self.adaptor is None and asked:
                 raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
         if self.adaptor_strength is not None and self.adaptor_injection is not None:
             raise InputError(

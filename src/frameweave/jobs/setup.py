@@ -40,12 +40,19 @@ def load_model(options: ModelOptions) -> StableDiffusion:
 
 @contextlib.contextmanager
 def adapted(
-    model: StableDiffusion, options: ModelOptions, name: str, editor: base.Editor, progress: Progress
+    model: StableDiffusion,
+    options: ModelOptions,
+    name: str,
+    editor: base.Editor,
+    progress: Progress,
+    *,
+    sees_source: bool = True,
 ) -> Generator[Backbone, None, None]:
     """The model with the adaptor of the options for the editor of that name, or as it is.
 
     Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has noise
-    levels, and whatever `load_adaptor` and `Adaptor.on` raise.
+    levels, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a source
+    with, and whatever `load_adaptor` and `Adaptor.on` raise.
     """
     steps = int(getattr(editor, "steps", 1))
     timesteps = model.schedule.timesteps(steps)
@@ -67,6 +74,11 @@ def adapted(
     if adaptor.lora and not injection.silent:
         parts["LoRA"] = injection.active(timesteps, by_share=by_share)
     if adaptor.tokens is not None and tokens:
+        if sees_source and model.vision_tower is None:
+            raise ModelFolderError(
+                f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",
+                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --no-tokens",
+            )
         parts["prompt tokens"] = sum(t in tokens_window for t in timesteps)
     progress.note(_told(parts, steps))
     with adaptor.on(
@@ -83,9 +95,9 @@ def adapted(
 def _told(parts: dict[str, int], steps: int) -> str:
     """In how many steps each part of an adaptor acts that is not silent, in words."""
     if not parts:
-        return "the adaptor is silent: as it says for this editor, or at strength 0"
+        return "the adaptor does nothing: its LoRA is silent, and no prompt tokens act"
     acts = " and ".join(f"{name} in {count} of {steps} steps" for name, count in parts.items())
-    warning = "" if any(parts.values()) else "; WARNING: nothing, take more steps or --adaptor-window steps"
+    warning = "" if any(parts.values()) else "; WARNING: take more steps or --adaptor-window steps"
     return f"the adaptor acts by its {acts}{warning}"
 
 

@@ -19,12 +19,11 @@ from frameweave.experiments.measures import measures_on
 from frameweave.experiments.pairs import clip_name
 from frameweave.experiments.tuning import SILENT, WORTH_OF_NOTHING, Gain, candidates, gain, worth
 from frameweave.jobs.backbones import backbones_of
-from frameweave.jobs.experiment import digests, items_of, run_experiment
+from frameweave.jobs.experiment import check_vision, digests, items_of, run_experiment
 from frameweave.jobs.gather import write_lines
 from frameweave.jobs.grid_options import FREE, TuneOptions
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.injection import Injection, strength_in_range
-from frameweave.model.loading import has_vision
 from frameweave.progress import SILENT as QUIET
 from frameweave.progress import Progress
 from frameweave.run import Run
@@ -40,8 +39,9 @@ class Tuned:
     adaptor: Path
     """The folder with the adaptor, which acts as was chosen."""
     injections: dict[str, str]
+    """By editor, how the LoRA acts."""
     tokens_for: list[str]
-    """Editors in which the prompt tokens act."""
+    """Of these editors the ones in which the prompt tokens act."""
     worths: dict[str, float]
     """By editor, the less certain of both gains in standard errors; 0 where nothing acts."""
     seconds: float
@@ -72,11 +72,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
             hint="several prompts for one clip tell little: give more clips",
         )
     by_tokens = options.tokens and whole.tokens is not None
-    if by_tokens and not has_vision(options.model, options.vision):
-        raise InputError(
-            "the adaptor has prompt tokens, and the model no vision tower for them",
-            hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --no-tokens",
-        )
+    check_vision([Arm(name="the adaptor", adaptor=adaptor, tokens=by_tokens)], options)
     better = _directions(options, world=table is None)
     if in_shards(options.shard_index, options.num_shards):
         raise InputError(
@@ -101,9 +97,13 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
     folder = options.out / "adaptor"
     injections = {editor: trial.injection for editor, trial in found.items()}
+    tokens_for = [editor for editor, trial in found.items() if trial.tokens]
     others = [editor for editor in whole.card.tokens_for if editor not in found]
-    tokens_for = sorted([*others, *(editor for editor, trial in found.items() if trial.tokens)])
-    card = replace(whole.card, injections=whole.card.injections | injections, tokens_for=tokens_for)
+    card = replace(
+        whole.card,
+        injections=whole.card.injections | injections,
+        tokens_for=sorted([*others, *tokens_for]),
+    )
     replace(whole, card=card).save(folder)
     worths = {editor: trial.worth for editor, trial in found.items()}
     seconds = round(time.monotonic() - start, 1)

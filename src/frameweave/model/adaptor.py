@@ -143,11 +143,14 @@ class Adaptor:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def effect(self, injection: Injection, *, tokens: bool) -> dict[str, Any]:
-        """What it does to a model when it acts so, as JSON holds it: equal effects give equal pictures."""
-        silent = injection.silent or not self.lora
+        """What it does to a model when it acts so, as JSON holds it.
+
+        With equal effects pictures are equal, if the other arguments of `on` are.
+        """
+        acting = Injection(tuple((window, strength) for window, strength in injection.parts if strength))
         return {
             "adaptor": self.identity(),
-            "injection": None if silent else str(injection),
+            "injection": str(acting) if self.lora else "",
             "tokens": [self.card.tokens_low, self.card.high] if tokens and self.tokens is not None else None,
         }
 

@@ -239,7 +239,7 @@ class StableDiffusion:
         if self.vision_tower is None:
             raise ModelFolderError(
                 "unshared tokens need a CLIP vision tower, and the model has none",
-                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --no-tokens",
+                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or leave out the tokens",
             )
         batches = [self.vision_tower(batch) for batch in frames.split(self.frames_at_once)]
         return torch.cat(batches).to(self.device, self.dtype)
