@@ -31,9 +31,9 @@ from frameweave.model.memory import forget_peak, peak_bytes
 def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
     """Do whatever cells of a pair are missing. An edit that fails is told and stops none of the others.
 
-    `item` has the pair and a digest of what it is made of, its cells (pair, editor, settings, arm, seed,
-    key), the model's settings, the backbones of the metrics, and the folders of the run, its cells and its
-    scores.
+    `item` has the pair and a digest of what it is made of, its cells (pair, editor, settings, arm, digest of
+    its effect, seed, key), the model's settings, the backbones of the metrics, and the folders of the run,
+    its cells and its scores.
     """
     model = _model(json.dumps(item["model"]))
     pair = pair_of(item["pair"], model)
@@ -48,9 +48,9 @@ def work_on_pair(item: dict[str, Any]) -> dict[str, Any]:
             continue
         try:
             if not is_finished(folder):
-                arm = Arm.from_dict(cell["arm"])
-                kept = inversions.setdefault(key_of(arm.effect(cell["editor"])), Remembered())
-                write_cell(folder, *_edited(_Edit(pair, cell, arm, item["model"]), model, kept))
+                edit = _Edit(pair, cell, Arm.from_dict(cell["arm"]), item["model"])
+                kept = inversions.setdefault(cell["effect"], Remembered())
+                write_cell(folder, *_edited(edit, model, kept))
             score_cell(folder, pair, scores / cell["key"], measures)
         except Exception as error:  # whatever it is, the pair's other cells go on
             failed[cell["key"]] = f"{type(error).__name__}: {error}"

@@ -26,6 +26,7 @@ from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
 from frameweave.model.identity import identity
 from frameweave.model.loading import has_vision, located, torch_device
+from frameweave.model.vision import NAME_A_TOWER
 from frameweave.progress import SILENT, Progress
 from frameweave.ranges import COUNT, Range, check_ranges
 from frameweave.run import Run
@@ -109,7 +110,7 @@ def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
         if arm.effect(editor).get("tokens"):
             raise InputError(
                 f"the prompt tokens of {arm.name} act in {editor}, and the model has no vision tower",
-                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or leave out the tokens",
+                hint=f"{NAME_A_TOWER}, or leave out the tokens",
             )
 
 
@@ -200,15 +201,16 @@ def _tasks(
         rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         for editor, chosen, arm in [*edits, *rows]:
             for seed in range(1 if editor == REFERENCE else options.seeds):
-                digest = arm.name if editor == REFERENCE else effects[editor, arm.name]
+                effect = arm.name if editor == REFERENCE else effects[editor, arm.name]
                 table.append(
                     {
                         "pair": item["name"],
                         "editor": editor,
                         "settings": chosen,
                         "arm": arm.as_dict(),
+                        "effect": effect,
                         "seed": seed,
-                        "key": key_of(fixed, said, files, editor, chosen, digest, seed),
+                        "key": key_of(fixed, said, files, editor, chosen, effect, seed),
                     }
                 )
         yield {

@@ -18,6 +18,7 @@ from frameweave.model import depth as depth_model
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
 from frameweave.model.loading import load
+from frameweave.model.vision import NAME_A_TOWER
 from frameweave.progress import Progress
 
 
@@ -77,9 +78,9 @@ def adapted(
         if sees_source and model.vision_tower is None:
             raise ModelFolderError(
                 f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",
-                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --no-tokens",
+                hint=f"{NAME_A_TOWER}, or give --no-tokens",
             )
-        parts["prompt tokens"] = sum(t in tokens_window for t in timesteps)
+        parts["prompt tokens"] = tokens_window.active(timesteps)
     progress.note(_told(parts, steps))
     with adaptor.on(
         model,

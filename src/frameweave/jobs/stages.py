@@ -22,6 +22,7 @@ from frameweave.model.control import new_controlnet
 from frameweave.model.loading import load, torch_device
 from frameweave.model.lora import Lora, added_lora, pattern
 from frameweave.model.tokens import PrefixTokens
+from frameweave.model.vision import NAME_A_TOWER
 from frameweave.progress import Progress
 from frameweave.training.batches import Batches
 from frameweave.training.cached import CachedGroups
@@ -171,7 +172,7 @@ class Workshop:
         if self.model.vision_tower is None:
             raise InputError(
                 "the model has no vision tower for unshared tokens",
-                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --n-shared 0",
+                hint=f"{NAME_A_TOWER}, or give --n-shared 0",
             )
         tokens = PrefixTokens(
             options.n_shared,

@@ -20,7 +20,7 @@ from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.model.control import embedded, residuals
 from frameweave.model.memory import Chunks, memory_for
 from frameweave.model.stock import decoded, posterior
-from frameweave.model.vision import VisionTower
+from frameweave.model.vision import NAME_A_TOWER, VisionTower
 
 Frames = Float[Tensor, "F 3 H W"]
 Latents = Float[Tensor, "F C h w"]
@@ -239,7 +239,7 @@ class StableDiffusion:
         if self.vision_tower is None:
             raise ModelFolderError(
                 "unshared tokens need a CLIP vision tower, and the model has none",
-                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or leave out the tokens",
+                hint=f"{NAME_A_TOWER}, or leave out the tokens",
             )
         batches = [self.vision_tower(batch) for batch in frames.split(self.frames_at_once)]
         return torch.cat(batches).to(self.device, self.dtype)

@@ -14,6 +14,9 @@ OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.275777
 """Means and standard deviations of the colours that CLIP's own pictures are normalised with."""
 _OPENAI_PIXELS = 224  # towers for smaller pictures were not trained with OpenAI's statistics
 
+NAME_A_TOWER = "name one with --vision, e.g. openai/clip-vit-base-patch32"
+"""What to do where prompt tokens need a vision tower and there is none."""
+
 
 @dataclass(frozen=True, eq=False)
 class VisionTower:

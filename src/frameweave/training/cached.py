@@ -24,6 +24,7 @@ from frameweave.model.backbone import StableDiffusion
 from frameweave.model.depth import DepthEstimator
 from frameweave.model.identity import fingerprint
 from frameweave.model.stock import posterior
+from frameweave.model.vision import NAME_A_TOWER
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class CachedGroups:
         if self.vision and not prepared.vision.numel():
             raise ModelFolderError(
                 "unshared tokens need a CLIP vision tower, and the model has none",
-                hint="name one with --vision, e.g. openai/clip-vit-base-patch32, or give --n-shared 0",
+                hint=f"{NAME_A_TOWER}, or give --n-shared 0",
             )
         return prepared
 
