@@ -11,6 +11,7 @@ from frameweave.clip import Clip
 from frameweave.errors import InputError
 from frameweave.experiments.pairs import SEEDS, ClipSet, edited_area, pair_of, set_name, world_items
 from frameweave.metrics.flow import warp_error
+from frameweave.miniature.grammar import phrase
 from frameweave.miniature.scene import ATTRIBUTES, combinations
 from frameweave.model.backbone import StableDiffusion
 
@@ -30,6 +31,24 @@ def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> Non
         assert pair.wanted is not None and pair.wanted[pair.about["attribute"]] == pair.about["to"]
         assert pair.about["from"] != pair.about["to"]
         assert pair.prompt != pair.source_prompt
+
+
+@pytest.mark.parametrize(("changes", "groups"), [(2, 6), (3, 4), (4, 1)])
+def test_several_attributes_are_changed_at_once(changes: int, groups: int, tiny: StableDiffusion) -> None:
+    pairs = [pair_of(item, tiny) for item in world_items("test", 12, 1, changes)]
+    for pair in pairs:
+        names, before, after = (pair.about[name].split(" and ") for name in ("attribute", "from", "to"))
+        assert pair.wanted is not None and [pair.wanted[name] for name in names] == after
+        assert len(set(names)) == changes and all(map(str.__ne__, before, after))
+        assert pair.prompt == phrase(pair.wanted)
+        assert pair.source_prompt == phrase(pair.wanted | dict(zip(names, before, strict=True)))
+    assert len({pair.about["attribute"] for pair in pairs}) == groups
+    assert len({pair.about["to"] for pair in pairs}) == len(pairs)
+
+
+def test_what_is_asked_is_part_of_the_items_and_of_the_name_of_the_set() -> None:
+    assert world_items("test", 4, 2, 1) == world_items("test", 4, 2) != world_items("test", 4, 2, 2)
+    assert set_name("test", 4, 2) == set_name("test", 4) + ", 2 attributes changed at once"
 
 
 def test_every_word_is_asked_for(tiny: StableDiffusion) -> None:
@@ -66,13 +85,13 @@ def test_the_sets_have_clips_and_names_of_their_own(tiny: StableDiffusion) -> No
 
 
 def test_what_is_known_fits_together(tiny: StableDiffusion) -> None:
-    for item in world_items("test", 4, 4):
+    for item in (*world_items("test", 4, 4), *world_items("test", 2, 4, 2)):
         pair = pair_of(item, tiny)
         assert pair.truth is not None and pair.mask is not None
         assert pair.flow is not None and pair.visible is not None
         outside = (pair.mask < 0.5).expand_as(pair.source.frames)
         changed = (pair.source.frames - pair.truth.frames).abs()
-        if pair.about["attribute"] != "style" and bool(outside.any()):
+        if "style" not in pair.about["attribute"] and bool(outside.any()):
             assert float(changed[outside].mean()) < 0.01  # only the edited part differs
         assert float(changed.mean()) > 0.005
         # the source itself follows its flow, and half the motion does not explain it better
@@ -85,11 +104,15 @@ def test_edited_areas() -> None:
     before, after = torch.zeros(1, 1, 20, 20), torch.zeros(1, 1, 20, 20)
     before[..., 8:10, 8:10] = 1
     after[..., 8:10, 12:14] = 1
-    assert edited_area("colour", (before, after)).sum() == 12 * 16  # 5 pixels around 2 x 6
+    assert edited_area(["colour"], (before, after)).sum() == 12 * 16  # 5 pixels around 2 x 6
     before[..., 8, 7] = 0.4  # the soft edge of an object shows some background
-    assert edited_area("background", (before, before)).sum() == 400 - 4
-    assert edited_area("background", (before, after)).all()  # what was object becomes background
-    assert edited_area("style", (before, after)).all()
+    assert edited_area(["background"], (before, before)).sum() == 400 - 4
+    assert edited_area(["background"], (before, after)).all()  # what was object becomes background
+    assert edited_area(["style"], (before, after)).all()
+    assert edited_area(["noun", "background"], (before, before)).all()
+    assert torch.equal(
+        edited_area(["noun", "colour"], (before, after)), edited_area(["noun"], (before, after))
+    )
 
 
 def test_a_line_of_a_table_is_scaled_to_the_model(tiny: StableDiffusion, tmp_path: Path) -> None:

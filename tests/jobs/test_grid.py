@@ -282,6 +282,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"clips": 0}, "clips is 0"),
+        ({"changes": 5}, "changes is 5, expected 1 to 4"),
         ({"size": -64}, "size is -64"),
         ({"device": "gpu"}, "device 'gpu' is not here"),
         ({"editors": ("frame",)}, "framewise"),

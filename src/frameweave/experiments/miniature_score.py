@@ -20,7 +20,7 @@ from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.experiments.sheets import save_sheet
 from frameweave.miniature.grammar import captions, phrase
 from frameweave.miniature.judge import Judge, packaged_judge
-from frameweave.miniature.scene import ATTRIBUTES, Scenes, edit_in_turn, sample_scenes
+from frameweave.miniature.scene import ATTRIBUTES, Scenes, edits_in_turn, sample_scenes
 from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
 from frameweave.miniature.world import render, render_clip
@@ -146,7 +146,7 @@ def _edits(
     sheet: list[Tensor] = []
     for index in progress.track(range(n), "editing clips"):
         words = scenes.words(index)
-        name, word = edit_in_turn(words, index)
+        ((name, word),) = edits_in_turn(words, index).items()
         target = words | {name: word}
         source = Clip.of(render_clip(scenes[index], _EDIT_FRAMES).frames)
         result = edit_clip(

@@ -16,7 +16,7 @@ from frameweave.errors import InputError
 from frameweave.metrics.base import Looked
 from frameweave.miniature.clips import FPS
 from frameweave.miniature.grammar import phrase
-from frameweave.miniature.scene import edit_in_turn, sample_scenes
+from frameweave.miniature.scene import edits_in_turn, sample_scenes
 from frameweave.miniature.world import Rendered, render_clip
 from frameweave.model.backbone import StableDiffusion
 from frameweave.video import probe
@@ -30,6 +30,7 @@ more on the confirmation set.
 Development clips show combinations of attributes that trainings see. The sources of both others show such as
 no training sees; what is asked of them may be any."""
 _DRAWING = 2  # raised when the same index of a set gives another pair
+_AND = " and "
 _SHADOW = 5  # pixels around an object that its shadow may reach
 
 
@@ -72,21 +73,25 @@ class Pair:
         return None if self.truth is None else Looked(self.truth.frames)
 
 
-def set_name(which: ClipSet, count: int) -> str:
-    """The name of a set of the world's clips, which every result carries."""
+def set_name(which: ClipSet, count: int, changes: int = 1) -> str:
+    """The name of a set of the world's clips and what is asked of them, which every result carries."""
     shown = {
         "test": "sources of held-out combinations",
         "development": "development set, combinations of the trainings",
         "confirmation": "confirmation set, sources of held-out combinations",
     }[which]
-    return f"world, {shown}, seed {SEEDS[which]}, drawing {_DRAWING}, {count} clips"
+    asked = f", {changes} attributes changed at once" if changes > 1 else ""
+    return f"world, {shown}, seed {SEEDS[which]}, drawing {_DRAWING}, {count} clips{asked}"
 
 
-def world_items(which: ClipSet, count: int, frames: int) -> list[dict[str, Any]]:
-    """A set of the world's clips: one prompt a clip; each kind of attribute is changed in turn."""
+def world_items(which: ClipSet, count: int, frames: int, changes: int = 1) -> list[dict[str, Any]]:
+    """A set of the world's clips: one prompt a clip; each kind of attribute is changed in turn.
+
+    With several `changes`, 1 to 4, each group of that many kinds.
+    """
+    asked = {"drawing": _DRAWING} | ({"changes": changes} if changes > 1 else {})
     return [
-        {"name": f"{index:03d}", "world": SEEDS[which], "index": index, "of": count, "frames": frames}
-        | {"drawing": _DRAWING}
+        {"name": f"{index:03d}", "world": SEEDS[which], "index": index, "of": count, "frames": frames} | asked
         for index in range(count)
     ]
 
@@ -107,10 +112,10 @@ def _drawn(item: dict[str, Any]) -> Pair:
     )
     scene = scenes[item["index"]]
     words = scene.words(0)
-    attribute, word = edit_in_turn(words, item["index"])
-    wanted = words | {attribute: word}
+    edits = edits_in_turn(words, item["index"], item.get("changes", 1))
+    wanted = words | edits
     source = render_clip(scene, item["frames"])
-    truth = render_clip(scene.edited(**{attribute: wanted[attribute]}), item["frames"])
+    truth = render_clip(scene.edited(**edits), item["frames"])
     low, high = source.depth.amin(), source.depth.amax()
     return Pair(
         name=item["name"],
@@ -118,11 +123,15 @@ def _drawn(item: dict[str, Any]) -> Pair:
         source=_filed(Clip.of(source.frames, fps=FPS)),
         source_prompt=phrase(words),
         prompt=phrase(wanted),
-        about={"attribute": attribute, "from": words[attribute], "to": wanted[attribute]},
+        about={
+            "attribute": _AND.join(edits),
+            "from": _AND.join(words[name] for name in edits),
+            "to": _AND.join(edits.values()),
+        },
         depth=(source.depth - low) / (high - low),
         truth=_filed(Clip.of(truth.frames, fps=FPS)),
         wanted=wanted,
-        mask=edited_area(attribute, (source.mask, truth.mask)),
+        mask=edited_area(list(edits), (source.mask, truth.mask)),
         object=truth.mask,
         flow=source.flow[:-1],
         visible=still_visible(source),
@@ -134,11 +143,17 @@ def _filed(clip: Clip) -> Clip:
     return clip.with_frames((clip.frames * 255).round() / 255)
 
 
-def edited_area(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Float[Tensor, "F 1 H W"]:
-    """Where changing an attribute may change pixels, given where the object is before and after.
+def edited_area(
+    attributes: Sequence[str], masks: Sequence[Float[Tensor, "F 1 H W"]]
+) -> Float[Tensor, "F 1 H W"]:
+    """Where changing attributes may change pixels, given where the object is before and after.
 
     Object and colour: the object with its shadow; background: all but the object; style: everywhere.
     """
+    return torch.stack([_area_of(attribute, masks) for attribute in attributes]).amax(0)
+
+
+def _area_of(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Float[Tensor, "F 1 H W"]:
     if attribute == "style":
         return torch.ones_like(masks[0])
     if attribute == "background":  # a pixel at the object's edge shows some of it

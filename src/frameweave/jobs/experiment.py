@@ -24,6 +24,7 @@ from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
+from frameweave.miniature.scene import ATTRIBUTES
 from frameweave.model.identity import identity
 from frameweave.model.loading import has_vision, located, torch_device
 from frameweave.model.vision import NAME_A_TOWER
@@ -34,7 +35,7 @@ from frameweave.run import Run
 _FILES = ("video", "truth")  # of a table's line: their contents count, not where they lie
 _RANGES: dict[str, Range] = dict.fromkeys(
     ("clips", "frames", "seeds", "steps", "threads", "size", "train_steps"), COUNT
-)
+) | {"changes": Range(1, len(ATTRIBUTES))}
 _MODELS = ("model", "control", "depth_model", "vision")  # options that name networks
 _COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
 
@@ -78,9 +79,8 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
             located(model)
     measures_on(backbones_of(options, options.model), world=table is None)
     if table is None:
-        return world_items(options.clip_set, options.clips, options.frames), set_name(
-            options.clip_set, options.clips
-        )
+        items = world_items(options.clip_set, options.clips, options.frames, options.changes)
+        return items, set_name(options.clip_set, options.clips, options.changes)
     items: list[dict[str, Any]] = []
     for number, line in enumerate(read_edits(table, _COLUMNS)):
         item: dict[str, Any] = {

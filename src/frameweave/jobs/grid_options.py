@@ -36,6 +36,8 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     and what was found by looking at either is confirmed on the third."""
     clips: int = 64
     """How many clips of that set are edited; without a table."""
+    changes: int = 1
+    """How many attributes each prompt for the world's clips changes at once, 1 to 4."""
     frames: int = 8
     """Frames of each clip."""
     size: int | None = None

@@ -5,6 +5,7 @@ as one struct of arrays (`Scenes`), so that sampling and rendering are vectorise
 """
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -151,18 +152,19 @@ class Pose:
     texture: Float[Tensor, "N 2"]
 
 
-def edit_in_turn(words: dict[str, str], number: int) -> tuple[str, str]:
-    """Which attribute the edit of that number changes, and to which word.
+def edits_in_turn(words: dict[str, str], number: int, changes: int = 1) -> dict[str, str]:
+    """Which attributes the edit of that number changes, and to which words.
 
-    The kinds of attributes take turns, and so do the other words of each kind.
+    The kinds of attributes, or groups of as many as are changed at once, take turns, and so do the other
+    words of each kind.
 
-    >>> edit_in_turn({"noun": "star", "colour": "red", "background": "sky", "style": "photo"}, 1)[0]
-    'colour'
+    >>> edits_in_turn({"noun": "star", "colour": "red", "background": "sky", "style": "plain"}, 1)
+    {'colour': 'orange'}
     """
-    turn, kind = divmod(number, len(ATTRIBUTES))
-    attribute = list(ATTRIBUTES)[kind]
-    others = [word for word in ATTRIBUTES[attribute] if word != words[attribute]]
-    return attribute, others[turn % len(others)]
+    groups = list(itertools.combinations(ATTRIBUTES, changes))
+    turn, which = divmod(number, len(groups))
+    others = {name: [word for word in ATTRIBUTES[name] if word != words[name]] for name in groups[which]}
+    return {name: choice[turn % len(choice)] for name, choice in others.items()}
 
 
 def fold(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
