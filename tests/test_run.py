@@ -17,7 +17,7 @@ class Settings:
 
 
 def test_a_run_explains_itself(tmp_path: Path) -> None:
-    run = Run.start(tmp_path / "run", "edit", Settings())
+    run = Run.planned(tmp_path / "run", "edit", Settings()).start()
     run.log(loss=0.5)
     run.log(loss=0.25)
     run.finish({"video": "edited.mp4"})
@@ -32,39 +32,39 @@ def test_a_run_explains_itself(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_holds_its_input_and_goes_on_with_the_same_only(tmp_path: Path) -> None:
-    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a", "b"]}, resume=True)
+    Run.planned(tmp_path / "run", "edit", Settings(), given={"prompts": ["a", "b"]}, resume=True).start()
     assert read_run(tmp_path / "run")["input"] == {"prompts": ["a", "b"]}
-    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a", "b"]}, resume=True)
+    Run.planned(tmp_path / "run", "edit", Settings(), given={"prompts": ["a", "b"]}, resume=True).start()
     with pytest.raises(RunError, match=r"its run has prompts = \['a', 'b'\], this one \['a'\]"):
-        Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, resume=True)
+        Run.planned(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, resume=True).start()
 
 
 def test_only_the_part_that_differs_is_told(tmp_path: Path) -> None:
     for arms in ({"with": "a", "without": "b"}, {"with": "c", "without": "b"}):
         if (tmp_path / "run").exists():
             with pytest.raises(RunError, match=r"arms = \{'with': 'a'\}, this one \{'with': 'c'\}"):
-                Run.start(tmp_path / "run", "edit", Settings(), given={"arms": arms}, resume=True)
+                Run.planned(tmp_path / "run", "edit", Settings(), given={"arms": arms}, resume=True).start()
         else:
-            Run.start(tmp_path / "run", "edit", Settings(), given={"arms": arms}, resume=True)
+            Run.planned(tmp_path / "run", "edit", Settings(), given={"arms": arms}, resume=True).start()
 
 
 def test_settings_that_change_nothing_may_differ(tmp_path: Path) -> None:
-    Run.start(tmp_path / "run", "edit", Settings(steps=3), resume=True)
-    Run.start(tmp_path / "run", "edit", Settings(steps=4), resume=True, free=("steps",))
+    Run.planned(tmp_path / "run", "edit", Settings(steps=3), resume=True).start()
+    Run.planned(tmp_path / "run", "edit", Settings(steps=4), resume=True, free=("steps",)).start()
     with pytest.raises(RunError, match="steps = 4, this one 5"):
-        Run.start(tmp_path / "run", "edit", Settings(steps=5), resume=True)
+        Run.planned(tmp_path / "run", "edit", Settings(steps=5), resume=True).start()
 
 
 def test_a_taken_folder_is_refused_unless_told(tmp_path: Path) -> None:
-    Run.start(tmp_path / "run", "edit", Settings())
+    Run.planned(tmp_path / "run", "edit", Settings()).start()
     with pytest.raises(RunError, match="holds a run already.*--overwrite"):
-        Run.start(tmp_path / "run", "edit", Settings())
-    Run.start(tmp_path / "run", "demo", Settings(), overwrite=True)
+        Run.planned(tmp_path / "run", "edit", Settings()).start()
+    Run.planned(tmp_path / "run", "demo", Settings(), overwrite=True).start()
     assert read_run(tmp_path / "run")["command"] == "demo"
 
 
 def test_a_planned_run_touches_nothing_before_its_start(tmp_path: Path) -> None:
-    folder = Run.start(tmp_path / "run", "edit", Settings()).folder
+    folder = Run.planned(tmp_path / "run", "edit", Settings()).start().folder
     (folder / "edited.mp4").write_bytes(b"precious")
     plan = Run.planned(folder, "demo", Settings(), overwrite=True)
     fresh = Run.planned(tmp_path / "fresh", "edit", Settings())
@@ -74,7 +74,7 @@ def test_a_planned_run_touches_nothing_before_its_start(tmp_path: Path) -> None:
     plan.start()
     assert [path.name for path in folder.iterdir()] == ["run.toml"]
     assert read_run(folder)["command"] == "demo"
-    Run.start(fresh.folder, "edit", Settings())
+    Run.planned(fresh.folder, "edit", Settings()).start()
     with pytest.raises(RunError, match="holds a run already"):
         fresh.start()
 
@@ -82,7 +82,7 @@ def test_a_planned_run_touches_nothing_before_its_start(tmp_path: Path) -> None:
 def test_a_folder_of_other_things_is_never_removed(tmp_path: Path) -> None:
     (tmp_path / "holiday.mp4").write_bytes(b"precious")
     with pytest.raises(RunError, match="not a run folder"):
-        Run.start(tmp_path, "edit", Settings(), overwrite=True)
+        Run.planned(tmp_path, "edit", Settings(), overwrite=True).start()
     assert (tmp_path / "holiday.mp4").read_bytes() == b"precious"
 
 
@@ -91,18 +91,18 @@ def test_what_a_kill_before_the_first_run_file_left_is_no_run_of_others(tmp_path
     for stage in (old, new):
         stage.write_text("command =")
     os.utime(old, (0, 0))
-    Run.start(tmp_path, "edit", Settings())
+    Run.planned(tmp_path, "edit", Settings()).start()
     assert read_run(tmp_path)["command"] == "edit"
     assert not old.exists() and new.exists()  # another job of an array may be writing that one
 
 
 def test_resume_and_overwrite_replace_only_what_differs(tmp_path: Path) -> None:
     both = {"resume": True, "overwrite": True}
-    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, **both)
+    Run.planned(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, **both).start()
     (tmp_path / "run" / "unfinished").touch()
-    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, **both)
+    Run.planned(tmp_path / "run", "edit", Settings(), given={"prompts": ["a"]}, **both).start()
     assert (tmp_path / "run" / "unfinished").exists()
-    Run.start(tmp_path / "run", "edit", Settings(), given={"prompts": ["b"]}, **both)
+    Run.planned(tmp_path / "run", "edit", Settings(), given={"prompts": ["b"]}, **both).start()
     assert read_run(tmp_path / "run")["input"] == {"prompts": ["b"]}
     assert not (tmp_path / "run" / "unfinished").exists()
 
@@ -115,17 +115,17 @@ def test_a_run_may_go_on_under_another_path_to_its_folder(
         out: Path
 
     monkeypatch.chdir(tmp_path)
-    Run.start(Path("run"), "edit", Placed(Path("run")), resume=True)
-    Run.start(tmp_path / "run", "edit", Placed(tmp_path / "run"), resume=True)
+    Run.planned(Path("run"), "edit", Placed(Path("run")), resume=True).start()
+    Run.planned(tmp_path / "run", "edit", Placed(tmp_path / "run"), resume=True).start()
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("x")
     with pytest.raises(RunError, match="a file, expected a folder"):
-        Run.start(tmp_path / "run", "edit", Settings())
+        Run.planned(tmp_path / "run", "edit", Settings()).start()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("frameweave.run.os.access", lambda *_: False)
     with pytest.raises(RunError, match="cannot be written"):
-        Run.start(tmp_path / "run", "edit", Settings())
+        Run.planned(tmp_path / "run", "edit", Settings()).start()

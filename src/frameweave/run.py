@@ -28,35 +28,10 @@ _PACKAGES = ("torch", "diffusers", "transformers", "av", "numpy", "safetensors")
 
 @dataclass(frozen=True)
 class Run:
-    """One run in its folder. Made by `Run.start`, or by `Run.planned` and `PlannedRun.start`."""
+    """One run in its folder. Made by `Run.planned` and then `PlannedRun.start`."""
 
     folder: Path
     tables: dict[str, Any]
-
-    @classmethod
-    def start(
-        cls,
-        folder: Path,
-        command: str,
-        settings: Any,
-        *,
-        given: dict[str, Any] | None = None,
-        overwrite: bool = False,
-        resume: bool = False,
-        free: Sequence[str] = (),
-    ) -> "Run":
-        """Take a folder: a new or empty one, or with `overwrite` one that holds an earlier run.
-
-        `given` is the run's input. With `resume` an unfinished run of the same settings and input
-        goes on in its folder; settings in `free` may differ, since they do not change what comes out.
-        With both, only a run of other settings or another input is replaced.
-        Raises `RunError` when the folder is taken by something else or cannot be written, and when
-        settings or input differ.
-        """
-        plan = cls.planned(
-            folder, command, settings, given=given, overwrite=overwrite, resume=resume, free=free
-        )
-        return plan.start()
 
     @classmethod
     def planned(
@@ -70,10 +45,15 @@ class Run:
         resume: bool = False,
         free: Sequence[str] = (),
     ) -> "PlannedRun":
-        """As `start`, but the folder is only looked at.
+        """Look whether a folder can be taken: it is new, empty or, with `overwrite`, holds an earlier run.
 
-        For jobs that find out late whether their input is right: a wrong one must neither cost an earlier
-        result nor leave a folder that stands in the way of the corrected command.
+        `given` is the run's input. With `resume` an unfinished run of the same settings and input
+        goes on in its folder; settings in `free` may differ, since they do not change what comes out.
+        With both, only a run of other settings or another input is replaced.
+        Nothing is written before `PlannedRun.start`: a wrong input, which some jobs find out late, must
+        neither cost an earlier result nor leave a folder that stands in the way of the corrected command.
+        Raises `RunError` when the folder is taken by something else or cannot be written, and when
+        settings or input differ.
         """
         tables: dict[str, Any] = {"command": command, "settings": to_table(settings)}
         if given is not None:

@@ -231,7 +231,7 @@ def test_a_taken_folder(options: EditOptions, video: Path) -> None:
 def test_wrong_input_costs_no_earlier_result_and_no_folder(
     options: EditOptions, video: Path, tmp_path: Path, changes: dict[str, Any], error: type[Exception]
 ) -> None:
-    earlier = Run.start(tmp_path / "earlier", "edit", options).folder / "edited.mp4"
+    earlier = Run.planned(tmp_path / "earlier", "edit", options).start().folder / "edited.mp4"
     earlier.write_bytes(b"precious")
     wrong = replace(options, **changes)
     for chosen in (wrong, replace(wrong, out=tmp_path / "earlier", overwrite=True)):
@@ -245,7 +245,7 @@ def test_wrong_input_costs_no_earlier_result_and_no_folder(
 
 
 def test_a_video_in_the_run_folder_is_never_removed(options: EditOptions, video: Path) -> None:
-    earlier = Run.start(options.out, "edit", options).folder / "edited.mp4"
+    earlier = Run.planned(options.out, "edit", options).start().folder / "edited.mp4"
     shutil.copy(video, earlier)
     for job in (edited, lambda video, options: compare(video, "a red car", options)):
         with pytest.raises(InputError, match="lies in the run folder"):

@@ -27,7 +27,7 @@ class Reader(HTMLParser):
 
 
 def test_one_file_holds_everything(tmp_path: Path) -> None:
-    run = Run.start(tmp_path, "demo", Settings())
+    run = Run.planned(tmp_path, "demo", Settings()).start()
     (tmp_path / "a.mp4").write_bytes(b"video")
     (tmp_path / "a.png").write_bytes(b"picture")
     run.finish({"seconds": {"edit": 1.25}})

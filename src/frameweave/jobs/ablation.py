@@ -29,7 +29,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     """
     items, named = items_of(table, options)
     whole = _training(options)
-    run = Run.start(
+    run = Run.planned(
         options.out,
         "ablation",
         options,
@@ -37,7 +37,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
         overwrite=options.overwrite,
         resume=not options.overwrite,
         free=FREE,
-    )
+    ).start()
     arms = _arms(whole, options, progress)
     run.log(arms=digests(arms, options.editors))
     done = run_experiment(run, items, arms, options, progress=progress)

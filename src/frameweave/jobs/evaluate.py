@@ -52,7 +52,7 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     if backbones.kind == "miniature":
         progress.note("the Miniature's networks measure, which know its world only; others: --backbones real")
     given = {"edited": str(edited.absolute()), "videos": len(items)}
-    run = Run.start(options.out, "evaluate", options, given=given, overwrite=options.overwrite)
+    run = Run.planned(options.out, "evaluate", options, given=given, overwrite=options.overwrite).start()
     rows: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     sets: dict[str, tuple[list[Tensor], Tensor]] = {}

@@ -23,7 +23,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
     check_vision(arms, options)
     given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
-    run = Run.start(
+    run = Run.planned(
         options.out,
         "grid",
         options,
@@ -31,7 +31,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         overwrite=options.overwrite,
         resume=not options.overwrite,
         free=FREE,
-    )
+    ).start()
     done = run_experiment(run, items, arms, options, progress=progress)
     run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
     return done

@@ -81,7 +81,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         )
     arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
     given = {"adaptor": adaptor, "test_set": named, "arms": arms}
-    run = Run.start(
+    run = Run.planned(
         options.out,
         "tune",
         options,
@@ -89,7 +89,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         overwrite=options.overwrite,
         resume=not options.overwrite,
         free=FREE,
-    )
+    ).start()
     search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
     found = dict[str, _Trial]()
     for editor in options.editors:
