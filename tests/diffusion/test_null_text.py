@@ -102,6 +102,34 @@ def test_text_of_each_frame_and_low_precision() -> None:
     assert torch.isfinite(null.latents).all()
 
 
+def test_half_precision_moves_the_text_as_single_precision_does() -> None:
+    """Over many values, as of a real clip: the mean's gradient to each is less than fp16 can hold."""
+    x_0 = torch.randn(1, 4, 256, 256, generator=torch.Generator().manual_seed(0))
+    ramp = torch.linspace(0.5, 1, D)
+
+    def eps(x: torch.Tensor, t: int, text: torch.Tensor) -> torch.Tensor:
+        return ((text * ramp.to(text)).mean() / 64).expand_as(x) * x.sign()
+
+    def moved(dtype: torch.dtype) -> torch.Tensor:
+        source = invert(lambda x, t: torch.zeros_like(x), x_0, SCHEDULE, STEPS)
+        null = optimise(
+            eps,
+            UNCOND.to(dtype),
+            COND.to(dtype),
+            Trajectory(source.timesteps, source.latents.to(dtype)),
+            schedule=SCHEDULE,
+            steps=STEPS,
+            guidance=3.0,
+            inner_steps=1,
+            rate=lambda i: 0.01,
+            enough=lambda i: 0.0,
+        )
+        return null.embeddings.float()
+
+    assert moved(torch.float32).abs().max() > 0.005
+    assert torch.allclose(moved(torch.float16), moved(torch.float32), atol=2e-4)
+
+
 def test_a_loss_that_is_no_number_is_explained() -> None:
     broken = Trajectory(trajectory().timesteps, torch.full_like(trajectory().latents, torch.nan))
     with pytest.raises(InputError, match="loss of nan"):

@@ -48,6 +48,13 @@ def test_count_size_and_times_are_kept(name: str, frames: int, tiny: StableDiffu
 
 
 @pytest.mark.parametrize("name", EDITORS)
+def test_sides_that_the_unet_does_not_halve_evenly(name: str, tiny: StableDiffusion) -> None:
+    clip = Clip.of(torch.rand(3, 3, 22, 18))  # 11 x 9 latents, 6 x 5 one level down
+    assert tiny.multiple == 4
+    assert edited(name, clip, tiny).frames.shape == clip.frames.shape
+
+
+@pytest.mark.parametrize("name", EDITORS)
 def test_same_seed_same_bytes(name: str, clip: Clip, tiny: StableDiffusion) -> None:
     assert torch.equal(edited(name, clip, tiny).frames, edited(name, clip, tiny).frames)
 

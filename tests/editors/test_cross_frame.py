@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frameweave.editors._cross_frame import cross_frame, dense_layers
+from frameweave.editors._cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.model.attention import Site, overridden
 from frameweave.model.backbone import StableDiffusion
 
@@ -19,7 +19,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 def test_each_frame_looks_where_it_should(frames: int, dense: bool) -> None:
     x = torch.randn(2, frames, 6, 4)
     site = Site("layer", "mid", 0)
-    rule = cross_frame(frames, frozenset(["layer"] if dense else []))
+    rule = cross_frame(frames, frozenset(["layer"] if dense else []), sparse_causal(frames))
     y = rule(x.flatten(0, 1), attend, site).unflatten(0, (2, frames))
     for branch in range(2):
         for frame in range(frames):
@@ -29,10 +29,17 @@ def test_each_frame_looks_where_it_should(frames: int, dense: bool) -> None:
             assert torch.allclose(y[branch, frame], alone, atol=1e-5)
 
 
+def test_other_layers_follow_their_own_rule() -> None:
+    rule = cross_frame(2, frozenset(["dense"]), lambda x, attend, site: x * 0)
+    x = torch.randn(2, 6, 4)
+    assert not rule(x, attend, Site("other", "mid", 0)).any()
+    assert rule(x, attend, Site("dense", "mid", 0)).any()
+
+
 def test_branches_do_not_see_each_other(tiny: StableDiffusion) -> None:
     x = torch.randn(2, 3, 4, 16, 16)
     states = tiny.condition(["a red car", "a blue car"]).states
-    with overridden(tiny.unet, cross_frame(3, dense_layers(tiny.unet, 0))):
+    with overridden(tiny.unet, cross_frame(3, dense_layers(tiny.unet, 0), sparse_causal(3))):
         both = tiny.eps(x, 500, states)
         alone = tiny.eps(x[1], 500, states[1:])
     assert torch.allclose(both[1], alone[0], atol=1e-4)

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from frameweave.editors._prompt_to_prompt import (
+    Loan,
     aligned,
     published_positions,
     replaced,
@@ -12,6 +14,7 @@ from frameweave.editors._prompt_to_prompt import (
     word_map,
     words,
 )
+from frameweave.model.attention import Site
 from frameweave.model.backbone import StableDiffusion
 from golden_cases import Case
 
@@ -30,6 +33,30 @@ def test_the_recorded_maps(golden: StableDiffusion, as_published: bool) -> None:
     assert refine.aligned and torch.equal(1 - refine.own.double(), alpha)
     assert torch.equal(refine.taken.argmax(0)[alpha == 1], mapper[alpha == 1])
     assert torch.equal(refine.taken.sum(0).double(), alpha)
+
+
+def test_the_edit_takes_the_sources_self_attention_in_small_layers_and_first_steps(
+    tiny: StableDiffusion,
+) -> None:
+    """Of three branches of two frames the second is the source, the third the edit."""
+    pairing = word_map(tiny.tokenizer, "a red car", "a blue car")
+    loan = Loan(pairing, 2, like=torch.ones(1), text_steps=0, self_steps=3)
+    loan.branch, site = 1, Site("layer", "mid", 0)
+
+    def taken(tokens: int, step: int) -> list[bool]:
+        """For each frame, whether it looks where the source looks, and whether where it would by itself."""
+        loan.step, x = step, torch.randn(6, tokens, 4)
+        y = loan.self_attention(x, F.scaled_dot_product_attention, site)
+        plain = F.scaled_dot_product_attention(x, x, x)
+        lent = F.scaled_dot_product_attention(x[2:4], x[2:4], x[4:])
+        assert torch.equal(y[:4], plain[:4])
+        return [torch.equal(y[4:], lent), torch.equal(y[4:], plain[4:])]
+
+    assert taken(256, step=2) == [True, False]
+    assert taken(256, step=3) == [False, True]
+    assert taken(257, step=0) == [False, True]
+    loan.branch = None
+    assert taken(16, step=0) == [False, True]
 
 
 def test_words_are_tokenized_as_the_whole_prompt_is(tiny: StableDiffusion) -> None:

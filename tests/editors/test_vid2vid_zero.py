@@ -89,6 +89,58 @@ def test_end_to_end_in_float64(case: Case, golden: StableDiffusion, edit: int) -
     assert relative(result, expected[1] if edit == 0 else expected) < 2e-5
 
 
+def test_the_null_text_may_be_optimised_while_frames_look_at_each_other(
+    case: Case, golden: StableDiffusion
+) -> None:
+    """Its first loss is that of the edit's own first step, under the source prompt."""
+    states, trajectory = states_of(case, 0, golden), trajectory_of(case)
+    pairing = PUBLISHED.pairing(golden, case.settings["source_prompt"], case.settings["prompts"][0])
+    before, t = trajectory.timesteps[-2:]
+    with PUBLISHED.editing(states, None, pairing, golden, len(trajectory.x_0)) as eps:
+        noise = eps(trajectory.noisiest.expand(2, -1, -1, -1, -1), 0, t)[0]
+    back = ddim_step(trajectory.noisiest, noise, golden.schedule.at(t), golden.schedule.at(before))
+    expected = float((back - trajectory.at(before)).square().mean())
+    across = replace(PUBLISHED, null_cross_frame=True).optimise(states, trajectory, golden)
+    assert across.losses[0][0] == pytest.approx(expected, rel=1e-4)
+    assert across.losses[0][0] != pytest.approx(float(case["null_losses"][0, 0]), rel=1e-2)
+
+
+def test_without_any_attention_across_frames_they_are_edited_one_by_one(
+    tiny: StableDiffusion, clip: Clip
+) -> None:
+    alone = {"null_text": False, "dense_block": -1, "sparse_causal": False, "joint_norms": False}
+    nothing_taken = {"cross_replace": 0.0, "self_replace": 0.0}
+    together = edited(clip, tiny, **alone, **nothing_taken)
+    for number in range(len(clip)):
+        one = Clip.of(clip.frames[number : number + 1])
+        assert torch.allclose(edited(one, tiny, **alone, **nothing_taken)[0], together[number], atol=1e-4)
+    assert not torch.allclose(edited(clip, tiny, **alone, cross_replace=0.0), together, atol=1e-3)
+    assert torch.allclose(
+        edited(clip, tiny, **alone, save_memory=True), edited(clip, tiny, **alone), atol=1e-4
+    )
+
+
+def test_as_published_longer_prompts_take_the_text_attention_as_long_as_the_self_attention(
+    tiny: StableDiffusion,
+) -> None:
+    pairing = PUBLISHED.pairing(tiny, "a red car", "a red car in the snow")
+    assert replace(PUBLISHED, self_replace=0.6).controlled(pairing) == 6
+    assert replace(PUBLISHED, as_published=False, self_replace=0.6).controlled(pairing) == 8
+
+
+def test_without_a_null_text_the_inversion_may_be_shorter(tiny: StableDiffusion, clip: Clip) -> None:
+    editor = Vid2VidZero(steps=60, inversion_steps=2, null_text=False, as_published=True)
+    with pytest.raises(InputError, match="60 steps and 2 of the inversion with a null text"):
+        replace(editor, null_text=True)
+    source = Source(x_0=tiny.encode(clip.frames), prompt="a blue car")
+    assert editor.invert(source, tiny).timesteps[::-1] == tiny.schedule.timesteps(2)
+    assert (
+        edited(clip, tiny, **{"inversion_steps": 2, "null_text": False, "as_published": True})
+        .isfinite()
+        .all()
+    )
+
+
 def edited(clip: Clip, model: Any, **settings: Any) -> torch.Tensor:
     editor = Vid2VidZero(**{"steps": 4} | settings)
     return edit_clip(editor, clip, "a red car", model, source_prompt="a blue car", rng=rng()).frames

@@ -2,17 +2,22 @@
 
 import json
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from frameweave.errors import DataError, InputError
+from frameweave.jobs import edit_many as edit_many_job
 from frameweave.jobs.edit_many import edit_many
 from frameweave.jobs.options import EditManyOptions, ModelOptions
+from frameweave.model.backbone import StableDiffusion
+from frameweave.model.loading import load
 from frameweave.run import read_run
 from frameweave.video import probe
 from notes import Notes
+from tiny import new_adaptor
 from videos import blobs, write_video
 
 
@@ -57,6 +62,25 @@ def test_every_line_gets_a_folder_and_failures_stop_nothing(table: Path, options
     again = edit_many(table, options)
     assert (again.done, again.earlier, again.failed) == (1, 2, {})
     assert (second / "edited.mp4").stat().st_mtime_ns == before
+
+
+def test_edits_with_other_adaptors_share_the_model(
+    tmp_path: Path, options: EditManyOptions, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / "a.mp4", blobs(2))
+    for name in ("one", "two"):
+        new_adaptor(tiny, base=options.model).save(tmp_path / name)
+    table = tmp_path / "table.csv"
+    table.write_text("video,prompt,adaptor\na.mp4,a red car,one\na.mp4,a blue car,two\na.mp4,a duck,\n")
+    loaded = list[str]()
+
+    def counting(name: str, **others: Any) -> StableDiffusion:
+        loaded.append(name)
+        return load(name, **others)
+
+    monkeypatch.setattr(edit_many_job, "_load", lru_cache(maxsize=1)(counting))
+    found = edit_many(table, options)
+    assert (found.done, found.failed, loaded) == (3, {}, [options.model])
 
 
 def test_wrong_lines_load_no_model(

@@ -1,5 +1,6 @@
 """Verification passes what was saved, and fails for a file that says something else."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_without_layouts_fresh_ones_are_checked(folder: Path) -> None:
         (folder / file).unlink()
     assert len(compared(folder)) == 10
     assert [path.name for path in folder.iterdir()] == [FILE]
+
+
+def test_folders_of_half_precision_files_are_compared_too(
+    folder: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "half"
+    shutil.copytree(tiny_folder, model)
+    for part in ("vae", "unet", "text_encoder"):
+        for file in (model / part).glob("*.safetensors"):
+            file.rename(file.with_suffix(".fp16.safetensors"))
+    assert len(list(verify(str(folder), replace(OPTIONS, model=str(model))))) == 10
 
 
 @pytest.mark.parametrize(("file", "layout"), [(DIFFUSERS_FILE, "diffusers"), (KOHYA_FILE, "kohya")])

@@ -7,9 +7,11 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from frameweave.diffusion.sampling import guided, sample
+from frameweave.editors.base import make, source_of
 from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
+from golden_cases import rng
 
 
 def test_same_pictures_as_the_stock_pipeline(tiny: StableDiffusion, tiny_folder: Path) -> None:
@@ -43,8 +45,20 @@ def test_batched_encoding_is_that_of_single_frames(tiny: StableDiffusion) -> Non
 
 
 def test_frames_of_a_wrong_size(tiny: StableDiffusion) -> None:
-    with pytest.raises(InputError, match="17 x 16 pixels, expected multiples of 4"):
+    with pytest.raises(InputError, match="17 x 16 pixels, expected multiples of 2"):
         tiny.encode(torch.rand(1, 3, 16, 17))
+
+
+def test_a_sample_of_the_posterior_is_that_of_diffusers(tiny: StableDiffusion) -> None:
+    frames = torch.rand(3, 3, 16, 12)
+    with torch.no_grad():
+        found = tiny.vae.encode(frames * 2 - 1, return_dict=False)[0].sample(rng())
+    noise = torch.randn(found.shape, generator=rng())
+    expected = found * tiny.vae.config["scaling_factor"]
+    assert torch.allclose(tiny.encode(frames, noise), expected, atol=1e-5)
+    assert not torch.allclose(tiny.encode(frames), expected, atol=1e-3)
+    source = source_of(make("tokenflow", {}), frames, tiny, draws={"posterior_noise": noise})
+    assert torch.allclose(source.x_0, expected, atol=1e-5)
 
 
 def test_a_long_prompt_says_what_is_cut(tiny: StableDiffusion) -> None:

@@ -1,5 +1,6 @@
 """Depth maps: one scale per clip, sizes kept, and what is not a depth model."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from transformers import (
     DepthAnythingForDepthEstimation,
     Dinov2Config,
     DPTImageProcessorPil,
+    GLPNConfig,
+    GLPNForDepthEstimation,
 )
 
-from frameweave.errors import ModelFolderError
+from frameweave.errors import ModelFolderError, OutOfMemory
 from frameweave.model.depth import load, per_clip
 
 
@@ -93,6 +96,45 @@ def test_pictures_are_prepared_as_the_model_s_own_processor_does(
     assert estimator.raw(frames).shape == (2, 1, *size)
     assert seen[0].shape == expected.shape
     assert float((seen[0] - expected).abs().max()) < 0.06  # Pillow rounds to 255ths
+
+
+def test_sizes_of_older_files_are_one_number(tmp_path: Path) -> None:
+    save_depth_anything(tmp_path)
+    file = tmp_path / "preprocessor_config.json"
+    said = json.loads(file.read_text())
+    expected = load("miniature", str(tmp_path), device="cpu")
+    file.write_text(json.dumps(said | {"size": said["size"]["height"]}))
+    found = load("miniature", str(tmp_path), device="cpu")
+    assert found is not None and expected is not None and found.preprocessing == expected.preprocessing
+
+
+def test_kinds_that_give_distances_without_saying_so(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = GLPNConfig(
+        hidden_sizes=[4, 4, 4, 4], depths=[1] * 4, decoder_hidden_size=4, num_attention_heads=[1] * 4
+    )
+    GLPNForDepthEstimation(config).save_pretrained(tmp_path)
+    estimator = load("miniature", str(tmp_path), device="cpu")
+    assert estimator is not None and estimator.metric
+
+
+def test_batches_that_do_not_fit_are_halved(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = load(str(tiny_folder), device="cpu")
+    assert estimator is not None
+    whole, frames = type(estimator.network).forward, torch.rand(4, 3, 40, 24)
+    expected = estimator.raw(frames)
+
+    def small(self: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        if len(x) > room:
+            raise torch.OutOfMemoryError
+        return whole(self, x, *args, **kwargs)
+
+    monkeypatch.setattr(type(estimator.network), "forward", small)
+    room = 1
+    assert torch.allclose(estimator.raw(frames), expected, atol=1e-5)
+    room = 0
+    with pytest.raises(OutOfMemory, match="estimating depth"):
+        estimator.raw(frames)
 
 
 def test_distances_are_inverted(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.model.loading import load
+from frameweave.model.loading import _weights, load
 
 
 @pytest.fixture
@@ -97,6 +99,52 @@ def test_weights_of_half_precision_only(copy: Path) -> None:
     half = load(str(copy), device="cpu")
     for mine, theirs in zip(half.unet.parameters(), whole.unet.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_a_hub_repository_may_hold_half_precision_only(monkeypatch: pytest.MonkeyPatch, copy: Path) -> None:
+    """Of a name that is no folder the usual files are asked for first, then those of half precision."""
+    asked: list[str | None] = []
+
+    def from_pretrained(source: str, *, subfolder: str, variant: str | None, **others: Any) -> AutoencoderKL:
+        asked.append(variant)
+        if variant is None:
+            raise OSError(f"{source}: no file named diffusion_pytorch_model.safetensors")
+        return AutoencoderKL.from_config(AutoencoderKL.load_config(copy / subfolder))
+
+    monkeypatch.setattr(AutoencoderKL, "from_pretrained", from_pretrained)
+    assert _weights(AutoencoderKL, "owner/name", "vae")
+    assert asked == [None, "fp16"]
+
+
+def _unet(folder: Path, **changed: Any) -> None:
+    """Another UNet in the place of the folder's."""
+    config = UNet2DConditionModel.load_config(folder / "unet")
+    UNet2DConditionModel.from_config(config, **changed).save_pretrained(folder / "unet")
+
+
+def test_networks_that_do_not_belong_together_are_told(copy: Path, tmp_path: Path) -> None:
+    _unet(copy, cross_attention_dim=24)
+    with pytest.raises(
+        ModelFolderError, match=r"reads texts 24 wide and nothing else, the text encoder writes 16"
+    ):
+        load(str(copy), device="cpu")
+    of_another = UNet2DConditionModel.from_pretrained(copy / "unet")
+    ControlNetModel.from_unet(of_another, conditioning_embedding_out_channels=(4, 8)).save_pretrained(
+        tmp_path / "c"
+    )
+    _unet(copy, cross_attention_dim=16, in_channels=9)
+    with pytest.raises(ModelFolderError, match="9 input channels, expected 4, or 8"):
+        load(str(copy), device="cpu")
+    _unet(copy, cross_attention_dim=16, in_channels=4)
+    with pytest.raises(ModelFolderError, match="the ControlNet reads texts 24 wide, the model's are 16"):
+        load(str(copy), device="cpu", control=str(tmp_path / "c"))
+
+
+def test_models_of_later_families_are_told(copy: Path) -> None:
+    sizes = {"addition_time_embed_dim": 2, "projection_class_embeddings_input_dim": 12 + 16}
+    _unet(copy, addition_embed_type="text_time", **sizes)
+    with pytest.raises(ModelFolderError, match="and text_time, the text encoder writes 16"):
+        load(str(copy), device="cpu")
 
 
 def test_a_single_file_is_told_how_to_be_converted(tmp_path: Path) -> None:

@@ -40,6 +40,20 @@ def test_a_child_does_not_inherit_its_parents_peak() -> None:
     assert child < ballast.nbytes < peak_bytes()
 
 
+@pytest.mark.parametrize(
+    ("frames", "at_once", "runs"), [(25, 24, [13, 12]), (49, 24, [17, 16, 16]), (8, 4, [4, 4]), (3, 5, [3])]
+)
+def test_runs_are_even_so_that_none_is_a_single_frame(frames: int, at_once: int, runs: list[int]) -> None:
+    made = list[int]()
+
+    def compute(part: slice) -> Tensor:
+        made.append(part.stop - part.start)
+        return torch.arange(part.start, part.stop)
+
+    assert Chunks(at_once).over(frames, compute).tolist() == list(range(frames))
+    assert made == runs
+
+
 def test_halves_until_a_run_fits() -> None:
     """Of 7 frames 2 fit: 7, 4 and 2 are tried, and none of them twice."""
     tried: list[int] = []

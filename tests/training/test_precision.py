@@ -20,7 +20,10 @@ def test_auto_on_a_cpu_follows_its_matrix_units(
 def test_auto_on_a_gpu_is_half_of_some_kind(
     monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: native)
+    def supported(*, including_emulation: bool = True) -> bool:
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert resolved("auto", torch.device("cuda")) == precision
 
 

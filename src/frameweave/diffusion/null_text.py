@@ -65,6 +65,7 @@ def optimise(
     embeddings: list[Tensor] = []
     losses: list[list[float]] = []
     latents: list[Tensor] = []
+    sized = 2.0 ** math.ceil(math.log2(x.numel()))  # a power of two: gradients keep their digits
     for i, t in enumerate(progress.track(levels, "optimising the null text")):
         target = (trajectory.at(levels[i + 1]) if i + 1 < steps else trajectory.x_0).to(x)
         a, a_to = schedule.at(t), schedule.at(schedule.before(t, steps))
@@ -78,7 +79,9 @@ def optimise(
                 eps_uncond = eps(x, t, states.to(uncond.dtype))
                 back = ddim_step(x, guided(eps_uncond, eps_cond, guidance), a, a_to)
                 loss = F.mse_loss(back.to(states.dtype), target.to(states.dtype))
-                (states.grad,) = torch.autograd.grad(loss, states)
+                # The mean's gradient has the size of 1 / x.numel(), where fp16 knows zero only.
+                (gradient,) = torch.autograd.grad(loss * sized, states)
+                states.grad = gradient / sized
             adam.step()
             losses[-1].append(_finite(float(loss.detach())))
             if losses[-1][-1] < enough(i):

@@ -7,17 +7,26 @@ from torch import nn
 from frameweave.model.attention import Attend, AttentionRule, Site, Tokens
 
 
-def cross_frame(frames: int, dense: frozenset[str]) -> AttentionRule:
-    """Frame f looks at frames 0 and f - 1; in the layers named in `dense`, every frame at all of them.
+def cross_frame(frames: int, dense: frozenset[str], others: AttentionRule) -> AttentionRule:
+    """In the layers named in `dense` every frame looks at all frames; the others have a rule of their own."""
+
+    def rule(x: Tokens, attend: Attend, site: Site) -> Tokens:
+        if site.name not in dense:
+            return others(x, attend, site)
+        everything = x.unflatten(0, (-1, frames)).flatten(1, 2)
+        return attend(x, everything, everything)
+
+    return rule
+
+
+def sparse_causal(frames: int) -> AttentionRule:
+    """Frame f looks at frames 0 and f - 1.
 
     The original gives frames 0 and 1 the keys of frame 0 twice; once is the same softmax.
     """
 
     def rule(x: Tokens, attend: Attend, site: Site) -> Tokens:
         clips = x.unflatten(0, (-1, frames))
-        if site.name in dense:
-            everything = clips.flatten(1, 2)
-            return attend(x, everything, everything)
         first = clips[:, 0]
         start = attend(clips[:, :2].flatten(0, 1), first, first)
         if frames <= 2:

@@ -15,7 +15,10 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from frameweave.errors import InputError
+from frameweave.model.attention import Attend, Site, Tokens, own
 from frameweave.model.cross_attention import Borrowed
+
+_SMALL = 16 * 16  # queries up to which a layer takes the source's self-attention
 
 Words = list[list[int]]
 """The token ids of each space-separated word."""
@@ -39,26 +42,43 @@ class WordMap:
 
 
 class Loan:
-    """What the edit borrows, by the number of text tokens: an adaptor puts its own before the text."""
+    """What the edit borrows of the source's attention in its first steps.
 
-    def __init__(self, pairing: WordMap, frames: int, *, like: Tensor) -> None:
+    Of the text attention, by the number of text tokens: an adaptor puts its own before the text.
+    """
+
+    def __init__(
+        self, pairing: WordMap, frames: int, *, like: Tensor, text_steps: int, self_steps: int = 0
+    ) -> None:
         self.branch: int | None = None
         """Where in the batch the source's guided branch is, the edit's comes next; None: nothing is taken."""
+        self.step = 0
         self._pairing, self._frames, self._like = pairing, frames, like
+        self._text_steps, self._self_steps = text_steps, self_steps
         self._maps: dict[int, tuple[Tensor, Tensor | None]] = {}
 
     def __call__(self, tokens: int) -> Borrowed | None:
-        if self.branch is None:
+        if self.branch is None or self.step >= self._text_steps:
             return None
         if tokens not in self._maps:
             paired = self._pairing.after(tokens - len(self._pairing.own))
             own = paired.own.to(self._like) if paired.own.any() else None
             self._maps[tokens] = paired.taken.to(self._like), own
-        lender, borrower = (
-            slice(branch * self._frames, (branch + 1) * self._frames)
-            for branch in (self.branch, self.branch + 1)
-        )
-        return Borrowed(lender, borrower, *self._maps[tokens])
+        return Borrowed(*self._parties(self.branch), *self._maps[tokens])
+
+    def self_attention(self, x: Tokens, attend: Attend, site: Site) -> Tokens:
+        """The rule for frames that look at themselves: in small layers the edit's as the source's do."""
+        y = own(x, attend, site)
+        if self.branch is None or self.step >= self._self_steps or x.shape[1] > _SMALL:
+            return y
+        lender, borrower = self._parties(self.branch)
+        y[borrower] = attend(x[lender], x[lender], x[borrower])
+        return y
+
+    def _parties(self, branch: int) -> tuple[slice, slice]:
+        """The frames of source and edit in the batch."""
+        start, frames = branch * self._frames, self._frames
+        return slice(start, start + frames), slice(start + frames, start + 2 * frames)
 
 
 def word_map(

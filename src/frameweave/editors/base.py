@@ -151,7 +151,7 @@ def edit_clip(
     """Encode a clip that is held in memory, edit it, and decode the result: same size, times and sound.
 
     `depth` is inverse depth in [0, 1], for editors that need it. Raises `InputError` for an empty
-    prompt or clip, and for sides that are not multiples of `backbone.multiple`.
+    prompt or clip, and for sides that are not multiples of `backbone.vae_factor`.
     """
     source = source_of(
         editor,
@@ -179,24 +179,27 @@ def enough_memory(editor: Editor, source: Source) -> AbstractContextManager[None
 def source_of(
     editor: Editor, frames: Frames, backbone: Backbone, *, prompt: str = "", **others: Any
 ) -> Source:
-    """What the editor needs to know of these frames; `others` are further fields of `Source`."""
+    """What the editor needs to know of these frames; `others` are further fields of `Source`.
+
+    The latents are the posterior's mean, or with `posterior_noise` (F C h w) among the draws a sample of it.
+    """
     shape = latent_shape(backbone, len(frames), (frames.shape[3], frames.shape[2]))
-    x_0 = backbone.encode(frames) if editor.uses_source else torch.zeros(1).expand(shape)
+    noise = others.get("draws", {}).get("posterior_noise")
+    x_0 = backbone.encode(frames, noise) if editor.uses_source else torch.zeros(1).expand(shape)
     return Source(x_0=x_0, prompt=prompt, seen=backbone.seen(frames), **others)
 
 
 def latent_shape(backbone: Backbone, frames: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Of the latents of frames of (width, height) pixels.
 
-    Raises `InputError` when a side is not a multiple of `backbone.multiple`.
+    Raises `InputError` when a side is not a multiple of `backbone.vae_factor`.
     """
-    width, height = size
-    if width % backbone.multiple or height % backbone.multiple:
+    (width, height), factor = size, backbone.vae_factor
+    if width % factor or height % factor:
         raise InputError(
-            f"frames of {width} x {height} pixels, expected multiples of {backbone.multiple}",
+            f"frames of {width} x {height} pixels, expected multiples of {factor}",
             hint="choose another --size, or use frameweave.clip.working_size",
         )
-    factor = backbone.vae_factor
     return frames, backbone.channels, height // factor, width // factor
 
 

@@ -267,7 +267,7 @@ class _FirstFrame:
         def look_at_first(x: Tokens, attend: Attend, site: Site) -> Tokens:
             key = (id(network), site.name)
             if self._start == 0:  # branch-major batch: frame 0 of every branch
-                self._kept[key] = x[:: self._count]
+                self._kept[key] = x[:: self._count].clone()  # a view would keep all frames in memory
             return attend(x, self._kept[key], self._kept[key])
 
         return look_at_first

@@ -18,13 +18,13 @@ from frameweave.diffusion.null_text import NullText, optimise
 from frameweave.diffusion.sampling import clean, ddim_step, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
-from frameweave.editors._cross_frame import cross_frame, dense_layers
+from frameweave.editors._cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.editors._noise import conditioned, inverted, resumed
 from frameweave.editors._null_text import kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
-from frameweave.model.attention import overridden
+from frameweave.model.attention import AttentionRule, overridden, own
 from frameweave.model.backbone import Backbone, Latents, TextStates
 from frameweave.model.checkpointing import checkpointed
 from frameweave.model.cross_attention import borrowing
@@ -69,12 +69,19 @@ class Vid2VidZero:
     cross_replace: float = 0.8
     """Share of the steps that take the source's text attention, for prompts with equally many words."""
     cross_refine: float = 0.8
-    """The same for prompts with different numbers of words; the original has 0.4 by mistake."""
+    """The same for prompts with different numbers of words; as published `self_replace` takes its place."""
+    self_replace: float = 0.4
+    """Share of the steps that take the source's self-attention, in layers of at most 16 x 16 latents whose
+    frames look at themselves only; see `sparse_causal`."""
     emphasis: str = ""
     """Factors on the attention to words of the prompt while the source's is taken: red:2,snow:0.5"""
     dense_block: int = 0
     """Whose first transformer lets all frames see each other: this down block, the up block one
     further, and the middle. Higher is quicker; -1 is none."""
+    sparse_causal: bool = True
+    """In all other layers frames look at the first one and the one before. Off, each at itself."""
+    null_cross_frame: bool = False
+    """Optimise the null text while frames look at each other as in the edit. Off, each at itself."""
     joint_norms: bool = True
     """Group norms take statistics over all frames, as in the original, or else per frame."""
     window: int = 16
@@ -91,18 +98,20 @@ class Vid2VidZero:
     negative prompt that the null text puts out of action, dense layers in none but the named blocks."""
 
     def __post_init__(self) -> None:
-        shares = dict.fromkeys(("null_from", "null_until", "cross_replace", "cross_refine"), SHARE)
+        named = ("null_from", "null_until", "cross_replace", "cross_refine", "self_replace")
+        shares = dict.fromkeys(named, SHARE)
         check_settings(self, inner_steps=COUNT, rate=POSITIVE, dense_block=Range(-1), **shares)
         if not self.as_published and self._inverted != self.steps:
             raise InputError(
                 f"inversion_steps is {self.inversion_steps}, expected as many as the edit's {self.steps}",
                 hint="leave it out, or set as_published too",
             )
-        if self.as_published and not self.steps <= self._inverted <= _PUBLISHED_STEPS:
+        by_number = self.as_published and self.null_text
+        if by_number and not self.steps <= self._inverted <= _PUBLISHED_STEPS:
             raise InputError(
-                f"{self.steps} steps and {self._inverted} of the inversion as published, expected no more "
-                f"steps than the inversion has, and that at most {_PUBLISHED_STEPS}",
-                hint="take fewer steps, or leave as_published out",
+                f"{self.steps} steps and {self._inverted} of the inversion with a null text as published, "
+                f"expected no more steps than the inversion has, and that at most {_PUBLISHED_STEPS}",
+                hint="take fewer steps, or leave as_published or null_text out",
             )
 
     @property
@@ -210,6 +219,8 @@ class Vid2VidZero:
         with ExitStack() as stack:
             if self.joint_norms:
                 stack.enter_context(over_frames(backbone.unet, length))
+            if self.null_cross_frame:
+                stack.enter_context(overridden(backbone.unet, self._attention(backbone, length)))
             if self.save_memory:
                 stack.enter_context(checkpointed(backbone.unet))
             found = optimise(
@@ -254,7 +265,8 @@ class Vid2VidZero:
         The source, which does not depend on the edit, may be left out after `controlled` steps.
         """
         length, overlap = self._window(frames)
-        loan = Loan(pairing, length, like=states)
+        text_steps, self_steps = self._text_steps(pairing), self._self_steps
+        loan = Loan(pairing, length, like=states, text_steps=text_steps, self_steps=self_steps)
 
         def eps(x: Pair, i: int, t: int) -> Pair:
             def part_eps(part: slice, own: Tensor, t: int) -> Tensor:
@@ -269,22 +281,21 @@ class Vid2VidZero:
             texts = states if null is None or plain else torch.cat([null[i][None], states[1:]])
             texts = _of(texts, torch.arange(part.start, part.stop))
             uncond, cond = texts[:1].expand(pair, -1, -1, -1), texts[-pair:]
-            active = i < self.controlled(pairing)
-            assert pair == 2 or not active, "the source's attention is still needed"
+            assert pair == 2 or i >= self.controlled(pairing), "the source's attention is still needed"
+            loan.step = i
             if self.save_memory:
                 loan.branch = None
                 eps_uncond = backbone.eps(x, t, uncond)
-                loan.branch = 0 if active else None
+                loan.branch = 0
                 return guided(eps_uncond, backbone.eps(x, t, cond), self.guidance)
-            loan.branch = pair if active else None
+            loan.branch = pair
             both = backbone.eps(torch.cat([x, x]), t, torch.cat([uncond, cond]))
             return guided(both[:pair], both[pair:], self.guidance)
 
         with ExitStack() as stack:
             if self.joint_norms:
                 stack.enter_context(over_frames(backbone.unet, length))
-            dense = dense_layers(backbone.unet, self.dense_block, exact=self.as_published)
-            stack.enter_context(overridden(backbone.unet, cross_frame(length, dense)))
+            stack.enter_context(overridden(backbone.unet, self._attention(backbone, length, loan)))
             stack.enter_context(borrowing(backbone.unet, loan))
             yield eps
 
@@ -295,9 +306,21 @@ class Vid2VidZero:
         )
 
     def controlled(self, pairing: WordMap) -> int:
-        """How many steps take the source's text attention."""
-        refine = 0.4 if self.as_published else self.cross_refine
+        """How many steps take any of the source's attention."""
+        return max(self._text_steps(pairing), self._self_steps)
+
+    def _text_steps(self, pairing: WordMap) -> int:
+        refine = self.self_replace if self.as_published else self.cross_refine
         return controlled_steps(refine if pairing.aligned else self.cross_replace, self.steps)
+
+    @property
+    def _self_steps(self) -> int:
+        return 0 if self.sparse_causal else int(self.self_replace * self.steps)
+
+    def _attention(self, backbone: Backbone, frames: int, loan: Loan | None = None) -> AttentionRule:
+        dense = dense_layers(backbone.unet, self.dense_block, exact=self.as_published)
+        others = sparse_causal(frames) if self.sparse_causal else own if loan is None else loan.self_attention
+        return cross_frame(frames, dense, others)
 
     @property
     def _inverted(self) -> int:
@@ -312,6 +335,8 @@ class Vid2VidZero:
         """All that a null text depends on, besides the model."""
         clip = digest(trajectory.x_0, trajectory.noisiest, states[1])
         chosen = (self._inverted, self.guidance, self.inner_steps, self.rate, self.joint_norms)
+        if self.null_cross_frame:
+            chosen = (*chosen, "cross frame", self.dense_block, self.sparse_causal)
         chosen = (*chosen, self.as_published, self._window(len(trajectory.x_0)))
         return f"null text of {clip}: {chosen}"
 

@@ -81,7 +81,7 @@ def edit(
         if fit.padded != fit.scaled:
             width, height = fit.padded
             progress.note(f"frames are padded to {width} x {height} while they are edited")
-        inversions = inversions_of(model, options)
+        inversions = inversions_of(model, options, [editor])
         estimator = estimator_of(editor, model, options)
     with adapted(model, options, options.editor, editor, progress) as backbone:
         run = plan.start()

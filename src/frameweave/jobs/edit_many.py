@@ -1,7 +1,7 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.options import EditManyOptions, EditOptions, ModelOptions, check_numbers
 from frameweave.jobs.setup import load_model
 from frameweave.model.backbone import StableDiffusion
-from frameweave.model.loading import MINIATURE
+from frameweave.model.loading import MINIATURE, load
 from frameweave.progress import SILENT, Progress
 from frameweave.run import RUN_FILE, differing, read_run
 from frameweave.settings import from_table, to_table
 
+_load = lru_cache(maxsize=1)(load)
 COLUMNS: dict[str, type] = {
     "name": str,
     "source_prompt": str,
@@ -77,14 +78,8 @@ def edit_one(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(options: ModelOptions) -> StableDiffusion:
-    return _model(
-        ModelOptions(**{field.name: getattr(options, field.name) for field in fields(ModelOptions)})
-    )
-
-
-@cache
-def _model(options: ModelOptions) -> StableDiffusion:
-    return load_model(options)
+    """The model of the last edit when it is the same one, whatever its adaptor."""
+    return load_model(options, _load)
 
 
 def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import uuid
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -26,6 +26,14 @@ from frameweave.model.identity import fingerprint
 
 _OF_USE = ("adaptor_strength", "adaptor_injection", "tokens")  # what comes of them counts
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
+
+
+def _take_room(file: BinaryIO, size: int) -> None:
+    """Make a file that long; raises `OSError` when the disk is too small, where the system tells so early."""
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
 
 
 def setting_of(model: StableDiffusion, options: EditOptions) -> str:
@@ -119,7 +127,7 @@ class InversionStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             if new:
                 with file.open("wb") as opened:
-                    os.posix_fallocate(opened.fileno(), 0, count * dtype.itemsize)
+                    _take_room(opened, count * dtype.itemsize)
             return torch.from_file(str(file), shared=new, size=count, dtype=dtype)
         except (OSError, RuntimeError) as error:
             raise RunError(

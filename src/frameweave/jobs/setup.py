@@ -1,7 +1,7 @@
 """What every job sets up from its options: editor, model, adaptor, depth estimator, kept inversions."""
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def check_apart(video: Path, out: Path) -> None:
         raise InputError(f"{video}: lies in the run folder {out}", hint="give another --out")
 
 
-def load_model(options: ModelOptions) -> StableDiffusion:
+def load_model(options: ModelOptions, load: Callable[..., StableDiffusion] = load) -> StableDiffusion:
     """The model of the options."""
     return load(
         options.model,
@@ -125,9 +125,9 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     return settings
 
 
-def inversions_of(model: StableDiffusion, options: EditOptions) -> Inversions:
-    """Where inversions are kept."""
-    if not options.use_cache:
+def inversions_of(model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor]) -> Inversions:
+    """Where these editors keep inversions. Where none makes any, no weights are hashed for it."""
+    if not options.use_cache or not any(editor.uses_source for editor in editors):
         return Remembered()
     return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
 

@@ -18,12 +18,12 @@ from diffusers.utils import logging
 from torch import Tensor
 
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.errors import AdaptorMismatch, CheckFailed
+from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
 from frameweave.jobs.options import VerifyOptions
 from frameweave.model.adaptor import Adaptor, adaptor_file, load_adaptor
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.formats import DIFFUSERS_FILE, KOHYA_FILE, read_layout, write_layouts
-from frameweave.model.loading import load, located
+from frameweave.model.loading import load, located, variant_of
 from frameweave.model.pipeline import windowed
 from frameweave.model.stock import channels_last
 from frameweave.progress import SILENT, Progress
@@ -61,7 +61,7 @@ def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) ->
     active = adaptor.active(model.schedule, options.steps)
     warning = "" if active else "; WARNING: the picture shows nothing of it, take more steps"
     progress.note(f"the LoRA acts in {active} of {options.steps} steps of the picture{warning}")
-    with tempfile.TemporaryDirectory() as fresh:
+    with tempfile.TemporaryDirectory() as fresh, _exact():
         files = _layout_files(adaptor, adaptor_file(name).parent, Path(fresh), progress)
         for row in _compared(adaptor, model, source, files, options):
             if not row.max_difference <= row.tolerance:  # not a number fails too
@@ -113,6 +113,7 @@ def _compared(
         yield _row(f"{layout}: UNet inside the window", theirs, ours, inside)
         yield _row(f"{layout}: UNet outside the window", theirs, plain, outside)
         stock = _stock_picture(adaptor, pipeline, model, options)
+        del pipeline  # before the next one comes
         difference = float((stock - picture).abs().max())
         yield Comparison(f"{layout}: picture of the stock pipeline", difference, PICTURE_TOLERANCE)
 
@@ -192,10 +193,18 @@ def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOption
 def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipeline:
     """The pipeline as diffusers loads it, with the DDIM that our loop follows."""
     folder, _ = located(source)
-    with _no_bars():
-        pipeline: StableDiffusionPipeline = StableDiffusionPipeline.from_pretrained(
-            folder, use_safetensors=True, safety_checker=None, requires_safety_checker=False
-        )
+    usual: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
+    variant = variant_of(Path(folder) / "unet")
+    try:
+        with _no_bars():
+            pipeline: StableDiffusionPipeline = StableDiffusionPipeline.from_pretrained(
+                folder, use_safetensors=True, variant=variant, **usual
+            )
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(
+            f"{folder}: diffusers' own pipeline cannot be loaded ({str(error).strip().splitlines()[0]})",
+            hint="give --model a complete diffusers folder of one precision",
+        ) from error
     config = dict(pipeline.scheduler.config)
     pipeline.scheduler = DDIMScheduler.from_config(
         config, clip_sample=False, thresholding=False, timestep_spacing="leading"
@@ -204,6 +213,17 @@ def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipel
     channels_last(pipeline.unet)  # as ours: the order of the sums is the only difference that it makes
     channels_last(pipeline.vae)
     return pipeline.to(model.device)
+
+
+@contextmanager
+def _exact() -> Generator[None, None, None]:
+    """Without TF32, by which convolutions on newer GPUs round off more than what is compared here."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 @contextmanager

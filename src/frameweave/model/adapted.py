@@ -100,8 +100,8 @@ class Adapted:
         """This backbone, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
         return self if self.in_inversion else replace(self, tokens=None, silent=True)
 
-    def encode(self, frames: Frames) -> Latents:
-        return self.backbone.encode(frames)
+    def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
+        return self.backbone.encode(frames, noise)
 
     def decode(self, x_0: Latents) -> Frames:
         return self.backbone.decode(x_0)

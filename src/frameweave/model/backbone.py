@@ -72,7 +72,7 @@ class Backbone(Protocol):
 
     @property
     def multiple(self) -> int:
-        """Frame sides must be multiples of this many pixels."""
+        """Frame sides are best multiples of this many pixels: then each level of the UNet halves evenly."""
         ...
 
     @property
@@ -90,7 +90,13 @@ class Backbone(Protocol):
         """The backbone to invert a source with; an adaptor may be silent in it."""
         ...
 
-    def encode(self, frames: Frames) -> Latents: ...
+    def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
+        """The VAE's posterior of frames in [0, 1], times its scaling factor.
+
+        The mean, or with `noise` (standard normal, F C h w) a sample.
+        Raises `InputError` when a side is not a multiple of `vae_factor`.
+        """
+        ...
 
     def decode(self, x_0: Latents) -> Frames: ...
 
@@ -176,21 +182,20 @@ class StableDiffusion:
         return self
 
     @torch.no_grad()
-    def encode(self, frames: Frames) -> Latents:
-        """The mean of the posterior of frames in [0, 1], times the VAE's scaling factor.
-
-        Raises `InputError` when a side is not a multiple of `multiple`.
-        """
+    def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
         height, width = frames.shape[2:]
-        if height % self.multiple or width % self.multiple:
+        if height % self.vae_factor or width % self.vae_factor:
             raise InputError(
-                f"frames of {width} x {height} pixels, expected multiples of {self.multiple}",
+                f"frames of {width} x {height} pixels, expected multiples of {self.vae_factor}",
                 hint="use frameweave.clip.working_size",
             )
+
+        def encoded(part: slice) -> Latents:
+            found = posterior(self.vae, self._placed(frames[part] * 2 - 1))
+            return found.mean if noise is None else found.mean + found.std * noise[part].to(found.std)
+
         with self._enough_memory("encoding", frames):
-            x_0 = Chunks(self.frames_at_once).over(
-                len(frames), lambda part: posterior(self.vae, self._placed(frames[part] * 2 - 1)).mean
-            )
+            x_0 = Chunks(self.frames_at_once).over(len(frames), encoded)
         return x_0 * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
@@ -241,8 +246,10 @@ class StableDiffusion:
                 "unshared tokens need a CLIP vision tower, and the model has none",
                 hint=f"{NAME_A_TOWER}, or leave out the tokens",
             )
-        batches = [self.vision_tower(batch) for batch in frames.split(self.frames_at_once)]
-        return torch.cat(batches).to(self.device, self.dtype)
+        tower = self.vision_tower
+        with self._enough_memory("looking at", frames):
+            seen = Chunks(self.frames_at_once).over(len(frames), lambda part: tower(frames[part]))
+        return seen.to(self.device, self.dtype)
 
     def eps(
         self,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,11 @@ from transformers.image_processing_base import ImageProcessingMixin
 
 from frameweave.errors import ModelFolderError
 from frameweave.model.loading import MINIATURE, check_weights, miniature_folder, torch_device
+from frameweave.model.memory import Chunks, memory_for
 
 _OWN = "depth_estimator"
 _USUAL = "Intel/dpt-hybrid-midas"
+_METRIC = ("zoedepth", "glpn")  # kinds whose configurations do not say that they give distances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +71,17 @@ class DepthEstimator:
         device = next(self.network.parameters()).device
         mean, std = (torch.tensor(v).view(3, 1, 1) for v in (self.preprocessing.mean, self.preprocessing.std))
         size = self.preprocessing.size(*frames.shape[2:])
-        maps: list[Tensor] = []
-        for batch in frames.split(self.frames_at_once):
-            x = F.interpolate(batch, size, mode="bicubic", antialias=True, align_corners=False)
+
+        def predicted(part: slice) -> Tensor:
+            x = F.interpolate(frames[part], size, mode="bicubic", antialias=True, align_corners=False)
             x = (x.clamp(0, 1) - mean) / std
             depth = self.network(x.to(device)).predicted_depth[:, None].float().cpu()
             if self.metric:
                 depth = 1 / depth.clamp(min=1e-3)
-            maps.append(F.interpolate(depth, frames.shape[2:], mode="bilinear", align_corners=False))
-        return torch.cat(maps)
+            return F.interpolate(depth, frames.shape[2:], mode="bilinear", align_corners=False)
+
+        with memory_for("estimating depth", hint="give a smaller --size, or a smaller --depth-model"):
+            return Chunks(self.frames_at_once).over(len(frames), predicted)
 
 
 def per_clip(depth: Float[Tensor, "F 1 H W"]) -> Float[Tensor, "F 1 H W"]:
@@ -110,8 +115,13 @@ def load(model: str, name: str | None = None, *, device: str = "auto") -> DepthE
     return DepthEstimator(
         network.requires_grad_(False).eval().to(torch_device(device), torch.float32),
         _preprocessing(source, int(getattr(network.config, "image_size", None) or 384)),
-        getattr(network.config, "depth_estimation_type", "relative") == "metric",
+        _gives_distances(network.config),
     )
+
+
+def _gives_distances(config: Any) -> bool:
+    usual = "metric" if config.model_type in _METRIC else "relative"
+    return getattr(config, "depth_estimation_type", usual) == "metric"
 
 
 def _preprocessing(source: str, pixels: int) -> Preprocessing:
@@ -120,7 +130,8 @@ def _preprocessing(source: str, pixels: int) -> Preprocessing:
         table, _ = ImageProcessingMixin.get_image_processor_dict(source)
     except OSError:
         return Preprocessing(height=pixels, width=pixels)
-    size: dict[str, int] = table.get("size") or {}
+    said: dict[str, int] | int = table.get("size") or {}
+    size = {"height": said, "width": said} if isinstance(said, int) else said  # a number in older files
     return Preprocessing(
         height=int(size.get("height", pixels)),
         width=int(size.get("width", pixels)),

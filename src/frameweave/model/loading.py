@@ -62,6 +62,8 @@ def load(
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}", hint=f"choose from {', '.join(DTYPES)}")
     place = torch_device(device)
+    if place.type == "mps" and dtype == "fp64":
+        raise InputError("Apple's GPUs have no double precision", hint="give --device cpu, or --dtype fp32")
     source, folder = located(name)
     if folder is not None:
         _check_folder(folder)
@@ -79,6 +81,7 @@ def load(
         controlnet=controlnet,
         vision_tower=None if vision_network is None else VisionTower(vision_network),
     )
+    _check_fit(source, model)
     for network in (model.vae, model.unet, model.text_encoder, controlnet, vision_network):
         if network is not None:
             nn.Module.to(network.requires_grad_(False).eval(), place, DTYPES[dtype])
@@ -168,19 +171,45 @@ def check_weights(folder: Path) -> None:
             raise ModelFolderError(f"{file}: damaged ({error})", hint="copy or download it again") from error
 
 
-def _weights(kind: type[M], source: str, part: str) -> M:
-    try:
-        return kind.from_pretrained(  # pyright: ignore
-            source, subfolder=part, use_safetensors=True, variant=_variant(Path(source) / part)
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
+def _check_fit(source: str, model: StableDiffusion) -> None:
+    """Raise `ModelFolderError` for networks that do not belong together; else the first step would fail."""
+    unet = model.unet.config
+    width, expected = int(unet["cross_attention_dim"]), int(model.text_encoder.config.hidden_size)
+    if width != expected or unet.get("addition_embed_type") is not None:
         raise ModelFolderError(
-            f"{source}/{part}: cannot be loaded ({str(error).strip().splitlines()[0]})",
-            hint="check the folder or the connection, and that it holds safetensors files",
-        ) from error
+            f"{source}: no Stable Diffusion 1.x or 2.x model: its UNet reads texts {width} wide and "
+            f"{unet.get('addition_embed_type') or 'nothing else'}, the text encoder writes {expected}",
+            hint="give such a model; SDXL and later ones are not supported",
+        )
+    if unet["in_channels"] not in (model.channels, 2 * model.channels):
+        raise ModelFolderError(
+            f"{source}: a UNet of {unet['in_channels']} input channels, expected {model.channels}, or "
+            f"{2 * model.channels} for a model that edits by instruction",
+            hint="models for inpainting and the like cannot be used",
+        )
+    if model.controlnet is not None and (own := model.controlnet.config["cross_attention_dim"]) != width:
+        raise ModelFolderError(
+            f"the ControlNet reads texts {own} wide, the model's are {width}",
+            hint="name a --control made for this version of Stable Diffusion",
+        )
 
 
-def _variant(folder: Path) -> str | None:
+def _weights(kind: type[M], source: str, part: str) -> M:
+    folder = Path(source) / part
+    variants = [variant_of(folder)] if folder.is_dir() else [None, "fp16"]  # a hub repository may have either
+    errors: list[Exception] = []
+    for variant in variants:
+        try:
+            return kind.from_pretrained(source, subfolder=part, use_safetensors=True, variant=variant)  # pyright: ignore
+        except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
+            errors.append(error)
+    raise ModelFolderError(
+        f"{folder}: cannot be loaded ({str(errors[0]).strip().splitlines()[0]})",
+        hint="check the folder or the connection, and that it holds safetensors files",
+    ) from errors[0]
+
+
+def variant_of(folder: Path) -> str | None:
     """Which of several precisions lies in a local folder: fp16 where there is no other, else the usual."""
     names = [path.name for path in folder.glob("*.safetensors")]
     return "fp16" if names and all(".fp16" in name for name in names) else None

@@ -51,7 +51,9 @@ class Chunks:
         parts: list[Tensor] = []
         start = 0
         while start < frames:
-            stop = min(frames, start + self.frames_at_once)
+            left = frames - start
+            runs = -(-left // self.frames_at_once)  # even ones: some layers refuse a single last frame
+            stop = start + -(-left // runs)
             try:
                 parts.append(compute(slice(start, stop)))
             except RuntimeError as error:

@@ -10,13 +10,14 @@ Precision = Literal["fp32", "bf16", "fp16"]
 def resolved(precision: Precision | Literal["auto"], device: torch.device) -> Precision:
     """`auto` is bf16 where the hardware multiplies matrices in it, else fp16 on GPUs and fp32 on CPUs.
 
-    A CPU without AMX emulates bf16, several times slower than fp32.
+    A CPU without AMX emulates bf16, several times slower than fp32, and so do GPUs older than Ampere.
     """
     if precision != "auto":
         return precision
     if device.type == "cpu":
         return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
-    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp16"
+    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if native else "fp16"
 
 
 def autocast(precision: Precision | Literal["auto"], device: torch.device) -> torch.autocast:
