@@ -13,6 +13,7 @@ from frameweave.editors.base import edit_clip
 from frameweave.model.adaptor import Adaptor
 from frameweave.model.backbone import Backbone, StableDiffusion
 from frameweave.model.loading import load
+from networks import assert_same, networks
 
 STEPS, FRAMES = 4, 3
 DTYPES = ["fp32", "bf16"]
@@ -37,24 +38,6 @@ def edited(backbone: Backbone, name: str, settings: dict[str, Any]) -> Tensor:
     assert result.frames.shape == clip.frames.shape
     assert torch.isfinite(result.frames).all()
     return result.frames
-
-
-def networks(model: StableDiffusion) -> dict[str, Any]:
-    """All weights, the modules' names, and which processor objects sit in the UNet."""
-    weights = {key: value.clone() for key, value in model.unet.state_dict().items()}
-    assert model.controlnet is not None
-    weights |= {f"control.{key}": value.clone() for key, value in model.controlnet.state_dict().items()}
-    hooks = {name: len(module._forward_hooks) for name, module in model.unet.named_modules()}
-    hidden = [name for name, module in model.unet.named_modules() if "forward" in module.__dict__]
-    processors = {name: id(processor) for name, processor in model.unet.attn_processors.items()}
-    return {"weights": weights, "hooks": hooks, "hidden": hidden, "processors": processors}
-
-
-def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
-    weights, now = before.pop("weights"), after.pop("weights")
-    assert weights.keys() == now.keys()
-    assert all(torch.equal(weight, now[key]) for key, weight in weights.items())
-    assert before == after
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

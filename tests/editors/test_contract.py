@@ -13,6 +13,7 @@ from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
+from networks import assert_same, networks
 
 EDITORS = base.names()
 
@@ -61,18 +62,16 @@ def test_same_seed_same_bytes(name: str, clip: Clip, tiny: StableDiffusion) -> N
 
 @pytest.mark.parametrize("name", EDITORS)
 def test_the_network_is_left_as_it_was(name: str, clip: Clip, tiny: StableDiffusion) -> None:
-    weights = {key: value.clone() for key, value in tiny.unet.state_dict().items()}
-    processors = dict(tiny.unet.attn_processors)
+    before = networks(tiny)
     edited(name, clip, tiny)
-    _unchanged(tiny, weights, processors)
+    assert_same(before, networks(tiny))
 
 
 @pytest.mark.parametrize("name", EDITORS)
 def test_also_after_an_exception(
     name: str, clip: Clip, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights = {key: value.clone() for key, value in tiny.unet.state_dict().items()}
-    processors = dict(tiny.unet.attn_processors)
+    before = networks(tiny)
     calls = 0
     original = StableDiffusion.eps
 
@@ -86,7 +85,7 @@ def test_also_after_an_exception(
     monkeypatch.setattr(StableDiffusion, "eps", failing)
     with pytest.raises(RuntimeError, match="out of memory"):
         edited(name, clip, tiny)
-    _unchanged(tiny, weights, processors)
+    assert_same(before, networks(tiny))
 
 
 @pytest.mark.parametrize("name", EDITORS)
@@ -146,11 +145,6 @@ def test_the_prompt_matters(name: str, clip: Clip, tiny: StableDiffusion) -> Non
         for prompt in ("a red car", "a yellow duck in the snow")
     ]
     assert not torch.equal(*results)
-
-
-def _unchanged(model: StableDiffusion, weights: dict[str, torch.Tensor], processors: dict[str, Any]) -> None:
-    assert all(torch.equal(model.unet.state_dict()[key], value) for key, value in weights.items())
-    assert all(model.unet.attn_processors[name] is kept for name, kept in processors.items())
 
 
 def test_an_unknown_editor_names_the_nearest() -> None:

@@ -18,7 +18,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("dense", [True, False])
 def test_each_frame_looks_where_it_should(frames: int, dense: bool) -> None:
     x = torch.randn(2, frames, 6, 4)
-    site = Site("layer", "mid", 0)
+    site = Site("layer")
     rule = cross_frame(frames, frozenset(["layer"] if dense else []), sparse_causal(frames))
     y = rule(x.flatten(0, 1), attend, site).unflatten(0, (2, frames))
     for branch in range(2):
@@ -32,8 +32,8 @@ def test_each_frame_looks_where_it_should(frames: int, dense: bool) -> None:
 def test_other_layers_follow_their_own_rule() -> None:
     rule = cross_frame(2, frozenset(["dense"]), lambda x, attend, site: x * 0)
     x = torch.randn(2, 6, 4)
-    assert not rule(x, attend, Site("other", "mid", 0)).any()
-    assert rule(x, attend, Site("dense", "mid", 0)).any()
+    assert not rule(x, attend, Site("other")).any()
+    assert rule(x, attend, Site("dense")).any()
 
 
 def test_branches_do_not_see_each_other(tiny: StableDiffusion) -> None:

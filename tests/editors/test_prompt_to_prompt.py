@@ -41,7 +41,7 @@ def test_the_edit_takes_the_sources_self_attention_in_small_layers_and_first_ste
     """Of three branches of two frames the second is the source, the third the edit."""
     pairing = word_map(tiny.tokenizer, "a red car", "a blue car")
     loan = Loan(pairing, 2, like=torch.ones(1), text_steps=0, self_steps=3)
-    loan.branch, site = 1, Site("layer", "mid", 0)
+    loan.branch, site = 1, Site("layer")
 
     def taken(tokens: int, step: int) -> list[bool]:
         """For each frame, whether it looks where the source looks, and whether where it would by itself."""

@@ -11,6 +11,7 @@ import pytest
 from frameweave.errors import DataError, InputError
 from frameweave.jobs import edit_many as edit_many_job
 from frameweave.jobs.edit_many import edit_many
+from frameweave.jobs.edit_table import read_edits
 from frameweave.jobs.options import EditManyOptions, ModelOptions
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
@@ -196,6 +197,15 @@ def test_wrong_tables_are_told_with_the_line(
     file.write_text(text)
     with pytest.raises(DataError, match=message):
         edit_many(file, options)
+
+
+def test_lines_inside_a_field_end_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        'video,prompt\na.mp4,"a red\ncar"\nb.mp4,"a blue\u2028car"\n', encoding="utf-8"
+    )
+    (tmp_path / "a.jsonl").write_text('{"video": "a.mp4", "prompt": "a\u2028car"}\n', encoding="utf-8")
+    assert [row["prompt"] for row in read_edits(tmp_path / "a.csv", {})] == ["a red\ncar", "a blue\u2028car"]
+    assert [row["prompt"] for row in read_edits(tmp_path / "a.jsonl", {})] == ["a\u2028car"]
 
 
 def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Path) -> None:

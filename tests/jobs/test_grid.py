@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -269,6 +270,33 @@ def test_videos_that_are_missing_are_told_before_any_work(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"edits\.csv: the video .*absent\.mp4 is not there"):
         grid(table, replace(SMALL, out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_without_depth_is_told_before_any_work(tmp_path: Path, tiny_folder: Path) -> None:
+    table, model = tmp_path / "edits.csv", tmp_path / "model"
+    table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
+    shutil.copytree(tiny_folder, model)
+    options = replace(SMALL, model=str(model), backbones="miniature", out=tmp_path / "run")
+    for folder, said in (
+        ("depth_estimator", "no depth estimator.*--depth-model"),
+        ("controlnet", "--control"),
+    ):
+        shutil.rmtree(model / folder)
+        with pytest.raises(InputError, match=f"text2video_zero needs depth, and .*{said}"):
+            grid(table, options)
+    assert not options.out.exists()
+
+
+def test_other_models_are_not_compared_with_the_packaged_adaptor_unasked(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
+    options = replace(SMALL, editors=("framewise",), backbones="miniature", out=tmp_path / "run")
+    assert grid(table, replace(options, model=str(tiny_folder))).failed == {}
+    assert read_results(tmp_path / "run").arms("framewise") == ["without"]
+    grid(table, replace(options, out=tmp_path / "own"))
+    assert read_results(tmp_path / "own").arms("framewise") == ["without", "with"]
 
 
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:

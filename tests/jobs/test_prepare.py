@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from frameweave.data import shard
@@ -25,6 +26,7 @@ from frameweave.data.checking import check
 from frameweave.data.dataset import INDEX, SKIPPED, read_index
 from frameweave.data.reading import ShardGroups
 from frameweave.data.tars import Member
+from frameweave.engine import engine_of
 from frameweave.errors import DataError, InputError, RunError
 from frameweave.jobs.data_options import PrepareOptions
 from frameweave.jobs.prepare import planned_figures, prepare
@@ -82,6 +84,23 @@ def test_damaged_and_missing_shards_are_made_anew(source: Path, options: Prepare
     (options.out / "all-000002.json").unlink()
     assert prepare(str(source), options).shards_made == 2
     assert bytes_of(options.out) == before
+
+
+@pytest.mark.parametrize(("depth", "on"), [("auto", "cuda"), ("auto", "cpu"), ("none", "cuda")])
+def test_few_workers_put_estimators_on_a_gpu(
+    source: Path, options: PrepareOptions, depth: Any, on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[int | None]()
+
+    def listening(asked: PrepareOptions) -> Any:
+        seen.append(asked.workers)
+        return engine_of(replace(asked, workers=0))
+
+    monkeypatch.setattr("frameweave.jobs.prepare.engine_of", listening)
+    monkeypatch.setattr("frameweave.jobs.prepare.processors", lambda: 32)
+    monkeypatch.setattr("frameweave.model.loading.torch_device", lambda _: torch.device(on))
+    prepare(str(source), replace(options, workers=None, depth=depth))
+    assert seen == [4 if (depth, on) == ("auto", "cuda") else None]
 
 
 def test_workers_and_array_tasks_give_the_same_bytes(

@@ -246,6 +246,19 @@ def test_settings_out_of_range_are_refused_before_anything_is_loaded(
     assert not options.out.exists()
 
 
+def test_a_training_that_was_stopped_can_be_repeated(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped:
+        def __init__(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("frameweave.jobs.train._trained", Stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(("lora",), options)
+    assert read_run(options.out)["input"]["stages"] == ["lora"]
+
+
 def test_every_number_has_a_range() -> None:
     kinds = {field.name: str(field.type) for field in fields(TrainOptions)}
     numbers = {name for name, kind in kinds.items() if "float" in kind or "int" in kind}

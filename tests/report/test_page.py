@@ -32,7 +32,7 @@ def test_one_file_holds_everything(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"picture")
     run.finish({"seconds": {"edit": 1.25}})
     hostile = "<script>alert(1)</script> {{ 7 * 7 }}"
-    row = Row("Another object", hostile, (Panel("source", "a.mp4", "a.png", caption=hostile),), columns=1)
+    row = Row("Another object", hostile, (Panel(hostile, "a.mp4", "a.png"),), columns=1)
     page = write_page(tmp_path, title="Demo", intro="Hello", rows=[row])
     text = page.read_text(encoding="utf-8")
     reader = Reader()

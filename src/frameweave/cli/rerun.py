@@ -4,7 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from frameweave.cli import console
+from frameweave.cli.demo import demo
+from frameweave.cli.edit import edit
+from frameweave.cli.generate import generate
+from frameweave.cli.train import train_stages
 from frameweave.errors import InputError
 from frameweave.jobs.options import DemoOptions, EditOptions, GenerateOptions
 from frameweave.run import read_run
@@ -48,29 +51,15 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
     options = replace(options, out=out or options.out)
     if not isinstance(options, TrainOptions):
         options = replace(options, overwrite=overwrite)
-    from frameweave.jobs import compare as compare_job  # noqa: PLC0415 - torch must not slow --help
-    from frameweave.jobs import demo as demo_job  # noqa: PLC0415
-    from frameweave.jobs import edit as edit_job  # noqa: PLC0415
-    from frameweave.jobs import train as train_job  # noqa: PLC0415
-
     match options:
-        case EditOptions(compare=True):
-            video, (prompt,) = Path(_given(tables, "video", run)), _given(tables, "prompts", run)
-            files = compare_job.compare(video, prompt, options, progress=console.progress())
-            console.result(**files)
         case EditOptions():
-            video, prompts = Path(_given(tables, "video", run)), _given(tables, "prompts", run)
-            edited = edit_job.edit(video, prompts, options, progress=console.progress())
-            console.result(videos=[str(one.video) for one in edited], seconds=edited[-1].seconds)
+            edit(Path(_given(tables, "video", run)), *_given(tables, "prompts", run), options=options)
         case GenerateOptions():
-            done = edit_job.generate(_given(tables, "prompt", run), options, progress=console.progress())
-            console.result(video=str(done.video), seconds=done.seconds)
+            generate(_given(tables, "prompt", run), options=options)
         case TrainOptions():
-            stages = tuple(_given(tables, "stages", run))
-            trained = train_job.train(stages, options, progress=console.progress())
-            console.result(folder=str(options.out), **trained.figures)
+            train_stages(tuple(_given(tables, "stages", run)), options)
         case DemoOptions():
-            console.result(report=str(demo_job.demo(options, progress=console.progress())))
+            demo(options=options)
 
 
 def _given(tables: dict[str, Any], name: str, run: Path) -> Any:

@@ -77,7 +77,12 @@ def every(*, options: Options = TrainOptions(), explain: Explain = False, source
 def _run(stages: tuple[str, ...], options: TrainOptions, *, explain: bool, source: str | None) -> None:
     if explain:
         _explain(options, source)
-        return
+    else:
+        train_stages(stages, options)
+
+
+def train_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
+    """Train, and print what came of it."""
     from frameweave.jobs.train import train as job  # noqa: PLC0415 - torch must not slow --help
 
     try:

@@ -49,14 +49,14 @@ def successes(folder: Path, shard: str) -> Iterator[str]:
     return (made["clip"] for made in made_in(folder, shard) if not made.get("reason"))
 
 
-def write_index(folder: Path, plan: Plan, *, trust_sizes: bool = True) -> Summary | None:
+def write_index(folder: Path, plan: Plan) -> Summary | None:
     """Write the index and the list of skipped clips when every shard is finished; else None.
 
     Any process may do it: the same shards give the same files.
     """
     rows: list[dict[str, Any]] = []
     for shard in plan.shards():
-        seal = seal_of(folder, shard, plan.settings_hash, trust_sizes=trust_sizes)
+        seal = seal_of(folder, shard, plan.settings_hash, trust_sizes=True)
         if seal is None:
             return None
         kept = {name: seal[name] for name in ("shard", "plan", "clips", "failed", "groups", "files")}

@@ -122,7 +122,7 @@ def make(name: str, settings: dict[str, Any]) -> Editor:
     return kind(**{key: value for key, value in settings.items() if key in known and value is not None})
 
 
-def check(editor: Editor, source: Source, prompt: str) -> None:
+def check(source: Source, prompt: str) -> None:
     """Raise `InputError` for what no editor can work with."""
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")

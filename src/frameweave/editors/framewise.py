@@ -45,7 +45,7 @@ class Framewise:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        check(self, source, prompt)
+        check(source, prompt)
         schedule = backbone.schedule
         levels = schedule.timesteps(self.steps)
         levels = levels[len(levels) - max(1, round(self.strength * self.steps)) :]

@@ -91,7 +91,7 @@ class Text2VideoZero:
         frame, see `frame_noises`. To replay: `initial_noise` (F C h w) and `step_noise` (steps F C h w);
         as published those of each chunk, under `chunk0.` and so on.
         """
-        check(self, source, prompt)
+        check(source, prompt)
         if self.variant == "instruct":
             check_model(backbone)
             return self._by_instruction(source, prompt, negative, backbone, rng, progress)

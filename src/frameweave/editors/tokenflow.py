@@ -94,7 +94,7 @@ class TokenFlow:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        check(self, source, prompt)
+        check(source, prompt)
         trajectory = self.inverted(source, backbone, progress=progress)
         x = self.started(trajectory, backbone, rng)
         with self.denoiser(

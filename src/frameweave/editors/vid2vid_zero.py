@@ -133,7 +133,7 @@ class Vid2VidZero:
         progress: Progress = SILENT,
     ) -> Latents:
         """`negative` takes the place of the empty prompt from which the null text starts."""
-        check(self, source, prompt)
+        check(source, prompt)
         if not source.prompt.strip():
             progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
         pairing = self.pairing(backbone, source.prompt, prompt)

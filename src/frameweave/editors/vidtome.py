@@ -108,7 +108,7 @@ class VidToMe:
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
-        check(self, source, prompt)
+        check(source, prompt)
         if self.as_published:
             draws = published_draws(self, len(source), rng.initial_seed())
             source = replace(source, draws=draws | dict(source.draws))

@@ -23,6 +23,7 @@ from frameweave.model.backbone import Backbone, Latents, StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 from frameweave.video import VideoWriter, probe, tells_pixel_shape
+from frameweave.video.writing import SUFFIXES
 
 _BATCH = 16  # frames that are read, encoded, decoded and written at once
 
@@ -228,7 +229,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
 def _suffix(video: Path) -> str:
     """Of the result: the video's own where it can be written."""
     suffix = video.suffix.lower()
-    return suffix if suffix in (".mp4", ".mov", ".mkv", ".webm", ".gif") else ".mp4"
+    return suffix if suffix in SUFFIXES else ".mp4"
 
 
 class _Timer:

@@ -1,12 +1,11 @@
 """Tables of edits: csv or jsonl files whose lines name a video, a prompt, and more."""
 
-import csv
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from frameweave.data.sources.table import rows_of
 from frameweave.errors import DataError, InputError
 
 
@@ -22,13 +21,13 @@ def read_edits(
         raise DataError(
             f"{table}: {found}, expected a csv or jsonl table", hint="check the path of the table"
         )
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{table}: not a text file ({error})", hint="save it as UTF-8") from error
-    rows = _json(table, text) if table.suffix.lower() == ".jsonl" else _csv(table, text)
-    for number, row in rows:
+    for number, row in rows_of(table):
         given = {key: value for key, value in row.items() if value not in (None, "")}
+        if isinstance(given.get(""), list):
+            raise DataError(
+                f"{table}, line {number}: more fields than the head has",
+                hint='quote a prompt that has commas: clip.mp4,"a red car, in the snow"',
+            )
         yield _checked(given, f"{table}, line {number}", columns, needed)
 
 
@@ -51,30 +50,6 @@ def refuse_doubles(table: Path, names: Iterable[str]) -> None:
     name, times = next(iter(Counter(names).most_common(1)), ("", 0))
     if times > 1:
         raise DataError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
-
-
-def _csv(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(text.splitlines())
-    for row in reader:
-        if None in row:
-            raise DataError(
-                f"{table}, line {reader.line_num}: more fields than the head has",
-                hint='quote a prompt that has commas: clip.mp4,"a red car, in the snow"',
-            )
-        yield reader.line_num, row
-
-
-def _json(table: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{table}, line {number}: {error}", hint="write a JSON object a line") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{table}, line {number}: no object", hint="write a JSON object a line")
-        yield number, row
 
 
 def _checked(

@@ -12,8 +12,7 @@ from frameweave.jobs.edit_table import read_edits, refuse_doubles
 from frameweave.jobs.evaluate_options import EvaluateOptions
 from frameweave.metrics.base import Case, Looked
 from frameweave.progress import Progress
-from frameweave.video.reading import PICTURES
-from frameweave.video.writing import SUFFIXES
+from frameweave.video.reading import PICTURES, VIDEOS
 
 _COLUMNS: dict[str, type] = {
     "name": str,
@@ -77,7 +76,7 @@ def _videos_in(folder: Path) -> list[Path]:
     """None for a file, and for a folder of pictures, which is a video itself."""
     if not folder.is_dir() or any(path.suffix.lower() in PICTURES for path in folder.iterdir()):
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES or path.is_dir())
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS or path.is_dir())
 
 
 def _beside(item: Item, other: Path) -> Path:
@@ -87,7 +86,7 @@ def _beside(item: Item, other: Path) -> Path:
     shown = [
         path
         for path in sorted(other.iterdir())
-        if path.suffix.lower() in SUFFIXES or path.suffix.lower() in PICTURES or path.is_dir()
+        if path.suffix.lower() in (*VIDEOS, *PICTURES) or path.is_dir()
     ]
     for path in shown:
         if path.stem == item.edited.stem:

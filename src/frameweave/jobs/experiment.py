@@ -24,9 +24,10 @@ from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.gather import gather
 from frameweave.jobs.grid_options import ExperimentOptions
+from frameweave.jobs.setup import lacking
 from frameweave.miniature.scene import ATTRIBUTES
 from frameweave.model.identity import identity
-from frameweave.model.loading import has_vision, located, torch_device
+from frameweave.model.loading import CONTROL, DEPTH, VISION, has_part, located, torch_device
 from frameweave.model.vision import NAME_A_TOWER
 from frameweave.progress import SILENT, Progress
 from frameweave.ranges import COUNT, Range, check_ranges
@@ -77,6 +78,7 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
     for name in _MODELS:
         if (model := getattr(options, name)) is not None:
             located(model)
+    _check_depth(options, estimated=table is not None)
     measures_on(backbones_of(options, options.model), world=table is None)
     if table is None:
         items = world_items(options.clip_set, options.clips, options.frames, options.changes)
@@ -102,9 +104,24 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
     return items, f"{table.name}, {sha256(table)[:12]}"
 
 
+def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
+    """Raise `InputError` for an editor that needs depth where nothing steers by it or estimates it."""
+    lacks = lacking(
+        control=has_part(options.model, CONTROL, options.control),
+        estimator=not estimated or has_part(options.model, DEPTH, options.depth_model),
+    )
+    for editor in options.editors:
+        if lacks and base.make(editor, {}).needs_depth:
+            what, flag = lacks
+            raise InputError(
+                f"{editor} needs depth, and {options.model} has no {what}",
+                hint=f"name one with {flag}, or leave {editor} out of --editors",
+            )
+
+
 def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
     """Raise `InputError` for an arm whose prompt tokens act where no vision tower is to see the sources."""
-    if has_vision(options.model, options.vision):
+    if has_part(options.model, VISION, options.vision):
         return
     for arm, editor in itertools.product(arms, options.editors):
         if arm.effect(editor).get("tokens"):

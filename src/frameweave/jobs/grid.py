@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from frameweave.errors import InputError
-from frameweave.experiments.arms import WITHOUT, Arm, parsed_arm
+from frameweave.experiments.arms import WITH, WITHOUT, Arm, parsed_arm
 from frameweave.jobs.experiment import Experimented, check_vision, digests, items_of, run_experiment
 from frameweave.jobs.grid_options import FREE, GridOptions
+from frameweave.model.loading import MINIATURE
 from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 
@@ -17,7 +18,10 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
     sense, `DataError` for a table that cannot be read, `RunError` when the folder holds another run.
     """
     items, named = items_of(table, options)
-    arms = [Arm(name=WITHOUT), *(parsed_arm(text) for text in options.arms)]
+    given_arms = options.arms
+    if given_arms is None:
+        given_arms = (f"{WITH}={MINIATURE}",) if options.model == MINIATURE else ()
+    arms = [Arm(name=WITHOUT), *(parsed_arm(text) for text in given_arms)]
     names = [arm.name for arm in arms]
     if len(set(names)) < len(names):
         raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")

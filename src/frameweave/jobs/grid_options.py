@@ -62,10 +62,10 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
 class GridOptions(ExperimentOptions):
     """Settings of `frameweave grid`."""
 
-    arms: tuple[str, ...] = ("with=miniature",)
+    arms: tuple[str, ...] | None = None
     """Adaptors to compare with none: name=adaptor, perhaps with @strength behind it, and with commas between
     window=0.8-1, injection=0.9-1:2+0.6-0.9:1 (in place of strength and window), tokens, no-tokens,
-    plain-inversion."""
+    plain-inversion. Default: with=miniature on the packaged model, else no adaptor at all."""
 
 
 @dataclass(frozen=True, kw_only=True)

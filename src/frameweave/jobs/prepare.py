@@ -12,13 +12,15 @@ from frameweave.data.plan import Plan
 from frameweave.data.shard import ShardSettings, seal_of
 from frameweave.data.tries import LastTries
 from frameweave.engine import engine_of, in_shards, part
+from frameweave.engine.local import processors
 from frameweave.errors import InputError, RunError
 from frameweave.jobs.data_options import PrepareOptions
 from frameweave.jobs.prepare_plan import plan_of, settings_of, write_new
-from frameweave.jobs.shard_work import build, item_of
+from frameweave.jobs.shard_work import build, item_of, on_gpu
 from frameweave.progress import SILENT, Progress
 from frameweave.ranges import COUNT, SHARE, Range
 
+_ON_A_GPU = 4  # workers; each has an estimator of its own in the GPU's memory
 _SURE = 20  # clips after which a rate of failures says something
 _RANGES: dict[str, Range] = {
     **dict.fromkeys(("clips_per_shard", "frames", "stride", "per_clip", "size", "tries"), COUNT),
@@ -157,7 +159,13 @@ def _make(
         for shard in plan.shards()
         if shard.name in names
     )
-    engine = engine_of(replace(options, timeout=None, memory_gb=None))  # the limits are a clip's
+    workers = options.workers
+    here = not (options.ray or options.ray_address)
+    if workers is None and here and on_gpu(settings_of(options), options.device):
+        workers = min(processors(), _ON_A_GPU)
+        progress.note(f"{workers} workers, each with a depth estimator on the GPU: see --workers")
+    # the limits are a clip's
+    engine = engine_of(replace(options, workers=workers, timeout=None, memory_gb=None))
     clips = 0
     broken: list[str] = []
     start = time.monotonic()

@@ -135,10 +135,15 @@ def inversions_of(model: StableDiffusion, options: EditOptions, editors: Sequenc
 def lacks_for_depth(
     model: StableDiffusion, estimator: depth_model.DepthEstimator | None
 ) -> tuple[str, str] | None:
-    """What an editor that needs depth will miss, and the flag that names one; None when all is there."""
-    if model.controlnet is None:
+    """What an editor that needs depth will miss; see `lacking`."""
+    return lacking(control=model.controlnet is not None, estimator=estimator is not None)
+
+
+def lacking(*, control: bool, estimator: bool) -> tuple[str, str] | None:
+    """What is not there of both that depth needs, and the flag that names one; None when all is there."""
+    if not control:
         return "depth ControlNet", "--control, e.g. lllyasviel/sd-controlnet-depth"
-    if estimator is None:
+    if not estimator:
         return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
     return None
 

@@ -53,6 +53,15 @@ def item_of(
     }
 
 
+def on_gpu(settings: ShardSettings, device: str) -> bool:
+    """Whether workers may load estimators onto a GPU. Raises `InputError` for a device that is not here."""
+    if settings.depth != "auto":
+        return False
+    from frameweave.model.loading import torch_device  # noqa: PLC0415 - else prepare does without torch
+
+    return torch_device(device).type != "cpu"
+
+
 @cache
 def _guarded(timeout: float | None, memory_gb: float | None) -> Extract:
     """`extract` in a process of its own, so that a crash or a hang costs one clip."""

@@ -12,7 +12,7 @@ from frameweave.jobs.study_options import StudyNewOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.study.building import Candidate, build, candidates
 from frameweave.study.design import check_counts
-from frameweave.study.power import Need, needs
+from frameweave.study.power import Power, powers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Planned:
     """Of the editor and pair of systems that has fewest."""
     raters: int
     """Needed so that every pair is seen often enough."""
-    power: list[Need]
+    power: list[Power]
     """For several true shares, after correcting for every editor, pair of systems and criterion."""
 
 
@@ -53,7 +53,7 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
         pairs=len(found),
         clips=clips,
         raters=ceil(len(found) * options.per_pair / min(options.per_rater, len(found))),
-        power=needs(clips, options.per_pair, tests=len(compared) * len(options.criteria)),
+        power=powers(clips, options.per_pair, tests=len(compared) * len(options.criteria)),
     )
     if clips < 40:
         progress.note(

@@ -92,9 +92,7 @@ def _run(stages: tuple[str, ...], options: TrainOptions, *, main: bool) -> Run:
             raise RunError(f"{options.out}: holds a run of another command", hint="give another --out")
         return Run(options.out, tables | {"settings": to_table(options), "input": given})
     assert main, "the first process has started the run"
-    run = Run.planned(options.out, "train", options).start()
-    run.tables["input"] = given
-    return run
+    return Run.planned(options.out, "train", options, given=given).start()
 
 
 def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:

@@ -45,13 +45,13 @@ _MOVING = {
 }
 
 
-def phrase(words: dict[str, str], *, motion: str = "") -> str:
+def phrase(words: dict[str, str]) -> str:
     """The plainest caption of the attributes.
 
     >>> phrase({"noun": "duck", "colour": "red", "background": "snow", "style": "cartoon"})
     'a cartoon of a red duck in the snow'
     """
-    thing = " ".join(filter(None, (_article(words["colour"]), words["noun"], motion)))
+    thing = f"{_article(words['colour'])} {words['noun']}"
     return _STYLED[words["style"]][0].format(f"{thing} {_PLACES[words['background']][0]}")
 
 

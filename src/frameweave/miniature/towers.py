@@ -207,7 +207,7 @@ def _head_loss(heads: nn.ModuleDict, pooled: Tensor, labels: dict[str, Tensor]) 
 
 
 @torch.no_grad()
-def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, pairs: Pairs, seed: int = 7) -> dict[str, float]:
+def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, pairs: Pairs) -> dict[str, float]:
     """Accuracy of each attribute, classified by mean caption embeddings of its classes.
 
     For each class 32 captions are drawn whose other attributes are random.
@@ -217,8 +217,8 @@ def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, pairs: Pairs, seed: int
     for name, words in ATTRIBUTES.items():
         prototypes: list[Tensor] = []
         for word in words:
-            scenes = sample_scenes(32, seed=(seed, 5), split="all").edited(**{name: word})
-            ids = tokenised(tokenizer, captions(scenes, (seed, 6), complete=True))
+            scenes = sample_scenes(32, seed=(7, 5), split="all").edited(**{name: word})
+            ids = tokenised(tokenizer, captions(scenes, (7, 6), complete=True))
             text = clip.text_projection(clip.text_model(ids).pooler_output).float()
             prototypes.append(F.normalize(F.normalize(text, dim=-1).mean(0), dim=-1))
         guess = (image @ torch.stack(prototypes).T).argmax(-1)

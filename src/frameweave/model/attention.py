@@ -35,14 +35,9 @@ class Attend(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """Where in the network a self-attention sits.
-
-    `part` is "down", "mid" or "up"; `order` counts the network's self-attentions from its input.
-    """
+    """Where in the network a self-attention sits."""
 
     name: str
-    part: str
-    order: int
 
 
 AttentionRule = Callable[[Tokens, Attend, Site], Tokens]
@@ -63,8 +58,8 @@ def overridden(network: nn.Module, rule: AttentionRule) -> Generator[None, None,
     ]
     before = [(layer, layer.processor) for _, layer in layers]
     try:
-        for order, (name, layer) in enumerate(layers):
-            layer.set_processor(_RuleProcessor(rule, Site(name, name.split("_")[0], order)))  # pyright: ignore[reportArgumentType]
+        for name, layer in layers:
+            layer.set_processor(_RuleProcessor(rule, Site(name)))  # pyright: ignore[reportArgumentType]
         yield
     finally:
         for layer, processor in before:

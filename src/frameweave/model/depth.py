@@ -13,10 +13,9 @@ from transformers import AutoModelForDepthEstimation
 from transformers.image_processing_base import ImageProcessingMixin
 
 from frameweave.errors import ModelFolderError
-from frameweave.model.loading import MINIATURE, check_weights, miniature_folder, torch_device
+from frameweave.model.loading import DEPTH, MINIATURE, check_weights, miniature_folder, torch_device
 from frameweave.model.memory import Chunks, memory_for
 
-_OWN = "depth_estimator"
 _USUAL = "Intel/dpt-hybrid-midas"
 _METRIC = ("zoedepth", "glpn")  # kinds whose configurations do not say that they give distances
 
@@ -101,7 +100,7 @@ def load(model: str, name: str | None = None, *, device: str = "auto") -> DepthE
     Intel/dpt-hybrid-midas. Raises `ModelFolderError` when it cannot be loaded.
     """
     folder = miniature_folder() if model == MINIATURE else Path(model)
-    source = str(folder / _OWN) if name is None else name
+    source = str(folder / DEPTH) if name is None else name
     if name is None and not Path(source).is_dir():
         return None
     check_weights(Path(source))

@@ -30,7 +30,8 @@ DTYPES = {
 }
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _SPECIAL = 2  # words that every tokenizer has: begin and end
-_VISION = "clip"  # the folder of a vision tower
+CONTROL, VISION, DEPTH = "controlnet", "clip", "depth_estimator"
+"""The folders of networks that a model may have beside the usual ones."""
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
 M = TypeVar("M", bound=nn.Module)
@@ -68,8 +69,8 @@ def load(
     if folder is not None:
         _check_folder(folder)
     scheduler = _scheduler_config(source)
-    controlnet = _extra(ControlNetModel, folder, "controlnet", control)
-    vision_network = _extra(CLIPVisionModel, folder, _VISION, vision)
+    controlnet = _extra(ControlNetModel, folder, CONTROL, control)
+    vision_network = _extra(CLIPVisionModel, folder, VISION, vision)
     text_encoder = _weights(CLIPTextModel, source, "text_encoder")
     model = StableDiffusion(
         vae=_weights(AutoencoderKL, source, "vae"),
@@ -91,10 +92,13 @@ def load(
     return model
 
 
-def has_vision(name: str, vision: str | None) -> bool:
-    """Whether `load` would find a vision tower, without loading it."""
+def has_part(name: str, part: str, named: str | None) -> bool:
+    """Whether a model would have a network beside the usual ones, the named one or the folder's own.
+
+    Nothing is loaded. `part` is `CONTROL`, `VISION` or `DEPTH`.
+    """
     _, folder = located(name)
-    return vision is not None or (folder is not None and (folder / _VISION).is_dir())
+    return named is not None or (folder is not None and (folder / part).is_dir())
 
 
 def torch_device(name: str) -> torch.device:

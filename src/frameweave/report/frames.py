@@ -28,9 +28,9 @@ class Sprite:
     height: int
 
 
-def frames_of(video: Path, most: int | None = None) -> Pixels:
-    """The first frames of a video. Raises `InputError` when it cannot be read."""
-    return np.stack([picture.pixels for picture in read_frames(video, first=most)])
+def frames_of(video: Path) -> Pixels:
+    """All frames of a video. Raises `InputError` when it cannot be read."""
+    return np.stack([picture.pixels for picture in read_frames(video)])
 
 
 def sprite(frames: Pixels) -> Sprite:

@@ -10,12 +10,11 @@ from frameweave.run import read_run
 
 @dataclass(frozen=True)
 class Panel:
-    """One video of a comparison, with what is to be said under it."""
+    """One video of a comparison, with its x-t slice."""
 
     title: str
     video: str
     slice: str
-    caption: str = ""
 
 
 @dataclass(frozen=True)

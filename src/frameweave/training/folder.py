@@ -12,8 +12,7 @@ from frameweave.atomic import sha256
 from frameweave.clip.group import FrameGroup
 from frameweave.errors import DataError
 from frameweave.video import probe, read_frames
-
-_VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".gif")
+from frameweave.video.reading import VIDEOS
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,6 @@ class FolderGroups:
     frames: int = 3
     stride: int = 1
     seed: int = 0
-    per_video: int = 1
-    """How many groups to draw from each video."""
     _videos: list[Path] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -37,10 +34,10 @@ class FolderGroups:
             raise DataError(
                 f"{self.folder}: no such folder", hint="give a folder of videos, prepared shards, or world"
             )
-        found = sorted(path for path in self.folder.glob("*") if path.suffix.lower() in _VIDEOS)
+        found = sorted(path for path in self.folder.glob("*") if path.suffix.lower() in VIDEOS)
         if not found:
             raise DataError(
-                f"{self.folder}: no videos ({', '.join(_VIDEOS)})", hint="give a folder of short videos"
+                f"{self.folder}: no videos ({', '.join(VIDEOS)})", hint="give a folder of short videos"
             )
         for video in found:
             if not self._captions(video):
@@ -50,15 +47,15 @@ class FolderGroups:
         object.__setattr__(self, "_videos", found)
 
     def __len__(self) -> int:
-        return len(self._videos) * self.per_video
+        return len(self._videos)
 
     def key(self, index: int) -> str:
-        video = self._videos[index % len(self._videos)]
+        video = self._videos[index]
         texts = hashlib.sha256("\n".join(self._captions(video)).encode()).hexdigest()
         return f"{sha256(video)} {texts} {self.seed} {index} {self.frames} {self.stride}"
 
     def group(self, index: int) -> FrameGroup:
-        video = self._videos[index % len(self._videos)]
+        video = self._videos[index]
         span = (self.frames - 1) * self.stride + 1
         count = probe(video).frames or sum(1 for _ in read_frames(video))
         if count < span:

@@ -23,6 +23,7 @@ from frameweave.errors import InputError
 from frameweave.video.pixels import Picture, has_alpha, notes_of, shape_of, upright
 
 MAX_PIXELS = 64_000_000  # per frame: twice 8K
+VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _OPTIONS = {
     "protocol_whitelist": "file",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from frameweave.data.record import Reader
 from frameweave.data.sources.annotations import ANNOTATIONS, annotations_below
-from frameweave.data.sources.folder import VIDEOS, FolderReader, files_below
+from frameweave.data.sources.folder import FolderReader, files_below
 from frameweave.data.sources.msrvtt import MsrVttReader
 from frameweave.data.sources.patterns import matches
 from frameweave.data.sources.shards import TarReader
@@ -13,6 +13,7 @@ from frameweave.data.sources.table import SUFFIXES, TableReader
 from frameweave.data.sources.taking import First, OfSplit, Subset
 from frameweave.data.sources.usable import Usable, usual_split
 from frameweave.errors import DataError, InputError
+from frameweave.video.reading import VIDEOS
 
 LAYOUTS = ("auto", "msrvtt", "msrvtt-1k-a", "folder", "table", "shards")
 _PACKED = (".zip", ".7z", ".gz", ".tgz", ".bz2", ".xz", ".zst")

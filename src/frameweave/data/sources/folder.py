@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.video.reading import PICTURES
+from frameweave.video.reading import PICTURES, VIDEOS
 
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
 _LARGEST = 2**24  # bytes of a file of captions: 16 MB
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.annotations import annotations_below, read_annotations
 from frameweave.data.sources.divisions import Division, check_full, number_of, official_split, one_k_a
-from frameweave.data.sources.folder import VIDEOS, depth_beside, files_below
+from frameweave.data.sources.folder import depth_beside, files_below
+from frameweave.video.reading import VIDEOS
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.sources.folder import VIDEOS, fields_of_json, lines_of
+from frameweave.data.sources.folder import fields_of_json, lines_of
 from frameweave.data.sources.headers import Header, headers
 from frameweave.data.sources.member import MARK
+from frameweave.video.reading import VIDEOS
 
 _PICKLES = (".pkl", ".pickle", ".pyd", ".pth", ".pt")
 _OBJECTS = re.compile(rb"""['"][|<>=]?O""")  # the type of objects in the header of an array

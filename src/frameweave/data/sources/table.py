@@ -49,21 +49,12 @@ class TableReader:
                 yield self._record(number, row, columns)
             return
         columns = {}
-        for number, row in self._lines():
+        for number, row in rows_of(self.file):
             if not columns:
                 columns = self._columns(row)
             elif self.file.suffix.lower() == ".jsonl":  # each line has its own keys
                 columns = columns_of(row)
             yield self._record(number, row, columns)
-
-    def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Rows by the line on which they end."""
-        try:
-            with self.file.open(encoding="utf-8-sig", newline="") as file:
-                rows = _objects if self.file.suffix.lower() == ".jsonl" else _cells
-                yield from rows(file, self.file)
-        except (UnicodeDecodeError, OSError) as error:
-            raise DataError(f"{self.file}: not a table ({error})", hint="save it as UTF-8 text") from error
 
     def _columns(self, names: Iterable[str]) -> Columns:
         found = columns_of(names)
@@ -91,6 +82,18 @@ class TableReader:
             origin=given.get("origin", ""),
             depth=str(self.file.parent / depth) if depth else "",
         )
+
+
+def rows_of(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a csv, tsv or jsonl file by the line on which they end; cells beyond the head are under "".
+
+    Raises `DataError` for a file that cannot be read, naming the line.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            yield from (_objects if table.suffix.lower() == ".jsonl" else _cells)(file, table)
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{table}: not a table ({error})", hint="save it as UTF-8 text") from error
 
 
 def columns_of(names: Iterable[str]) -> Columns:
