@@ -3,7 +3,7 @@
 import pytest
 
 from frameweave.errors import InputError
-from frameweave.experiments.tuning import SILENT, candidates, gain, worth
+from frameweave.experiments.tuning import NOTHING, candidates, gain, worth
 
 
 def test_a_gain_is_the_mean_over_its_standard_error_on_clips_that_both_have() -> None:
@@ -25,7 +25,7 @@ def test_the_least_certain_gain_counts() -> None:
 
 
 def test_candidates_add_a_band_to_what_was_chosen() -> None:
-    assert list(candidates(SILENT, "0.9-1", (0.5, 2))) == ["0.9-1:0.5", "0.9-1:2"]
+    assert list(candidates(NOTHING, "0.9-1", (0.5, 2))) == ["0.9-1:0.5", "0.9-1:2"]
     assert list(candidates("0.9-1:2", "0.3-0.6", (1,))) == ["0.9-1:2,0.3-0.6:1"]
     with pytest.raises(InputError, match="overlap"):
         list(candidates("0.5-1:2", "0.3-0.6", (1,)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.errors import InputError, RunError
-from frameweave.experiments.tuning import SILENT
+from frameweave.experiments.tuning import NOTHING
 from frameweave.jobs.grid_options import TuneOptions
 from frameweave.jobs.tune import RECORD, tune
 from frameweave.miniature.clips import held_out_clips
@@ -33,7 +33,7 @@ def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> Non
     done = tune("miniature", None, options)
     record = [json.loads(line) for line in (options.out / RECORD).read_text().splitlines()]
     tokens, first, second = record[0], record[1:3], record[3:]
-    assert (tokens["injection"], tokens["tokens"]) == (SILENT, True)
+    assert (tokens["injection"], tokens["tokens"]) == (NOTHING, True)
     with_tokens = tokens["worth"] > 0
     assert [row["injection"] for row in first] == ["0.9-1:1", "0.9-1:2"]
     assert {row["tokens"] for row in record[1:]} == {with_tokens}
@@ -43,7 +43,7 @@ def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> Non
         ",".join(filter(None, [kept, f"0.3-0.9:{strength}"])) for strength in (1, 2)
     ]
     top = max(record, key=lambda row: row["worth"])
-    expected = top["injection"] if top["worth"] > 0 else SILENT
+    expected = top["injection"] if top["worth"] > 0 else NOTHING
     card, before = load_adaptor(str(done.adaptor)).card, load_adaptor("miniature").card
     assert done.injections == {"framewise": expected}
     assert card.injections == before.injections | done.injections
@@ -66,10 +66,10 @@ def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
 @pytest.mark.parametrize(
     ("gains", "tokens_for", "injection"),
     [
-        ((3, 2, 1), ["framewise", "vidtome"], SILENT),
+        ((3, 2, 1), ["framewise", "vidtome"], NOTHING),
         ((3, 2, 4), ["framewise", "vidtome"], "0.3-0.9:2"),
         ((-1, 2, 1), ["vidtome"], "0.3-0.9:1"),
-        ((-1, -2, -1), ["vidtome"], SILENT),
+        ((-1, -2, -1), ["vidtome"], NOTHING),
     ],
     ids=["tokens alone", "both", "LoRA alone", "nothing"],
 )

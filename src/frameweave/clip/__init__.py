@@ -1,4 +1,4 @@
-"""`Clip`, frames in memory with their times, and `FrameGroup`, what adaptors train on."""
+"""`Clip`: frames in memory with their times."""
 
 from frameweave.clip.in_step import read_in_step
 from frameweave.clip.value import Clip, resized_frames, working_size

@@ -1,10 +1,9 @@
 """Self-attention across the frames of a clip, as vid2vid-zero does it; guidance branches stay apart."""
 
 import torch
-from diffusers.models.attention_processor import Attention
 from torch import nn
 
-from frameweave.model.attention import Attend, AttentionRule, Site, Tokens
+from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, self_attentions
 
 
 def cross_frame(frames: int, dense: frozenset[str], others: AttentionRule) -> AttentionRule:
@@ -46,11 +45,7 @@ def dense_layers(unet: nn.Module, block: int, *, exact: bool = False) -> frozens
     On Stable Diffusion 1.x block 0 gives levels of 64, 16 and 8 latents per side. On other UNets
     the nearest block that has attention is taken, or none with `exact`. A negative number gives none.
     """
-    names = [
-        name
-        for name, layer in unet.named_modules()
-        if isinstance(layer, Attention) and not layer.is_cross_attention
-    ]
+    names = list(self_attentions(unet))
     if block < 0:
         return frozenset()
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from frameweave.model.injection import Injection
 
-SILENT = "0-1:0"
+NOTHING = "0-1:0"
 """The injection that does nothing."""
 WORTH_OF_NOTHING = 0.0
 
@@ -43,6 +43,6 @@ def candidates(chosen: str, band: str, strengths: Sequence[float]) -> Iterator[s
     >>> list(candidates("0.9-1:2", "0.6-0.9", (0.5, 1)))
     ['0.9-1:2,0.6-0.9:0.5', '0.9-1:2,0.6-0.9:1']
     """
-    kept = [] if chosen == SILENT else [chosen]
+    kept = [] if chosen == NOTHING else [chosen]
     for strength in strengths:
         yield str(Injection.parse(",".join(chain(kept, [f"{band}:{strength:g}"]))))

@@ -4,13 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from frameweave.experiments.arms import WITH, WITHOUT, Arm
-from frameweave.jobs.experiment import Experimented, digests, items_of, run_experiment
-from frameweave.jobs.grid_options import FREE, AblationOptions
+from frameweave.jobs.experiment import Experimented, begun, digests, items_of, run_experiment
+from frameweave.jobs.grid_options import AblationOptions
 from frameweave.jobs.presets import settings_of
 from frameweave.jobs.train import check_stages, train
 from frameweave.model.adaptor import load_adaptor
 from frameweave.progress import SILENT, Progress
-from frameweave.run import Run
 from frameweave.settings import from_table
 from frameweave.training.options import TrainOptions
 
@@ -29,15 +28,8 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     """
     items, named = items_of(table, options)
     whole = _training(options)
-    run = Run.planned(
-        options.out,
-        "ablation",
-        options,
-        given={"test_set": named, "table": "" if table is None else str(table.absolute())},
-        overwrite=options.overwrite,
-        resume=not options.overwrite,
-        free=FREE,
-    ).start()
+    given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
+    run = begun("ablation", options, given)
     arms = _arms(whole, options, progress)
     run.log(arms=digests(arms, options.editors))
     done = run_experiment(run, items, arms, options, progress=progress)

@@ -23,7 +23,7 @@ from frameweave.experiments.scoring import is_scored, note_failure
 from frameweave.jobs.backbones import backbones_of
 from frameweave.jobs.edit_table import check_names, folder_name, read_edits
 from frameweave.jobs.gather import gather
-from frameweave.jobs.grid_options import ExperimentOptions
+from frameweave.jobs.grid_options import FREE, ExperimentOptions
 from frameweave.jobs.setup import lacking
 from frameweave.miniature.scene import ATTRIBUTES
 from frameweave.model.identity import identity
@@ -129,6 +129,18 @@ def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
                 f"the prompt tokens of {arm.name} act in {editor}, and the model has no vision tower",
                 hint=f"{NAME_A_TOWER}, or leave out the tokens",
             )
+
+
+def begun(command: str, options: ExperimentOptions, given: dict[str, Any]) -> Run:
+    """The run in `options.out`: a new one, or an unfinished one of the same settings and input that goes on.
+
+    Raises `RunError` when the folder holds another run.
+    """
+    replaced = options.overwrite
+    plan = Run.planned(
+        options.out, command, options, given=given, overwrite=replaced, resume=not replaced, free=FREE
+    )
+    return plan.start()
 
 
 def run_experiment(

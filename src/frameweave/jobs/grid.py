@@ -4,11 +4,10 @@ from pathlib import Path
 
 from frameweave.errors import InputError
 from frameweave.experiments.arms import WITH, WITHOUT, Arm, parsed_arm
-from frameweave.jobs.experiment import Experimented, check_vision, digests, items_of, run_experiment
-from frameweave.jobs.grid_options import FREE, GridOptions
+from frameweave.jobs.experiment import Experimented, begun, check_vision, digests, items_of, run_experiment
+from frameweave.jobs.grid_options import GridOptions
 from frameweave.model.loading import MINIATURE
 from frameweave.progress import SILENT, Progress
-from frameweave.run import Run
 
 
 def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILENT) -> Experimented:
@@ -27,15 +26,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
     check_vision(arms, options)
     given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
-    run = Run.planned(
-        options.out,
-        "grid",
-        options,
-        given=given | {"arms": digests(arms, options.editors)},
-        overwrite=options.overwrite,
-        resume=not options.overwrite,
-        free=FREE,
-    ).start()
+    run = begun("grid", options, given | {"arms": digests(arms, options.editors)})
     done = run_experiment(run, items, arms, options, progress=progress)
     run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
     return done

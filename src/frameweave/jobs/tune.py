@@ -17,15 +17,14 @@ from frameweave.errors import InputError, RunError
 from frameweave.experiments.arms import WITHOUT, Arm
 from frameweave.experiments.measures import measures_on
 from frameweave.experiments.pairs import clip_name
-from frameweave.experiments.tuning import SILENT, WORTH_OF_NOTHING, Gain, candidates, gain, worth
+from frameweave.experiments.tuning import NOTHING, WORTH_OF_NOTHING, Gain, candidates, gain, worth
 from frameweave.jobs.backbones import backbones_of
-from frameweave.jobs.experiment import check_vision, digests, items_of, run_experiment
+from frameweave.jobs.experiment import begun, check_vision, digests, items_of, run_experiment
 from frameweave.jobs.gather import write_lines
-from frameweave.jobs.grid_options import FREE, TuneOptions
+from frameweave.jobs.grid_options import TuneOptions
 from frameweave.model.adaptor import load_adaptor
 from frameweave.model.injection import Injection, strength_in_range
-from frameweave.progress import SILENT as QUIET
-from frameweave.progress import Progress
+from frameweave.progress import SILENT, Progress
 from frameweave.run import Run
 from frameweave.stats.paired import FEWEST, Draw, matched
 
@@ -47,7 +46,7 @@ class Tuned:
     seconds: float
 
 
-def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Progress = QUIET) -> Tuned:
+def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Progress = SILENT) -> Tuned:
     """Search with the development clips: the prompt tokens, then one band of noise levels after the other.
 
     The tokens are tried alone, and kept where they gain; the bands are tried beside them, the noisiest first.
@@ -81,15 +80,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         )
     arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
     given = {"adaptor": adaptor, "test_set": named, "arms": arms}
-    run = Run.planned(
-        options.out,
-        "tune",
-        options,
-        given=given,
-        overwrite=options.overwrite,
-        resume=not options.overwrite,
-        free=FREE,
-    ).start()
+    run = begun("tune", options, given)
     search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
     found = dict[str, _Trial]()
     for editor in options.editors:
@@ -115,7 +106,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
 class _Trial:
     """One way for the adaptor to act, and what it is worth."""
 
-    injection: str = SILENT
+    injection: str = NOTHING
     tokens: bool = False
     worth: float = WORTH_OF_NOTHING
 
@@ -123,7 +114,7 @@ class _Trial:
     def name(self) -> str:
         if not self.tokens:
             return self.injection
-        return "tokens alone" if self.injection == SILENT else f"{self.injection} and tokens"
+        return "tokens alone" if self.injection == NOTHING else f"{self.injection} and tokens"
 
 
 @dataclass(frozen=True, kw_only=True)

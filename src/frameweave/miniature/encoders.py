@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTokenizer
 
 from frameweave.atomic import sha256
+from frameweave.clip import resized_frames
 from frameweave.metrics.base import Frames
 from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.scene import PIXELS
@@ -25,11 +26,7 @@ _MEANS, _MAXIMA = 0.58, 4.36  # root mean squares of the judge's pooled features
 
 def _native(frames: Frames) -> Float[Tensor, "F 3 64 64"]:
     """Scaled to the 64 pixels that these networks know."""
-    if frames.shape[2:] == (PIXELS, PIXELS):
-        return frames
-    return F.interpolate(frames, (PIXELS, PIXELS), mode="bicubic", antialias=True, align_corners=False).clamp(
-        0, 1
-    )
+    return resized_frames(frames, (PIXELS, PIXELS))
 
 
 @dataclass(frozen=True, eq=False)

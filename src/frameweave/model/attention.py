@@ -48,17 +48,22 @@ def own(x: Tokens, attend: Attend, site: Site) -> Tokens:
     return attend(x, x, x)
 
 
+def self_attentions(network: nn.Module) -> dict[str, Attention]:
+    """The self-attentions of a UNet or ControlNet by their names, from its input on."""
+    return {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, Attention) and not layer.is_cross_attention
+    }
+
+
 @contextmanager
 def overridden(network: nn.Module, rule: AttentionRule) -> Generator[None, None, None]:
     """Apply `rule` to every self-attention of a UNet or ControlNet while the block runs."""
-    layers = [
-        (name, layer)
-        for name, layer in network.named_modules()
-        if isinstance(layer, Attention) and not layer.is_cross_attention
-    ]
-    before = [(layer, layer.processor) for _, layer in layers]
+    layers = self_attentions(network)
+    before = [(layer, layer.processor) for layer in layers.values()]
     try:
-        for name, layer in layers:
+        for name, layer in layers.items():
             layer.set_processor(_RuleProcessor(rule, Site(name)))  # pyright: ignore[reportArgumentType]
         yield
     finally:

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from frameweave.errors import InputError
+from frameweave.model.attention import self_attentions
 
 Feature = Float[Tensor, "S _ _"]
 
@@ -21,11 +21,7 @@ def decoder_layers(unet: nn.Module, pattern: str = "decoder") -> list[str]:
     On Stable Diffusion 1.5 "decoder" gives the eight layers of the published program. Raises
     `InputError` when nothing matches.
     """
-    names = [
-        name
-        for name, layer in unet.named_modules()
-        if isinstance(layer, Attention) and not layer.is_cross_attention
-    ]
+    names = list(self_attentions(unet))
     if pattern == "decoder":
         return [name for name in names if name.startswith("up_blocks")][1:]
     if chosen := [name for name in names if re.search(pattern, name)]:
