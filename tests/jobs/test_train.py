@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -244,6 +246,19 @@ def test_settings_out_of_range_are_refused_before_anything_is_loaded(
     with pytest.raises(InputError, match=message):
         train(("lora",), replace(options, **change))
     assert not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"), [("cuda", True), ("cuda:0", True), ("cuda:1", False), ("cpu", False)]
+)
+def test_a_device_without_a_number_is_the_first(
+    asked: str, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = SimpleNamespace(device=torch.device("cuda"))  # as accelerate has it for one process
+    monkeypatch.setattr("frameweave.jobs.stages.PartialState", lambda cpu: here)
+    monkeypatch.setattr("frameweave.jobs.stages.torch_device", torch.device)
+    with nullcontext() if fits else pytest.raises(InputError, match="training runs on cuda"):
+        assert training_device(asked) == "cuda"
 
 
 def test_a_training_that_was_stopped_can_be_repeated(

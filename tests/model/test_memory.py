@@ -27,6 +27,16 @@ def test_a_peak_can_be_forgotten() -> None:
     assert fallen > 400_000_000  # of 480 million
 
 
+def test_the_memory_of_used_gpus_counts_and_that_of_idle_ones_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda gpu: 10 * gpu)
+    idle = peak_bytes()
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert peak_bytes() == 10 < idle
+
+
 def test_a_child_does_not_inherit_its_parents_peak() -> None:
     ballast = np.ones(130_000_000)  # about 1 GB
     code = "from frameweave.model.memory import peak_bytes; print(peak_bytes())"

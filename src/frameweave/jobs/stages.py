@@ -190,7 +190,7 @@ def training_device(asked: str) -> str:
     here = PartialState(cpu=asked == "cpu" or not torch.cuda.is_available()).device
     assert here is not None
     wanted = here if asked == "auto" else torch_device(asked)
-    if wanted.type != here.type or wanted.index not in (None, here.index):
+    if wanted.type != here.type or wanted.index not in (None, here.index or 0):
         raise InputError(
             f"device {asked!r}, and training runs on {here}",
             hint="leave --device out; CUDA_VISIBLE_DEVICES chooses among GPUs",

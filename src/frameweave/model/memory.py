@@ -66,22 +66,26 @@ class Chunks:
         return torch.cat(parts)
 
 
+def _used_gpus() -> range:
+    return range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)
+
+
 def forget_peak() -> None:
     """From now on `peak_bytes` is the most that is used later, where the system can do so: GPUs, Linux."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
+    for gpu in _used_gpus():
+        torch.cuda.reset_peak_memory_stats(gpu)
     with suppress(OSError):  # some containers forbid it: the mark of the whole process stays
         if _MARKS.is_file():
             _MARKS.write_text("5", encoding="ascii")  # "reset the peak", see proc(5)
 
 
 def peak_bytes() -> int:
-    """Of GPU memory if there is a GPU, else of this process's memory.
+    """Of the memory of the GPUs that this process has used, else of its own memory.
 
     On Linux the kernel's own mark (VmHWM) is read: `ru_maxrss` of a child begins at its parent's peak.
     """
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+    if on_gpus := sum(torch.cuda.max_memory_allocated(gpu) for gpu in _used_gpus()):
+        return on_gpus
     if _STATUS.is_file():
         for line in _STATUS.read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
