@@ -3,7 +3,7 @@
 import pytest
 
 from frameweave.errors import InputError
-from frameweave.experiments.tuning import NOTHING, candidates, gain, worth
+from frameweave.experiments.tuning import NOTHING, Gain, candidates, gain, worth
 
 
 def test_a_gain_is_the_mean_over_its_standard_error_on_clips_that_both_have() -> None:
@@ -22,6 +22,15 @@ def test_the_least_certain_gain_counts() -> None:
     steadier = gain("warp", {"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 4.0}, lower=True)
     worse = gain("clip", {"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 4.0}, lower=False)
     assert worth([steadier, worse]) == worse.t < 0 < steadier.t
+
+
+def test_a_guard_counts_only_where_it_is_lost() -> None:
+    steadier, kept, lost = (
+        Gain(metric=name, mean=0.0, t=t) for name, t in (("warp", 2.0), ("clip", -0.9), ("clip", -1.1))
+    )
+    assert worth([steadier, kept], ["clip"]) == 2.0
+    assert worth([steadier, lost], ["clip"]) == -1.1
+    assert worth([steadier, kept]) == -0.9
 
 
 def test_candidates_add_a_band_to_what_was_chosen() -> None:

@@ -27,4 +27,7 @@ def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
     assert len(groups) > 8 and groups.group(0).depth is not None
     assert (run / "data" / "sheet" / "sheet.png").is_file()
     assert "laid out as MSR-VTT is" in text
-    assert "with the adaptor (in tokenflow, vidtome by its prompt tokens)" in text
+    assert "with the adaptor (in tokenflow, vidtome by its prompt tokens; in vid2vid_zero not at all)" in text
+    assert text.count("vid2vid_zero (adaptor silent)") >= len(EDITS) and "vid2vid_zero + adaptor" not in text
+    alone, silent = (run / f"noun-vid2vid_zero{name}.mp4" for name in ("", "-adaptor"))
+    assert alone.read_bytes() == silent.read_bytes()

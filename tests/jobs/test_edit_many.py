@@ -12,7 +12,7 @@ from frameweave.errors import DataError, InputError
 from frameweave.jobs import edit_many as edit_many_job
 from frameweave.jobs.edit_many import edit_many
 from frameweave.jobs.edit_table import read_edits
-from frameweave.jobs.options import EditManyOptions, ModelOptions
+from frameweave.jobs.options import EditManyOptions
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.loading import load
 from frameweave.run import read_run
@@ -87,7 +87,7 @@ def test_edits_with_other_adaptors_share_the_model(
 def test_wrong_lines_load_no_model(
     table: Path, options: EditManyOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forbidden(_options: ModelOptions) -> None:
+    def forbidden(*_: object) -> None:
         raise AssertionError("the model was loaded")
 
     monkeypatch.setattr("frameweave.jobs.edit_many.load_model", forbidden)

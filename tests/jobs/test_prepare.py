@@ -86,21 +86,42 @@ def test_damaged_and_missing_shards_are_made_anew(source: Path, options: Prepare
     assert bytes_of(options.out) == before
 
 
-@pytest.mark.parametrize(("depth", "on"), [("auto", "cuda"), ("auto", "cpu"), ("none", "cuda")])
+@pytest.mark.parametrize(
+    ("depth", "on", "own", "workers"),
+    [
+        ("auto", "cuda", False, 4),
+        ("auto", "cuda", True, None),
+        ("auto", "cpu", False, None),
+        ("none", "cuda", False, None),
+    ],
+)
 def test_few_workers_put_estimators_on_a_gpu(
-    source: Path, options: PrepareOptions, depth: Any, on: str, monkeypatch: pytest.MonkeyPatch
+    source: Path,
+    options: PrepareOptions,
+    depth: Any,
+    on: str,
+    own: bool,
+    workers: int | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """`own`: whether every clip brings its depth, so that nothing is estimated."""
+    if not own:
+        (source / "clip03.depth.npy").unlink()
     seen = list[int | None]()
 
     def listening(asked: PrepareOptions) -> Any:
         seen.append(asked.workers)
         return engine_of(replace(asked, workers=0))
 
+    def ones(pictures: list[bytes]) -> Any:
+        return np.ones((len(pictures), 32, 32), np.float32)
+
+    monkeypatch.setattr("frameweave.jobs.shard_work._estimate", lambda name, device: ones)
     monkeypatch.setattr("frameweave.jobs.prepare.engine_of", listening)
     monkeypatch.setattr("frameweave.jobs.prepare.processors", lambda: 32)
     monkeypatch.setattr("frameweave.model.loading.torch_device", lambda _: torch.device(on))
     prepare(str(source), replace(options, workers=None, depth=depth))
-    assert seen == [4 if (depth, on) == ("auto", "cuda") else None]
+    assert seen == [workers]
 
 
 def test_workers_and_array_tasks_give_the_same_bytes(

@@ -13,7 +13,7 @@ from frameweave.jobs.study_new import new_study
 from frameweave.jobs.study_options import StudyNewOptions, StudyReportOptions
 from frameweave.jobs.study_report import study_report
 from frameweave.study.folder import read_design
-from frameweave.study.power import needs
+from frameweave.study.power import powers
 from frameweave.study.storage import Choice, Store
 from studies import SMALL, small_run, small_study
 
@@ -60,7 +60,7 @@ def test_power_counts_every_test_that_is_corrected_for(tmp_path: Path) -> None:
     pairs = ("without:with", "without:strong", "with:strong")
     planned = new_study([run], replace(SMALL, systems=pairs, dry_run=True, out=tmp_path / "study"))
     assert planned.pairs == 3 * 8
-    assert planned.power == needs(4, SMALL.per_pair, tests=2 * 3 * 3)  # editors, pairs of arms, criteria
+    assert planned.power == powers(4, SMALL.per_pair, tests=2 * 3 * 3)  # editors, pairs of arms, criteria
 
 
 @pytest.mark.parametrize(

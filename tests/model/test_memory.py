@@ -32,6 +32,7 @@ def test_the_memory_of_used_gpus_counts_and_that_of_idle_ones_does_not(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda gpu: 10 * gpu)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
     idle = peak_bytes()
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     assert peak_bytes() == 10 < idle
@@ -45,9 +46,10 @@ def test_a_child_does_not_inherit_its_parents_peak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "at_once", "runs"), [(25, 24, [13, 12]), (49, 24, [17, 16, 16]), (8, 4, [4, 4]), (3, 5, [3])]
+    ("frames", "at_once", "runs"),
+    [(25, 24, [13, 12]), (49, 24, [17, 16, 16]), (8, 4, [4, 4]), (3, 5, [3]), (3, 2, [2, 1])],
 )
-def test_runs_are_even_so_that_none_is_a_single_frame(frames: int, at_once: int, runs: list[int]) -> None:
+def test_runs_are_as_even_as_they_can_be(frames: int, at_once: int, runs: list[int]) -> None:
     made = list[int]()
 
     def compute(part: slice) -> Tensor:

@@ -37,7 +37,7 @@ def new(
         pairs=planned.pairs,
         clips=planned.clips,
         raters=planned.raters,
-        power={f"{need.share:g}": need.power for need in planned.power},
+        power={f"{found.share:g}": found.power for found in planned.power},
     )
 
 

@@ -1,6 +1,6 @@
 """Choosing how strongly a LoRA acts at each noise level: what a choice gains, and which is best."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -32,9 +32,13 @@ def gain(metric: str, with_: Mapping[str, float], without: Mapping[str, float], 
     return Gain(metric=metric, mean=mean, t=mean / error if error else 0.0)
 
 
-def worth(gains: Sequence[Gain]) -> float:
-    """The least certain of several gains: a choice must make the video steadier *and* follow the prompt."""
-    return min(one.t for one in gains)
+def worth(gains: Sequence[Gain], guards: Collection[str] = ()) -> float:
+    """The least certain of several gains, in standard errors.
+
+    Gains in the metrics that are `guards` count only where they are losses of more than their standard error:
+    a choice may leave the prompt as well followed as it was, and must not spoil it.
+    """
+    return min(one.t for one in gains if one.metric not in guards or one.t < -1)
 
 
 def candidates(chosen: str, band: str, strengths: Sequence[float]) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""How the adaptor of the options acts in an editor."""
+"""How the adaptor of the options acts in an editor, and whether it does."""
 
 from frameweave.jobs.options import ModelOptions
+from frameweave.model.adaptor import Adaptor
 from frameweave.model.card import Card
 from frameweave.model.injection import Injection
 
@@ -14,3 +15,9 @@ def use_of(card: Card, options: ModelOptions, editor: str, T: int) -> tuple[Inje
         card.injection(T, editor=editor, strength=options.adaptor_strength, asked=options.adaptor_injection),
         card.tokens_act(editor, asked=options.tokens),
     )
+
+
+def acts(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> bool:
+    """Whether any part of the adaptor acts. Raises what `use_of` raises."""
+    injection, tokens = use_of(adaptor.card, options, editor, T)
+    return (bool(adaptor.lora) and not injection.silent) or (adaptor.tokens is not None and tokens)

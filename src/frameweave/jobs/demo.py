@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
+from frameweave.jobs.adaptor_use import acts
 from frameweave.jobs.demo_data import prepared_data
 from frameweave.jobs.options import DemoOptions, ModelOptions, check_numbers
 from frameweave.jobs.pictures import grid, write_slice
@@ -17,7 +18,7 @@ from frameweave.jobs.setup import adapted
 from frameweave.miniature.clips import HeldOutClip, held_out_clips
 from frameweave.miniature.grammar import phrase
 from frameweave.model import depth as depth_model
-from frameweave.model.adaptor import load_adaptor
+from frameweave.model.adaptor import Adaptor, load_adaptor
 from frameweave.model.loading import MINIATURE, load
 from frameweave.progress import SILENT, Progress
 from frameweave.report.page import Panel, Row, write_page
@@ -35,9 +36,13 @@ class _Made:
     editor: str
     adapted: bool
     clip: Clip
+    silent: bool = False
+    """Whether the adaptor has no part in it, as it says for the editor."""
 
     @property
     def title(self) -> str:
+        if self.silent:
+            return f"{self.editor} (adaptor silent)"
         return f"{self.editor} + adaptor" if self.adapted else self.editor
 
     @property
@@ -69,6 +74,9 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
             start = time.perf_counter()
             inversions = Remembered()
             chosen = ModelOptions(adaptor=MINIATURE if with_adaptor else None)
+            if with_adaptor and not acts(adaptor, chosen, editor_name, model.schedule.T):
+                made += [replace(one, adapted=True, silent=True) for one in made if one.editor == editor_name]
+                continue
             with adapted(model, chosen, editor_name, editor, progress) as backbone:
                 for attribute, word in EDITS.items():
                     prompt = _prompt(held_out, attribute, word)
@@ -98,8 +106,9 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         intro=(
             f"The source shows {held_out.caption}; the model never saw this combination. Of each prompt "
             "the upper row shows every editor alone, the lower row with the adaptor"
-            f"{_by_tokens(adaptor.card.tokens_for)}. Since the clip comes from a procedural world, the "
-            "perfect edit is known; it stands below the source."
+            f"{_how(adaptor, [one.editor for one in made if one.silent])}. "
+            "Since the clip comes from a procedural world, the perfect edit is known; it stands below "
+            "the source."
         ),
         rows=rows,
         animation="comparison.gif",
@@ -107,9 +116,11 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     )
 
 
-def _by_tokens(editors: Sequence[str]) -> str:
-    """Where the adaptor acts by its prompt tokens."""
-    return f" (in {', '.join(editors)} by its prompt tokens)" if editors else ""
+def _how(adaptor: Adaptor, silent: Sequence[str]) -> str:
+    """In which editors the adaptor acts by its prompt tokens, and in which it does not act."""
+    said = {"by its prompt tokens": adaptor.card.tokens_for, "not at all": dict.fromkeys(silent)}
+    told = "; ".join(f"in {', '.join(editors)} {how}" for how, editors in said.items() if editors)
+    return f" ({told})" if told else ""
 
 
 def _prompt(held_out: HeldOutClip, attribute: str, word: str) -> str:

@@ -58,9 +58,9 @@ class Experimented:
 def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[str, Any]], str]:
     """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
 
-    Raises `InputError` for numbers that make no sense and a device that is not here, `DataError` for a bad
-    table and for videos that are not there, and `ModelFolderError` for a model or weights that are missing:
-    all before a run folder is made or anything is trained.
+    Raises `InputError` for numbers that make no sense, a device that is not here and an editor whose depth
+    networks are missing, `DataError` for a bad table and for videos that are not there, `ModelFolderError`
+    for a model or weights that are missing: all before a run folder is made or anything is trained.
     """
     if options.overwrite and in_shards(options.shard_index, options.num_shards):
         raise InputError(

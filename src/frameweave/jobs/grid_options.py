@@ -102,7 +102,9 @@ class TuneOptions(ExperimentOptions):
     """What is tried in each band, beside silence."""
     tokens: bool = True
     """Whether the prompt tokens are tried, if the adaptor has any; else they stay off in these editors."""
-    metrics: tuple[str, ...] = ("warp_error", "clip_score")
-    """What must become better; the least certain gain counts."""
+    metrics: tuple[str, ...] = ("warp_error",)
+    """What must become better; of several the least certain gain counts."""
+    guards: tuple[str, ...] = ("clip_score",)
+    """What must not become worse: no choice may lose more in one of these metrics than its standard error."""
     out: Path = Path("runs/tune")
     """The run folder; the same command goes on with what is missing in it."""

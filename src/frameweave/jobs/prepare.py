@@ -161,7 +161,8 @@ def _make(
     )
     workers = options.workers
     here = not (options.ray or options.ray_address)
-    if workers is None and here and on_gpu(settings_of(options), options.device):
+    estimated = (not clip.depth for shard in plan.shards() if shard.name in names for clip in shard.clips)
+    if workers is None and here and any(estimated) and on_gpu(settings_of(options), options.device):
         workers = min(processors(), _ON_A_GPU)
         progress.note(f"{workers} workers, each with a depth estimator on the GPU: see --workers")
     # the limits are a clip's

@@ -42,7 +42,7 @@ class Tuned:
     tokens_for: list[str]
     """Of these editors the ones in which the prompt tokens act."""
     worths: dict[str, float]
-    """By editor, the less certain of both gains in standard errors; 0 where nothing acts."""
+    """By editor, the least certain gain in standard errors; 0 where nothing acts."""
     seconds: float
 
 
@@ -50,7 +50,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     """Search with the development clips: the prompt tokens, then one band of noise levels after the other.
 
     The tokens are tried alone, and kept where they gain; the bands are tried beside them, the noisiest first.
-    A band keeps the strength by which the less certain of all gains (see `worth`) becomes largest, or stays
+    A band keeps the strength by which the least certain of all gains (see `worth`) becomes largest, or stays
     silent when none is better. Writes each trial into `tuning.jsonl` and the adaptor with what was chosen
     into `options.out`/adaptor. The same command goes on where an earlier call stopped: trials are cells.
 
@@ -126,9 +126,13 @@ class _Search:
     adaptor: str
     options: TuneOptions
     better: dict[str, str]
-    """Whether lower or higher is better, of each metric to choose by."""
+    """Whether lower or higher is better, of each metric to choose by or to guard."""
     progress: Progress
     record: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    @property
+    def guards(self) -> set[str]:
+        return set(self.options.guards) - set(self.options.metrics)
 
     def of(self, editor: str, *, tokens: bool) -> _Trial:
         """The best trial for an editor."""
@@ -143,7 +147,7 @@ class _Search:
     def _best(self, editor: str, band: str, trials: Sequence[_Trial], before: _Trial) -> _Trial:
         """The best of some trials and of the one that was best before them."""
         gains = self._measured(editor, trials)
-        trials = [replace(trial, worth=worth(gains[trial.name])) for trial in trials]
+        trials = [replace(trial, worth=worth(gains[trial.name], self.guards)) for trial in trials]
         best = max([before, *trials], key=lambda trial: trial.worth)
         for trial in trials:
             self.record.append(
@@ -168,11 +172,13 @@ class _Search:
             raise RunError(f"{len(done.failed)} trials failed, the first, {name}: {reason}")
         values, reasons = self._values(editor)
         found: dict[str, list[Gain]] = {trial.name: [] for trial in trials}
-        for arm, name in itertools.product(found, self.options.metrics):
+        for arm, name in itertools.product(found, self.better):
             with_, without = matched(values[arm, name], values[WITHOUT, name])
             if not with_:
                 reason = reasons.get((arm, name), "missing")
-                raise RunError(f"{name} has no value on any clip: {reason}", hint="choose by other --metrics")
+                raise RunError(
+                    f"{name} has no value on any clip: {reason}", hint="give other --metrics or --guards"
+                )
             found[arm].append(gain(name, with_, without, lower=self.better[name] == "lower"))
         return found
 
@@ -211,7 +217,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
-    """Whether lower or higher is better, of each metric to choose by.
+    """Whether lower or higher is better, of each metric to choose by or to guard.
 
     Raises `InputError` for an unfit one.
     """
@@ -219,7 +225,8 @@ def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
     known = {metric.name: metric.better for metric in each if metric.better != "none"}
     if not options.metrics:
         raise InputError("no --metrics to choose by", hint=f"give some of {', '.join(known)}")
-    for name in options.metrics:
+    asked = (*options.metrics, *options.guards)
+    for name in asked:
         if name not in known:
             raise InputError.unknown("metric to choose by", name, list(known))
-    return {name: known[name] for name in options.metrics}
+    return {name: known[name] for name in asked}

@@ -84,10 +84,6 @@ class Adapted:
         return self.backbone.channels
 
     @property
-    def multiple(self) -> int:
-        return self.backbone.multiple
-
-    @property
     def native(self) -> int:
         return self.backbone.native
 

@@ -71,11 +71,6 @@ class Backbone(Protocol):
         ...
 
     @property
-    def multiple(self) -> int:
-        """Frame sides are best multiples of this many pixels: then each level of the UNet halves evenly."""
-        ...
-
-    @property
     def native(self) -> int:
         """The longer side, in pixels, at which the model was trained."""
         ...
@@ -167,6 +162,7 @@ class StableDiffusion:
 
     @property
     def multiple(self) -> int:
+        """Frame sides are best multiples of this many pixels: then each level of the UNet halves evenly."""
         return self.vae_factor * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
 
     @property

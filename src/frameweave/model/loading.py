@@ -200,9 +200,8 @@ def _check_fit(source: str, model: StableDiffusion) -> None:
 
 def _weights(kind: type[M], source: str, part: str) -> M:
     folder = Path(source) / part
-    variants = [variant_of(folder)] if folder.is_dir() else [None, "fp16"]  # a hub repository may have either
     errors: list[Exception] = []
-    for variant in variants:
+    for variant in variants_of(folder):
         try:
             return kind.from_pretrained(source, subfolder=part, use_safetensors=True, variant=variant)  # pyright: ignore
         except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
@@ -213,10 +212,12 @@ def _weights(kind: type[M], source: str, part: str) -> M:
     ) from errors[0]
 
 
-def variant_of(folder: Path) -> str | None:
-    """Which of several precisions lies in a local folder: fp16 where there is no other, else the usual."""
+def variants_of(folder: Path) -> list[str | None]:
+    """Which precisions to ask for: of a local folder fp16 if there is no other, of a hub repository both."""
+    if not folder.is_dir():
+        return [None, "fp16"]
     names = [path.name for path in folder.glob("*.safetensors")]
-    return "fp16" if names and all(".fp16" in name for name in names) else None
+    return ["fp16" if names and all(".fp16" in name for name in names) else None]
 
 
 def _tokenizer(source: str, text_encoder: CLIPTextModel) -> CLIPTokenizer:

@@ -52,7 +52,7 @@ class Chunks:
         start = 0
         while start < frames:
             left = frames - start
-            runs = -(-left // self.frames_at_once)  # even ones: some layers refuse a single last frame
+            runs = -(-left // self.frames_at_once)  # as even as can be: some layers refuse a single frame
             stop = start + -(-left // runs)
             try:
                 parts.append(compute(slice(start, stop)))
