@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from frameweave.diffusion.inversion import Trajectory, invert
-from frameweave.diffusion.null_text import NullText, optimise
+from frameweave.diffusion.null_text import NullText, TextEps, optimise
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError
 from tests_shared import SD
@@ -34,12 +34,19 @@ def trajectory() -> Trajectory:
     return invert(lambda x, t: Model()(x, t, UNCOND), x_0, SCHEDULE, STEPS)
 
 
-def found(model: Model, *, inner_steps: int, rate: float = 0.01, enough: float = 0.0) -> NullText:
+def found(
+    model: TextEps,
+    *,
+    inner_steps: int,
+    rate: float = 0.01,
+    enough: float = 0.0,
+    texts: tuple[torch.Tensor, torch.Tensor] = (UNCOND, COND),
+    source: Trajectory | None = None,
+) -> NullText:
     return optimise(
         model,
-        UNCOND,
-        COND,
-        trajectory(),
+        *texts,
+        source or trajectory(),
         schedule=SCHEDULE,
         steps=STEPS,
         guidance=3.0,
@@ -84,20 +91,10 @@ def test_a_small_loss_ends_the_updates_of_a_level() -> None:
 
 
 def test_text_of_each_frame_and_low_precision() -> None:
-    uncond, cond = (text.expand(2, -1, -1).bfloat16() for text in (UNCOND, COND))
+    texts = UNCOND.expand(2, -1, -1).bfloat16(), COND.expand(2, -1, -1).bfloat16()
     source = trajectory()
-    null = optimise(
-        Model(),
-        uncond,
-        cond,
-        Trajectory(source.timesteps, source.latents.bfloat16()),
-        schedule=SCHEDULE,
-        steps=STEPS,
-        guidance=3.0,
-        inner_steps=2,
-        rate=lambda i: 0.01,
-        enough=lambda i: 0.0,
-    )
+    low = Trajectory(source.timesteps, source.latents.bfloat16())
+    null = found(Model(), inner_steps=2, texts=texts, source=low)
     assert null.embeddings.shape == (STEPS, 2, L, D) and null.embeddings.dtype == torch.bfloat16
     assert torch.isfinite(null.latents).all()
 
@@ -112,19 +109,9 @@ def test_half_precision_moves_the_text_as_single_precision_does() -> None:
 
     def moved(dtype: torch.dtype) -> torch.Tensor:
         source = invert(lambda x, t: torch.zeros_like(x), x_0, SCHEDULE, STEPS)
-        null = optimise(
-            eps,
-            UNCOND.to(dtype),
-            COND.to(dtype),
-            Trajectory(source.timesteps, source.latents.to(dtype)),
-            schedule=SCHEDULE,
-            steps=STEPS,
-            guidance=3.0,
-            inner_steps=1,
-            rate=lambda i: 0.01,
-            enough=lambda i: 0.0,
-        )
-        return null.embeddings.float()
+        low = Trajectory(source.timesteps, source.latents.to(dtype))
+        texts = UNCOND.to(dtype), COND.to(dtype)
+        return found(eps, inner_steps=1, texts=texts, source=low).embeddings.float()
 
     assert moved(torch.float32).abs().max() > 0.005
     assert torch.allclose(moved(torch.float16), moved(torch.float32), atol=2e-4)
@@ -133,15 +120,4 @@ def test_half_precision_moves_the_text_as_single_precision_does() -> None:
 def test_a_loss_that_is_no_number_is_explained() -> None:
     broken = Trajectory(trajectory().timesteps, torch.full_like(trajectory().latents, torch.nan))
     with pytest.raises(InputError, match="loss of nan"):
-        optimise(
-            Model(),
-            UNCOND,
-            COND,
-            broken,
-            schedule=SCHEDULE,
-            steps=STEPS,
-            guidance=3.0,
-            inner_steps=1,
-            rate=lambda i: 0.01,
-            enough=lambda i: 0.0,
-        )
+        found(Model(), inner_steps=1, source=broken)

@@ -20,4 +20,4 @@ def use_of(card: Card, options: ModelOptions, editor: str, T: int) -> tuple[Inje
 def acts(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> bool:
     """Whether any part of the adaptor acts. Raises what `use_of` raises."""
     injection, tokens = use_of(adaptor.card, options, editor, T)
-    return (bool(adaptor.lora) and not injection.silent) or (adaptor.tokens is not None and tokens)
+    return any(adaptor.acting(injection, tokens=tokens))

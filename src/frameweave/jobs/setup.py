@@ -72,9 +72,10 @@ def adapted(
     if by_share:
         tokens_window = tokens_window.by_share(timesteps)
     parts: dict[str, int] = {}
-    if adaptor.lora and not injection.silent:
+    lora_acts, tokens_act = adaptor.acting(injection, tokens=tokens)
+    if lora_acts:
         parts["LoRA"] = injection.active(timesteps, by_share=by_share)
-    if adaptor.tokens is not None and tokens:
+    if tokens_act:
         if sees_source and model.vision_tower is None:
             raise ModelFolderError(
                 f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",

@@ -23,7 +23,7 @@ from frameweave.jobs.options import VerifyOptions
 from frameweave.model.adaptor import Adaptor, adaptor_file, load_adaptor
 from frameweave.model.backbone import StableDiffusion
 from frameweave.model.formats import DIFFUSERS_FILE, KOHYA_FILE, read_layout, write_layouts
-from frameweave.model.loading import load, located, variants_of
+from frameweave.model.loading import in_some_precision, load, located
 from frameweave.model.pipeline import windowed
 from frameweave.model.stock import channels_last
 from frameweave.progress import SILENT, Progress
@@ -194,22 +194,18 @@ def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipel
     """The pipeline as diffusers loads it, with the DDIM that our loop follows."""
     folder, _ = located(source)
     usual: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
-    errors: list[Exception] = []
-    pipeline: StableDiffusionPipeline | None = None
-    for variant in variants_of(Path(folder) / "unet"):
-        try:
-            with _no_bars():
-                pipeline = StableDiffusionPipeline.from_pretrained(
-                    folder, use_safetensors=True, variant=variant, **usual
-                )
-            break
-        except (OSError, ValueError) as error:
-            errors.append(error)
-    if pipeline is None:
+
+    def stock(variant: str | None) -> StableDiffusionPipeline:
+        return StableDiffusionPipeline.from_pretrained(folder, use_safetensors=True, variant=variant, **usual)
+
+    try:
+        with _no_bars():
+            pipeline = in_some_precision(Path(folder) / "unet", stock)
+    except (OSError, ValueError) as error:
         raise ModelFolderError(
-            f"{folder}: diffusers' own pipeline cannot be loaded ({str(errors[0]).strip().splitlines()[0]})",
+            f"{folder}: diffusers' own pipeline cannot be loaded ({str(error).strip().splitlines()[0]})",
             hint="give --model a complete diffusers folder of one precision",
-        ) from errors[0]
+        ) from error
     config = dict(pipeline.scheduler.config)
     pipeline.scheduler = DDIMScheduler.from_config(
         config, clip_sample=False, thresholding=False, timestep_spacing="leading"

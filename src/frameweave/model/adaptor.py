@@ -142,6 +142,10 @@ class Adaptor:
         text = tensors_print(self._tensors()) + json.dumps(made, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def acting(self, injection: Injection, *, tokens: bool) -> tuple[bool, bool]:
+        """Whether its LoRA and its prompt tokens have a part in what it does when it acts so."""
+        return bool(self.lora) and not injection.silent, tokens and self.tokens is not None
+
     def effect(self, injection: Injection, *, tokens: bool) -> dict[str, Any]:
         """What it does to a model when it acts so, as JSON holds it.
 

@@ -49,7 +49,7 @@ def own(x: Tokens, attend: Attend, site: Site) -> Tokens:
 
 
 def self_attentions(network: nn.Module) -> dict[str, Attention]:
-    """The self-attentions of a UNet or ControlNet by their names, from its input on."""
+    """The self-attentions of a UNet or ControlNet by their names, in the order of its modules."""
     return {
         name: layer
         for name, layer in network.named_modules()

@@ -5,6 +5,8 @@ Only safetensors files are read: a pickle can run code when it is opened, so `.b
 """
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -34,7 +36,10 @@ CONTROL, VISION, DEPTH = "controlnet", "clip", "depth_estimator"
 """The folders of networks that a model may have beside the usual ones."""
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
+_UNLOADABLE = (OSError, ValueError, RuntimeError, SafetensorError, KeyError)
+
 M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T")
 
 
 def miniature_folder() -> Path:
@@ -200,19 +205,35 @@ def _check_fit(source: str, model: StableDiffusion) -> None:
 
 def _weights(kind: type[M], source: str, part: str) -> M:
     folder = Path(source) / part
-    errors: list[Exception] = []
-    for variant in variants_of(folder):
-        try:
-            return kind.from_pretrained(source, subfolder=part, use_safetensors=True, variant=variant)  # pyright: ignore
-        except (OSError, ValueError, RuntimeError, SafetensorError, KeyError) as error:
-            errors.append(error)
-    raise ModelFolderError(
-        f"{folder}: cannot be loaded ({str(errors[0]).strip().splitlines()[0]})",
-        hint="check the folder or the connection, and that it holds safetensors files",
-    ) from errors[0]
+
+    def weights(variant: str | None) -> M:
+        return kind.from_pretrained(source, subfolder=part, use_safetensors=True, variant=variant)  # pyright: ignore
+
+    try:
+        return in_some_precision(folder, weights)
+    except _UNLOADABLE as error:
+        raise ModelFolderError(
+            f"{folder}: cannot be loaded ({str(error).strip().splitlines()[0]})",
+            hint="check the folder or the connection, and that it holds safetensors files",
+        ) from error
 
 
-def variants_of(folder: Path) -> list[str | None]:
+def in_some_precision(folder: Path, load: Callable[[str | None], T]) -> T:
+    """What `load` makes of the first variant that it can load; `folder` may be of a hub repository.
+
+    Raises what the first attempt raised when none succeeds.
+    """
+    first, *others = _variants_of(folder)
+    try:
+        return load(first)
+    except _UNLOADABLE:
+        for variant in others:
+            with suppress(*_UNLOADABLE):
+                return load(variant)
+        raise
+
+
+def _variants_of(folder: Path) -> list[str | None]:
     """Which precisions to ask for: of a local folder fp16 if there is no other, of a hub repository both."""
     if not folder.is_dir():
         return [None, "fp16"]
