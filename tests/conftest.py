@@ -15,10 +15,10 @@ from pathlib import Path  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from frameweave.clip import Clip  # noqa: E402
-from frameweave.model.adaptor import Adaptor  # noqa: E402
-from frameweave.model.backbone import StableDiffusion  # noqa: E402
-from frameweave.model.loading import load  # noqa: E402
+from frameweave.adaptor.adaptor import Adaptor  # noqa: E402
+from frameweave.models.backbone import StableDiffusion  # noqa: E402
+from frameweave.models.loading import load  # noqa: E402
+from frameweave.video.clip import Clip  # noqa: E402
 from golden_cases import FOLDER  # noqa: E402
 from published import save_published  # noqa: E402
 from tiny import new_adaptor, save_tiny  # noqa: E402

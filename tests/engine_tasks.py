@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frameweave.engine import Guarded, Stopped
 from frameweave.errors import InputError
+from frameweave.runs.engines import Guarded, Stopped
 from processes import soon
 
 

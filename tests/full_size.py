@@ -12,7 +12,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
 
-from frameweave.miniature.grammar import train_tokenizer
+from frameweave.world.grammar import train_tokenizer
 from tests_shared import SD
 
 CLIP_B32 = CLIPVisionConfig(

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from frameweave.model.backbone import StableDiffusion
+from frameweave.models.backbone import StableDiffusion
 
 
 def networks(model: StableDiffusion) -> dict[str, Any]:

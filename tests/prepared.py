@@ -10,7 +10,7 @@ from frameweave.data.dataset import write_index
 from frameweave.data.extraction import extract
 from frameweave.data.plan import Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.shard import ShardSettings, build_shard
+from frameweave.data.shards.shard import ShardSettings, build_shard
 from videos import blobs, write_video
 
 SETTINGS = ShardSettings(size=32, per_clip=2, frames=2, picture="png", depth_model="brightness")

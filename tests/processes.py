@@ -18,7 +18,7 @@ def descendants(root: int | None = None) -> set[psutil.Process]:
 
 def _serves(process: psutil.Process) -> bool:
     try:
-        return any("frameweave.engine" in argument for argument in process.cmdline())
+        return any("frameweave.runs.engines" in argument for argument in process.cmdline())
     except psutil.Error:
         return False
 

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
 
-from frameweave.metrics.backbones.alexnet import AlexNetFeatures
-from frameweave.metrics.backbones.inception import InceptionFeatures
+from frameweave.measuring.metrics.backbones.alexnet import AlexNetFeatures
+from frameweave.measuring.metrics.backbones.inception import InceptionFeatures
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from frameweave.settings import write_toml
+from frameweave.runs.settings import write_toml
 
 METRICS: list[dict[str, Any]] = [
     {

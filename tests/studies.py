@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from frameweave.clip import Clip
-from frameweave.jobs.study_new import new_study
-from frameweave.jobs.study_options import StudyNewOptions
+from frameweave.study.new import new_study
+from frameweave.study.options import StudyNewOptions
+from frameweave.video.clip import Clip
 from results_folder import write_results
 
 TOKEN = "a-token-for-tests-only"
@@ -53,8 +53,8 @@ def small_study(folder: Path, options: StudyNewOptions = SMALL, *, clips: int = 
 _SERVER = """
 import sys
 from pathlib import Path
-from frameweave.jobs.study_options import StudyServeOptions
-from frameweave.jobs.study_serve import serve
+from frameweave.study.options import StudyServeOptions
+from frameweave.study.serve import serve
 folder, port, token = sys.argv[1:]
 serve(Path(folder), StudyServeOptions(port=int(port), enrolments_per_minute=6000), admin=token,
       started=lambda address: print(address, flush=True))

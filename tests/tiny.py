@@ -18,13 +18,13 @@ from transformers import (
     DPTForDepthEstimation,
 )
 
+from frameweave.adaptor.adaptor import Adaptor, architecture
+from frameweave.adaptor.card import Card
+from frameweave.adaptor.lora import added_lora, pattern
+from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.miniature.depth import new_estimator
-from frameweave.miniature.grammar import train_tokenizer
-from frameweave.model.adaptor import Adaptor, architecture
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.card import Card
-from frameweave.model.lora import added_lora, pattern
-from frameweave.model.tokens import PrefixTokens
+from frameweave.models.backbone import StableDiffusion
+from frameweave.world.grammar import train_tokenizer
 
 WIDTH = 16
 

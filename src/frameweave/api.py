@@ -1,6 +1,7 @@
 """The public face: everything that a program needs to edit a clip."""
 
-from frameweave.clip import Clip, working_size
+from frameweave.adaptor.adaptor import Adaptor, load_adaptor
+from frameweave.adaptor.pipeline import windowed
 from frameweave.diffusion.schedule import Window
 from frameweave.editors._source import Source
 from frameweave.editors.base import Editor, Generator, edit_clip
@@ -18,15 +19,14 @@ from frameweave.errors import (
     OutOfMemory,
     RunError,
 )
-from frameweave.model.adaptor import Adaptor, load_adaptor
-from frameweave.model.backbone import Backbone, Condition, StableDiffusion
-from frameweave.model.depth import DepthEstimator
-from frameweave.model.depth import load as load_depth_estimator
-from frameweave.model.loading import load as load_model
-from frameweave.model.loading import miniature_folder
-from frameweave.model.pipeline import windowed
+from frameweave.models.backbone import Backbone, Condition, StableDiffusion
+from frameweave.models.depth import DepthEstimator
+from frameweave.models.depth import load as load_depth_estimator
+from frameweave.models.loading import load as load_model
+from frameweave.models.loading import miniature_folder
 from frameweave.progress import SILENT, Progress
 from frameweave.video import VideoWriter, probe, read_frames
+from frameweave.video.clip import Clip, working_size
 
 __all__ = [
     "SILENT",

@@ -6,9 +6,9 @@ import pytest
 
 from frameweave.cli.run_files import expanded
 from frameweave.errors import InputError
-from frameweave.jobs.presets import presets, settings_of
-from frameweave.settings import from_table
+from frameweave.runs.settings import from_table
 from frameweave.training.options import TrainOptions
+from frameweave.training.presets import presets, settings_of
 
 
 def test_without_it_nothing_changes() -> None:

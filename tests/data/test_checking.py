@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from frameweave.atomic import sha256
 from frameweave.data.checking import check
 from frameweave.data.dataset import INDEX
 from frameweave.data.plan import PLAN
-from frameweave.data.tars import read_members, write_tar
+from frameweave.data.shards.tars import read_members, write_tar
+from frameweave.runs.atomic import sha256
 from prepared import SETTINGS, a_dataset, prepared, some_clips
 
 

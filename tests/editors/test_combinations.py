@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from frameweave.clip import Clip
+from frameweave.adaptor.adaptor import Adaptor
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
-from frameweave.model.adaptor import Adaptor
-from frameweave.model.backbone import Backbone, StableDiffusion
-from frameweave.model.loading import load
+from frameweave.models.backbone import Backbone, StableDiffusion
+from frameweave.models.loading import load
+from frameweave.video.clip import Clip
 from networks import assert_same, networks
 
 STEPS, FRAMES = 4, 3

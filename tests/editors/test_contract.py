@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from frameweave.clip import Clip
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.loading import load
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import load
+from frameweave.video.clip import Clip
 from networks import assert_same, networks
 
 EDITORS = base.names()

@@ -3,10 +3,10 @@
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 
-from frameweave.clip import Clip
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
-from frameweave.model.backbone import StableDiffusion
+from frameweave.models.backbone import StableDiffusion
+from frameweave.video.clip import Clip
 from tests_shared import SD
 
 

@@ -11,14 +11,14 @@ from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_vid
 )
 from torch import nn
 
-from frameweave.clip import Clip
 from frameweave.editors._instruct import frame_noises
 from frameweave.editors.base import edit_clip, source_of
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.errors import ModelFolderError
-from frameweave.model.backbone import Latents, StableDiffusion
-from frameweave.model.loading import load
+from frameweave.models.backbone import Latents, StableDiffusion
+from frameweave.models.loading import load
+from frameweave.video.clip import Clip
 from golden_cases import relative
 
 STEPS, GUIDANCE, PICTURE = 5, 4.0, 1.3

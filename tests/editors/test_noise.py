@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from frameweave.clip import Clip
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError, ModelFolderError, OutOfMemory
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.loading import load
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import load
 from frameweave.progress import SILENT, Progress
+from frameweave.video.clip import Clip
 from notes import Notes
 
 IN_CHUNKS = [

@@ -14,8 +14,8 @@ from frameweave.editors._prompt_to_prompt import (
     word_map,
     words,
 )
-from frameweave.model.attention import Site
-from frameweave.model.backbone import StableDiffusion
+from frameweave.models.attention import Site
+from frameweave.models.backbone import StableDiffusion
 from golden_cases import Case
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors._propagation import both_neighbours, published_neighbours
 from frameweave.editors.base import Source, edit_clip, source_of
 from frameweave.editors.tokenflow import TokenFlow
 from frameweave.errors import InputError
-from frameweave.model.backbone import StableDiffusion
+from frameweave.models.backbone import StableDiffusion
+from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import torch
 
-from frameweave.clip import Clip
+from frameweave.adaptor.adaptor import Adaptor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import ddim_step
+from frameweave.editing.inversions import InversionStore
 from frameweave.editors.base import Source, edit_clip
 from frameweave.editors.vid2vid_zero import Vid2VidZero
 from frameweave.errors import InputError
-from frameweave.jobs.inversions import InversionStore
-from frameweave.model.adaptor import Adaptor
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.loading import load
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import load
+from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 
 STEPS = 10

@@ -5,14 +5,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from frameweave.clip import Clip
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors._merging import joined, local, matched
 from frameweave.editors._vidtome_draws import ordered, published_draws
 from frameweave.editors.base import Source, edit_clip, source_of
 from frameweave.editors.vidtome import VidToMe
 from frameweave.errors import InputError
-from frameweave.model.backbone import StableDiffusion
+from frameweave.models.backbone import StableDiffusion
+from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 
 CASES = ["case_a", "case_a_nocontrol"]

@@ -6,17 +6,17 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from frameweave.atomic import verify
-from frameweave.clip import Clip
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
-from frameweave.miniature.clips import FRAMES, held_out_clips
-from frameweave.miniature.scene import combinations
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.depth import load as load_depth
-from frameweave.model.loading import load, miniature_folder
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.depth import load as load_depth
+from frameweave.models.loading import load, miniature_folder
+from frameweave.runs.atomic import verify
 from frameweave.video import probe
+from frameweave.video.clip import Clip
+from frameweave.world.clips import FRAMES, held_out_clips
+from frameweave.world.scene import combinations
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from frameweave.atomic import verify
-from frameweave.clip import Clip
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import InputError, RunError
 from frameweave.miniature.recipe import PLANS, Recipe
 from frameweave.miniature.vae import standardised, world_frames
-from frameweave.model.depth import load as load_depth
-from frameweave.model.loading import load
-from frameweave.model.stock import decoded, posterior
+from frameweave.models.depth import load as load_depth
+from frameweave.models.loading import load
+from frameweave.models.stock import decoded, posterior
+from frameweave.runs.atomic import verify
 from frameweave.training.plan import Plan
+from frameweave.video.clip import Clip
 
 pytestmark = pytest.mark.timeout(900)
 

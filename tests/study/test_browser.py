@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from browser import chromium
 from frameweave.study.folder import read_design
-from frameweave.study.storage import Store
+from frameweave.study.server.storage import Store
 from studies import TOKEN, served
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from frameweave.clip import Clip
 from frameweave.errors import DataError
-from frameweave.metrics.fidelity import psnr
+from frameweave.measuring.metrics.fidelity import psnr
 from frameweave.study.media import common_look, even_out, read_clip, spoilt, write_media
 from frameweave.video import probe
+from frameweave.video.clip import Clip
 
 
 def video(path: Path, frames: int = 4, size: tuple[int, int] = (32, 24), seed: int = 0) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.study.folder import read_design
-from frameweave.study.storage import Store
+from frameweave.study.server.storage import Store
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
     Path(found).parent for found in [shutil.which("initdb")] if found

@@ -7,11 +7,11 @@ import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 
-from frameweave.study.app import make_app
 from frameweave.study.folder import read_design
-from frameweave.study.security import Limiter, Signer
-from frameweave.study.site import Site
-from frameweave.study.storage import Store
+from frameweave.study.server.app import make_app
+from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.site import Site
+from frameweave.study.server.storage import Store
 from studies import TOKEN
 
 _OPEN = Limiter(burst=1e9, per_minute=1e9)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import CLIPVisionModel
 
-from frameweave.jobs.train import train
-from frameweave.model.adaptor import load_adaptor
+from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.training.options import TrainOptions
+from frameweave.training.train import train
 from full_size import CLIP_B32, CLIP_L14, add_control_and_vision, save_full_size
 
 

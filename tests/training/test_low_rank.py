@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from frameweave.clip.group import FrameGroup
+from frameweave.adaptor.lora import added_lora, pattern
+from frameweave.adaptor.tokens import PrefixTokens
+from frameweave.data.encoded import CachedGroups
 from frameweave.diffusion.losses import L_noise
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.model import depth as depth_model
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.features import collected
-from frameweave.model.loading import load
-from frameweave.model.lora import added_lora, pattern
-from frameweave.model.tokens import PrefixTokens
+from frameweave.models import depth as depth_model
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.features import collected
+from frameweave.models.loading import load
 from frameweave.training.batches import Batches, position
-from frameweave.training.cached import CachedGroups
 from frameweave.training.denoising import Denoiser
 from frameweave.training.low_rank import LowRank, check_frames, noise_levels
 from frameweave.training.options import TrainOptions
+from frameweave.video.group import FrameGroup
 
 OPTIONS = TrainOptions(batch=2, accumulate=1, p_share=1.0, vision_drop=0.0)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from frameweave.clip import Clip
 from frameweave.errors import InputError
 from frameweave.video import VideoWriter, probe, read_frames
+from frameweave.video.clip import Clip
 from videos import colour_ramp, sound_packets, write_video
 
 
@@ -106,7 +106,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("frameweave.atomic.os.fsync", full)
+    monkeypatch.setattr("frameweave.runs.atomic.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         Clip.of(torch.zeros(2, 3, 16, 16)).write(target)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.cli.experiment import told
-from frameweave.jobs.grid_options import AblationOptions
+from frameweave.measuring.options import AblationOptions
 
 
 def ablation(
@@ -28,7 +28,7 @@ def ablation(
         A csv or jsonl file with the columns video and prompt, and perhaps name, source_prompt, negative and
         truth; default: held-out clips of the Miniature's world.
     """
-    from frameweave.jobs.ablation import ablation as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.measuring.ablation import ablation as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(table, options, progress=console.progress())
     told(done)

@@ -13,7 +13,7 @@ def bench(*, quick: bool = False) -> None:
     quick
         Fewer repetitions and shorter videos.
     """
-    from frameweave.experiments.bench import bench as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.measuring.bench.bench import bench as job  # noqa: PLC0415 - torch must not slow --help
 
     for row in job(quick=quick, progress=console.progress()):
         console.result(**row)

@@ -7,14 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
+from frameweave.data.options import CaptionOptions, EncodeOptions, PrepareOptions, ShowOptions, SourceOptions
 from frameweave.errors import CheckFailed
-from frameweave.jobs.data_options import (
-    CaptionOptions,
-    EncodeOptions,
-    PrepareOptions,
-    ShowOptions,
-    SourceOptions,
-)
 
 
 def prepare(
@@ -32,8 +26,8 @@ def prepare(
     source
         MSR-VTT's folder, a folder of videos, a csv, tsv, jsonl or parquet table, or tars.
     """
-    from frameweave.jobs.prepare import planned_figures  # noqa: PLC0415 - --help needs none of it
-    from frameweave.jobs.prepare import prepare as job  # noqa: PLC0415
+    from frameweave.data.prepare import planned_figures  # noqa: PLC0415 - --help needs none of it
+    from frameweave.data.prepare import prepare as job  # noqa: PLC0415
 
     if options.dry_run:
         console.result(**planned_figures(source, options))
@@ -63,8 +57,8 @@ def caption(
     source
         As for `frameweave data prepare`, which takes the result with --prompts.
     """
+    from frameweave.data.caption import caption as job  # noqa: PLC0415
     from frameweave.data.sources.detect import read_source  # noqa: PLC0415 - --help needs none of it
-    from frameweave.jobs.caption import caption as job  # noqa: PLC0415
 
     records = read_source(
         source,
@@ -114,7 +108,7 @@ def encode(
     folder
         What `frameweave data prepare` wrote.
     """
-    from frameweave.jobs.encode import encode as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.data.encode import encode as job  # noqa: PLC0415 - torch must not slow --help
 
     console.result(**job(folder, options, progress=console.progress()))
 
@@ -129,6 +123,6 @@ def show(folder: Path, /, *, options: Annotated[ShowOptions, Parameter(name="*")
     folder
         What `frameweave data prepare` wrote.
     """
-    from frameweave.jobs.show import show as job  # noqa: PLC0415
+    from frameweave.data.show import show as job  # noqa: PLC0415
 
     console.result(**job(folder, options))

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
-from frameweave.jobs.options import DemoOptions
+from frameweave.editing.options import DemoOptions
 
 
 def demo(*, options: Annotated[DemoOptions, Parameter(name="*")] = DemoOptions()) -> None:
@@ -13,6 +13,6 @@ def demo(*, options: Annotated[DemoOptions, Parameter(name="*")] = DemoOptions()
 
     Example: `frameweave demo --out runs/demo`, then open `runs/demo/report.html`.
     """
-    from frameweave.jobs.demo import demo as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.editing.demo import demo as job  # noqa: PLC0415 - torch must not slow --help
 
     console.result(report=str(job(options, progress=console.progress())))

@@ -81,7 +81,7 @@ def _extras() -> list[tuple[str, str]]:
 def _with_torch() -> list[tuple[str, str, str]]:
     import torch  # noqa: PLC0415 - --fast must not import it
 
-    from frameweave.model.loading import load  # noqa: PLC0415
+    from frameweave.models.loading import load  # noqa: PLC0415
 
     rows = [
         (

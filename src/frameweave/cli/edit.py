@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
+from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
-from frameweave.jobs.options import EditOptions
 
 
 def edit(
@@ -35,13 +35,13 @@ def edit(
         Further prompts, each for a result of its own; what they share is computed once.
     """
     if options.compare:
-        from frameweave.jobs.compare import compare  # noqa: PLC0415 - torch must not slow --help
+        from frameweave.editing.compare import compare  # noqa: PLC0415 - torch must not slow --help
 
         if more:
             raise InputError("--compare takes one prompt", hint="compare them one by one")
         console.result(**compare(video, prompt, options, progress=console.progress()))
         return
-    from frameweave.jobs.edit import edit as job  # noqa: PLC0415
+    from frameweave.editing.edit import edit as job  # noqa: PLC0415
 
     done = job(video, [prompt, *more], options, progress=console.progress())
     console.result(videos=[str(one.video) for one in done], seconds=done[-1].seconds)

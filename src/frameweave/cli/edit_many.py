@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
+from frameweave.editing.options import EditManyOptions
 from frameweave.errors import RunError
-from frameweave.jobs.options import EditManyOptions
 
 
 def edit_many(
@@ -25,7 +25,7 @@ def edit_many(
         A csv or jsonl file with the columns video and prompt; and, where a line has its own: name,
         source_prompt, negative, editor, adaptor, seed, frames, start, end, mask.
     """
-    from frameweave.jobs.edit_many import edit_many as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.editing.many import edit_many as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(table, options, progress=console.progress())
     console.result(done=done.done, earlier=done.earlier, failed=done.failed)

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.errors import RunError
-from frameweave.jobs.evaluate_options import EvaluateOptions
+from frameweave.measuring.evaluate_options import EvaluateOptions
 
 
 def evaluate(
@@ -25,7 +25,7 @@ def evaluate(
         A video, a folder of videos, or a csv or jsonl file with the column edited, and perhaps name, source,
         prompt, source_prompt, truth and mask.
     """
-    from frameweave.jobs.evaluate import evaluate as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.measuring.evaluate import evaluate as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(edited, options, progress=console.progress())
     console.result(**{title: round(value, 4) for title, value in done.means.items()})

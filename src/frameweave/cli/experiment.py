@@ -8,7 +8,7 @@ from frameweave.cli import console
 from frameweave.errors import RunError
 
 if TYPE_CHECKING:
-    from frameweave.jobs.experiment import Experimented
+    from frameweave.measuring.experiment import Experimented
 
 
 def told(done: Experimented) -> None:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from frameweave.adaptor.options import ExportOptions
 from frameweave.cli import console
-from frameweave.jobs.options import ExportOptions
 
 
 def export(
@@ -23,7 +23,7 @@ def export(
     adaptor
         The packaged "miniature", or a folder that `frameweave train` wrote.
     """
-    from frameweave.jobs.export import export as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.adaptor.export import export as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(adaptor, options, progress=console.progress())
     console.result(files=[str(file) for file in done.files], a1111=done.a1111)

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
-from frameweave.jobs.options import GenerateOptions
+from frameweave.editing.options import GenerateOptions
 
 
 def generate(
@@ -20,7 +20,7 @@ def generate(
     prompt
         What the video shall show.
     """
-    from frameweave.jobs.edit import generate as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.editing.edit import generate as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(prompt, options, progress=console.progress())
     console.result(video=str(done.video), seconds=done.seconds)

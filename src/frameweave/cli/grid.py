@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.cli.experiment import told
-from frameweave.jobs.grid_options import GridOptions
+from frameweave.measuring.options import GridOptions
 
 
 def grid(
@@ -28,7 +28,7 @@ def grid(
         A csv or jsonl file with the columns video and prompt, and perhaps name, source_prompt, negative and
         truth; default: held-out clips of the Miniature's world.
     """
-    from frameweave.jobs.grid import grid as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.measuring.grid import grid as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(table, options, progress=console.progress())
     told(done)

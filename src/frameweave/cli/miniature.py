@@ -33,7 +33,7 @@ def train(
     import torch  # noqa: PLC0415 - torch must not slow --help
 
     from frameweave.miniature.recipe import PLANS, Recipe  # noqa: PLC0415
-    from frameweave.model.loading import miniature_folder  # noqa: PLC0415
+    from frameweave.models.loading import miniature_folder  # noqa: PLC0415
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -64,11 +64,11 @@ def world(*, out: Path = Path("runs/world"), clips: int = 3, frames: int = 24, s
     seed
         Seed of the scenes; the same seed gives the same clips.
     """
-    from frameweave.clip import Clip  # noqa: PLC0415 - torch must not slow --help
-    from frameweave.miniature.clips import FPS, write_with_sound  # noqa: PLC0415
-    from frameweave.miniature.grammar import phrase  # noqa: PLC0415
-    from frameweave.miniature.scene import sample_scenes  # noqa: PLC0415
-    from frameweave.miniature.world import render_clip  # noqa: PLC0415
+    from frameweave.video.clip import Clip  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.world.clips import FPS, write_with_sound  # noqa: PLC0415
+    from frameweave.world.grammar import phrase  # noqa: PLC0415
+    from frameweave.world.render import render_clip  # noqa: PLC0415
+    from frameweave.world.scene import sample_scenes  # noqa: PLC0415
 
     _check(clips, frames, least=1)
     scenes = sample_scenes(clips, seed=seed)
@@ -90,7 +90,7 @@ def score(*, samples: int = 512, out: Path | None = None) -> None:
     out
         A folder for grids of samples and edits.
     """
-    from frameweave.experiments.miniature_score import score as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.measuring.miniature_score import score as job  # noqa: PLC0415 - torch must not slow --help
 
     for row in job(samples, out, progress=console.progress()):
         console.result(**row)
@@ -116,7 +116,7 @@ def msrvtt(
     depth
         Whether the exact depth is written beside each clip.
     """
-    from frameweave.miniature.msrvtt_shaped import write_msrvtt_shaped  # noqa: PLC0415
+    from frameweave.world.msrvtt_shaped import write_msrvtt_shaped  # noqa: PLC0415
 
     _check(clips, frames, least=2)
     folder = write_msrvtt_shaped(

@@ -15,7 +15,7 @@ def train(*, options: Options = TrainOptions(), source: From = None) -> None:
     source
         Start from the settings of a preset (paper, robust, refcode, miniature) or of a run.toml.
     """
-    from frameweave.jobs.plan import plan_training  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.training.forecast import plan_training  # noqa: PLC0415 - torch must not slow --help
 
     for row in plan_training(options.stages, options, progress=console.progress()):
         told: dict[str, object] = {

@@ -18,6 +18,6 @@ def report(*runs: Path, out: Path | None = None) -> None:
     out
         Where to write; default: into the first folder.
     """
-    from frameweave.jobs.report import report as job  # noqa: PLC0415 - scipy must not slow --help
+    from frameweave.measuring.draw import report as job  # noqa: PLC0415 - scipy must not slow --help
 
     console.result(report=str(job(runs, out, progress=console.progress())))

@@ -8,10 +8,10 @@ from frameweave.cli.demo import demo
 from frameweave.cli.edit import edit
 from frameweave.cli.generate import generate
 from frameweave.cli.train import train_stages
+from frameweave.editing.options import DemoOptions, EditOptions, GenerateOptions
 from frameweave.errors import InputError
-from frameweave.jobs.options import DemoOptions, EditOptions, GenerateOptions
-from frameweave.run import read_run
-from frameweave.settings import from_table
+from frameweave.runs.run import read_run
+from frameweave.runs.settings import from_table
 from frameweave.training.options import TrainOptions
 
 _KINDS = {"edit": EditOptions, "generate": GenerateOptions, "demo": DemoOptions, "train": TrainOptions}

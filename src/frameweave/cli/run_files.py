@@ -4,8 +4,8 @@ import dataclasses
 import typing
 from typing import Any
 
-from frameweave.jobs.presets import settings_of
-from frameweave.settings import from_table, to_table
+from frameweave.runs.settings import from_table, to_table
+from frameweave.training.presets import settings_of
 
 FLAG = "--from"
 

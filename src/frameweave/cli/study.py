@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.errors import InputError
-from frameweave.jobs.study_options import StudyNewOptions, StudyReportOptions, StudyServeOptions
+from frameweave.study.options import StudyNewOptions, StudyReportOptions, StudyServeOptions
 
 _TOKEN = "FRAMEWEAVE_ADMIN_TOKEN"
 _SHORTEST = 12
@@ -29,7 +29,7 @@ def new(
     runs
         Run folders; each editor's clips that were edited by both systems become pairs.
     """
-    from frameweave.jobs.study_new import new_study as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.study.new import new_study as job  # noqa: PLC0415 - torch must not slow --help
 
     planned = job(runs, options, progress=console.progress())
     console.result(
@@ -58,7 +58,7 @@ def serve(
     folder
         What `frameweave study new` wrote.
     """
-    from frameweave.jobs.study_serve import serve as job  # noqa: PLC0415
+    from frameweave.study.serve import serve as job  # noqa: PLC0415
 
     admin = os.environ.get(_TOKEN)
     if admin is not None and len(admin) < _SHORTEST:
@@ -81,7 +81,7 @@ def report(
     folder
         What `frameweave study new` wrote.
     """
-    from frameweave.jobs.study_report import study_report as job  # noqa: PLC0415
+    from frameweave.study.report import study_report as job  # noqa: PLC0415
 
     done = job(folder, options)
     console.result(

@@ -83,7 +83,7 @@ def _run(stages: tuple[str, ...], options: TrainOptions, *, explain: bool, sourc
 
 def train_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
     """Train, and print what came of it."""
-    from frameweave.jobs.train import train as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.training.train import train as job  # noqa: PLC0415 - torch must not slow --help
 
     try:
         done = job(stages, options, progress=console.progress())

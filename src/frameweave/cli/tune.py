@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from frameweave.cli import console
-from frameweave.jobs.grid_options import TuneOptions
+from frameweave.measuring.options import TuneOptions
 
 
 def tune(
@@ -30,7 +30,7 @@ def tune(
     table
         A csv or jsonl file as for `frameweave grid`; default: development clips of the Miniature's world.
     """
-    from frameweave.jobs.tune import tune as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.measuring.tune import tune as job  # noqa: PLC0415 - torch must not slow --help
 
     done = job(adaptor, table, options, progress=console.progress())
     console.result(

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from frameweave.adaptor.options import VerifyOptions
 from frameweave.cli import console
-from frameweave.jobs.options import VerifyOptions
 
 
 def verify(
@@ -23,7 +23,7 @@ def verify(
     adaptor
         The packaged "miniature", or a folder that `frameweave train` or `frameweave export` wrote.
     """
-    from frameweave.jobs.verify import verify as job  # noqa: PLC0415 - torch must not slow --help
+    from frameweave.adaptor.verify import verify as job  # noqa: PLC0415 - torch must not slow --help
 
     for row in job(adaptor, options, progress=console.progress()):
         console.result(**asdict(row))

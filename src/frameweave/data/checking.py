@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import sha256
 from frameweave.data.dataset import made_in, read_index, shard_faults, successes
 from frameweave.data.plan import PLAN, Plan
 from frameweave.data.reading import ShardGroups
-from frameweave.data.tars import read_members
+from frameweave.data.shards.tars import read_members
 from frameweave.errors import DataError
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.atomic import sha256
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from frameweave import __version__
-from frameweave.atomic import sha256, stage_of, staged
 from frameweave.data.plan import FORMAT, PLAN, Plan
 from frameweave.data.record import Skipped
-from frameweave.data.shard import faults, seal_of
+from frameweave.data.shards.shard import faults, seal_of
 from frameweave.errors import DataError
+from frameweave.runs.atomic import sha256, stage_of, staged
 
 INDEX = "index.json"
 SKIPPED = "skipped.jsonl"

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from frameweave.clip.group import FrameGroup
 from frameweave.data.record import CAPTION_LIMIT
 from frameweave.errors import DataError
+from frameweave.video.group import FrameGroup
 from frameweave.video.reading import UNREADABLE
 
 _PICTURES = ("jpg", "png", "webp")

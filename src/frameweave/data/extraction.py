@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from frameweave.atomic import sha256
 from frameweave.data.grouping import GroupSettings, Rough, candidates, fault, fitted, members, roughly
 from frameweave.data.sources.member import opened
+from frameweave.runs.atomic import sha256
 from frameweave.video.seeking import Timeline, frames_at, timeline
 
 _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}

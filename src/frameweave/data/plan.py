@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import staged
 from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.errors import DataError
+from frameweave.runs.atomic import staged
 
 PLAN = "plan.jsonl"
 FORMAT = 1

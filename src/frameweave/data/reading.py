@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from frameweave.clip.group import FrameGroup
 from frameweave.data.dataset import read_index
 from frameweave.data.decoding import captions_of, group_of, wanted
-from frameweave.data.open_files import OpenFiles
-from frameweave.data.sidecars import Sidecars
+from frameweave.data.shards.open_files import OpenFiles
+from frameweave.data.shards.sidecars import Sidecars
 from frameweave.errors import DataError
+from frameweave.video.group import FrameGroup
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, self_attentions
+from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, self_attentions
 
 
 def cross_frame(frames: int, dense: frozenset[str], others: AttentionRule) -> AttentionRule:

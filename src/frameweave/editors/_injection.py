@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from frameweave.errors import ModelFolderError
-from frameweave.model.features import decoder_layers
+from frameweave.models.features import decoder_layers
 
 STREAMS = 3
 

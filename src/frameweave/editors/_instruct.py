@@ -10,8 +10,8 @@ from frameweave.diffusion.sampling import ancestral, ancestral_levels
 from frameweave.editors._noise import conditioned, resumed
 from frameweave.editors._source import Source
 from frameweave.errors import ModelFolderError
-from frameweave.model.backbone import Backbone, Latents
-from frameweave.model.memory import Chunks
+from frameweave.models.backbone import Backbone, Latents
+from frameweave.models.memory import Chunks
 from frameweave.progress import Progress
 
 

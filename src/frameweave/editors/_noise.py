@@ -13,8 +13,8 @@ from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._source import Source
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.model.backbone import Backbone, Condition, VisionStates
-from frameweave.model.memory import Chunks
+from frameweave.models.backbone import Backbone, Condition, VisionStates
+from frameweave.models.memory import Chunks
 from frameweave.progress import Progress
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from frameweave.errors import InputError
-from frameweave.model.attention import Attend, Site, Tokens, own
-from frameweave.model.cross_attention import Borrowed
+from frameweave.models.attention import Attend, Site, Tokens, own
+from frameweave.models.cross_attention import Borrowed
 
 _SMALL = 16 * 16  # queries up to which a layer takes the source's self-attention
 

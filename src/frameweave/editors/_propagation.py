@@ -12,7 +12,7 @@ from torch import Tensor
 
 from frameweave.editors._injection import STREAMS
 from frameweave.editors._similarity import most_similar
-from frameweave.model.attention import Attend, Site, Tokens
+from frameweave.models.attention import Attend, Site, Tokens
 
 
 @dataclass(frozen=True)

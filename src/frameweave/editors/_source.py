@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.model.backbone import Latents, VisionStates
+from frameweave.models.backbone import Latents, VisionStates
 
 
 @runtime_checkable

@@ -14,13 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.clip import Clip
 from frameweave.editors._source import Inversions, Source
 from frameweave.errors import InputError
-from frameweave.model.backbone import Backbone, Frames, Latents
-from frameweave.model.memory import memory_for
+from frameweave.models.backbone import Backbone, Frames, Latents
+from frameweave.models.memory import memory_for
 from frameweave.progress import SILENT, Progress
-from frameweave.ranges import ANY, COUNT, NOT_NEGATIVE, SHARE, Range, check_ranges
+from frameweave.runs.ranges import ANY, COUNT, NOT_NEGATIVE, SHARE, Range, check_ranges
+from frameweave.video.clip import Clip
 
 _GROUP = "frameweave.editors"
 _LESS_MEMORY = ("window", "chunk", "frames_at_once")
@@ -198,7 +198,7 @@ def latent_shape(backbone: Backbone, frames: int, size: tuple[int, int]) -> tupl
     if width % factor or height % factor:
         raise InputError(
             f"frames of {width} x {height} pixels, expected multiples of {factor}",
-            hint="choose another --size, or use frameweave.clip.working_size",
+            hint="choose another --size, or use frameweave.video.clip.working_size",
         )
     return frames, backbone.channels, height // factor, width // factor
 

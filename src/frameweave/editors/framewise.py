@@ -6,9 +6,9 @@ import torch
 
 from frameweave.editors._noise import inverted, prompt_eps, sampled
 from frameweave.editors.base import Source, check, check_settings
-from frameweave.model.backbone import Backbone, Latents
+from frameweave.models.backbone import Backbone, Latents
 from frameweave.progress import SILENT, Progress
-from frameweave.ranges import SHARE
+from frameweave.runs.ranges import SHARE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,11 +21,11 @@ from frameweave.editors._instruct import check_model, frame_noises, instructed, 
 from frameweave.editors._noise import needed_depth, prompt_eps, sampled
 from frameweave.editors.base import Source, check, check_settings, latent_shape
 from frameweave.errors import InputError
-from frameweave.model.attention import Attend, AttentionRule, Site, Tokens, overridden
-from frameweave.model.backbone import Backbone, Latents, VisionStates
-from frameweave.model.control import scaled
+from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, overridden
+from frameweave.models.backbone import Backbone, Latents, VisionStates
+from frameweave.models.control import scaled
 from frameweave.progress import SILENT, Progress
-from frameweave.ranges import ANY, SHARE
+from frameweave.runs.ranges import ANY, SHARE
 
 _CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
 

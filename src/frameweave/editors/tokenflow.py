@@ -22,12 +22,12 @@ from frameweave.editors._noise import conditioned, inverted, needed_depth, sampl
 from frameweave.editors._propagation import Propagation, both_neighbours, published_neighbours
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
-from frameweave.model.attention import overridden
-from frameweave.model.backbone import Backbone, Latents
-from frameweave.model.control import scaled
-from frameweave.model.memory import Chunks
+from frameweave.models.attention import overridden
+from frameweave.models.backbone import Backbone, Latents
+from frameweave.models.control import scaled
+from frameweave.models.memory import Chunks
 from frameweave.progress import SILENT, Progress
-from frameweave.ranges import ANY, COUNT, Range
+from frameweave.runs.ranges import ANY, COUNT, Range
 
 
 @dataclass(frozen=True, kw_only=True)

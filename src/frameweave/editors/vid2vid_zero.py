@@ -24,14 +24,14 @@ from frameweave.editors._null_text import kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
-from frameweave.model.attention import AttentionRule, overridden, own
-from frameweave.model.backbone import Backbone, Latents, TextStates
-from frameweave.model.checkpointing import checkpointed
-from frameweave.model.cross_attention import borrowing
-from frameweave.model.memory import is_out_of_memory
-from frameweave.model.norms import over_frames
+from frameweave.models.attention import AttentionRule, overridden, own
+from frameweave.models.backbone import Backbone, Latents, TextStates
+from frameweave.models.checkpointing import checkpointed
+from frameweave.models.cross_attention import borrowing
+from frameweave.models.memory import is_out_of_memory
+from frameweave.models.norms import over_frames
 from frameweave.progress import SILENT, Progress
-from frameweave.ranges import COUNT, POSITIVE, SHARE, Range
+from frameweave.runs.ranges import COUNT, POSITIVE, SHARE, Range
 
 Pair = Float[Tensor, "pair F C h w"]
 """Latents of the source and of the edit, or of the edit alone."""

@@ -22,11 +22,11 @@ from frameweave.editors._noise import conditioned, inverted, needed_depth, sampl
 from frameweave.editors._vidtome_draws import cut, ordered, published_draws
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
-from frameweave.model.attention import Attend, Site, Tokens, overridden
-from frameweave.model.backbone import Backbone, Latents
-from frameweave.model.control import scaled
+from frameweave.models.attention import Attend, Site, Tokens, overridden
+from frameweave.models.backbone import Backbone, Latents
+from frameweave.models.control import scaled
 from frameweave.progress import SILENT, Progress
-from frameweave.ranges import COUNT, SHARE
+from frameweave.runs.ranges import COUNT, SHARE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,15 +19,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from frameweave.atomic import staged
 from frameweave.diffusion.losses import min_snr_weight
-from frameweave.miniature.grammar import captions
-from frameweave.miniature.scene import Scenes, Split, sample_scenes
 from frameweave.miniature.towers import WIDTH, one_attribute_changed, tokenised
-from frameweave.miniature.world import render
-from frameweave.model.stock import channels_last, posterior
+from frameweave.models.stock import channels_last, posterior
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.atomic import staged
 from frameweave.training.precision import autocast
+from frameweave.world.grammar import captions
+from frameweave.world.render import render
+from frameweave.world.scene import Scenes, Split, sample_scenes
 
 BATCH = 32
 _DROPPED = 0.1

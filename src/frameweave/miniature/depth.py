@@ -9,10 +9,10 @@ from torch import Tensor
 from transformers import DPTConfig, DPTForDepthEstimation
 
 from frameweave.miniature.denoiser import BATCH, DenoisingBatches, Latents, TextStates, mixed
-from frameweave.miniature.grammar import captions
-from frameweave.miniature.scene import Scenes, Split, sample_scenes
-from frameweave.miniature.world import Rendered, render
-from frameweave.model.stock import channels_last
+from frameweave.models.stock import channels_last
+from frameweave.world.grammar import captions
+from frameweave.world.render import Rendered, render
+from frameweave.world.scene import Scenes, Split, sample_scenes
 
 _FAR = 0.1  # the world's least inverse depth
 

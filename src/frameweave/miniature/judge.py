@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from frameweave.miniature.scene import ATTRIBUTES, Split, sample_scenes
-from frameweave.miniature.world import render
-from frameweave.model.loading import miniature_folder
-from frameweave.model.stock import channels_last
+from frameweave.models.loading import miniature_folder
+from frameweave.models.stock import channels_last
+from frameweave.world.render import render
+from frameweave.world.scene import ATTRIBUTES, Split, sample_scenes
 
 BATCH = 64
 _CHANNELS = (32, 64, 96, 128)

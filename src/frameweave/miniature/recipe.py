@@ -15,19 +15,19 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPModel, CLIPTokenizer
 
-from frameweave.atomic import staged
 from frameweave.errors import InputError, RunError
 from frameweave.miniature.denoiser import DenoiserPart, Latents, TextStates, encoded, new_scheduler, new_unet
 from frameweave.miniature.depth import ControlPart, EstimatorPart, new_estimator
-from frameweave.miniature.grammar import train_tokenizer
 from frameweave.miniature.judge import Judge, JudgePart
 from frameweave.miniature.towers import TowersPart, VisionPart, new_clip
 from frameweave.miniature.vae import DecoderPart, VaePart, decoder_of, new_vae, standardised
-from frameweave.model.stock import channels_last
+from frameweave.models.stock import channels_last
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.atomic import staged
 from frameweave.training import checkpoint
 from frameweave.training.fit import TrainStage, fit, load_average
 from frameweave.training.plan import Plan
+from frameweave.world.grammar import train_tokenizer
 
 PLANS: dict[str, Plan] = {
     "vae": Plan(steps=5_500, learning_rate=6e-4, flat=0.55),

@@ -16,9 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from frameweave.miniature.grammar import MAX_TOKENS, captions
-from frameweave.miniature.scene import ATTRIBUTES, Scenes, Split, sample_scenes
-from frameweave.miniature.world import render
+from frameweave.world.grammar import MAX_TOKENS, captions
+from frameweave.world.render import render
+from frameweave.world.scene import ATTRIBUTES, Scenes, Split, sample_scenes
 
 BATCH = 96
 WIDTH = 128

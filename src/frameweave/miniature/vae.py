@@ -9,9 +9,9 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frameweave.miniature.scene import Split, sample_scenes
-from frameweave.miniature.world import render
-from frameweave.model.stock import channels_last, decoded, posterior
+from frameweave.models.stock import channels_last, decoded, posterior
+from frameweave.world.render import render
+from frameweave.world.scene import Split, sample_scenes
 
 BATCH = 8  # pictures; each has 256 latents, so this is plenty, and steps are what counts
 _KL_WEIGHT = 3e-5  # of the mean over latent elements: keeps latents smooth, costs no sharpness

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import staged
-from frameweave.clip import Clip
+from frameweave.measuring.report.reading import read_results
+from frameweave.measuring.report.results import REFERENCE, Results
 from frameweave.progress import SILENT, Progress
-from frameweave.report.reading import read_results
-from frameweave.report.results import REFERENCE, Results
+from frameweave.runs.atomic import staged
 from frameweave.study.design import Design, Pair
 from frameweave.study.folder import DESIGN, MEDIA
 from frameweave.study.media import Look, common_look, even_out, spoilt, write_media
+from frameweave.video.clip import Clip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from frameweave.clip import Clip, resized_frames
 from frameweave.errors import DataError, InputError
 from frameweave.video import VideoWriter
+from frameweave.video.clip import Clip, resized_frames
 
 _LEAST = 384  # pixels of the shorter side: small clips are enlarged, which also keeps their colours sharp
 _BOX = 8  # bytes of an empty mp4 box: its size and its name

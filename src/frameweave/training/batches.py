@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from frameweave.data.encoded import Prepared
 from frameweave.errors import InputError
-from frameweave.model.backbone import StableDiffusion
-from frameweave.training.cached import Prepared
+from frameweave.models.backbone import StableDiffusion
 from frameweave.training.options import TrainOptions
 
 _WHOLE = 7

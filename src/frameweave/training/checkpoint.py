@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from frameweave import __version__
-from frameweave.atomic import staged, verify
 from frameweave.errors import RunError
 from frameweave.progress import SILENT
+from frameweave.runs.atomic import staged, verify
 
 TENSORS, RECORD = "state.safetensors", "state.json"
 _FREE = ("steps", "tokens_steps", "depth_steps")  # may differ between a run and its continuation

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
 from frameweave.diffusion.sampling import noise_of_velocity
 from frameweave.errors import ModelFolderError
-from frameweave.model.backbone import StableDiffusion
-from frameweave.model.control import embedded, residuals
-from frameweave.model.tokens import PrefixTokens, concat_tokens
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.control import embedded, residuals
 from frameweave.training.batches import Batch
 from frameweave.training.options import TrainOptions
 

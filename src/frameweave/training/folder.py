@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from frameweave.atomic import sha256
-from frameweave.clip.group import FrameGroup
 from frameweave.errors import DataError
+from frameweave.runs.atomic import sha256
 from frameweave.video import probe, read_frames
+from frameweave.video.group import FrameGroup
 from frameweave.video.reading import VIDEOS
 
 

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from frameweave.adaptor.lora import Lora
 from frameweave.diffusion.losses import L_noise, L_temporal, sim
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
-from frameweave.model.features import collected, decoder_layers
-from frameweave.model.lora import Lora
+from frameweave.models.features import collected, decoder_layers
 from frameweave.training.batches import Batch, Batches
 from frameweave.training.denoising import Denoiser
 from frameweave.training.options import TrainOptions

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from frameweave.errors import InputError
-from frameweave.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, check_ranges
+from frameweave.runs.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, check_ranges
 
 
 @dataclass(frozen=True, kw_only=True)

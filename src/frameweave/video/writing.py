@@ -15,8 +15,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
-from frameweave.atomic import staged
 from frameweave.errors import InputError
+from frameweave.runs.atomic import staged
 from frameweave.video.pixels import Picture, declare, stored
 from frameweave.video.sound import Sound
 

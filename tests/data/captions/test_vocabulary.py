@@ -7,8 +7,8 @@ import pytest
 from frameweave.data.captions.rules import Rules
 from frameweave.data.captions.vocabulary import MINIATURE, VOCABULARIES, Vocabulary
 from frameweave.data.captions.wording import plural
-from frameweave.miniature import grammar
-from frameweave.miniature.scene import ATTRIBUTES, sample_scenes
+from frameweave.world import grammar
+from frameweave.world.scene import ATTRIBUTES, sample_scenes
 
 
 def test_the_miniatures_words_are_those_of_its_grammar() -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from frameweave.atomic import sha256, staged
 from frameweave.data.captions.edit_prompt import ClipPrompts
 from frameweave.errors import DataError
+from frameweave.runs.atomic import sha256, staged
 
 FILE = "prompts.jsonl"
 

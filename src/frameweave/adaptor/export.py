@@ -1,0 +1,57 @@
+"""Write an adaptor for other programs: layouts of the LoRA, a ComfyUI workflow, a line for A1111."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from frameweave.adaptor.adaptor import FILE, load_adaptor
+from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE, TRAINING_T
+from frameweave.adaptor.injection import strength_in_range
+from frameweave.adaptor.interfaces import a1111_line, comfy_workflow, sampler_timesteps
+from frameweave.adaptor.options import ExportOptions
+from frameweave.errors import AdaptorMismatch, RunError
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.atomic import staged
+
+WORKFLOW_FILE = "comfyui.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and the line for A1111's loractl extension."""
+
+    files: tuple[Path, ...]
+    a1111: str
+
+
+def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) -> Exported:
+    """Write all layouts of an adaptor and a workflow into `options.out`.
+
+    Says in how many steps of the chosen sampler the LoRA acts. Raises `RunError` when the folder
+    holds such files already, `AdaptorMismatch` when the adaptor has no LoRA.
+    """
+    adaptor = load_adaptor(name)
+    if not adaptor.lora:
+        raise AdaptorMismatch(
+            f"{name}: holds tokens and no LoRA, other programs take a LoRA",
+            hint="train one with `frameweave train lora`",
+        )
+    card = adaptor.card
+    strength = card.strength if options.strength is None else strength_in_range(options.strength)
+    window, timesteps = card.window(TRAINING_T), sampler_timesteps(options.sampler, options.steps)
+    files = tuple(options.out / file for file in (FILE, DIFFUSERS_FILE, KOHYA_FILE, WORKFLOW_FILE))
+    if options.out.exists() and not options.out.is_dir():
+        raise RunError(f"{options.out}: a file, expected a folder", hint="give another --out")
+    taken = [file for file in files if file.exists()]
+    if taken and not options.overwrite:
+        raise RunError(f"{taken[0]}: is there already", hint="give another --out, or --overwrite")
+    active = window.active(timesteps)
+    warning = "" if active else "; WARNING: it does nothing there, take more steps"
+    progress.note(f"{options.sampler}: the LoRA acts in {active} of {options.steps} steps{warning}")
+    adaptor.save(options.out)
+    workflow = comfy_workflow(
+        KOHYA_FILE, window, sampler=options.sampler, steps=options.steps, strength=strength
+    )
+    with staged(options.out / WORKFLOW_FILE) as stage:
+        stage.write_text(json.dumps(workflow, indent=2) + "\n", encoding="utf-8")
+    return Exported(files, a1111_line(Path(KOHYA_FILE).stem, window, timesteps, strength))

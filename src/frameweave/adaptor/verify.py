@@ -1,0 +1,257 @@
+"""Check that an adaptor does the same in every layout, and in a stock pipeline as in our own loop.
+
+The reference for the native file is independent of peft: the weights of a copy of the UNet with
+strength * alpha / rank * B A added by hand.
+"""
+
+import copy
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.utils import logging
+from torch import Tensor
+
+from frameweave.adaptor.adaptor import Adaptor, adaptor_file, load_adaptor
+from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE, read_layout, write_layouts
+from frameweave.adaptor.options import VerifyOptions
+from frameweave.adaptor.pipeline import windowed
+from frameweave.diffusion.sampling import guided, sample
+from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import in_some_precision, load, located
+from frameweave.models.stock import channels_last
+from frameweave.progress import SILENT, Progress
+
+UNET_TOLERANCE = 1e-4
+"""Largest difference of noise predictions, which are around 1; float32 alone gives about 1e-5."""
+PICTURE_TOLERANCE = 1e-3
+"""Largest difference of a picture in [0, 1]: a quarter of a grey level of 255."""
+WEIGHT_TOLERANCE = 1e-6
+"""Largest difference of a weight of the LoRA, relative to the largest one."""
+_ADAPTER = "frameweave_verify"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison: the largest absolute difference, and what is allowed."""
+
+    check: str
+    max_difference: float
+    tolerance: float
+
+
+def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) -> Iterator[Comparison]:
+    """Yield each comparison as it is made.
+
+    Layouts that do not lie beside the adaptor are written to a temporary folder and read back. After
+    the last one raises `CheckFailed` when any difference was above its tolerance.
+    """
+    adaptor = load_adaptor(name)
+    if not adaptor.lora:
+        raise AdaptorMismatch(f"{name}: holds no LoRA to verify", hint="give an adaptor with a LoRA")
+    source = options.model or adaptor.card.base
+    failed: list[Comparison] = []
+    model = load(source, device=options.device)
+    active = adaptor.active(model.schedule, options.steps)
+    warning = "" if active else "; WARNING: the picture shows nothing of it, take more steps"
+    progress.note(f"the LoRA acts in {active} of {options.steps} steps of the picture{warning}")
+    with tempfile.TemporaryDirectory() as fresh, _exact():
+        files = _layout_files(adaptor, adaptor_file(name).parent, Path(fresh), progress)
+        for row in _compared(adaptor, model, source, files, options):
+            if not row.max_difference <= row.tolerance:  # not a number fails too
+                failed.append(row)
+            yield row
+    if failed:
+        worst = failed[0]
+        raise CheckFailed(
+            f"{len(failed)} comparisons failed, first {worst.check}: "
+            f"{worst.max_difference:.2e}, at most {worst.tolerance:.0e} expected",
+            hint="export the adaptor again, and look whether model and adaptor belong together",
+        )
+
+
+def _layout_files(adaptor: Adaptor, folder: Path, fresh: Path, progress: Progress) -> dict[str, Path]:
+    """The files of both layouts: those beside the adaptor, fresh ones for the rest."""
+    write_layouts(adaptor.lora, adaptor.card, fresh)
+    files: dict[str, Path] = {}
+    for layout, file in (("diffusers", DIFFUSERS_FILE), ("kohya", KOHYA_FILE)):
+        there = (folder / file).is_file()
+        files[layout] = (folder if there else fresh) / file
+        if not there:
+            progress.note(f"no {file} beside the adaptor; checking a fresh one")
+    return files
+
+
+def _compared(
+    adaptor: Adaptor, model: StableDiffusion, source: str, files: dict[str, Path], options: VerifyOptions
+) -> Iterator[Comparison]:
+    window = adaptor.card.window(model.schedule.T)
+    inside, outside = _levels(window.values, model.schedule.T)
+    plain = {t: _prediction(model.unet, t) for t in (*inside, *outside)}
+    with adaptor.in_unet(model.unet, model.schedule.T):
+        ours = {t: _prediction(model.unet, t) for t in plain}
+    by_hand = _added_by_hand(model.unet, adaptor)
+    expected = {t: _prediction(by_hand, t) for t in inside} | {t: plain[t] for t in outside}
+    del by_hand
+    yield _row("native: UNet inside the window", ours, expected, inside)
+    yield _row("native: UNet outside the window", ours, plain, outside)
+    picture = _own_picture(adaptor, model, options)
+    for layout, file in files.items():
+        yield _weights(f"{layout}: weights in the file", read_layout(file), adaptor)
+        pipeline = _stock_pipeline(source, model)
+        pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=_ADAPTER)
+        pipeline.set_adapters([_ADAPTER], [adaptor.card.strength])
+        theirs = {t: _prediction(pipeline.unet, t) for t in inside}
+        pipeline.set_adapters([_ADAPTER], [0.0])
+        theirs |= {t: _prediction(pipeline.unet, t) for t in outside}
+        yield _row(f"{layout}: UNet inside the window", theirs, ours, inside)
+        yield _row(f"{layout}: UNet outside the window", theirs, plain, outside)
+        stock = _stock_picture(adaptor, pipeline, model, options)
+        del pipeline  # before the next one comes
+        difference = float((stock - picture).abs().max())
+        yield Comparison(f"{layout}: picture of the stock pipeline", difference, PICTURE_TOLERANCE)
+
+
+def _levels(values: tuple[int, int], T: int) -> tuple[list[int], list[int]]:
+    """Timesteps to compare at: both ends of the window, and what lies next to them and far off."""
+    first, last = values
+    outside = [t for t in (first - 2, first // 2) if 0 <= t < first - 1]
+    outside += [t for t in (last + 1,) if t < T]
+    return sorted({first, last}), sorted(set(outside))
+
+
+@torch.no_grad()
+def _prediction(unet: UNet2DConditionModel, t: int) -> Tensor:
+    """The UNet's output on the CPU for one fixed input."""
+    rng = torch.Generator().manual_seed(0)
+    side, width = int(unet.config["sample_size"]), int(unet.config["cross_attention_dim"])
+    x = torch.randn(1, int(unet.config["in_channels"]), side, side, generator=rng)
+    text = torch.randn(1, 8, width, generator=rng)
+    return unet(x.to(unet.device), t, text.to(unet.device), return_dict=False)[0].cpu()
+
+
+def _added_by_hand(unet: UNet2DConditionModel, adaptor: Adaptor) -> UNet2DConditionModel:
+    """A copy of the UNet with W + strength * alpha / rank * B A in place of W (Eq. 1)."""
+    changed, card = copy.deepcopy(unet), adaptor.card
+    for name, A in adaptor.lora.items():
+        layer, end, _ = name.partition(".lora_A.")
+        if end:
+            B = adaptor.lora[name.replace(".lora_A.", ".lora_B.")]
+            weight = changed.get_parameter(f"{layer}.weight")
+            weight.data += (card.strength * card.alpha / card.rank * (B @ A)).to(weight.device)
+    return changed
+
+
+def _row(check: str, a: dict[int, Tensor], b: dict[int, Tensor], levels: list[int]) -> Comparison:
+    differences = torch.stack([(a[t] - b[t]).abs().max() for t in levels]) if levels else torch.zeros(1)
+    return Comparison(check, float(differences.max()), UNET_TOLERANCE)
+
+
+def _weights(check: str, found: dict[str, Tensor], adaptor: Adaptor) -> Comparison:
+    ratio = adaptor.card.alpha / adaptor.card.rank
+    wanted = {key: w * (ratio if ".lora_B." in key else 1) for key, w in adaptor.lora.items()}
+    if odd := sorted(found.keys() ^ wanted.keys()):
+        raise AdaptorMismatch(
+            f"{check}: {len(found)} tensors, the adaptor has {len(wanted)} (differs at {odd[0]})",
+            hint="export the adaptor again",
+        )
+    largest = max(float(w.abs().max()) for w in wanted.values())
+    for key, w in wanted.items():
+        if found[key].shape != w.shape:
+            raise AdaptorMismatch(
+                f"{check}: {key} has {tuple(found[key].shape)}, the adaptor {tuple(w.shape)}",
+                hint="export the adaptor again",
+            )
+    difference = max(float((found[key] - w).abs().max()) for key, w in wanted.items())
+    return Comparison(check, difference / max(largest, 1e-12), WEIGHT_TOLERANCE)
+
+
+def _noise(model: StableDiffusion, options: VerifyOptions) -> Tensor:
+    side = int(model.unet.config["sample_size"])
+    return model.noise((1, model.channels, side, side), torch.Generator().manual_seed(options.seed))
+
+
+@torch.no_grad()
+def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOptions) -> Tensor:
+    with adaptor.on(model, tokens=False) as backbone:
+        states = backbone.condition(["", options.prompt]).states
+
+        def eps(x: Tensor, t: int) -> Tensor:
+            uncond, cond = backbone.eps(x, t, states)
+            return guided(uncond, cond, options.guidance)
+
+        x_0 = sample(eps, _noise(model, options), model.schedule, options.steps)
+        return backbone.decode(x_0)
+
+
+def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipeline:
+    """The pipeline as diffusers loads it, with the DDIM that our loop follows."""
+    folder, _ = located(source)
+    usual: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
+
+    def stock(variant: str | None) -> StableDiffusionPipeline:
+        return StableDiffusionPipeline.from_pretrained(folder, use_safetensors=True, variant=variant, **usual)
+
+    try:
+        with _no_bars():
+            pipeline = in_some_precision(Path(folder) / "unet", stock)
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(
+            f"{folder}: diffusers' own pipeline cannot be loaded ({str(error).strip().splitlines()[0]})",
+            hint="give --model a complete diffusers folder of one precision",
+        ) from error
+    config = dict(pipeline.scheduler.config)
+    pipeline.scheduler = DDIMScheduler.from_config(
+        config, clip_sample=False, thresholding=False, timestep_spacing="leading"
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    channels_last(pipeline.unet)  # as ours: the order of the sums is the only difference that it makes
+    channels_last(pipeline.vae)
+    return pipeline.to(model.device)
+
+
+@contextmanager
+def _exact() -> Generator[None, None, None]:
+    """Without TF32, by which convolutions on newer GPUs round off more than what is compared here."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
+@contextmanager
+def _no_bars() -> Generator[None, None, None]:
+    """diffusers draws a bar while it loads a pipeline, and only a global switch stops it."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _stock_picture(
+    adaptor: Adaptor, pipeline: StableDiffusionPipeline, model: StableDiffusion, options: VerifyOptions
+) -> Tensor:
+    window, strength = adaptor.card.window(model.schedule.T), adaptor.card.strength
+    with windowed(pipeline, window, steps=options.steps, adapter=_ADAPTER, strength=strength) as callback:
+        made = pipeline(
+            options.prompt,
+            negative_prompt="",
+            num_inference_steps=options.steps,
+            guidance_scale=options.guidance,
+            latents=_noise(model, options),
+            output_type="pt",
+            return_dict=False,
+            callback_on_step_end=cast("Any", callback),  # annotated there as taking two numbers
+        )
+    return cast("Tensor", made[0]).float().cpu()

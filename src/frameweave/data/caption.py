@@ -1,0 +1,185 @@
+"""Captions to edit prompts: the whole job. What was answered is kept, so the same command goes on."""
+
+import os
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from frameweave.data.captions.asker import Asker
+from frameweave.data.captions.cache import Cache
+from frameweave.data.captions.edit_prompt import RULES, ClipPrompts
+from frameweave.data.captions.endpoint import MODEL, Endpoint
+from frameweave.data.captions.estimate import Estimate, estimate_model, estimate_rules
+from frameweave.data.captions.model import Model, Patience
+from frameweave.data.captions.prompts_file import FILE, write_prompts
+from frameweave.data.captions.rewriting import by_model, by_rules
+from frameweave.data.captions.rules import Rules
+from frameweave.data.captions.spending import Prices, Spending
+from frameweave.data.captions.vocabulary import VOCABULARIES
+from frameweave.data.options import CaptionOptions
+from frameweave.data.record import ClipRecord, Skipped
+from frameweave.errors import DataError, InputError, RunError
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.cache_folder import cache_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSummary:
+    """What a run did; with `dry_run` only the estimate says something."""
+
+    estimate: Estimate
+    path: Path | None = None
+    """The prompts."""
+    clips: int = 0
+    prompts: int = 0
+    by_model: int = 0
+    """Prompts."""
+    by_rules: int = 0
+    """Prompts."""
+    fallbacks: dict[str, int] = field(default_factory=dict[str, int])
+    """Clips by the reason why a model was asked for and the rules answered."""
+    cached: int = 0
+    """Clips whose answer was kept."""
+    requests: int = 0
+    retried: int = 0
+    """Requests that repeated an earlier one."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+    """None where prices are unknown."""
+
+    @property
+    def refused(self) -> int:
+        """Clips that the model would not write about."""
+        return self.fallbacks.get("refused", 0)
+
+
+def caption(
+    records: Iterable[ClipRecord | Skipped], options: CaptionOptions, *, progress: Progress = SILENT
+) -> CaptionSummary:
+    """Write the edit prompts of all clips to `options.out`, by a model or by rules.
+
+    The source is read twice, to estimate and to work. Raises `DataError` for a source without clips,
+    `InputError` for settings that make no sense and for an endpoint that will not have key or model,
+    `MissingExtra` without the openai client, `RunError` when the folder has prompts already or the endpoint
+    fails for good.
+    """
+    _check(options)
+    records = tuple(records) if isinstance(records, Iterator) else records
+    if next(_clips(records), None) is None:
+        raise DataError("the source has no clip that can be used", hint="give a source with captions")
+    path = options.out / FILE
+    if path.exists() and not (options.overwrite or options.dry_run):
+        raise RunError(
+            f"{path}: is there already",
+            hint="give another --out, or --overwrite; kept answers are not paid for again",
+        )
+    if options.rules:
+        estimate = estimate_rules(records)
+        if options.dry_run:
+            return CaptionSummary(estimate=estimate)
+        made = by_rules(_clips(records), _rules(options), kinds=options.kinds)
+        return _written(made, CaptionSummary(estimate=estimate, path=path), progress)
+    cache = Cache(options.cache or cache_folder() / "captions")
+    endpoint = None if options.dry_run else Endpoint.from_environment()
+    estimate = estimate_model(
+        records,
+        options.kinds,
+        model=os.environ.get(MODEL, ""),
+        cache=cache,
+        retry_failed=options.retry_failed,
+        prices=_prices(options),
+    )
+    if endpoint is None:
+        return CaptionSummary(estimate=estimate)
+    cache.make_ready()
+    progress.note(estimate.text)
+    summary = CaptionSummary(estimate=estimate, path=path)
+    return _asked(records, endpoint, cache, summary, options=options, progress=progress)
+
+
+def _asked(
+    records: Iterable[ClipRecord | Skipped],
+    endpoint: Endpoint,
+    cache: Cache,
+    summary: CaptionSummary,
+    *,
+    options: CaptionOptions,
+    progress: Progress,
+) -> CaptionSummary:
+    spending = Spending(prices=_prices(options), most_tokens=options.max_tokens, most_cost=options.max_cost)
+    patience = Patience(concurrency=options.concurrency, attempts=options.attempts, timeout=options.timeout)
+    model = Model.connected(endpoint, patience, spending)
+    asker = Asker(model, cache, retry_failed=options.retry_failed)
+    made = by_model(_clips(records), asker, _rules(options), kinds=options.kinds)
+    return replace(
+        _written(made, summary, progress),
+        cached=asker.cached,
+        requests=model.requests,
+        retried=model.retried,
+        tokens_in=spending.spent.read,
+        tokens_out=spending.spent.written,
+        cost=spending.cost,
+    )
+
+
+def _written(
+    made: Generator[ClipPrompts, None, None], summary: CaptionSummary, progress: Progress
+) -> CaptionSummary:
+    """Write the prompts and count them."""
+    count: Counter[str] = Counter()
+    fallbacks: Counter[str] = Counter()
+
+    def counted() -> Iterator[ClipPrompts]:
+        for clip in progress.track(made, "captions", summary.estimate.clips):
+            count["clips"] += 1
+            count.update("by_rules" if edit.by == RULES else "by_model" for edit in clip.prompts)
+            fallbacks.update(filter(None, (clip.fallback,)))
+            yield clip
+
+    assert summary.path is not None
+    with closing(made):
+        write_prompts(summary.path, counted())
+    prompts = count["by_rules"] + count["by_model"]
+    return replace(
+        summary,
+        clips=count["clips"],
+        prompts=prompts,
+        by_model=count["by_model"],
+        by_rules=count["by_rules"],
+        fallbacks=dict(sorted(fallbacks.items())),
+    )
+
+
+def _clips(records: Iterable[ClipRecord | Skipped]) -> Iterator[ClipRecord]:
+    return (record for record in records if isinstance(record, ClipRecord))
+
+
+def _rules(options: CaptionOptions) -> Rules:
+    return Rules(VOCABULARIES[options.vocabulary], options.seed)
+
+
+def _prices(options: CaptionOptions) -> Prices | None:
+    if options.price_in is None or options.price_out is None:
+        return None
+    return Prices(read=options.price_in, written=options.price_out)
+
+
+def _check(options: CaptionOptions) -> None:
+    """Raises `InputError` for settings that make no sense."""
+    if not options.kinds or len(set(options.kinds)) < len(options.kinds):
+        raise InputError("no kinds, or one of them twice", hint="give each of --kinds once")
+    if (options.price_in is None) != (options.price_out is None):
+        raise InputError("only one of two prices", hint="give --price-in and --price-out")
+    if options.max_cost is not None and _prices(options) is None:
+        raise InputError("a limit of cost without prices", hint="give --price-in and --price-out too")
+    for name in ("price_in", "price_out", "max_tokens", "max_cost"):
+        value = getattr(options, name)
+        if value is not None and not value >= 0:
+            raise InputError(f"{name} is {value}, expected 0 or more", hint="leave it out for no limit")
+    for name in ("concurrency", "attempts", "timeout"):
+        value = getattr(options, name)
+        if not value > 0:
+            raise InputError(f"{name} is {value}, expected more than 0", hint="leave it out for the usual")

@@ -1,0 +1,156 @@
+"""What training needs of each group, computed once: latents, depth, vision states; kept on the disk.
+
+The key of an entry is made of the group's content, the weights that encoded it and the
+preprocessing, so that an entry is never served for something else. Captions are kept as text and
+encoded on the fly: twenty embeddings a clip would take 36 times the room of the latents.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from frameweave.errors import ModelFolderError
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.depth import DepthEstimator
+from frameweave.models.identity import fingerprint
+from frameweave.models.stock import posterior
+from frameweave.models.vision import NAME_A_TOWER
+from frameweave.runs.atomic import staged
+from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One group, encoded: posterior of unscaled latents, depth in 255ths, vision states, captions."""
+
+    mean: Float[Tensor, "F C h w"]
+    std: Float[Tensor, "F C h w"]
+    depth: UInt8[Tensor, "F 1 H W"]
+    vision: Float[Tensor, "F N D_vision"]
+    captions: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class CachedGroups:
+    """Encodes a group when it is first asked for, unless the source holds it encoded already.
+
+    `pixels` is the side of the square pictures.
+    """
+
+    source: GroupSource
+    backbone: StableDiffusion
+    estimator: DepthEstimator | None
+    folder: Path
+    pixels: int
+    crop: bool = True
+    depth: bool = True
+    """Whether the training needs depth. Without an estimator there may be none."""
+    vision: bool = True
+    """Whether it needs vision states. Without a vision tower there are none."""
+    _print: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        networks: list[nn.Module | None] = [
+            self.backbone.vae,
+            None if self.backbone.vision_tower is None else self.backbone.vision_tower.network,
+            None if self.estimator is None else self.estimator.network,
+        ]
+        self._print = f"{[fingerprint(n) for n in networks if n is not None]} {self.pixels} {self.crop}"
+
+    @property
+    def print(self) -> str:
+        """A short name of the encoding networks and the preprocessing."""
+        return hashlib.sha256(self._print.encode()).hexdigest()[:12]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Prepared:
+        """Raises `ModelFolderError` when depth or vision states are needed and nothing can give them."""
+        prepared = self._kept(index)
+        if self.depth and not prepared.depth.numel():
+            raise ModelFolderError(
+                "training with depth needs a depth estimator, and the model has none",
+                hint="name one with --depth-model, or give --no-depth-control",
+            )
+        if self.vision and not prepared.vision.numel():
+            raise ModelFolderError(
+                "unshared tokens need a CLIP vision tower, and the model has none",
+                hint=f"{NAME_A_TOWER}, or give --n-shared 0",
+            )
+        return prepared
+
+    def _kept(self, index: int) -> Prepared:
+        if isinstance(self.source, EncodedSource) and (held := self.source.encoded(index, self.print)):
+            return _prepared(*held)
+        name = hashlib.sha256(f"{self.source.key(index)}|{self._print}".encode()).hexdigest()
+        file = self.folder / name[:2] / f"{name}.safetensors"
+        if not file.is_file():
+            tensors, captions = self.encoded(self.source.group(index))
+            with staged(file) as stage:
+                save_file(tensors, stage, {"captions": json.dumps(captions)})
+        with safe_open(file, "pt") as opened:
+            names = ("mean", "std", "depth", "vision")
+            texts = tuple(json.loads(opened.metadata()["captions"]))
+            return _prepared({name: opened.get_tensor(name) for name in names}, texts)
+
+    @torch.no_grad()
+    def encoded(self, group: FrameGroup) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+        """What is kept of a group: latents and vision states in half precision, depth in 255ths.
+
+        Depth and vision states are empty where neither the group nor the model has them.
+        """
+        vae = self.backbone.vae
+        with torch.autocast(vae.device.type, enabled=False):  # also when a training step asks
+            frames = squared(group.frames, self.pixels, crop=self.crop)
+            latent = posterior(vae, (frames * 2 - 1).to(vae.device, vae.dtype))
+            tensors = {
+                "mean": latent.mean.half(),
+                "std": latent.std.half(),
+                "depth": (self._depth(group, frames).clamp(0, 1) * 255).round().byte(),
+                "vision": self._vision(frames).half(),
+            }
+        return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, group.captions
+
+    def _depth(self, group: FrameGroup, frames: Tensor) -> Tensor:
+        if group.depth is not None:
+            return squared(group.depth, self.pixels, crop=self.crop)
+        if self.estimator is not None:
+            return self.estimator.estimate(frames)
+        return frames.new_zeros(len(frames), 1, 0, 0)
+
+    def _vision(self, frames: Tensor) -> Tensor:
+        if self.backbone.vision_tower is None:
+            return frames.new_zeros(len(frames), 0, 0)
+        return self.backbone.vision(frames)
+
+
+def _prepared(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> Prepared:
+    mean, std, vision = (tensors[name].float() for name in ("mean", "std", "vision"))
+    return Prepared(mean, std, tensors["depth"], vision, captions)
+
+
+def squared(frames: Float[Tensor, "F C H W"], pixels: int, *, crop: bool) -> Float[Tensor, "F C p p"]:
+    """Square pictures: the centre at the short side's scale, or everything squashed.
+
+    >>> squared(torch.rand(1, 3, 20, 40), 8, crop=True).shape
+    torch.Size([1, 3, 8, 8])
+    """
+    height, width = frames.shape[2:]
+    if (height, width) == (pixels, pixels):
+        return frames
+    scale = pixels / min(height, width)
+    size = (
+        (max(pixels, round(height * scale)), max(pixels, round(width * scale))) if crop else (pixels, pixels)
+    )
+    scaled = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    top, left = (size[0] - pixels) // 2, (size[1] - pixels) // 2
+    return scaled[:, :, top : top + pixels, left : left + pixels]

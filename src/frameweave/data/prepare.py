@@ -1,0 +1,203 @@
+"""Videos with captions to shards: the whole job, which goes on where an earlier run stopped."""
+
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from frameweave.data.dataset import Summary, write_index
+from frameweave.data.options import PrepareOptions
+from frameweave.data.plan import Plan
+from frameweave.data.prepare_plan import plan_of, settings_of, write_new
+from frameweave.data.shard_work import build, item_of, on_gpu
+from frameweave.data.shards.shard import ShardSettings, seal_of
+from frameweave.data.tries import LastTries
+from frameweave.errors import InputError, RunError
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.engines import engine_of, in_shards, part
+from frameweave.runs.engines.local import processors
+from frameweave.runs.ranges import COUNT, SHARE, Range
+
+_ON_A_GPU = 4  # workers; each has an estimator of its own in the GPU's memory
+_SURE = 20  # clips after which a rate of failures says something
+_RANGES: dict[str, Range] = {
+    **dict.fromkeys(("clips_per_shard", "frames", "stride", "per_clip", "size", "tries"), COUNT),
+    "quality": Range(1, 100),
+    **dict.fromkeys(("cut", "still", "max_failure_rate"), SHARE),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a run of the job did."""
+
+    folder: Path
+    summary: Summary | None
+    """Of the whole data set; None while shards of other array tasks are missing."""
+    shards_made: int
+    seconds: float
+
+
+def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT) -> Prepared:
+    """Prepare a source into the folder `options.out`; finished shards are kept.
+
+    Raises `InputError` for settings out of range, `DataError` for a source without usable clips,
+    `RunError` when the folder has a data set of another source or of other settings, when too many clips
+    of the data set failed, or when shards could not be written.
+    """
+    start = time.monotonic()
+    _check(options)
+    if options.mode in ("overwrite", "retry-failed") and in_shards(options.shard_index, options.num_shards):
+        raise InputError(
+            f"--mode {options.mode} in one of several jobs, which would undo each other's work",
+            hint="give it to one job alone; others may help it with --mode resume",
+        )
+    plan = plan_of(source, options, progress)
+    names = (shard.name for shard in plan.shards())
+    wanted = list(part(names, options.shard_index, options.num_shards))
+    finished = _finished(plan, set(wanted), options, progress)
+    missing = [name for name in wanted if name not in finished]
+    _make(plan, missing, _counted(plan, finished), options, progress)
+    _check_rate(_counted(plan, _finished_by_any(plan)), options)
+    summary = write_index(options.out, plan)
+    return Prepared(
+        folder=options.out,
+        summary=summary,
+        shards_made=len(missing),
+        seconds=round(time.monotonic() - start, 2),
+    )
+
+
+def planned_figures(source: str, options: PrepareOptions) -> dict[str, Any]:
+    """What a run would do, without doing it: clips and shards by split, what is skipped, how much room."""
+    _check(options)
+    settings = settings_of(options)
+    with tempfile.TemporaryDirectory() as folder:
+        plan = write_new(Path(folder), source, options)
+        clips: Counter[str] = Counter()
+        shards: Counter[str] = Counter()
+        for shard in plan.shards():
+            split = shard.name.rsplit("-", 1)[0]
+            clips[split] += len(shard.clips)
+            shards[split] += 1
+        skipped = Counter(one.reason for one in plan.skipped())
+    groups = sum(clips.values()) * settings.per_clip
+    return {
+        "clips": dict(clips),
+        "shards": dict(shards),
+        "skipped": dict(skipped),
+        "groups_at_most": groups,
+        "megabytes_at_most": round(groups * settings.frames * _bytes_of_frame(settings) / 2**20),
+    }
+
+
+def _check(options: PrepareOptions) -> None:
+    """Raise `InputError` for a number that no clip could be prepared with."""
+    for name, expected in _RANGES.items():
+        value = getattr(options, name)
+        if value not in expected:
+            default = getattr(PrepareOptions(), name)
+            raise InputError(
+                f"--{name.replace('_', '-')} {value:g}, expected {expected}", hint=f"{default:g} is usual"
+            )
+
+
+def _bytes_of_frame(settings: ShardSettings) -> float:
+    """Rough: half a byte a pixel for jpg and webp, two and a half for png; depth two thirds of its bits."""
+    picture = 2.5 if settings.picture == "png" else 0.5
+    depth = 0 if settings.depth == "none" else settings.depth_bits / 8 * 2 / 3
+    return settings.size**2 * (picture + depth)
+
+
+def _finished(plan: Plan, wanted: set[str], options: PrepareOptions, progress: Progress) -> set[str]:
+    """Those of the wanted shards that need not be made."""
+    finished = {
+        shard.name
+        for shard in progress.track(plan.shards(), "looking for finished shards")
+        if shard.name in wanted
+        and seal_of(options.out, shard, plan.settings_hash, trust_sizes=options.trust_sizes)
+    }
+    if finished:
+        progress.note(f"{len(finished)} of {len(wanted)} shards are finished already")
+    return finished
+
+
+def _finished_by_any(plan: Plan) -> set[str]:
+    """The shards that are finished now, by whatever job of an array."""
+    folder = plan.file.parent
+    return {
+        shard.name
+        for shard in plan.shards()
+        if seal_of(folder, shard, plan.settings_hash, trust_sizes=True) is not None
+    }
+
+
+def _counted(plan: Plan, finished: set[str]) -> LastTries:
+    tries = LastTries(plan)
+    for name in finished:
+        tries.count(name)
+    return tries
+
+
+def _make(
+    plan: Plan, missing: list[str], tries: LastTries, options: PrepareOptions, progress: Progress
+) -> None:
+    """Run the engine over the missing shards; stop when too many clips fail."""
+    _check_rate(tries, options)
+    names = set(missing)
+    items = (
+        item_of(
+            options.out,
+            shard,
+            settings_of(options),
+            timeout=options.timeout,
+            memory_gb=options.memory_gb,
+            device=options.device,
+        )
+        for shard in plan.shards()
+        if shard.name in names
+    )
+    workers = options.workers
+    here = not (options.ray or options.ray_address)
+    estimated = (not clip.depth for shard in plan.shards() if shard.name in names for clip in shard.clips)
+    if workers is None and here and any(estimated) and on_gpu(settings_of(options), options.device):
+        workers = min(processors(), _ON_A_GPU)
+        progress.note(f"{workers} workers, each with a depth estimator on the GPU: see --workers")
+    # the limits are a clip's
+    engine = engine_of(replace(options, workers=workers, timeout=None, memory_gb=None))
+    clips = 0
+    broken: list[str] = []
+    start = time.monotonic()
+    outcomes = engine.run(build, items)
+    try:
+        for outcome in progress.track(outcomes, "preparing shards", total=len(missing)):
+            if outcome.failure is not None:
+                broken.append(f"{missing[outcome.position]}: {outcome.failure.message}")
+                if "No space left" in outcome.failure.message:
+                    break
+                continue
+            clips += outcome.value["clips"]
+            tries.count(outcome.value["shard"])
+            progress.measure(clips_per_second=clips / (time.monotonic() - start), skipped=tries.failed)
+            _check_rate(tries, options)
+    finally:
+        outcomes.close()
+    if broken:
+        raise RunError(
+            f"{len(broken)} of {len(missing)} shards could not be written, the first {broken[0]}",
+            hint="mend the cause and run the same command again: finished shards are kept",
+        )
+
+
+def _check_rate(tries: LastTries, options: PrepareOptions) -> None:
+    if tries.clips < _SURE and not tries.complete:
+        return
+    if tries.failed / tries.clips > options.max_failure_rate:
+        raise RunError(
+            f"{tries.failed} of {tries.clips} clips gave no group, more than --max-failure-rate "
+            f"{options.max_failure_rate:g} allows",
+            hint=f"see the reasons in {options.out}/*.jsonl; try them again with --mode retry-failed, "
+            "or allow more",
+        )

@@ -1,0 +1,136 @@
+"""The plan that a run works on: a new one, the folder's own, or with some modes a longer one."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from frameweave.data.captions.prompted import Prompted
+from frameweave.data.captions.prompts_file import sum_of
+from frameweave.data.dataset import failures, files_of, is_dataset
+from frameweave.data.options import PrepareOptions
+from frameweave.data.plan import PLAN, Choice, Plan, write_plan
+from frameweave.data.record import ClipRecord, Reader
+from frameweave.data.shards.shard import ShardSettings, seal_of
+from frameweave.data.sources.detect import read_source
+from frameweave.errors import RunError
+from frameweave.progress import Progress
+from frameweave.runs.atomic import clear_stale, holds_more_than_stages
+
+
+def settings_of(options: PrepareOptions) -> ShardSettings:
+    """What of the options decides the shards' bytes."""
+    return ShardSettings(**{field.name: getattr(options, field.name) for field in fields(ShardSettings)})
+
+
+def write_new(folder: Path, source: str, options: PrepareOptions) -> Plan:
+    """Plan the clips of a source in a folder; what else is there stays. Raises `DataError` for no clips."""
+    write_plan(folder, _reader(source, options), settings_of(options).as_dict(), _choice(source, options))
+    return Plan.open(folder)
+
+
+def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
+    """The plan of the folder `options.out`, as its mode says.
+
+    Raises `RunError` when the folder holds other things, or a data set of another source or of other
+    settings.
+    """
+    out = options.out
+    clear_stale(out)
+    if options.mode == "overwrite" and is_dataset(out):
+        return _anew(source, options, progress)
+    if not (out / PLAN).is_file():
+        if not out.exists() or not holds_more_than_stages(out):
+            progress.note(f"reading {source}")
+            return write_new(out, source, options)
+        if not (out / PLAN).is_file():  # it may be there since, by another job of an array
+            raise RunError(f"{out}: not empty, and no data set", hint="choose another --out")
+    plan = Plan.open(out)
+    _check_same(plan, source, options)
+    if options.mode == "extend":
+        _extend(plan, _reader(source, options), options, progress)
+    if options.mode == "retry-failed":
+        _retry(plan, options, progress)
+    return Plan.open(out)
+
+
+def _reader(source: str, options: PrepareOptions) -> Reader:
+    reader = read_source(
+        source,
+        layout=options.layout,
+        split=options.split,
+        limit=options.limit,
+        subset=options.subset,
+        seed=options.seed,
+    )
+    return reader if options.prompts is None else Prompted(reader, options.prompts)
+
+
+def _choice(source: str, options: PrepareOptions) -> Choice:
+    return Choice(
+        source=str(Path(source).absolute()),  # not resolved: a link may lead elsewhere tomorrow
+        clips_per_shard=options.clips_per_shard,
+        layout=options.layout,
+        split=options.split,
+        limit=options.limit,
+        subset=options.subset,
+        prompts="" if options.prompts is None else sum_of(options.prompts),
+    )
+
+
+def _anew(source: str, options: PrepareOptions, progress: Progress) -> Plan:
+    """A plan in place of the folder's; the earlier data set goes when it is written, and nothing else."""
+    progress.note(f"reading {source}")
+    earlier = list(files_of(options.out))
+    plan = write_new(options.out, source, options)
+    for file in earlier:
+        file.unlink(missing_ok=True)
+    return plan
+
+
+def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
+    """Raises `RunError` for other settings, and for another choice of clips unless some are to be added."""
+    before, now = plan.header["settings"], settings_of(options).as_dict()
+    if plan.choice is not None and options.mode != "extend":
+        before, now = before | asdict(plan.choice), now | asdict(_choice(source, options))
+    if differences := _differences(before, now):
+        raise RunError(
+            f"{plan.file.parent}: prepared with {differences}",
+            hint="give the same settings, another --out, or --mode overwrite",
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first that differ, in words; empty when none does."""
+    differ = [
+        f"{name} = {before.get(name)} (now {value})"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]
+    return ", ".join(differ[:3])
+
+
+def _extend(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
+    known = {clip.id for shard in plan.shards() for clip in shard.clips}
+    added = [item for item in reader if isinstance(item, ClipRecord) and item.id not in known]
+    progress.note(f"{len(added)} clips are new")
+    _append(plan, added, options)
+
+
+def _retry(plan: Plan, options: PrepareOptions, progress: Progress) -> None:
+    """Plan the clips once more that gave no group; the shards in which they failed stay as they are."""
+    failed: dict[str, ClipRecord] = {}
+    for shard in plan.shards():
+        for clip in shard.clips:
+            failed.pop(clip.id, None)  # the last try counts, also one that is planned and not made yet
+        if seal_of(plan.file.parent, shard, plan.settings_hash, trust_sizes=True) is None:
+            continue
+        lost = {one.id for one in failures(plan.file.parent, shard.name)}
+        failed |= {clip.id: clip for clip in shard.clips if clip.id in lost}
+    progress.note(f"{len(failed)} clips are tried again")
+    _append(plan, list(failed.values()), options)
+
+
+def _append(plan: Plan, clips: list[ClipRecord], options: PrepareOptions) -> None:
+    for split in sorted({clip.split or "all" for clip in clips}):
+        own = [clip for clip in clips if (clip.split or "all") == split]
+        plan.extended(split, own, options.clips_per_shard)

@@ -1,0 +1,105 @@
+"""What a worker does for one shard. Models and guarded decoders are kept from shard to shard."""
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from frameweave.data.depth_maps import Estimate, Maps
+from frameweave.data.extraction import Extracted, extract
+from frameweave.data.grouping import GroupSettings
+from frameweave.data.plan import ShardPlan
+from frameweave.data.record import ClipRecord
+from frameweave.data.shards.shard import Extract, ShardSettings, build_shard
+from frameweave.errors import DataError, FrameweaveError, ModelFolderError
+from frameweave.runs.engines import Guarded, Stopped
+
+
+def build(item: dict[str, Any]) -> dict[str, Any]:
+    """Write the shard of an item (see `item_of`); return its figures."""
+    settings = ShardSettings(**item["settings"])
+    clips = tuple(ClipRecord.from_dict(clip) for clip in item["clips"])
+    plan = ShardPlan(name=item["shard"], clips=clips)
+    # models load only where a clip needs one
+    needed = settings.depth == "auto" and any(not clip.depth for clip in clips)
+    estimate = _estimate(settings.depth_model, item["device"]) if needed else None
+    table = build_shard(
+        Path(item["folder"]), plan, settings, _guarded(item["timeout"], item["memory_gb"]), estimate
+    )
+    return {name: table[name] for name in ("shard", "clips", "failed", "groups")}
+
+
+def item_of(
+    folder: Path,
+    plan: ShardPlan,
+    settings: ShardSettings,
+    *,
+    timeout: float | None,
+    memory_gb: float | None,
+    device: str,
+) -> dict[str, Any]:
+    """All that a worker must know, in plain values."""
+    return {
+        "folder": str(folder.absolute()),
+        "shard": plan.name,
+        "clips": [clip.as_dict() for clip in plan.clips],
+        "settings": settings.as_dict(),
+        "timeout": timeout,
+        "memory_gb": memory_gb,
+        "device": device,
+    }
+
+
+def on_gpu(settings: ShardSettings, device: str) -> bool:
+    """Whether workers may load estimators onto a GPU. Raises `InputError` for a device that is not here."""
+    if settings.depth != "auto":
+        return False
+    from frameweave.models.loading import torch_device  # noqa: PLC0415 - else prepare does without torch
+
+    return torch_device(device).type != "cpu"
+
+
+@cache
+def _guarded(timeout: float | None, memory_gb: float | None) -> Extract:
+    """`extract` in a process of its own, so that a crash or a hang costs one clip."""
+    memory = None if memory_gb is None else int(memory_gb * 1e9)
+    child = Guarded(extract, timeout=timeout, memory=memory)
+
+    def guarded(path: str, clip: str, settings: GroupSettings) -> Extracted:
+        try:
+            return child.call(path, clip, settings)
+        except Stopped as error:
+            raise DataError(f"{path}: {error}", hint="look at the file", reason=error.kind) from error
+        except FrameweaveError:
+            raise
+        except Exception as error:  # whatever a decoder raises costs its clip, and not the shard
+            raise DataError(
+                f"{path}: {type(error).__name__}: {error}", hint="look at the file", reason="unreadable"
+            ) from error
+
+    return guarded
+
+
+@cache
+def _estimate(name: str, device: str) -> Estimate:
+    import torch  # noqa: PLC0415 - workers without an estimator do without torch
+
+    from frameweave.models import depth  # noqa: PLC0415
+    from frameweave.models.loading import MINIATURE  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    estimator = depth.load(MINIATURE, None if name == MINIATURE else name, device=device)
+    if estimator is None:
+        raise ModelFolderError(f"{name}: no depth estimator in it", hint="give another --depth-model")
+
+    def estimate(pictures: list[bytes]) -> Maps:
+        pixels = np.stack(
+            [np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")) for picture in pictures]
+        )
+        frames = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        return estimator.raw(frames)[:, 0].numpy()
+
+    return estimate

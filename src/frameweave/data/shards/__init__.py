@@ -1,0 +1,1 @@
+"""Prepared data on the disk: tar files with their seals and indexes."""

@@ -1,0 +1,69 @@
+"""The second reader: shards streamed from anywhere that fsspec reaches, in WebDataset's own manner.
+
+Nothing is fetched but the tars, one after the other. Order is that of the shards, or shuffled
+through a buffer; where a stream stopped is not known. For training use `reading.ShardGroups`.
+"""
+
+import importlib
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import fsspec
+
+from frameweave.data.decoding import group_of, wanted
+from frameweave.errors import DataError, MissingExtra
+from frameweave.video.group import FrameGroup
+
+
+def streamed(urls: list[str], *, shuffle: int = 0, seed: int = 0) -> Iterable[FrameGroup]:
+    """The groups of tars at these URLs or paths, divided between processes and loader workers.
+
+    With `shuffle` the shards are shuffled by the seed, and groups through a buffer of that size. The
+    result is a torch `IterableDataset`. Raises `MissingExtra` without webdataset, `DataError` for a
+    tar that cannot be reached or a sample that is no group.
+    """
+    wds = _webdataset()
+    if not urls:
+        raise DataError("no shards to stream", hint="give the paths or URLs of some tars")
+    mixed = [wds.detshuffle(len(urls), seed=seed)] if shuffle else []
+    buffered = [wds.detshuffle(shuffle, seed=seed)] if shuffle else []
+    return wds.DataPipeline(
+        wds.SimpleShardList(urls),
+        *mixed,
+        wds.split_by_node,
+        wds.split_by_worker,
+        _members,
+        wds.tariterators.group_by_keys,
+        *buffered,
+        _groups,
+    )
+
+
+def _webdataset() -> Any:
+    try:
+        return importlib.import_module("webdataset")
+    except ImportError as error:
+        raise MissingExtra(
+            "streaming needs webdataset, which is not installed",
+            hint="pip install 'frameweave[webdataset]'",
+        ) from error
+
+
+def _members(shards: Iterator[dict[str, Any]]) -> Generator[dict[str, Any], None, None]:
+    """The members of every tar, as webdataset's own expander gives them."""
+    wds = _webdataset()
+    for shard in shards:
+        with ExitStack() as stack:
+            try:
+                stream = stack.enter_context(fsspec.open(shard["url"], "rb"))
+                for member in wds.tariterators.tar_file_iterator(stream):
+                    yield {**member, "__url__": shard["url"]}
+            except (OSError, ValueError) as error:
+                raise DataError(f"{shard['url']}: cannot be read ({error})", hint="check the URL") from error
+
+
+def _groups(samples: Iterator[dict[str, Any]]) -> Generator[FrameGroup, None, None]:
+    for sample in samples:
+        members = {name: sample[name] for name in wanted(sample)}
+        yield group_of(members, where=f"{sample['__url__']}: group {sample['__key__']}")

@@ -1,0 +1,1 @@
+"""A video in, an edited video out."""

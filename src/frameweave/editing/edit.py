@@ -1,0 +1,243 @@
+"""Edit a video file by a prompt, or make one from a prompt: the whole job, from file to file."""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from frameweave.editing.footage import Fit, Footage, Mask, laid_over
+from frameweave.editing.keeper import StepKeeper
+from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
+from frameweave.editing.setup import adapted, check_apart, editor_of, estimator_of, inversions_of, load_model
+from frameweave.editors import base
+from frameweave.editors.base import Inversions, Source
+from frameweave.errors import InputError
+from frameweave.models import depth as depth_model
+from frameweave.models.backbone import Backbone, Latents, StableDiffusion
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.run import Run
+from frameweave.video import VideoWriter, probe, tells_pixel_shape
+from frameweave.video.clip import Clip, working_size
+from frameweave.video.writing import SUFFIXES
+
+_BATCH = 16  # frames that are read, encoded, decoded and written at once
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What came of a job: the video file, and how long each part took in seconds."""
+
+    video: Path
+    seconds: dict[str, float]
+
+
+def edit(
+    video: Path,
+    prompts: Sequence[str],
+    options: EditOptions,
+    *,
+    load: Callable[[ModelOptions], StableDiffusion] | None = None,
+    progress: Progress = SILENT,
+) -> list[Edited]:
+    """Edit `video` by each prompt in turn into the run folder `options.out`.
+
+    The results have the source's size, shape of pixels, frame times and sound. Memory does not grow with the
+    video's pixels: frames are read, encoded, decoded and written in batches. `load` gives the model of
+    the options, where it may be loaded already. Raises the errors of
+    `frameweave.errors` for wrong input, as far as can be before anything heavy is loaded, and before an
+    earlier run is replaced.
+    """
+    options.check()
+    check_apart(video, options.out)
+    editor = editor_of(options)
+    if not prompts or not all(prompt.strip() for prompt in prompts):
+        raise InputError("the prompt is empty", hint="say what the video shall show")
+    info = probe(video)
+    footage = Footage(info, options.frames, options.fps, options.start, options.end)
+    footage.check()
+    mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
+    if mask is not None:
+        mask.check(sum(1 for picture in footage.pictures() if footage.edited(picture)))
+    for note in info.notes:
+        progress.note(note)
+    if info.pixel_shape != 1 and not tells_pixel_shape(_suffix(video)):
+        progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
+    timer = _Timer()
+    plan = Run.planned(
+        options.out,
+        "edit",
+        options,
+        given=given_to_edit(video, prompts),
+        overwrite=options.overwrite,
+        resume=options.resume,
+    )
+    with timer.part("load"):
+        model = (load or load_model)(options)
+        fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
+        if fit.padded != fit.scaled:
+            width, height = fit.padded
+            progress.note(f"frames are padded to {width} x {height} while they are edited")
+        inversions = inversions_of(model, options, [editor])
+        estimator = estimator_of(editor, model, options)
+    with adapted(model, options, options.editor, editor, progress) as backbone:
+        run = plan.start()
+        work = _Work(footage, mask, fit, estimator, editor, backbone, options, timer, progress)
+        source = work.read(inversions)
+        done = [
+            Edited(work.result(source, prompt, number, len(prompts)), timer.seconds)
+            for number, prompt in enumerate(prompts, 1)
+        ]
+    videos = [one.video.name for one in done]
+    run.finish({"videos": videos, "frames_edited": len(source), "seconds": timer.seconds})
+    return done
+
+
+def given_to_edit(video: Path, prompts: Sequence[str]) -> dict[str, Any]:
+    """The input of an edit, as its run file holds it."""
+    return {"video": str(video.absolute()), "prompts": list(prompts)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """The parts of one job that go batch by batch."""
+
+    footage: Footage
+    mask: Mask | None
+    fit: Fit
+    estimator: depth_model.DepthEstimator | None
+    editor: base.Editor
+    backbone: Backbone
+    options: EditOptions
+    timer: "_Timer"
+    progress: Progress
+
+    def read(self, inversions: Inversions) -> Source:
+        """The frames to edit, as latents, depth and what the backbone sees in them."""
+        parts: list[Source] = []
+        raw: list[Tensor] = []
+        for frames in self.footage.batches(self.fit, _BATCH):
+            with self.timer.part("read"):
+                parts.append(base.source_of(self.editor, frames, self.backbone))
+            if self.estimator is not None:
+                with self.timer.part("depth"):
+                    raw.append(self.estimator.raw(frames).half())
+        seen = [part.seen for part in parts if part.seen is not None]
+        return Source(
+            x_0=torch.cat([part.x_0 for part in parts]),
+            prompt=self.options.source_prompt,
+            depth=depth_model.per_clip(torch.cat(raw).float()) if raw else None,
+            seen=torch.cat(seen) if seen else None,
+            inversions=inversions,
+            check_inversion=self.options.check_inversion,
+        )
+
+    def result(self, source: Source, prompt: str, number: int, of: int) -> Path:
+        """The video of one prompt; it may be there already when a run goes on."""
+        name = "edited" if of == 1 else f"edited-{number}"
+        target = self.options.out / f"{name}{_suffix(self.footage.info.path)}"
+        if target.exists():
+            return target
+        keeper = StepKeeper(
+            self.options.out / "unfinished.safetensors",
+            f"{number}: {prompt}",
+            self.backbone,
+            preview_every=self.options.preview_every,
+        )
+        with self.timer.part("edit"), base.enough_memory(self.editor, source):
+            x = self.editor.edit(
+                replace(source, keeper=keeper),
+                prompt,
+                self.backbone,
+                negative=self.options.negative,
+                rng=torch.Generator().manual_seed(self.options.seed),
+                progress=self.progress,
+            )
+        if len(x) < len(source):  # tokenflow as published
+            self.progress.note(f"{len(x)} of {len(source)} frames are edited, the last ones stay as they are")
+        with self.timer.part("write"):
+            self._write(target, x)
+        keeper.done()
+        return target
+
+    def _write(self, target: Path, x: Latents) -> None:
+        """The source's frames with the edited ones in their places."""
+        footage, info = self.footage, self.footage.info
+        pictures = (
+            picture
+            for part in x.split(_BATCH)
+            for picture in Clip.of(self.fit.undo(self.backbone.decode(part))).pixels()
+        )
+        weights = None if self.mask is None else self.mask.weights()
+        audio = info.path if info.has_audio else None
+        rate = info.fps if footage.fps is None else footage.fps
+        size = (info.width, info.height)
+        with VideoWriter(target, size=size, fps=rate, audio=audio, pixel_shape=info.pixel_shape) as writer:
+            for frame in footage.pictures():
+                pixels = frame.pixels
+                if footage.edited(frame) and (edited := next(pictures, None)) is not None:
+                    pixels = edited if weights is None else laid_over(pixels, edited, next(weights))
+                writer.write(pixels, frame.time, frame.duration)
+
+
+def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILENT) -> Edited:
+    """Make a clip from text alone into the run folder `options.out`, which is taken when the clip is made.
+
+    Raises the errors of `frameweave.errors` for wrong input.
+    """
+    options.check()
+    editor = editor_of(options)
+    if not prompt.strip():
+        raise InputError("the prompt is empty", hint="say what the video shall show")
+    make = getattr(editor, "generate", None)
+    if make is None:
+        raise InputError(
+            f"{options.editor} edits a video and cannot make one from text",
+            hint="use --editor text2video_zero",
+        )
+    timer = _Timer()
+    given = {"prompt": prompt}
+    plan = Run.planned(options.out, "generate", options, given=given, overwrite=options.overwrite)
+    with timer.part("load"):
+        model = load_model(options)
+        side = working_size((1, 1), options.size or model.native, model.multiple)
+    with (
+        timer.part("generate"),
+        adapted(model, options, options.editor, editor, progress, sees_source=False) as backbone,
+    ):
+        x = make(
+            prompt,
+            backbone,
+            frames=options.frames,
+            size=side,
+            negative=options.negative,
+            rng=torch.Generator().manual_seed(options.seed),
+            progress=progress,
+        )
+    run = plan.start()
+    with timer.part("write"):
+        target = options.out / "generated.mp4"
+        Clip.of(model.decode(x), fps=options.fps).write(target)
+    run.finish({"video": target.name, "frames": options.frames, "seconds": timer.seconds})
+    return Edited(target, timer.seconds)
+
+
+def _suffix(video: Path) -> str:
+    """Of the result: the video's own where it can be written."""
+    suffix = video.suffix.lower()
+    return suffix if suffix in SUFFIXES else ".mp4"
+
+
+class _Timer:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Generator[None, None, None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)

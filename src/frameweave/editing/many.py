@@ -1,0 +1,117 @@
+"""Edit many videos: each line of a table is an edit with a run folder of its own."""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from frameweave.editing.edit import edit, given_to_edit
+from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions, check_numbers
+from frameweave.editing.setup import load_model
+from frameweave.editing.table import check_names, folder_name, read_edits
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import MINIATURE, load
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.engines import engine_of, part
+from frameweave.runs.run import RUN_FILE, differing, read_run
+from frameweave.runs.settings import from_table, to_table
+
+_load = lru_cache(maxsize=1)(load)
+COLUMNS: dict[str, type] = {
+    "name": str,
+    "source_prompt": str,
+    "negative": str,
+    "editor": str,
+    "adaptor": str,
+    "seed": int,
+    "frames": int,
+    "start": float,
+    "end": float,
+    "mask": str,
+}
+"""What a line may give besides video and prompt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyEdited:
+    """What came of a table."""
+
+    done: int
+    """Edits of this run."""
+    earlier: int
+    """Edits that an earlier run had finished."""
+    failed: dict[str, str]
+    """Names of the edits that failed, and why."""
+
+
+def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SILENT) -> ManyEdited:
+    """Edit by every line of a csv or jsonl table, into folders of `options.out`.
+
+    A line has `video` and `prompt`, and may have the columns of `COLUMNS`; paths are relative to the
+    table, of adaptors those that exist there. What is finished is not done again; an edit that fails stops
+    none of the others. A folder whose edit had another video, prompt or setting is one that fails, unless
+    `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line, and
+    `InputError` for one without lines and for numbers out of range.
+    """
+    check_numbers(options)
+    items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
+    check_names(table, [item["name"] for item in items])
+    items = list(part(items, options.shard_index, options.num_shards))
+    waiting = [item for item in items if not _finished(item)]
+    if len(waiting) < len(items):
+        progress.note(f"{len(items) - len(waiting)} of {len(items)} edits are finished already")
+    failed: dict[str, str] = {}
+    outcomes = engine_of(options).run(edit_one, waiting, what="editing videos", progress=progress)
+    for outcome in outcomes:
+        if outcome.failure is not None:
+            name = waiting[outcome.position]["name"]
+            failed[name] = outcome.failure.message
+            progress.note(f"{name}: {outcome.failure.message}")
+    return ManyEdited(done=len(waiting) - len(failed), earlier=len(items) - len(waiting), failed=failed)
+
+
+def edit_one(item: dict[str, Any]) -> dict[str, Any]:
+    """One edit, in a worker; the model stays for the next one, and is not loaded for wrong input."""
+    options = from_table(EditOptions, item["settings"], where=item["name"])
+    done = edit(Path(item["video"]), [item["prompt"]], options, load=_kept)[0]
+    return {"video": str(done.video), "seconds": done.seconds}
+
+
+def _kept(options: ModelOptions) -> StableDiffusion:
+    """The model of the last edit when it is the same one, whatever its adaptor."""
+    return load_model(options, _load)
+
+
+def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[str, Any]:
+    """What a worker must know: the edit's own settings over those for all."""
+    video = (folder / line["video"]).absolute()  # a worker may have been started in another folder
+    own = {key: value for key, value in line.items() if key not in ("video", "prompt", "name")}
+    if "mask" in own:
+        own["mask"] = folder / own["mask"]
+    if own.get("adaptor", MINIATURE) != MINIATURE and (folder / own["adaptor"]).exists():
+        own["adaptor"] = str((folder / own["adaptor"]).absolute())
+    name = folder_name(line.get("name") or _name(video, line["prompt"]))
+    shared = {field.name: getattr(options, field.name) for field in fields(EditOptions)}
+    shared |= own | {"out": options.out / name, "resume": True}
+    placed: dict[str, Any] = {
+        key: value.absolute() if isinstance(value, Path) else value for key, value in shared.items()
+    }
+    settings = to_table(EditOptions(**placed))
+    return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": settings}
+
+
+def _name(video: Path, prompt: str) -> str:
+    words = "".join(character if character.isalnum() else "-" for character in prompt.lower())
+    return f"{video.stem}--{'-'.join(filter(None, words.split('-')))[:80]}"
+
+
+def _finished(item: dict[str, Any]) -> bool:
+    """Whether the edit's folder holds its whole result; what differs is told by the edit itself."""
+    folder = Path(item["settings"]["out"])
+    if not (folder / RUN_FILE).is_file():
+        return False
+    earlier = read_run(folder)
+    given = given_to_edit(Path(item["video"]), [item["prompt"]])
+    if differing(earlier, {"command": "edit", "settings": item["settings"], "input": given}):
+        return False
+    return all((folder / name).is_file() for name in earlier.get("result", {}).get("videos", ["missing"]))

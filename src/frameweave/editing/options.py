@@ -1,0 +1,181 @@
+"""Settings of editing: one frozen dataclass a command, from which flags and run files are made.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from frameweave.errors import InputError
+from frameweave.runs.engines.options import EngineOptions
+from frameweave.runs.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges
+
+Dtype = Literal["fp32", "fp16", "bf16", "fp64"]
+_RANGES = {
+    "adaptor_strength": Range(0, 2),
+    "steps": COUNT,
+    "guidance": ANY,
+    "size": COUNT,
+    "frames": COUNT,
+    "fps": POSITIVE,
+    "preview_every": NOT_NEGATIVE,
+}
+"""Of the settings that have the same name in several commands."""
+OF_AN_ADAPTOR = (
+    "adaptor_strength",
+    "adaptor_injection",
+    "tokens",
+    "adaptor_in_inversion",
+    "adaptor_window",
+    "vision_frame",
+)
+"""Settings that say something only where there is an adaptor."""
+
+
+def check_numbers(options: Any) -> None:
+    """Raise `InputError` for numbers of a job's settings that are out of range."""
+    check_ranges(options, _RANGES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model, and where it runs."""
+
+    model: str = "miniature"
+    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
+    control: str | None = None
+    """A depth ControlNet (folder or hub id); default: the model folder's own."""
+    depth_model: str | None = None
+    """A depth estimator (folder or hub id); default: the model folder's own."""
+    vision: str | None = None
+    """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
+    adaptor: str | None = None
+    """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
+    adaptor_strength: float | None = None
+    """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
+    adaptor_injection: str | None = None
+    """A strength for each of several windows, as shares of T, e.g. 0.9-1:2,0.6-0.9:0.5."""
+    tokens: bool | None = None
+    """Whether the adaptor's prompt tokens act; default: as the adaptor says for the editor, usually not."""
+    adaptor_in_inversion: bool = True
+    """Whether the adaptor acts while a source is inverted too, inside the same window."""
+    adaptor_window: Literal["value", "steps"] = "value"
+    """The adaptor's window: by timestep value, or the same share of the sampler's steps."""
+    vision_frame: Literal["own", "first"] = "own"
+    """The source frame that gives a frame its unshared tokens: its own, or the first for all."""
+    dtype: Dtype = "fp32"
+    """Precision of the networks."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+    def check(self) -> None:
+        """Raise `InputError` for numbers out of range, and for words about an adaptor without one."""
+        check_numbers(self)
+        usual = ModelOptions()
+        for name in OF_AN_ADAPTOR:
+            asked = getattr(self, name) != getattr(usual, name) and (name != "tokens" or self.tokens)
+            if self.adaptor is None and asked:
+                raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
+        if self.adaptor_strength is not None and self.adaptor_injection is not None:
+            raise InputError(
+                "adaptor_strength beside adaptor_injection", hint="the injection has strengths of its own"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How to sample. None means the editor's own default."""
+
+    negative: str = ""
+    """What the video shall not show."""
+    steps: int | None = None
+    """Noise levels; 25 is quick, 50 is usual."""
+    guidance: float | None = None
+    """Classifier-free guidance: 1 is none, higher follows the prompt more strictly."""
+    seed: int = 0
+    """Seed of all random draws."""
+    size: int | None = None
+    """Longer side, in pixels, at which the model works; default: the model's own."""
+    set: tuple[str, ...] = ()
+    """Settings of the editor itself, as name=value; `frameweave editors` lists them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditOptions(ModelOptions, SamplingOptions):
+    """Settings of `frameweave edit`."""
+
+    editor: str = "framewise"
+    """The algorithm; `frameweave editors` lists them."""
+    as_published: bool = False
+    """Do as the editor's published program does, with its known defects."""
+    source_prompt: str = ""
+    """What the source shows; helps editors that invert it."""
+    frames: int | None = None
+    """Take only so many frames from the start."""
+    start: float | None = None
+    """Edit from this second on, such as 1.5s or 1:02; --from means the same. The rest stays as it is."""
+    end: float | None = None
+    """Edit up to this second; --to means the same. What lies behind stays as it is."""
+    mask: Path | None = None
+    """A picture or a video, white where to edit; the rest comes back as it is."""
+    fps: float | None = None
+    """Frames per second of the result; default: every frame of the source, at its own time."""
+    check_inversion: bool = False
+    """Sample back from a new inversion and say how near that comes to the clip."""
+    preview_every: int = 0
+    """Write a preview every so many steps; 0 is never."""
+    compare: bool = False
+    """Edit with every editor, without and with the adaptor, into one labelled grid."""
+    cache: Path | None = None
+    """The folder of kept inversions; default: frameweave in the user's cache folder."""
+    use_cache: bool = True
+    """Whether inversions are kept on the disk for later edits."""
+    out: Path = Path("runs/edit")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""
+    resume: bool = False
+    """Go on with an interrupted run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditManyOptions(EditOptions, EngineOptions):
+    """Settings of `frameweave edit-many`."""
+
+    workers: int | None = 1
+    """Edits at once; each worker holds a model. 0 works in this process."""
+    out: Path = Path("runs/edits")
+    """The folder of the edits' own folders."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(ModelOptions, SamplingOptions):
+    """Settings of `frameweave generate`."""
+
+    editor: str = "text2video_zero"
+    """The algorithm; it must be able to make a clip from text alone."""
+    frames: int = 8
+    """Number of frames."""
+    fps: float = 4.0
+    """Frames per second of the result."""
+    out: Path = Path("runs/generate")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """Settings of `frameweave demo`."""
+
+    frames: int = 16
+    """Frames of the clip to edit."""
+    steps: int = 25
+    """Noise levels."""
+    seed: int = 0
+    """Seed of all random draws."""
+    out: Path = Path("runs/demo")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""

@@ -1,0 +1,164 @@
+"""What every job sets up from its options: editor, model, adaptor, depth estimator, kept inversions."""
+
+import contextlib
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.diffusion.inversion import Remembered
+from frameweave.editing.adaptor_use import use_of
+from frameweave.editing.inversions import InversionStore, setting_of
+from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
+from frameweave.editors import base
+from frameweave.editors.base import Inversions
+from frameweave.errors import InputError, ModelFolderError
+from frameweave.models import depth as depth_model
+from frameweave.models.backbone import Backbone, StableDiffusion
+from frameweave.models.loading import load
+from frameweave.models.vision import NAME_A_TOWER
+from frameweave.progress import Progress
+from frameweave.runs.cache_folder import cache_folder
+
+
+def check_apart(video: Path, out: Path) -> None:
+    """Raise `InputError` when a video lies in the run folder: an earlier run would be removed with it."""
+    if out.resolve() in video.resolve().parents:
+        raise InputError(f"{video}: lies in the run folder {out}", hint="give another --out")
+
+
+def load_model(options: ModelOptions, load: Callable[..., StableDiffusion] = load) -> StableDiffusion:
+    """The model of the options."""
+    return load(
+        options.model,
+        dtype=options.dtype,
+        device=options.device,
+        control=options.control,
+        vision=options.vision,
+    )
+
+
+@contextlib.contextmanager
+def adapted(
+    model: StableDiffusion,
+    options: ModelOptions,
+    name: str,
+    editor: base.Editor,
+    progress: Progress,
+    *,
+    sees_source: bool = True,
+) -> Generator[Backbone, None, None]:
+    """The model with the adaptor of the options for the editor of that name, or as it is.
+
+    Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has noise
+    levels, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a source
+    with, and whatever `load_adaptor` and `Adaptor.on` raise.
+    """
+    steps = int(getattr(editor, "steps", 1))
+    timesteps = model.schedule.timesteps(steps)
+    if options.adaptor is None:
+        yield model
+        return
+    adaptor = load_adaptor(options.adaptor)
+    if adaptor.card.base != options.model:
+        progress.note(
+            f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
+            "make sure that they belong together"
+        )
+    injection, tokens = use_of(adaptor.card, options, name, model.schedule.T)
+    by_share = options.adaptor_window == "steps"
+    tokens_window = adaptor.card.tokens_window(model.schedule.T)
+    if by_share:
+        tokens_window = tokens_window.by_share(timesteps)
+    parts: dict[str, int] = {}
+    lora_acts, tokens_act = adaptor.acting(injection, tokens=tokens)
+    if lora_acts:
+        parts["LoRA"] = injection.active(timesteps, by_share=by_share)
+    if tokens_act:
+        if sees_source and model.vision_tower is None:
+            raise ModelFolderError(
+                f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",
+                hint=f"{NAME_A_TOWER}, or give --no-tokens",
+            )
+        parts["prompt tokens"] = tokens_window.active(timesteps)
+    progress.note(_told(parts, steps))
+    with adaptor.on(
+        model,
+        injection=injection,
+        tokens=tokens,
+        in_inversion=options.adaptor_in_inversion,
+        vision_frame=options.vision_frame,
+        share_of=steps if by_share else None,
+    ) as backbone:
+        yield backbone
+
+
+def _told(parts: dict[str, int], steps: int) -> str:
+    """In how many steps each part of an adaptor acts that is not silent, in words."""
+    if not parts:
+        return "the adaptor does nothing: its LoRA is silent, and no prompt tokens act"
+    acts = " and ".join(f"{name} in {count} of {steps} steps" for name, count in parts.items())
+    warning = "" if any(parts.values()) else "; WARNING: take more steps or --adaptor-window steps"
+    return f"the adaptor acts by its {acts}{warning}"
+
+
+def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
+    """The editor of the options with its settings. Raises `InputError` for unknown names and values."""
+    return base.make(options.editor, _editor_settings(options, options.editor))
+
+
+def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
+    kind = base.load(name)
+    known = {field.name: field for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
+    if isinstance(options, EditOptions) and options.as_published:
+        if "as_published" not in known:
+            raise InputError(f"{name} was never published", hint="leave --as-published out")
+        settings["as_published"] = True
+    for pair in options.set:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair!r}", hint="write it as name=value")
+        if key not in known:
+            raise InputError.unknown(f"setting of {name}", key, list(known))
+        settings[key] = base.parse_setting(key, value, known[key].type)
+    return settings
+
+
+def inversions_of(model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor]) -> Inversions:
+    """Where these editors keep inversions. Where none makes any, no weights are hashed for it."""
+    if not options.use_cache or not any(editor.uses_source for editor in editors):
+        return Remembered()
+    return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
+
+
+def lacks_for_depth(
+    model: StableDiffusion, estimator: depth_model.DepthEstimator | None
+) -> tuple[str, str] | None:
+    """What an editor that needs depth will miss; see `lacking`."""
+    return lacking(control=model.controlnet is not None, estimator=estimator is not None)
+
+
+def lacking(*, control: bool, estimator: bool) -> tuple[str, str] | None:
+    """What is not there of both that depth needs, and the flag that names one; None when all is there."""
+    if not control:
+        return "depth ControlNet", "--control, e.g. lllyasviel/sd-controlnet-depth"
+    if not estimator:
+        return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
+    return None
+
+
+def estimator_of(
+    editor: base.Editor, model: StableDiffusion, options: EditOptions
+) -> depth_model.DepthEstimator | None:
+    """The depth estimator, for editors that need depth."""
+    if not editor.needs_depth:
+        return None
+    estimator = depth_model.load(options.model, options.depth_model, device=options.device)
+    if lacks := lacks_for_depth(model, estimator):
+        what, flag = lacks
+        raise ModelFolderError(
+            f"{options.editor} needs depth, and {options.model} has no {what}", hint=f"name one with {flag}"
+        )
+    return estimator

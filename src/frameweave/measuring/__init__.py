@@ -1,0 +1,1 @@
+"""Edits in, tables and pages out."""

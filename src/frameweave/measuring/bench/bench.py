@@ -1,0 +1,191 @@
+"""Speed and memory as ratios: each figure and its floor are measured in turns within one run."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+from frameweave.editors import base
+from frameweave.measuring.bench.data import data_rows
+from frameweave.measuring.bench.length import length_rows
+from frameweave.measuring.bench.metrics import metrics_row
+from frameweave.measuring.bench.paired import paired, row, seconds
+from frameweave.measuring.bench.training import adaptor_row, training_rows
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import load
+from frameweave.models.memory import peak_bytes
+from frameweave.progress import SILENT, Progress
+from frameweave.video import VideoWriter, read_frames
+from frameweave.video.clip import Clip
+from frameweave.world.render import render_clip
+from frameweave.world.scene import sample_scenes
+
+_STEPS, _FRAMES = 25, 16
+
+
+def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+    """Yield one row per figure: what, the measured ratio or value, and its bar."""
+    repeats = 1 if quick else 3
+    yield _import_time()
+    yield _world_speed()
+    model = load(device="cpu")
+    for name in base.names():
+        progress.note(f"editing with {name}")
+        yield _editing(model, name, repeats)
+    yield from length_rows(quick=quick, progress=progress)
+    progress.note("training steps")
+    yield from training_rows(3 if quick else 15)
+    progress.note("editing with the adaptor")
+    yield adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)
+    progress.note("metrics")
+    yield metrics_row(model, repeats, frames=_FRAMES, steps=_STEPS)
+    yield from data_rows(quick=quick, progress=progress)
+    length = 2 if quick else 10
+    progress.note(f"reading and writing {length} s of 720p")
+    with tempfile.TemporaryDirectory() as folder:
+        yield _video_speed(Path(folder), length, repeats)
+        yield _video_memory(Path(folder), length)
+
+
+def _import_time() -> dict[str, Any]:
+    """`import frameweave` beside a bare interpreter."""
+    command = [sys.executable, "-c"]
+    runs = [
+        seconds(lambda: subprocess.run([*command, "import frameweave"], check=True))
+        - seconds(lambda: subprocess.run([*command, "pass"], check=True))
+        for _ in range(7)
+    ]
+    return row("import frameweave, seconds", median(runs), "< 0.1")
+
+
+def _world_speed() -> dict[str, Any]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    scenes = sample_scenes(32, seed=0)
+    render_clip(scenes[:2], 16)
+    took = seconds(lambda: render_clip(scenes, 16))
+    torch.set_num_threads(threads)
+    return row("world, frames per second on one core", 512 / took, "> 300")
+
+
+def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
+    """An edit over the bare batched network calls that it needs."""
+    clip = Clip.of(render_clip(sample_scenes(1, seed=1), _FRAMES).frames)
+    editor = base.make(name, {"steps": _STEPS})
+    depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
+    x = model.encode(clip.frames)
+    states = model.condition(["a red duck in the snow"]).states
+    calls = frame_forwards(name, _FRAMES)
+
+    def edit() -> None:
+        base.edit_clip(
+            editor,
+            clip,
+            "a red duck in the snow",
+            model,
+            source_prompt="a blue duck in the snow",
+            depth=depth,
+            rng=torch.Generator().manual_seed(0),
+        )
+
+    @torch.no_grad()
+    def forwards() -> None:
+        for t in model.schedule.timesteps(_STEPS):
+            for count in calls:
+                model.eps(x[:1].expand(count, -1, -1, -1), t, states, _near(depth, count))
+
+    total = sum(calls) * _STEPS
+    return row(
+        f"{name}: edit over its {total} bare frame-forwards", paired(edit, forwards, repeats), "<= 1.10"
+    )
+
+
+def _near(depth: torch.Tensor | None, count: int) -> torch.Tensor | None:
+    return None if depth is None else depth[:1].expand(count, -1, -1, -1)
+
+
+def frame_forwards(name: str, frames: int) -> list[int]:
+    """How many frames go through the UNet in each kind of call at one noise level (a mean over all).
+
+    Inversion is one branch, an edit two, plug-and-play three (source, uncond, cond). TokenFlow has
+    its key frames besides; VidToMe's chunks come one after the other, as it cuts them on average:
+    2, 4 .. 4, 2 frames. vid2vid-zero's null text takes five: the source's branch, the null branch
+    forward and backward (which counts two), and the null branch again with its new text; its edit
+    has source and target in both branches while the source's attention is taken, and two afterwards.
+    """
+    keys = -(-frames // 8)
+    return {
+        "framewise": [frames, 2 * frames],
+        "text2video_zero": [2 * frames],
+        "tokenflow": [frames, 3 * keys, 3 * frames],
+        "vidtome": [frames, 3 * 2, *[3 * 4] * ((frames - 4) // 4), 3 * 2],
+        "vid2vid_zero": [frames, 5 * frames, 4 * frames],
+    }[name]
+
+
+def _source(path: Path, seconds: int) -> Path:
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 255, (72, 128, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+    with VideoWriter(path, size=(1280, 720), fps=25) as writer:
+        for index in range(25 * seconds):
+            writer.write(np.roll(still, 4 * index, axis=1), Fraction(index, 25), Fraction(1, 25))
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    with VideoWriter(target, size=(1280, 720), fps=25) as writer:
+        for frame in read_frames(source):
+            writer.write(frame.pixels, frame.time, frame.duration)
+
+
+def _copy_by_hand(source: Path, target: Path) -> None:
+    """The same work as a plain PyAV loop."""
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        stream = writer.add_stream("libx264", rate=25, options={"crf": "16", "preset": "medium"})
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        reader.streams.video[0].thread_type = "AUTO"
+        for frame in reader.decode(video=0):
+            picture = av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            writer.mux(stream.encode(picture))
+        writer.mux(stream.encode(None))
+
+
+def _video_speed(folder: Path, seconds: int, repeats: int) -> dict[str, Any]:
+    source = _source(folder / "source.mp4", seconds)
+    ratio = paired(
+        lambda: _copy(source, folder / "ours.mp4"),
+        lambda: _copy_by_hand(source, folder / "hand.mp4"),
+        repeats,
+    )
+    return row("720p read and write over a plain PyAV loop", ratio, "<= 1.2")
+
+
+def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
+    """Peak memory of a process that copies ten times the length, over one that copies the length."""
+    code = "import sys; from frameweave.measuring.bench.bench import copy_peak as peak; peak(*sys.argv[1:])"
+    peaks: list[int] = []
+    for factor in (1, 10):
+        source = _source(folder / f"{factor}.mp4", seconds * factor)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(source), str(folder / "copy.mp4")],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        peaks.append(int(done.stdout))
+    return row("720p copy: peak memory at ten times the length over once", peaks[1] / peaks[0], "<= 1.1")
+
+
+def copy_peak(source: str, target: str) -> None:
+    """Copy a video and write this process's peak memory in bytes to standard output."""
+    _copy(Path(source), Path(target))
+    sys.stdout.write(str(peak_bytes()))

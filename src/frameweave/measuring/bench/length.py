@@ -1,0 +1,59 @@
+"""Long clips: memory at 300 frames over that at 32, and time by the number of frames, for every editor."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from frameweave.editors import base
+from frameweave.measuring.bench.paired import row
+from frameweave.progress import SILENT, Progress
+from frameweave.video.clip import Clip
+from frameweave.world.render import render_clip
+from frameweave.world.scene import sample_scenes
+
+_STEPS = 4  # neither peak nor growth depends on it
+_SHORT, _LONG = 32, 300
+_JOB = """
+import json, sys
+from pathlib import Path
+from frameweave.editing.edit import edit
+from frameweave.editing.options import EditOptions
+from frameweave.models.memory import peak_bytes
+video, out, editor, steps = sys.argv[1:]
+options = EditOptions(out=Path(out), editor=editor, steps=int(steps), device="cpu", use_cache=False,
+                      source_prompt="a blue duck in the snow")
+done = edit(Path(video), ["a red duck in the snow"], options)[0]
+print(json.dumps({"peak": peak_bytes(), "seconds": done.seconds["edit"]}))
+"""
+
+
+def length_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+    """Whole jobs in processes of their own, from file to file."""
+    counts = (16, 32) if quick else (16, 32, 64, 128, 300)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        scenes = sample_scenes(1, seed=1)
+        for count in counts:
+            Clip.of(render_clip(scenes, count).frames).write(root / f"{count}.mp4")
+        for name in base.names():
+            found: dict[int, dict[str, float]] = {}
+            for count in counts:
+                progress.note(f"{name}: {count} frames")
+                found[count] = _measured(root, name, count)
+            per_frame = {count: found[count]["seconds"] / count for count in counts}
+            for count in counts[1:]:
+                figure = f"{name}: time per frame at {count} over {counts[0]} frames"
+                yield row(figure, per_frame[count] / per_frame[counts[0]], "about 1")
+            if not quick:
+                figure = f"{name}: peak memory at {_LONG} over {_SHORT} frames"
+                yield row(figure, found[_LONG]["peak"] / found[_SHORT]["peak"], "<= 1.5")
+
+
+def _measured(root: Path, name: str, count: int) -> dict[str, float]:
+    command = [sys.executable, "-c", _JOB, str(root / f"{count}.mp4"), str(root / f"{name}-{count}"), name]
+    done = subprocess.run([*command, str(_STEPS)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])

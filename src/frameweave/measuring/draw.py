@@ -1,0 +1,171 @@
+"""The report of experiments and trainings, drawn from their folders alone: tables, figures, and one page."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from frameweave.errors import DataError, InputError
+from frameweave.measuring.report.figures import Drawn, curves, forest, scatter, strips, sweep
+from frameweave.measuring.report.files import write_figure, write_table
+from frameweave.measuring.report.frames import frames_of
+from frameweave.measuring.report.grid_page import Page, write_grid_page
+from frameweave.measuring.report.merging import merged
+from frameweave.measuring.report.reading import lines_of, read_results
+from frameweave.measuring.report.results import REFERENCE, WITH, WITHOUT, MetricInfo, Results
+from frameweave.measuring.report.tables import Table, cost_table, difference_table, main_table, pooled_table
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.run import LOG_FILE, RUN_FILE, read_run
+
+_SWEEP = "sweep.jsonl"
+
+
+def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progress = SILENT) -> Path:
+    """Write tables/, figures/ and report.html into `out`, by default the first folder.
+
+    Several grids and ablations are reported as one experiment; training runs add their losses. Returns
+    the page. Raises `InputError` when no folder is given or an experiment has no score yet, `DataError`
+    when a folder holds neither, or when experiments do not go together.
+    """
+    if not folders:
+        raise InputError("no folder to report", hint="give the folder of `frameweave grid`, for example")
+    target = out or folders[0]
+    trainings = [folder for folder in folders if _is_training(folder)]
+    parts = [read_results(folder) for folder in folders if folder not in trainings]
+    for part in parts:
+        if not part.scores:
+            raise InputError(
+                f"{part.folder}: no scores yet", hint="let `frameweave grid` or `ablation` finish a pair"
+            )
+    results = merged(parts) if parts else _without_scores(read_run(trainings[0]))
+    drawn_tables: list[Table] = []
+    for name, table in progress.track(tables(results) if parts else (), "tables"):
+        drawn_tables.append(table)
+        write_table(target, name, table)
+    shown: list[tuple[str, Drawn]] = []
+    windows = [line for part in parts for line in _windows(part.folder / _SWEEP)]
+    drawn_figures = chain(figures(results, windows) if parts else (), _losses(trainings))
+    for name, caption, drawn in progress.track(drawn_figures, "figures"):
+        write_figure(target, name, drawn)
+        shown.append((caption, drawn))
+    page = Page(
+        title=f"Frameweave {results.run['command']}",
+        tables=drawn_tables,
+        figures=shown,
+    )
+    return write_grid_page(results, page, _leading(results) if parts else None, target / "report.html")
+
+
+def _is_training(folder: Path) -> bool:
+    return (folder / RUN_FILE).is_file() and read_run(folder).get("command") == "train"
+
+
+def _without_scores(run: dict[str, Any]) -> Results:
+    """What a page needs that shows trainings alone."""
+    return Results(folder=Path(), run=run, metrics=(), pairs=(), cells=(), scores=(), pooled=())
+
+
+def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
+    for number, folder in enumerate(trainings, 1):
+        log = [line for _, line in lines_of(folder / LOG_FILE) if {"stage", "step"} <= line.keys()]
+        if not log:
+            raise InputError(f"{folder}: no step in its {LOG_FILE} yet", hint="let the training go on")
+        yield f"losses-{number}", f"Losses of {folder}", curves(log)
+
+
+def tables(results: Results) -> Iterator[tuple[str, Table]]:
+    """Each table with its file's name. An ablation is compared with no adaptor and with the whole one."""
+    headline = [info for info in results.metrics if info.family == "headline"]
+    published = [info for info in results.metrics if info.published]
+    measured = {line["metric"] for line in results.scores}
+    others = [info for info in results.metrics if info.family != "headline" and info.name in measured]
+    drawn = {
+        "headline": main_table(results, headline),
+        "differences": difference_table(results, headline),
+        "published": main_table(results, published, "The published metrics"),
+        "others": main_table(results, others, "Other metrics"),
+        "other_differences": difference_table(
+            results, others, title="Paired differences of the other metrics"
+        ),
+    }
+    if "ablation" in results.run["command"]:
+        arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE)
+        parts = [arm for arm in arms if arm not in (WITH, WITHOUT)]
+        drawn["parts"] = difference_table(results, headline, against=WITH, arms=parts)
+    drawn |= {"pooled": pooled_table(results), "cost": cost_table(results)}
+    yield from ((name, table) for name, table in drawn.items() if table.rows and table.columns)
+
+
+def figures(results: Results, windows: Sequence[dict[str, Any]] = ()) -> Iterator[tuple[str, str, Drawn]]:
+    """Each figure with its file's name and its caption; `windows` has the lines of a sweep."""
+    rated = [info for info in results.metrics if info.family == "headline" and info.better != "none"]
+    arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE and arm != WITHOUT)
+    if arms and rated:
+        yield "differences", "Paired differences to no adaptor, with 95 % intervals", forest(results, rated)
+    for arm in arms:
+        for info in rated[:3]:
+            yield f"scatter-{info.name}-{_file(arm)}", gains(results, info, arm), scatter(results, info, arm)
+    yield from _strips(results, _leading(results))
+    for info in rated:
+        own = [row for row in windows if row["metric"] == info.name]
+        if own:
+            yield f"sweep-{info.name}", f"Windows: {info.title}", sweep(own, info)
+
+
+def _windows(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in lines_of(path):
+        if missing := {"train", "inference", "metric", "value"} - line.keys():
+            raise DataError(f"{path}, line {number}: no {min(missing)}", hint="measure the sweep again")
+        yield line
+
+
+def gains(results: Results, info: MetricInfo, arm: str) -> str:
+    """One line about an arm: on how many clips of each editor it is better."""
+    words: list[str] = []
+    for editor in results.editors:
+        found = results.compared(editor, arm, WITHOUT, info)
+        if found is not None:
+            words.append(f"{editor} {found.wins} of {found.n}")
+    return f"{info.title.split(' [')[0]}, better with “{arm}”: {', '.join(words)}"
+
+
+def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Drawn]]:
+    """Of each editor the clip that gains most by an adaptor, and the one that loses most."""
+    pairs = {pair["pair"]: pair for pair in results.pairs}
+    videos = {
+        (cell["editor"], cell["arm"], cell["pair"]): cell["video"]
+        for cell in results.cells
+        if cell.get("video") and cell["seed"] == results.seed
+    }
+    for editor in results.editors:
+        arm = results.shown_arm(editor)
+        if arm is None:
+            continue
+        change = results.gains(editor, arm, info)
+        known = [pair for pair in change if all((editor, name, pair) in videos for name in (WITHOUT, arm))]
+        ordered = sorted(known, key=lambda pair: (change[pair], pair))
+        for kind, chosen in (("most gained", ordered[-1:]), ("most lost", ordered[:1])):
+            for pair in chosen:
+                paths = {
+                    "source": pairs[pair].get("source"),
+                    WITHOUT: videos[editor, WITHOUT, pair],
+                    arm: videos[editor, arm, pair],
+                    "true edit": pairs[pair].get("truth"),
+                }
+                try:
+                    clips = {name: frames_of(results.folder / path) for name, path in paths.items() if path}
+                except InputError:
+                    continue  # a video was moved or removed; the page leaves it out too
+                caption = f"{editor}: the clip with {kind} in {info.title.split(' [')[0]}"
+                caption += f" ({change[pair]:+.{info.digits}f})"
+                yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair]["prompt"])
+
+
+def _leading(results: Results) -> MetricInfo:
+    """The metric by which clips are ordered."""
+    rated = [info for info in results.metrics if info.better != "none"]
+    return next((info for info in rated if info.family == "headline"), results.metrics[0])
+
+
+def _file(words: str) -> str:
+    return words.replace(" ", "-").replace("/", "-")

@@ -1,0 +1,145 @@
+"""What `evaluate` measures: edited videos with what belongs to each, found and read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from frameweave.editing.table import read_edits, refuse_doubles
+from frameweave.errors import DataError, InputError
+from frameweave.measuring.evaluate_options import EvaluateOptions
+from frameweave.measuring.metrics.base import Case, Looked
+from frameweave.progress import Progress
+from frameweave.video.clip import Clip, resized_frames
+from frameweave.video.in_step import read_in_step
+from frameweave.video.reading import PICTURES, VIDEOS
+
+_COLUMNS: dict[str, type] = {
+    "name": str,
+    "source": str,
+    "prompt": str,
+    "source_prompt": str,
+    "truth": str,
+    "mask": str,
+}
+_BESIDE = ("source", "truth", "mask")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """An edited video, and what belongs to it or is a folder that holds it."""
+
+    name: str
+    edited: Path
+    source: Path | None = None
+    truth: Path | None = None
+    mask: Path | None = None
+    prompt: str = ""
+    source_prompt: str = ""
+    names: frozenset[str] = frozenset()
+    """Of all edited videos, without suffixes: in a folder, what has such a name belongs to that video."""
+
+
+def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
+    """What there is to measure: the lines of a table, the videos of a folder, or one video.
+
+    Raises `DataError` for a table that cannot be read, `InputError` when there is no such file.
+    """
+    if edited.suffix.lower() in (".csv", ".jsonl"):
+        lines = list(read_edits(edited, _COLUMNS, needed=("edited",)))
+        refuse_doubles(edited, (line["name"] for line in lines if "name" in line))
+        names = frozenset(Path(line["edited"]).stem for line in lines)
+        for number, line in enumerate(lines):
+            own = {key: edited.parent / line[key] for key in ("edited", *_BESIDE) if key in line}
+            paths = {key: getattr(options, key) for key in _BESIDE} | own
+            words = {key: line.get(key, getattr(options, key)) for key in ("prompt", "source_prompt")}
+            yield Item(name=line.get("name", f"{number:03d} {line['edited']}"), names=names, **paths, **words)
+        return
+    if not edited.exists():
+        raise InputError(f"{edited}: no such file or folder", hint="check the path of the edited video")
+    videos = _videos_in(edited) or [edited]
+    names = frozenset(video.stem for video in videos)
+    for video in videos:
+        yield Item(
+            name=video.name,
+            edited=video,
+            names=names,
+            source=options.source,
+            truth=options.truth,
+            mask=options.mask,
+            prompt=options.prompt,
+            source_prompt=options.source_prompt,
+        )
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    """None for a file, and for a folder of pictures, which is a video itself."""
+    if not folder.is_dir() or any(path.suffix.lower() in PICTURES for path in folder.iterdir()):
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS or path.is_dir())
+
+
+def _beside(item: Item, other: Path) -> Path:
+    """What belongs to an edited video: the one for all, or what has its name in a folder of several."""
+    if not other.is_dir():
+        return other
+    shown = [
+        path
+        for path in sorted(other.iterdir())
+        if path.suffix.lower() in (*VIDEOS, *PICTURES) or path.is_dir()
+    ]
+    for path in shown:
+        if path.stem == item.edited.stem:
+            return path
+    if _videos_in(other) or any(path.stem in item.names for path in shown):
+        raise DataError(f"{other}: nothing called {item.edited.stem} in it", hint="give both the same names")
+    return other  # a folder of pictures
+
+
+def clip_of(item: Item) -> str:
+    """What its source is: edits of one source are one clip."""
+    assert item.source is not None
+    return str(_beside(item, item.source).resolve())
+
+
+def case_of(item: Item, frames: int | None, progress: Progress) -> Case:
+    """The clips, brought to the size of the edited one by one and the same function."""
+    edited = Clip.read(item.edited, frames=frames)
+
+    def beside(path: Path | None) -> Looked | None:
+        return None if path is None else _fitted(_beside(item, path), edited, item, frames, progress)
+
+    return Case(
+        edited=Looked(edited.frames),
+        source=beside(item.source),
+        truth=beside(item.truth),
+        prompt=item.prompt,
+        source_prompt=item.source_prompt,
+        mask=None if item.mask is None else _mask(_beside(item, item.mask), edited),
+    )
+
+
+def _fitted(path: Path, edited: Clip, item: Item, frames: int | None, progress: Progress) -> Looked:
+    """Another clip in step with the edited one and at its size."""
+    other = read_in_step(path, edited, item.edited, frames=frames)
+    if len(other) != len(edited):
+        raise InputError(
+            f"{path}: {len(other)} frames, {item.edited} has {len(edited)}",
+            hint=f"give --frames {min(len(other), len(edited))} if the first ones belong together",
+        )
+    if other.size != edited.size:
+        width, height = other.size
+        progress.note(f"{path}: {width} x {height} pixels, scaled to {edited.size[0]} x {edited.size[1]}")
+    return Looked(resized_frames(other.frames, edited.size))
+
+
+def _mask(path: Path, edited: Clip) -> Tensor:
+    """White is where the edit may change pixels; a picture holds for all frames."""
+    frames = resized_frames(Clip.read(path, frames=len(edited)).frames, edited.size)
+    mask = (frames.mean(1, keepdim=True) > 0.5).float()
+    if len(mask) == 1:
+        return mask.expand(len(edited), -1, -1, -1)
+    if len(mask) != len(edited):
+        raise InputError(f"{path}: {len(mask)} frames, the video has {len(edited)}", hint="give a picture")
+    return mask

@@ -1,0 +1,58 @@
+"""Reference rows: what copying, freezing, blurring, the VAE alone, and a perfect edit would score.
+
+A frozen or blurred clip wins some measures of consistency, a copy of the source those of fidelity. A table
+that shows them cannot be misread.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.measuring.experiments.pairs import Pair
+from frameweave.models.backbone import StableDiffusion
+
+REFERENCE = "reference"
+"""What stands for the editor in these rows."""
+_SIGMA = 1 / 32  # of the blur, as a share of the shorter side
+
+
+def frozen(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 H W"]:
+    """The first frame all along."""
+    return frames[:1].expand_as(frames)
+
+
+def blurred(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 H W"]:
+    """A Gaussian blur of each frame, whose sigma is 1/32 of the shorter side."""
+    sigma = min(frames.shape[2:]) * _SIGMA
+    reach = int(3 * sigma) + 1
+    x = torch.arange(-reach, reach + 1, dtype=frames.dtype, device=frames.device)
+    kernel = (-0.5 * (x / sigma) ** 2).exp()
+    kernel = kernel / kernel.sum()
+    padded = F.pad(frames.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1)).view_as(frames)
+
+
+def reference_names(item: dict[str, Any]) -> list[str]:
+    """Which rows there are for an item of an experiment; a true edit only where it is known."""
+    names = ["source unchanged", "first frame frozen", "blurred", "VAE round trip"]
+    return [*names, "true edit"] if "world" in item or item.get("truth") else names
+
+
+def references(pair: Pair, model: StableDiffusion) -> dict[str, Callable[[], Float[Tensor, "F 3 H W"]]]:
+    """Each row's name and how its frames are made."""
+    frames = pair.source.frames
+    rows: dict[str, Callable[[], Tensor]] = {
+        "source unchanged": lambda: frames,
+        "first frame frozen": lambda: frozen(frames),
+        "blurred": lambda: blurred(frames),
+        "VAE round trip": lambda: model.decode(model.encode(frames)),
+    }
+    truth = pair.truth
+    if truth is not None:
+        rows["true edit"] = lambda: truth.frames
+    return rows

@@ -1,0 +1,39 @@
+"""The grid (the paper's Table 1): every editor without and with adaptors, on the same clips and draws."""
+
+from pathlib import Path
+
+from frameweave.errors import InputError
+from frameweave.measuring.experiment import (
+    Experimented,
+    begun,
+    check_vision,
+    digests,
+    items_of,
+    run_experiment,
+)
+from frameweave.measuring.experiments.arms import WITH, WITHOUT, Arm, parsed_arm
+from frameweave.measuring.options import GridOptions
+from frameweave.models.loading import MINIATURE
+from frameweave.progress import SILENT, Progress
+
+
+def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILENT) -> Experimented:
+    """Edit and measure in the run folder `options.out`, going on where an earlier call stopped.
+
+    Without a table the world's held-out clips are edited. Raises `InputError` for settings that make no
+    sense, `DataError` for a table that cannot be read, `RunError` when the folder holds another run.
+    """
+    items, named = items_of(table, options)
+    given_arms = options.arms
+    if given_arms is None:
+        given_arms = (f"{WITH}={MINIATURE}",) if options.model == MINIATURE else ()
+    arms = [Arm(name=WITHOUT), *(parsed_arm(text) for text in given_arms)]
+    names = [arm.name for arm in arms]
+    if len(set(names)) < len(names):
+        raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
+    check_vision(arms, options)
+    given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
+    run = begun("grid", options, given | {"arms": digests(arms, options.editors)})
+    done = run_experiment(run, items, arms, options, progress=progress)
+    run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
+    return done

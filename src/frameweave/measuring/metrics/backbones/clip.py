@@ -1,0 +1,70 @@
+"""A CLIP model of any size, from a folder or a hub id; ViT-B/32 is the published tables' one."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from transformers import CLIPModel, CLIPTokenizer
+
+from frameweave.errors import ModelFolderError
+from frameweave.measuring.metrics.base import Frames
+from frameweave.models.identity import fingerprint
+from frameweave.models.vision import OPENAI
+
+_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class HubClip:
+    """Towers with their tokenizer. Prompts are cut at the model's number of tokens, as everywhere."""
+
+    model: CLIPModel
+    tokenizer: CLIPTokenizer
+    id: str
+
+    @torch.no_grad()
+    def pictures(self, frames: Frames) -> Float[Tensor, "F D"]:
+        found: list[Tensor] = []
+        for part in frames.split(_BATCH):
+            seen = self.model.vision_model(self.prepared(part)).pooler_output
+            found.append(F.normalize(self.model.visual_projection(seen).float(), dim=1))
+        return torch.cat(found)
+
+    @torch.no_grad()
+    def words(self, text: str) -> Float[Tensor, " D"]:
+        length = self.model.text_model.embeddings.position_embedding.num_embeddings
+        given = self.tokenizer(
+            [text], padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        )
+        read = self.model.text_model(input_ids=given.input_ids, attention_mask=given.attention_mask)
+        return F.normalize(self.model.text_projection(read.pooler_output).float(), dim=1)[0]
+
+    def prepared(self, frames: Frames) -> Float[Tensor, "F 3 side side"]:
+        """Short side resized (bicubic, antialiased), centre cut out, normalised: CLIP's own preparation."""
+        side = int(self.model.vision_model.embeddings.image_size)  # pyright: ignore[reportArgumentType]
+        height, width = frames.shape[2:]
+        scale = side / min(height, width)
+        size = (max(side, int(height * scale)), max(side, int(width * scale)))
+        resized = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        top, left = (size[0] - side) // 2, (size[1] - side) // 2
+        cut = resized[:, :, top : top + side, left : left + side]
+        mean, std = (torch.tensor(row).view(1, 3, 1, 1).to(frames) for row in OPENAI)
+        return (cut - mean) / std
+
+
+@cache
+def hub_clip(name: str) -> HubClip:
+    """From a folder or a hub id. Raises `ModelFolderError` when it cannot be had."""
+    try:
+        model = CLIPModel.from_pretrained(name, use_safetensors=True)
+        tokenizer = CLIPTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelFolderError(
+            f"{name}: no CLIP model to be had ({str(error).splitlines()[0]})",
+            hint="name a folder that holds openai/clip-vit-base-patch32 with --clip-model",
+        ) from error
+    return HubClip(model.float().eval(), tokenizer, f"{Path(name).name}-{fingerprint(model)[:6]}")

@@ -1,0 +1,72 @@
+"""Published weights in a folder: found by their usual names, read without running code."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from frameweave.errors import ModelFolderError
+from frameweave.runs.atomic import sha256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Weights that somebody published: how their file is called, and where people get it."""
+
+    what: str
+    patterns: tuple[str, ...]
+    source: str
+
+    def file(self, folder: Path) -> Path:
+        """The file in a folder. Raises `ModelFolderError` when it is missing, and says how to get it."""
+        for pattern in self.patterns:
+            if found := sorted(folder.glob(pattern)):
+                return found[0]
+        raise ModelFolderError(
+            f"{folder}: no weights of {self.what} ({' or '.join(self.patterns)})",
+            hint=f"put {self.source} there, or name another folder with --weights",
+        )
+
+    def read(self, folder: Path) -> tuple[dict[str, Tensor], str]:
+        """The tensors by name, and the first digits of the file's SHA-256.
+
+        A .pth file is read by torch's restricted reader, which knows tensors only. Raises `ModelFolderError`
+        for a missing, damaged or unsafe file.
+        """
+        file = self.file(folder)
+        try:
+            if file.suffix == ".safetensors":
+                tensors = load_file(file)
+            else:
+                tensors = torch.load(file, map_location="cpu", weights_only=True)
+        except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelFolderError(
+                f"{file}: damaged, or more than tensors ({reason})", hint=f"get {self.source} again"
+            ) from error
+        if not isinstance(tensors, dict) or not all(isinstance(x, Tensor) for x in tensors.values()):
+            raise ModelFolderError(f"{file}: not a table of tensors", hint=f"get {self.source} again")
+        return tensors, sha256(file)[:6]
+
+
+def filled(network: nn.Module, tensors: dict[str, Tensor], published: Published) -> nn.Module:
+    """The network with those weights, for inference; names that it has no place for are left out.
+
+    Raises `ModelFolderError` when one is missing or has another shape.
+    """
+    for name, place in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        found = tensors.get(name)
+        if found is None or found.shape != place.shape:
+            shape = "missing" if found is None else f"of shape {tuple(found.shape)}"
+            raise ModelFolderError(
+                f"weights of {published.what}: {name} is {shape}, expected {tuple(place.shape)}",
+                hint=f"get {published.source}",
+            )
+    network.load_state_dict({name: tensors[name] for name in network.state_dict() if name in tensors}, False)
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,78 @@
+"""How well pictures fit words, and each other, in the space of a CLIP model."""
+
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.measuring.metrics.base import Case, Looked, Metric, Need
+from frameweave.measuring.metrics.encoders import TextImage
+
+_ROUNDING = 1e-5  # by which unit vectors of the same frame may differ in another batch
+Kind = Literal["score", "consistency", "directional"]
+_KINDS: dict[Kind, tuple[str, frozenset[Need]]] = {
+    "score": ("100 x cosine of frame and prompt, mean over frames, not clamped.", frozenset({"prompt"})),
+    "consistency": ("Mean cosine of neighbouring frames.", frozenset({"neighbours"})),
+    "directional": (
+        "Cosine of the change from source to edited frame with that of the prompts, over the frames that "
+        "change.",
+        frozenset({"source", "prompt", "source prompt"}),
+    ),
+}
+"""Definition and needs of each."""
+
+
+def clip_score(pictures: Float[Tensor, "F D"], words: Float[Tensor, " D"]) -> Float[Tensor, ""]:
+    """100 x cosine of each frame with the prompt, mean over frames; not clamped."""
+    return 100 * (pictures @ words).mean()
+
+
+def clip_consistency(pictures: Float[Tensor, "F D"]) -> Float[Tensor, ""]:
+    """Mean cosine of neighbouring frames."""
+    return (pictures[1:] * pictures[:-1]).sum(1).mean()
+
+
+def clip_directional(
+    edited: Float[Tensor, "F D"],
+    source: Float[Tensor, "F D"],
+    prompt: Float[Tensor, " D"],
+    source_prompt: Float[Tensor, " D"],
+) -> Float[Tensor, ""]:
+    """Cosine of the change of the pictures with the change of the words, over the frames that change.
+
+    NaN where nothing changes, in words or pictures: rounding has a direction too, but a meaningless one.
+    """
+    words, pictures = prompt - source_prompt, edited - source
+    changed = pictures.norm(dim=1) > _ROUNDING
+    if float(words.norm()) <= _ROUNDING or not changed.any():
+        return words.sum() * float("nan")
+    return F.cosine_similarity(pictures[changed], words[None], dim=1).mean()
+
+
+def clip_metric(model: TextImage, kind: Kind) -> Metric:
+    """Pictures against words, against their neighbours, or their change against the change of words."""
+
+    def pictures(clip: Looked) -> Float[Tensor, "F D"]:
+        return clip.once(("clip", model.id), model.pictures)
+
+    def measure(case: Case) -> float:
+        if kind == "score":
+            return float(clip_score(pictures(case.edited), model.words(case.prompt)))
+        if kind == "consistency":
+            return float(clip_consistency(pictures(case.edited)))
+        assert case.source is not None
+        prompts = model.words(case.prompt), model.words(case.source_prompt)
+        return float(clip_directional(pictures(case.edited), pictures(case.source), *prompts))
+
+    definition, needs = _KINDS[kind]
+    return Metric(
+        name=f"clip_{kind}",
+        title=f"CLIP {kind} [{model.id}]",
+        better="higher",
+        digits=2 if kind == "score" else 4,
+        definition=definition,
+        needs=needs,
+        measure=measure,
+        backbone=model.id,
+    )

@@ -1,0 +1,56 @@
+"""What metrics ask of networks: features of frames, stages of a trunk, pictures and words in one space."""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frameweave.measuring.metrics.base import Frames
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """One vector a frame, for the Fréchet and kernel distances."""
+
+    @property
+    def id(self) -> str:
+        """Its name, and what tells its weights from others."""
+        ...
+
+    @property
+    def width(self) -> int: ...
+
+    def features(self, frames: Frames) -> Float[Tensor, "F width"]: ...
+
+
+@runtime_checkable
+class Trunk(Protocol):
+    """The stages of a convolutional network, for LPIPS."""
+
+    @property
+    def id(self) -> str: ...
+
+    def stages(self, frames: Frames) -> list[Float[Tensor, "F _ _ _"]]:
+        """Feature maps after each stage."""
+        ...
+
+    @property
+    def weights(self) -> list[Float[Tensor, " _"]] | None:
+        """How much each channel of each stage counts; None is alike, divided by nothing."""
+        ...
+
+
+@runtime_checkable
+class TextImage(Protocol):
+    """Pictures and words in one space, for CLIP scores."""
+
+    @property
+    def id(self) -> str: ...
+
+    def pictures(self, frames: Frames) -> Float[Tensor, "F D"]:
+        """Of length 1."""
+        ...
+
+    def words(self, text: str) -> Float[Tensor, " D"]:
+        """Of length 1."""
+        ...

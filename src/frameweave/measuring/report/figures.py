@@ -1,0 +1,223 @@
+"""Figures of an experiment as PNG and SVG, the same bytes for the same results."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from frameweave.measuring.report.frames import Pixels, heat, xt_slice
+from frameweave.measuring.report.results import WITHOUT, MetricInfo, Results
+from frameweave.measuring.stats.paired import Paired
+
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "frameweave",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+_BETTER, _WORSE, _OPEN = "#1b7f4d", "#b3372f", "#666666"
+_DPI = 150
+_LOSSES = ("noise", "temporal", "noise_without", "temporal_without")
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A figure in both formats, and its width in pixels at which words have their usual size."""
+
+    png: bytes
+    svg: bytes
+    width: int
+
+
+def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
+    """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse."""
+    rows = [(editor, arm) for editor in results.editors for arm in results.arms(editor) if arm != WITHOUT]
+    with mpl.rc_context(STYLE):
+        names = {arm for _, arm in rows}
+        labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
+        room = 0.075 * max((len(label) for label in labels), default=0)  # inches, for the longest label
+        size = 1.7 * len(metrics) + room, 0.42 * len(rows) + 1.3
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+        for panel, info in zip(panels, metrics, strict=True):
+            for place, (editor, arm) in enumerate(rows):
+                found = results.compared(editor, arm, WITHOUT, info)
+                if found is not None:
+                    _whisker(panel, place, found, lower_is_better=info.better == "lower")
+            panel.axvline(0, color="black", linewidth=0.8)
+            panel.set_title(f"{_short(info)} {info.arrow}", fontsize=9)
+            panel.locator_params(axis="x", nbins=3)
+        panels[0].set_yticks(range(len(rows)), labels)
+        panels[0].set_ylim(len(rows) - 0.5, -0.5)
+        return drawn(figure)
+
+
+def _whisker(panel: Axes, place: int, found: Paired, *, lower_is_better: bool) -> None:
+    colour = _OPEN
+    if found.interval is not None:
+        low, high = found.interval.low, found.interval.high
+        if low > 0 or high < 0:
+            colour = _BETTER if (found.mean < 0) == lower_is_better else _WORSE
+        panel.plot([low, high], [place, place], color=colour, linewidth=2)
+    panel.plot([found.mean], [place], "o", color=colour, markersize=5)
+
+
+def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
+    """Each clip without and with an adaptor, a panel for each editor; on the diagonal nothing changes."""
+    editors = [editor for editor in results.editors if arm in results.arms(editor)]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(2.5 * max(1, len(editors)), 2.8), layout="constrained")
+        panels = figure.subplots(1, max(1, len(editors)), squeeze=False)[0]
+        for panel, editor in zip(panels, editors, strict=False):
+            after, before = results.matched(editor, arm, WITHOUT, info.name)
+            x, y = list(before.values()), list(after.values())
+            panel.scatter(x, y, s=12, color=list(map(partial(_colour, info), x, y)), alpha=0.7)
+            low, high = min([*x, *y], default=0), max([*x, *y], default=1)
+            panel.plot([low, high], [low, high], color="black", linewidth=0.8)
+            panel.set_title(editor)
+            panel.set_xlabel("without")
+            panel.locator_params(nbins=4)
+        panels[0].set_ylabel(f"{arm}\n{_short(info)} {info.arrow}")
+        return drawn(figure)
+
+
+def _colour(info: MetricInfo, before: float, after: float) -> str:
+    if before == after or info.better == "none":
+        return _OPEN
+    return _BETTER if (after < before) == (info.better == "lower") else _WORSE
+
+
+def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
+    """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind."""
+    numbers = _even(min(map(len, clips.values())), count)
+    most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
+    with mpl.rc_context(STYLE):
+        figure = Figure(
+            figsize=(1.1 * (len(numbers) + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained"
+        )
+        shares = [len(numbers), 1, 1]
+        panels = figure.subplots(len(clips), 3, squeeze=False, width_ratios=shares)
+        for row, (name, frames) in zip(panels, clips.items(), strict=True):
+            places = _row_of(row[0], frames[numbers])
+            row[1].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
+            row[2].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
+            row[0].set_ylabel(name, fontsize=8)
+            for panel in row:
+                panel.set_xticks([])
+                panel.set_yticks([])
+                panel.spines[:].set_visible(False)
+            if name == next(iter(clips)):
+                row[0].set_xticks(places, [f"frame {number}" for number in numbers], fontsize=7)
+                row[0].tick_params(top=False, bottom=False, labeltop=True, labelbottom=False)
+                row[1].set_title("x-t slice", fontsize=7)
+                row[2].set_title("change", fontsize=7)
+        figure.suptitle(title, fontsize=9)
+        return drawn(figure)
+
+
+def _row_of(panel: Axes, frames: Pixels) -> list[float]:
+    """Draw frames side by side as one picture; returns the middle of each, in its pixels."""
+    _, height, width, _ = frames.shape
+    gap = max(1, width // 16)
+    between = np.full((height, gap, 3), 255, np.uint8)
+    parts = [frames[0]]
+    for frame in frames[1:]:
+        parts += [between, frame]
+    panel.imshow(np.concatenate(parts, axis=1), interpolation="nearest")
+    return [number * (width + gap) + (width - 1) / 2 for number in range(len(frames))]
+
+
+def _even(length: int, count: int) -> list[int]:
+    """Frames evenly spread over a clip, its first and last among them; all of a short one."""
+    return [round(number) for number in np.linspace(0, length - 1, min(count, length)).tolist()]
+
+
+def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
+    """Training windows against inference windows, with the figure in each cell that was measured.
+
+    A row has `train` and `inference`, each a low and a high end in shares of T, and `value`.
+    """
+    down, across = (sorted({tuple(row[side]) for row in rows}) for side in ("train", "inference"))
+    values = np.full((len(down), len(across)), np.nan)
+    for row in rows:
+        place = down.index(tuple(row["train"])), across.index(tuple(row["inference"]))
+        values[place] = np.nan if row["value"] is None else row["value"]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(1.3 * len(across) + 1.8, 0.7 * len(down) + 1.3), layout="constrained")
+        panel = figure.subplots()
+        picture = panel.imshow(values, cmap="viridis" if info.better == "higher" else "viridis_r")
+        for (y, x), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                red, green, blue, _ = picture.cmap(picture.norm(value))
+                dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+                ink = "white" if dark else "black"
+                panel.text(x, y, f"{value:.{info.digits}f}", ha="center", va="center", color=ink)
+        panel.set_xticks(range(len(across)), [_window(ends) for ends in across])
+        panel.set_yticks(range(len(down)), [_window(ends) for ends in down])
+        panel.set_xlabel("window of the edit, shares of T")
+        panel.set_ylabel("window of the training")
+        figure.colorbar(picture, label=f"{_short(info)} {info.arrow}".strip())
+        return drawn(figure)
+
+
+def _window(ends: Sequence[float]) -> str:
+    return f"{ends[0]:g}–{ends[1]:g}"
+
+
+def curves(log: Sequence[dict[str, Any]]) -> Drawn:
+    """Losses of a training by step, a panel for each stage, from the lines of its log.jsonl.
+
+    Losses on held-out clips are dots. Only positive values are drawn, since the scale is logarithmic.
+    """
+    stages = list(dict.fromkeys(line["stage"] for line in log))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(max(4.5, 3.6 * len(stages)), 3.6), layout="constrained")
+        panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
+        for panel, stage in zip(panels, stages, strict=False):
+            own = [line for line in log if line["stage"] == stage]
+            for name in sorted(
+                {name for line in own for name in line if name.removeprefix("held_out_") in _LOSSES}
+            ):
+                points = [(line["step"], line[name]) for line in own if (line.get(name) or 0) > 0]
+                if points:
+                    panel.plot(*_columns(points), label=name.replace("_", " "), **_look(name))
+            panel.set_yscale("log")
+            panel.set_title(f"stage {stage}", fontsize=9)
+            panel.set_xlabel("step")
+            panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+        panels[0].set_ylabel("loss")
+        return drawn(figure)
+
+
+def _look(name: str) -> dict[str, Any]:
+    """Both terms have a colour; held-out ones are dots, hollow without the adaptor."""
+    colour = "#1b5fb4" if "noise" in name else "#c2571a"
+    if not name.startswith("held_out"):
+        return {"color": colour, "linewidth": 0.8, "alpha": 0.6}
+    inside = "white" if name.endswith("without") else colour
+    return {"color": colour, "marker": "o", "markersize": 5, "markerfacecolor": inside, "linestyle": ""}
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _short(info: MetricInfo) -> str:
+    return info.title.split(" [")[0]
+
+
+def drawn(figure: Figure) -> Drawn:
+    files: dict[str, bytes] = {}
+    width = round(96 * figure.get_figwidth())
+    for kind, nothing in (("png", {"Software": None}), ("svg", {"Date": None})):
+        target = io.BytesIO()
+        figure.savefig(target, format=kind, dpi=_DPI, metadata=nothing)
+        files[kind] = target.getvalue()
+    return Drawn(**files, width=width)

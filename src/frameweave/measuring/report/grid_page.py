@@ -1,0 +1,63 @@
+"""The report of an experiment as one HTML file: tables, figures, and a player for every edit.
+
+Nothing is fetched: pictures and programs are inside. A page shows frames out of one picture a clip, drawn
+on canvases from one clock, so clips side by side can never drift apart.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from frameweave.measuring.report.clips import Shown, shown_clips
+from frameweave.measuring.report.figures import Drawn
+from frameweave.measuring.report.formats import web
+from frameweave.measuring.report.results import MetricInfo, Results
+from frameweave.measuring.report.tables import Table
+from frameweave.runs.atomic import staged
+from frameweave.video.pages import data_url, rendered
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Page:
+    """What the page shows besides the clips."""
+
+    title: str
+    tables: Sequence[Table]
+    figures: Sequence[tuple[str, Drawn]]
+    """Captions and figures."""
+
+
+def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, target: Path) -> Path:
+    """Write the page; clips come by what each editor's first adaptor gains in `metric`, None shows none."""
+    nothing = Shown(clips=[], pictures=[], left_out=0)
+    shown = nothing if metric is None else shown_clips(results, metric)
+    failed = [cell for cell in results.cells if cell.get("error")]
+    html = rendered(
+        __package__ or "",
+        "grid.html",
+        title=page.title,
+        test_set=results.run.get("input", {}).get("test_set", ""),
+        stand_ins=results.stand_ins,
+        tables=[(table.title, Markup(web(table))) for table in page.tables],
+        figures=[(caption, data_url(drawn.png, ".png"), drawn.width) for caption, drawn in page.figures],
+        metrics=results.metrics,
+        metric=metric,
+        arms=sorted({arm for editor in results.editors if (arm := results.shown_arm(editor))}),
+        failed=failed,
+        shown=shown,
+        data=Markup(_json({"clips": shown.clips, "pictures": shown.pictures})),
+        settings=results.run.get("settings", {}),
+        environment=results.run.get("environment", {}),
+    )
+    with staged(target) as stage:
+        stage.write_text(html, encoding="utf-8")
+    return target
+
+
+def _json(value: Any) -> str:
+    """JSON that can stand inside a script element."""
+    return json.dumps(value).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

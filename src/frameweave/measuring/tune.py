@@ -1,0 +1,232 @@
+"""Choose for each editor which parts of an adaptor act, how strongly, at which noise levels.
+
+A strength that changes with the noise level is the paper's future work.
+"""
+
+import itertools
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.adaptor.injection import Injection, strength_in_range
+from frameweave.errors import InputError, RunError
+from frameweave.measuring.backbones import backbones_of
+from frameweave.measuring.experiment import begun, check_vision, digests, items_of, run_experiment
+from frameweave.measuring.experiments.arms import WITHOUT, Arm
+from frameweave.measuring.experiments.measures import measures_on
+from frameweave.measuring.experiments.pairs import clip_name
+from frameweave.measuring.experiments.tuning import NOTHING, WORTH_OF_NOTHING, Gain, candidates, gain, worth
+from frameweave.measuring.gather import write_lines
+from frameweave.measuring.options import TuneOptions
+from frameweave.measuring.stats.paired import FEWEST, Draw, matched
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.engines import in_shards
+from frameweave.runs.run import Run
+
+RECORD = "tuning.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """What was chosen."""
+
+    adaptor: Path
+    """The folder with the adaptor, which acts as was chosen."""
+    injections: dict[str, str]
+    """By editor, how the LoRA acts."""
+    tokens_for: list[str]
+    """Of these editors the ones in which the prompt tokens act."""
+    worths: dict[str, float]
+    """By editor, the least certain gain in standard errors; 0 where nothing acts."""
+    seconds: float
+
+
+def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Progress = SILENT) -> Tuned:
+    """Search with the development clips: the prompt tokens, then one band of noise levels after the other.
+
+    The tokens are tried alone, and kept where they gain; the bands are tried beside them, the noisiest first.
+    A band keeps the strength by which the least certain of all gains (see `worth`) becomes largest, or stays
+    silent when none is better. Writes each trial into `tuning.jsonl` and the adaptor with what was chosen
+    into `options.out`/adaptor. The same command goes on where an earlier call stopped: trials are cells.
+
+    Raises `InputError` for settings that make no sense, and whatever `grid` raises.
+    """
+    start = time.monotonic()
+    items, named = items_of(table, options)
+    whole = load_adaptor(adaptor)
+    _check_bands(options.bands)
+    if not options.strengths:
+        raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
+    for strength in options.strengths:
+        strength_in_range(strength)
+    clips = {clip_name(item) for item in items}
+    if len(clips) < FEWEST:
+        raise InputError(
+            f"{len(clips)} clips to choose by, expected at least {FEWEST}",
+            hint="several prompts for one clip tell little: give more clips",
+        )
+    by_tokens = options.tokens and whole.tokens is not None
+    check_vision([Arm(name="the adaptor", adaptor=adaptor, tokens=by_tokens)], options)
+    better = _directions(options, world=table is None)
+    if in_shards(options.shard_index, options.num_shards):
+        raise InputError(
+            "a search in shards: each would choose by its own part of the clips",
+            hint="leave the shards out; --ray spreads the trials over machines",
+        )
+    arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
+    given = {"adaptor": adaptor, "test_set": named, "arms": arms}
+    run = begun("tune", options, given)
+    search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
+    found = dict[str, _Trial]()
+    for editor in options.editors:
+        found[editor] = best = search.of(editor, tokens=by_tokens)
+        progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
+    folder = options.out / "adaptor"
+    injections = {editor: trial.injection for editor, trial in found.items()}
+    tokens_for = [editor for editor, trial in found.items() if trial.tokens]
+    others = [editor for editor in whole.card.tokens_for if editor not in found]
+    card = replace(
+        whole.card,
+        injections=whole.card.injections | injections,
+        tokens_for=sorted([*others, *tokens_for]),
+    )
+    replace(whole, card=card).save(folder)
+    worths = {editor: trial.worth for editor, trial in found.items()}
+    seconds = round(time.monotonic() - start, 1)
+    run.finish({"injections": injections, "tokens_for": tokens_for, "worths": worths, "seconds": seconds})
+    return Tuned(adaptor=folder, injections=injections, tokens_for=tokens_for, worths=worths, seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """One way for the adaptor to act, and what it is worth."""
+
+    injection: str = NOTHING
+    tokens: bool = False
+    worth: float = WORTH_OF_NOTHING
+
+    @property
+    def name(self) -> str:
+        if not self.tokens:
+            return self.injection
+        return "tokens alone" if self.injection == NOTHING else f"{self.injection} and tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """Trials, each measured on all clips."""
+
+    run: Run
+    items: list[dict[str, Any]]
+    adaptor: str
+    options: TuneOptions
+    better: dict[str, str]
+    """Whether lower or higher is better, of each metric to choose by or to guard."""
+    progress: Progress
+    record: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    @property
+    def guards(self) -> set[str]:
+        return set(self.options.guards) - set(self.options.metrics)
+
+    def of(self, editor: str, *, tokens: bool) -> _Trial:
+        """The best trial for an editor."""
+        best = _Trial()
+        if tokens:
+            best = self._best(editor, "", [_Trial(tokens=True)], best)
+        for band in self.options.bands:
+            texts = candidates(best.injection, band, self.options.strengths)
+            best = self._best(editor, band, [replace(best, injection=text) for text in texts], best)
+        return best
+
+    def _best(self, editor: str, band: str, trials: Sequence[_Trial], before: _Trial) -> _Trial:
+        """The best of some trials and of the one that was best before them."""
+        gains = self._measured(editor, trials)
+        trials = [replace(trial, worth=worth(gains[trial.name], self.guards)) for trial in trials]
+        best = max([before, *trials], key=lambda trial: trial.worth)
+        for trial in trials:
+            self.record.append(
+                {"editor": editor, "band": band, "chosen": trial is best}
+                | asdict(trial)
+                | {"gains": [asdict(one) for one in gains[trial.name]]}
+            )
+        write_lines(self.run.folder / RECORD, self.record)
+        return best
+
+    def _measured(self, editor: str, trials: Sequence[_Trial]) -> dict[str, list[Gain]]:
+        """By the trials' names: what each gains."""
+        arms = [Arm(name=WITHOUT)]
+        arms += [
+            Arm(name=trial.name, adaptor=self.adaptor, injection=trial.injection, tokens=trial.tokens)
+            for trial in trials
+        ]
+        only = replace(self.options, editors=(editor,))
+        done = run_experiment(self.run, self.items, arms, only, progress=self.progress)
+        if done.failed:
+            name, reason = next(iter(done.failed.items()))
+            raise RunError(f"{len(done.failed)} trials failed, the first, {name}: {reason}")
+        values, reasons = self._values(editor)
+        found: dict[str, list[Gain]] = {trial.name: [] for trial in trials}
+        for arm, name in itertools.product(found, self.better):
+            with_, without = matched(values[arm, name], values[WITHOUT, name])
+            if not with_:
+                reason = reasons.get((arm, name), "missing")
+                raise RunError(
+                    f"{name} has no value on any clip: {reason}", hint="give other --metrics or --guards"
+                )
+            found[arm].append(gain(name, with_, without, lower=self.better[name] == "lower"))
+        return found
+
+    def _values(
+        self, editor: str
+    ) -> tuple[dict[tuple[str, str], dict[Draw, float]], dict[tuple[str, str], str]]:
+        """By arm and metric: the values of the edits, and why there are none."""
+        clips = {row["pair"]: row["clip"] for row in _lines(self.run.folder / "pairs.jsonl")}
+        values: dict[tuple[str, str], dict[Draw, float]] = defaultdict(dict)
+        reasons: dict[tuple[str, str], str] = {}
+        for row in _lines(self.run.folder / "scores.jsonl"):
+            if row["editor"] == editor and row["value"] is not None:
+                draw = clips[row["pair"]], row["pair"], row["seed"]
+                values[row["arm"], row["metric"]][draw] = row["value"]
+            elif row["editor"] == editor:
+                reasons[row["arm"], row["metric"]] = row["reason"]
+        return values, reasons
+
+
+def _check_bands(bands: Sequence[str]) -> None:
+    """Raise `InputError` for bands that cannot be read, and for ones that overlap."""
+    for band in bands:
+        try:
+            Injection.parse(f"{band}:1")
+        except InputError as error:
+            raise InputError(
+                f"--bands {band!r}, expected two shares of T", hint="write the lower one first, e.g. 0.9-1"
+            ) from error
+    if not bands:
+        raise InputError("no --bands to search", hint="give some as shares of T, e.g. 0.3-1")
+    Injection.parse(",".join(f"{band}:1" for band in bands))
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    return map(json.loads, file.read_text(encoding="utf-8").splitlines())
+
+
+def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
+    """Whether lower or higher is better, of each metric to choose by or to guard.
+
+    Raises `InputError` for an unfit one.
+    """
+    each = measures_on(backbones_of(options, options.model), world=world).each
+    known = {metric.name: metric.better for metric in each if metric.better != "none"}
+    if not options.metrics:
+        raise InputError("no --metrics to choose by", hint=f"give some of {', '.join(known)}")
+    asked = (*options.metrics, *options.guards)
+    for name in asked:
+        if name not in known:
+            raise InputError.unknown("metric to choose by", name, list(known))
+    return {name: known[name] for name in asked}

@@ -1,0 +1,308 @@
+"""`Backbone`: what an editor may ask of a text-to-image model. `StableDiffusion` answers it.
+
+The protocol and its one full answer stay side by side, so that a verb is read with what it does.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from frameweave.diffusion.sampling import noise_of_velocity
+from frameweave.diffusion.schedule import Schedule
+from frameweave.errors import InputError, ModelFolderError, NotFinite
+from frameweave.models.control import embedded, residuals
+from frameweave.models.memory import Chunks, memory_for
+from frameweave.models.stock import decoded, posterior
+from frameweave.models.vision import NAME_A_TOWER, VisionTower
+
+Frames = Float[Tensor, "F 3 H W"]
+Latents = Float[Tensor, "F C h w"]
+VisionStates = Float[Tensor, "F N D_vision"]
+TextStates = Float[Tensor, "branches _ L D"]
+"""Guidance branches, frames (1 when all frames share the text), tokens, width."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The text of a run: hidden states per guidance branch, the same for all frames or one per frame.
+
+    `cut` is the end of the prompt that the text tower could not take, or empty.
+    """
+
+    states: TextStates
+    cut: str = ""
+
+    def of(self, frames: slice | list[int]) -> TextStates:
+        """The states of some frames."""
+        return self.states if self.states.shape[1] == 1 else self.states[:, frames]
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """The verbs that every editor is written with. Frames are in [0, 1], latents are scaled."""
+
+    @property
+    def unet(self) -> nn.Module: ...
+
+    @property
+    def controlnet(self) -> nn.Module | None: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer: ...
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels per latent along a side."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Channels of a latent."""
+        ...
+
+    @property
+    def native(self) -> int:
+        """The longer side, in pixels, at which the model was trained."""
+        ...
+
+    @property
+    def takes_picture(self) -> bool:
+        """Whether the UNet sees a picture's latents beside the noisy ones, as InstructPix2Pix's does."""
+        ...
+
+    @property
+    def inverse(self) -> "Backbone":
+        """The backbone to invert a source with; an adaptor may be silent in it."""
+        ...
+
+    def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
+        """The VAE's posterior of frames in [0, 1], times its scaling factor.
+
+        The mean, or with `noise` (standard normal, F C h w) a sample.
+        Raises `InputError` when a side is not a multiple of `vae_factor`.
+        """
+        ...
+
+    def decode(self, x_0: Latents) -> Frames: ...
+
+    def seen(self, frames: Frames) -> VisionStates | None:
+        """What `condition` must know of the source's frames; None when the text does not depend on them."""
+        ...
+
+    def condition(
+        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
+    ) -> Condition:
+        """The text, one branch per prompt, for all frames or (see `seen`) one per frame.
+
+        `negative` are the branches that guidance leads away from: an adaptor may leave them alone.
+        """
+        ...
+
+    def vision(self, frames: Frames) -> VisionStates: ...
+
+    def eps(
+        self,
+        x_t: Float[Tensor, "*branches F C h w"],
+        t: float,
+        states: TextStates,
+        depth: Float[Tensor, "F 1 H W"] | None = None,
+        picture: Float[Tensor, "branches F C h w"] | None = None,
+        *,
+        control_text: Float[Tensor, "branches _ L_control D"] | None = None,
+    ) -> Float[Tensor, "branches F C h w"]:
+        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front.
+
+        `control_text` is what the ControlNet reads, when that is not `states`.
+        """
+        ...
+
+    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents: ...
+
+
+@dataclass(frozen=True, eq=False)
+class StableDiffusion:
+    """A Stable Diffusion 1.x or 2.x model, ready to use. Made by `loading.load`."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    schedule: Schedule
+    prediction: str = "epsilon"
+    controlnet: ControlNetModel | None = None
+    vision_tower: VisionTower | None = None
+    frames_at_once: int = 16
+    """How many frames the VAE takes in one batch."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device  # diffusers' own property walks over all modules
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def channels(self) -> int:
+        return int(self.vae.config["latent_channels"])
+
+    @property
+    def vae_factor(self) -> int:
+        return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+
+    @property
+    def multiple(self) -> int:
+        """Frame sides are best multiples of this many pixels: then each level of the UNet halves evenly."""
+        return self.vae_factor * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
+
+    @property
+    def native(self) -> int:
+        return int(self.unet.config["sample_size"]) * self.vae_factor
+
+    @property
+    def takes_picture(self) -> bool:
+        return int(self.unet.config["in_channels"]) == 2 * self.channels
+
+    @property
+    def inverse(self) -> "StableDiffusion":
+        return self
+
+    @torch.no_grad()
+    def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
+        height, width = frames.shape[2:]
+        if height % self.vae_factor or width % self.vae_factor:
+            raise InputError(
+                f"frames of {width} x {height} pixels, expected multiples of {self.vae_factor}",
+                hint="use frameweave.video.clip.working_size",
+            )
+
+        def encoded(part: slice) -> Latents:
+            found = posterior(self.vae, self._placed(frames[part] * 2 - 1))
+            return found.mean if noise is None else found.mean + found.std * noise[part].to(found.std)
+
+        with self._enough_memory("encoding", frames):
+            x_0 = Chunks(self.frames_at_once).over(len(frames), encoded)
+        return x_0 * self.vae.config["scaling_factor"]
+
+    @torch.no_grad()
+    def decode(self, x_0: Latents) -> Frames:
+        """Frames in [0, 1], float32 on the CPU.
+
+        Raises `NotFinite` for pictures that have values which are no numbers: they would be black in files.
+        """
+        unscaled = x_0 / self.vae.config["scaling_factor"]
+        with self._enough_memory("decoding", x_0):
+            frames = Chunks(self.frames_at_once).over(
+                len(x_0), lambda part: decoded(self.vae, self._placed(unscaled[part])).float().cpu()
+            )
+        if broken := int((~frames.isfinite().flatten(1).all(1)).sum()):
+            raise NotFinite(
+                f"{broken} of {len(frames)} decoded frames have values that are no numbers",
+                hint="fp16 overflows in some models: give --dtype bf16 or fp32",
+            )
+        return (frames / 2 + 0.5).clamp(0, 1)
+
+    def seen(self, frames: Frames) -> VisionStates | None:
+        return None
+
+    @torch.no_grad()
+    def condition(
+        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
+    ) -> Condition:
+        """The text tower's last hidden states, one branch per prompt; nothing else changes them here."""
+        limit = self.tokenizer.model_max_length
+        cut = ""
+        for prompt in prompts:
+            words = self.tokenizer(prompt, add_special_tokens=False).input_ids
+            if len(words) > limit - 2:
+                cut = str(self.tokenizer.decode(words[limit - 2 :])).strip()
+        ids = self.tokenizer(
+            list(prompts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
+        ).input_ids
+        return Condition(self.text_encoder(ids.to(self.device)).last_hidden_state[:, None], cut)
+
+    @torch.no_grad()
+    def vision(self, frames: Frames) -> VisionStates:
+        """H_vision (Eq. 5): the vision tower's last hidden states of frames in [0, 1], CLS first.
+
+        Raises `ModelFolderError` when the model has no vision tower.
+        """
+        if self.vision_tower is None:
+            raise ModelFolderError(
+                "unshared tokens need a CLIP vision tower, and the model has none",
+                hint=f"{NAME_A_TOWER}, or leave out the tokens",
+            )
+        tower = self.vision_tower
+        with self._enough_memory("looking at", frames):
+            seen = Chunks(self.frames_at_once).over(len(frames), lambda part: tower(frames[part]))
+        return seen.to(self.device, self.dtype)
+
+    def eps(
+        self,
+        x_t: Float[Tensor, "*branches F C h w"],
+        t: float,
+        states: TextStates,
+        depth: Float[Tensor, "F 1 H W"] | None = None,
+        picture: Float[Tensor, "branches F C h w"] | None = None,
+        *,
+        control_text: Float[Tensor, "branches _ L_control D"] | None = None,
+    ) -> Float[Tensor, "branches F C h w"]:
+        """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
+
+        The batch is branch-major: all frames of the first branch, then of the second. x_t may have
+        an axis of branches in front, when they differ. Gradients reach `states`. With
+        `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers, under `control_text` if
+        given; raises `ModelFolderError` when the model has none. A UNet that `takes_picture` needs `picture`,
+        scaled latents that each branch sees beside the noise; raises `ModelFolderError` without, and
+        when another one gets it.
+        """
+        if self.takes_picture != (picture is not None):
+            raise ModelFolderError(
+                "the model edits by instruction: its UNet sees the picture beside the noise"
+                if picture is None
+                else "the model's UNet takes no picture beside the noise",
+                hint="edits by instruction are those of text2video_zero with --set variant=instruct, "
+                "on a model such as timbrooks/instruct-pix2pix",
+            )
+        branches, n = len(states), x_t.shape[-4]
+        batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
+        text = states.expand(-1, n, -1, -1).flatten(0, 1)
+        extra: dict[str, object] = {}
+        if depth is not None:
+            if self.controlnet is None:
+                raise ModelFolderError(
+                    "depth was given, but the model has no depth ControlNet",
+                    hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
+                )
+            features = embedded(self.controlnet, self._placed(depth)).repeat(branches, 1, 1, 1)
+            own = states if control_text is None else control_text
+            read = own.expand(-1, n, -1, -1).flatten(0, 1)
+            extra = residuals(self.controlnet, batch, t, read, features)
+        beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
+        out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
+        if self.prediction == "v_prediction":
+            out = noise_of_velocity(out, batch, self.schedule.at(t))
+        return out.unflatten(0, (branches, n))
+
+    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
+        """Standard normal noise, drawn on the CPU in float32 so that a seed means one thing everywhere."""
+        return torch.randn(shape, generator=rng, dtype=torch.float32).to(self.device, self.dtype)
+
+    def _enough_memory(self, doing: str, pictures: Tensor) -> AbstractContextManager[None]:
+        height, width = pictures.shape[2:]
+        return memory_for(
+            f"{doing} one picture of {width} x {height}", hint="give a smaller --size, or --dtype fp16"
+        )
+
+    def _placed(self, x: Tensor) -> Tensor:
+        return x.to(self.device, self.dtype, memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Run folders, settings, atomic files, engines."""

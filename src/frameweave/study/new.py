@@ -1,0 +1,104 @@
+"""Build a blinded pairwise study out of finished runs."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from frameweave.errors import InputError, RunError
+from frameweave.progress import SILENT, Progress
+from frameweave.study.building import Candidate, build, candidates
+from frameweave.study.design import check_counts
+from frameweave.study.options import StudyNewOptions
+from frameweave.study.power import Power, powers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A study, and what it takes."""
+
+    folder: Path | None
+    """None for a dry run."""
+    pairs: int
+    clips: int
+    """Of the editor and pair of systems that has fewest."""
+    raters: int
+    """Needed so that every pair is seen often enough."""
+    power: list[Power]
+    """For several true shares, after correcting for every editor, pair of systems and criterion."""
+
+
+def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progress = SILENT) -> Planned:
+    """Write the study's folder: design.json and re-encoded media under names that say nothing.
+
+    Raises `RunError` when the folder is taken, `DataError` for missing or unplayable videos and for runs of
+    different length, `InputError` when there is nothing to compare.
+    """
+    if options.out.exists() and any(options.out.iterdir()):
+        raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
+    check_counts(per_rater=options.per_rater, per_pair=options.per_pair)
+    found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
+    if not found:
+        raise InputError(
+            "no two edits to compare", hint="give runs whose clips were edited by both --systems"
+        )
+    compared: dict[tuple[str, tuple[str, str]], set[str]] = defaultdict(set)
+    for one in found:
+        compared[one.editor, one.systems].add(one.clip)
+    clips = min(len(names) for names in compared.values())
+    planned = Planned(
+        folder=None if options.dry_run else options.out,
+        pairs=len(found),
+        clips=clips,
+        raters=ceil(len(found) * options.per_pair / min(options.per_rater, len(found))),
+        power=powers(clips, options.per_pair, tests=len(compared) * len(options.criteria)),
+    )
+    if clips < 40:
+        progress.note(
+            f"{clips} clips of an editor: more clips tell more than more raters, 40 are a good start"
+        )
+    if not options.dry_run:
+        build(options.out, found, settings=_settings(runs, options), checks=options.checks, progress=progress)
+    return planned
+
+
+def _settings(runs: Sequence[Path], options: StudyNewOptions) -> dict[str, Any]:
+    """The design's values beside its pairs."""
+    return {
+        "name": options.name,
+        "seed": options.seed,
+        "criteria": options.criteria,
+        "per_rater": options.per_rater,
+        "per_pair": options.per_pair,
+        "obvious_per_rater": options.checks,
+        "repeats_per_rater": options.repeats,
+        "no_preference": options.undecided,
+        "consent": options.consent.read_text(encoding="utf-8") if options.consent else "",
+        "fields": {str(number): str(run) for number, run in enumerate(runs)},
+    }
+
+
+def _systems(text: str) -> tuple[str, str]:
+    first, colon, second = text.partition(":")
+    if not colon or not first or not second or first == second:
+        raise InputError(f"--systems {text!r}", hint="write two arms as first:second, e.g. without:with")
+    return first, second
+
+
+def _chosen(found: list[Candidate], options: StudyNewOptions) -> list[Candidate]:
+    """Only the editors and as many clips as were asked for."""
+    if unknown := set(options.editors) - {one.editor for one in found}:
+        raise InputError.unknown("editor of the runs", min(unknown), sorted({one.editor for one in found}))
+    kept = [one for one in found if not options.editors or one.editor in options.editors]
+    if options.clips is None:
+        return kept
+    chosen: list[Candidate] = []
+    for editor in dict.fromkeys(one.editor for one in kept):
+        own = [one for one in kept if one.editor == editor]
+        names = list(dict.fromkeys(one.clip for one in own))
+        count = min(options.clips, len(names))
+        spread = {names[number * len(names) // count] for number in range(count)}
+        chosen += [one for one in own if one.clip in spread]
+    return chosen

@@ -1,0 +1,91 @@
+"""Serve a study to raters' browsers until it is stopped."""
+
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from frameweave.errors import RunError
+from frameweave.progress import SILENT, Progress
+from frameweave.study.design import Design
+from frameweave.study.folder import ANSWERS, SECRET, read_design
+from frameweave.study.options import StudyServeOptions
+from frameweave.study.server.app import make_app
+from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.site import Site
+from frameweave.study.server.storage import Store
+
+_BACKLOG = 2048
+
+
+def serve(
+    folder: Path,
+    options: StudyServeOptions,
+    *,
+    admin: str | None = None,
+    progress: Progress = SILENT,
+    started: Callable[[str], None] = lambda _url: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. `admin` is the token for the results' pages; a new one by default.
+
+    Raises `DataError` for a folder without a whole study, `RunError` for a taken port, a database that
+    cannot be used, and a study that was changed after it got answers.
+    """
+    design = read_design(folder)
+    store = open_store(folder, design, options.database)
+    listening = _listening(options.host, options.port)
+    token = admin or secrets.token_urlsafe(18)
+    site = Site(
+        design=design,
+        store=store,
+        folder=folder,
+        signer=Signer.kept_in(folder / SECRET),
+        admin=token,
+        secure=options.secure,
+        enrolments=Limiter(
+            burst=max(20, options.enrolments_per_minute), per_minute=options.enrolments_per_minute
+        ),
+    )
+    address = f"http://{options.host}:{listening.getsockname()[1]}"
+    progress.note(f"raters begin on {address}/")
+    if admin is None:
+        progress.note(f"results stand on {address}/admin, the token is {token}")
+    started(address)
+    config = uvicorn.Config(
+        make_app(site),
+        log_level="warning",
+        access_log=False,  # it would hold addresses
+        server_header=False,
+        proxy_headers=options.proxy is not None,
+        forwarded_allow_ips=options.proxy,
+        timeout_keep_alive=30,
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        listening.close()
+        store.close()
+
+
+def open_store(folder: Path, design: Design, database: str | None) -> Store:
+    """The answers to a design, in the study's folder unless a database is named."""
+    url = database or f"sqlite:///{(folder / ANSWERS).absolute()}"
+    return Store(url, design)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)  # from now on nobody is turned away, whoever comes before the server runs
+    except OSError as error:
+        listening.close()
+        raise RunError(
+            f"{host}:{port}: cannot listen there ({error.strerror})",
+            hint="another program has the port: give another --port, or 0 for a free one",
+        ) from error
+    return listening

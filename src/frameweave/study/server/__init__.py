@@ -1,0 +1,1 @@
+"""The web site that shows a study to its raters."""

@@ -1,0 +1,94 @@
+"""What a study's server knows, and what its pages share: templates, cookies, signed forms."""
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Cookie, Form, Request, Response
+from fastapi import Path as InPath
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from frameweave.measuring.report.formats import web
+from frameweave.measuring.report.tables import Table
+from frameweave.study.design import Design
+from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.storage import Store
+
+VISIT, RATER, ADMIN = "frameweave_visit", "frameweave_rater", "frameweave_admin"
+MONTH = 30 * 24 * 3600
+"""Seconds that a browser remembers its rater."""
+Id = Annotated[str, InPath(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Kept = Annotated[str | None, Cookie(max_length=200)]
+Word = Annotated[str, Form(max_length=200)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A study as it is served."""
+
+    design: Design
+    store: Store
+    folder: Path
+    signer: Signer
+    admin: str
+    """The admin's token; there is no default one."""
+    secure: bool = False
+    """Whether cookies travel by HTTPS only."""
+    enrolments: Limiter = field(default_factory=lambda: Limiter(burst=20, per_minute=30))
+    """By address."""
+    pages: Limiter = field(default_factory=lambda: Limiter(burst=60, per_minute=300))
+    """By rater."""
+    logins: Limiter = field(default_factory=lambda: Limiter(burst=5, per_minute=5))
+    """By address."""
+
+
+class Pages:
+    """Draws pages and keeps a browser's cookies."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._templates = Environment(
+            loader=PackageLoader("frameweave.study.server"), autoescape=select_autoescape(), trim_blocks=True
+        )
+        self._templates.filters["web"] = _markup
+
+    def draw(self, template: str, request: Request, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page whose forms carry the proof that this browser was shown them."""
+        visit = request.cookies.get(VISIT, "")
+        fresh = not re.fullmatch(r"[A-Za-z0-9_-]{20,64}", visit)
+        if fresh:
+            visit = secrets.token_urlsafe(24)
+        values |= {"csrf": self.site.signer.sign("form", visit), "study": self.site.design.name}
+        answer = HTMLResponse(self._templates.get_template(template).render(values), status)
+        if fresh:
+            self.keep(answer, VISIT, visit, MONTH)
+        return answer
+
+    def message(self, request: Request, title: str, text: str, status: int = 200) -> HTMLResponse:
+        """A page with nothing but a text."""
+        return self.draw("message.html", request, status, title=title, text=text)
+
+    def keep(self, answer: Response, name: str, value: str, seconds: int) -> None:
+        """Set a cookie that scripts cannot read."""
+        answer.set_cookie(
+            name, value, max_age=seconds, httponly=True, samesite="lax", secure=self.site.secure
+        )
+
+    def check(self, visit: str | None, csrf: str) -> None:
+        """Refuse a form that this server has not shown in this browser."""
+        if visit is None or not self.site.signer.is_signed("form", visit, csrf):
+            raise HTTPException(403, "This form has expired. Go back, load the page again, and send it anew.")
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; used to count, never stored."""
+    return request.client.host if request.client else ""
+
+
+def _markup(table: Table) -> Markup:
+    return Markup(web(table))

@@ -1,0 +1,289 @@
+"""The stages of an adaptor put together: model, groups of frames, what is trained, what is written."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from diffusers import ControlNetModel
+from torch import Tensor
+
+from frameweave.adaptor.adaptor import FILE, Adaptor, architecture, load_adaptor
+from frameweave.adaptor.card import Card
+from frameweave.adaptor.lora import Lora, added_lora, pattern
+from frameweave.adaptor.tokens import PrefixTokens
+from frameweave.data.dataset import is_dataset, read_index
+from frameweave.data.encoded import CachedGroups
+from frameweave.data.reading import ShardGroups
+from frameweave.errors import InputError, RunError
+from frameweave.models import depth as depth_model
+from frameweave.models.control import new_controlnet
+from frameweave.models.loading import load, torch_device
+from frameweave.models.vision import NAME_A_TOWER
+from frameweave.progress import Progress
+from frameweave.training.batches import Batches
+from frameweave.training.denoising import Denoiser
+from frameweave.training.depth_control import DepthControl
+from frameweave.training.fit import TrainStage
+from frameweave.training.folder import FolderGroups
+from frameweave.training.low_rank import LowRank, noise_levels
+from frameweave.training.options import TrainOptions
+from frameweave.training.plan import Plan
+from frameweave.training.shared_tokens import SharedTokens
+from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
+from frameweave.world.groups import WorldGroups
+
+STAGES = ("depth", "tokens", "lora")
+ADAPTOR = "adaptor"
+_HELD_OUT_SEED = 1_000_003
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A stage, and what of it is not the loop's business."""
+
+    stage: TrainStage
+    lora: Lora | None = None
+    tokens: PrefixTokens | None = None
+
+
+class Workshop:
+    """The model and the groups of one run; builds its stages and writes what they made."""
+
+    def __init__(self, options: TrainOptions, progress: Progress, stages: Sequence[str] = STAGES) -> None:
+        self.options, self.progress = options, progress
+        place = training_device(options.device)
+        self.model = load(options.model, device=place, control=options.control, vision=options.vision)
+        self._take_control(wanted="depth" in stages)
+        estimator = depth_model.load(options.model, options.depth_model, device=place)
+        pixels = options.size or self.model.native
+        self.train_groups, self.held_out_groups = (
+            CachedGroups(
+                source,
+                self.model,
+                estimator,
+                options.out / "cache",
+                pixels,
+                crop=options.resize == "crop",
+                depth=options.depth_control or "depth" in stages,
+                vision=options.n_shared > 0 and tuple(stages) != ("depth",),
+            )
+            for source in sources(options)
+        )
+
+    @contextmanager
+    def built(self, name: str) -> Generator[Built, None, None]:
+        """The stage of that name, ready for the loop; the UNet is restored on leaving."""
+        options = self.options
+        state = PartialState()
+        t_range = (0.0, 1.0) if name == "depth" else options.t_range
+        levels = noise_levels(options) if name == "lora" else 1
+        batches, held_out = (
+            Batches(groups, self.model, opts, t_range, levels, rank, count)
+            for groups, opts, rank, count in (
+                (self.train_groups, options, state.process_index, state.num_processes),
+                (self.held_out_groups, replace(options, seed=options.seed + _HELD_OUT_SEED, batch=1), 0, 1),
+            )
+        )
+        tokens = None if name == "depth" or options.n_shared == 0 else self._tokens()
+        inner = replace(options, token_mode="always") if name == "tokens" else options
+        denoiser = Denoiser(self.model, inner, tokens, train_control=name == "depth")
+        if name == "depth":
+            yield Built(DepthControl(denoiser, batches, held_out))
+        elif name == "tokens":
+            yield Built(SharedTokens(denoiser, batches, held_out), tokens=tokens)
+        else:
+            with added_lora(
+                self.model.unet,
+                rank=options.rank,
+                alpha=options.alpha or options.rank,
+                layers=pattern(options.lora_blocks, options.lora_targets),
+                seed=options.seed,
+            ) as lora:
+                count = sum(weight.numel() for weight in lora.weights().values())
+                self.progress.note(
+                    f"LoRA on {len(lora.layers)} layers: {len(lora.weights())} tensors, {count:,} weights"
+                )
+                yield Built(LowRank(denoiser, lora, batches, held_out), lora, tokens)
+
+    def write(self, name: str, built: Built, steps: int) -> None:
+        """Write what `steps` optimiser steps of a stage made into the run folder."""
+        options = self.options
+        if name == "depth":
+            assert self.model.controlnet is not None
+            self.model.controlnet.save_pretrained(self._control_folder)
+            return
+        low, high = options.t_range
+        card = Card(
+            base=options.model,
+            architecture=architecture(self.model.unet),
+            rank=options.rank,
+            alpha=options.alpha or options.rank,
+            layers=pattern(options.lora_blocks, options.lora_targets),
+            strength=options.strength,
+            low=low,
+            high=high,
+            tokens_low=low,
+            stride=options.vision_stride,
+            in_uncond=options.tokens_in_uncond,
+            form=options.tokens_form,
+            controlnet_text=options.controlnet_text,
+            steps=steps,
+        )
+        lora = built.lora
+        weights = {} if lora is None else {key: weight.detach() for key, weight in lora.weights().items()}
+        folder = options.out / (ADAPTOR if name == "lora" else f"{name}/{ADAPTOR}")
+        Adaptor(weights, built.tokens, card).save(folder)
+
+    @property
+    def _control_folder(self) -> Path:
+        return self.options.out / "depth" / "controlnet"
+
+    def _take_control(self, *, wanted: bool) -> None:
+        """The ControlNet of this run's depth stage, when an earlier call has finished it; else the model's.
+
+        Where the model has none and one is `wanted`, a new one begins as a copy of the UNet's encoder.
+        """
+        done = (self._control_folder / "config.json").is_file()
+        if self.model.controlnet is None and (done or wanted):
+            fresh = new_controlnet(self.model.unet, self.model.vae_factor, self.options.seed)
+            self.model = replace(self.model, controlnet=fresh)
+        if done and self.model.controlnet is not None:
+            trained = ControlNetModel.from_pretrained(self._control_folder, use_safetensors=True)
+            self.model.controlnet.load_state_dict(trained.state_dict())
+
+    def _tokens(self) -> PrefixTokens:
+        """Those of an earlier stage in this run, or fresh ones."""
+        options = self.options
+        file = options.out / "tokens" / ADAPTOR / FILE
+        if file.is_file():
+            tokens = load_adaptor(str(file)).tokens
+            assert tokens is not None
+            n_shared, stride = len(tokens.T_share), tokens.stride
+            if (options.n_shared, options.vision_stride) != (n_shared, stride):
+                raise RunError(
+                    f"{file}: n_shared {n_shared} and vision_stride {stride}, now they are "
+                    f"{options.n_shared} and {options.vision_stride}",
+                    hint="give the settings of the token stage, or another --out",
+                )
+            return tokens.to(self.model.device)
+        if self.model.vision_tower is None:
+            raise InputError(
+                "the model has no vision tower for unshared tokens",
+                hint=f"{NAME_A_TOWER}, or give --n-shared 0",
+            )
+        tokens = PrefixTokens(
+            options.n_shared,
+            int(self.model.unet.config["cross_attention_dim"]),
+            self.model.vision_tower.width,
+            stride=options.vision_stride,
+            std=options.tokens_std,
+            rng=torch.Generator().manual_seed(options.seed),
+        )
+        return tokens.to(self.model.device)
+
+
+def training_device(asked: str) -> str:
+    """Where this process trains: its GPU, or the CPU. Raises `InputError` when another one is asked for."""
+    here = PartialState(cpu=asked == "cpu" or not torch.cuda.is_available()).device
+    assert here is not None
+    wanted = here if asked == "auto" else torch_device(asked)
+    if wanted.type != here.type or wanted.index not in (None, here.index or 0):
+        raise InputError(
+            f"device {asked!r}, and training runs on {here}",
+            hint="leave --device out; CUDA_VISIBLE_DEVICES chooses among GPUs",
+        )
+    return str(here)
+
+
+def plan_of(stage: str, options: TrainOptions) -> Plan:
+    """How a stage is trained under these settings."""
+    return Plan(
+        steps={"depth": options.depth_steps, "tokens": options.tokens_steps, "lora": options.steps}[stage],
+        learning_rate={
+            "depth": options.depth_learning_rate,
+            "tokens": options.tokens_learning_rate,
+            "lora": options.learning_rate,
+        }[stage],
+        warmup=options.warmup,
+        schedule=options.schedule,
+        weight_decay=options.weight_decay,
+        betas=(0.9, 0.999),
+        clip_norm=options.clip_norm,
+        ema=options.ema,
+        accumulate=options.accumulate,
+        precision=options.precision,
+        eight_bit=options.eight_bit,
+        save_minutes=options.save_minutes,
+        watch_every=options.watch_every,
+        norms_every=options.norms_every,
+    )
+
+
+def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """Groups to train on, and groups that are held out."""
+    frames, stride, seed = options.frames, options.stride, options.seed
+    if options.data == "world":
+        return (
+            WorldGroups(options.groups, frames, stride, seed),
+            WorldGroups(options.held_out, frames, stride, seed, "held-out"),
+        )
+    folder = Path(options.data)
+    if is_dataset(folder):
+        return _from_shards(folder, options)
+    every = FolderGroups(folder, frames, stride, seed)
+    cut = _cut(every, options)
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """The split train, and validate or test; without such splits the last clips are held out."""
+    index = read_index(folder)
+    for name in ("frames", "stride", "resize"):
+        if (found := index["settings"][name]) != (asked := getattr(options, name)):
+            raise InputError(
+                f"{folder}: prepared with {name} {found}, expected {asked}",
+                hint=f"give --{name} {found}, or prepare the videos again",
+            )
+    splits = {row["shard"].rsplit("-", 1)[0] for row in index["shards"]}
+    held_out = [name for name in ("validate", "test") if name in splits]
+    if "train" in splits and held_out:
+        others = ShardGroups(folder, held_out[0])
+        return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
+    every = ShardGroups(folder)
+    cut = _cut(every, options)
+    cut -= every.about(cut)["group"]  # to the first group of its clip, so that no clip is on both sides
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _cut(every: GroupSource, options: TrainOptions) -> int:
+    """Where the held-out groups begin: a tenth of all at most."""
+    if len(every) < 2:
+        raise InputError(
+            f"{options.data}: {len(every)} groups, expected at least 2", hint="some are held out"
+        )
+    return len(every) - min(options.held_out, max(1, len(every) // 10))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some consecutive groups of a source."""
+
+    source: GroupSource
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def key(self, index: int) -> str:
+        return self.source.key(self.start + index)
+
+    def group(self, index: int) -> FrameGroup:
+        return self.source.group(self.start + index)
+
+    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+        source = self.source
+        return source.encoded(self.start + index, print_) if isinstance(source, EncodedSource) else None

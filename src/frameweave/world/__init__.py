@@ -1,0 +1,1 @@
+"""The procedural world: clips with captions, depth, masks and true edits."""

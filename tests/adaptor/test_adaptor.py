@@ -1,0 +1,196 @@
+"""The adaptor: its window decided by timestep value, its tokens, its file, and what it refuses."""
+
+import dataclasses
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from frameweave.adaptor.adaptor import FILE, Adaptor, load_adaptor
+from frameweave.adaptor.injection import Injection
+from frameweave.editors import base
+from frameweave.editors.base import edit_clip
+from frameweave.errors import AdaptorMismatch, ModelFolderError
+from frameweave.models.backbone import Backbone, StableDiffusion
+from frameweave.video.clip import Clip
+from tiny import prediction
+
+
+@pytest.mark.parametrize("t", [999, 950, 901, 899.5, torch.tensor(950), torch.tensor([950, 950])])
+def test_inside_the_window_the_lora_acts(tiny: StableDiffusion, adaptor: Adaptor, t: float) -> None:
+    plain = prediction(tiny.unet, t)
+    with adaptor.in_unet(tiny.unet, 1000):
+        assert not torch.equal(prediction(tiny.unet, t), plain)
+
+
+def test_outside_the_window_nothing_changes_bit_for_bit(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    plain = {t: prediction(tiny.unet, t) for t in (981, 881, 1)}
+    with adaptor.in_unet(tiny.unet, 1000):
+        for t in (981, 881, 981, 1):
+            assert torch.equal(prediction(tiny.unet, t), plain[t]) == (t < 899)
+    assert torch.equal(prediction(tiny.unet, 981), plain[981])
+    assert not tiny.unet._forward_pre_hooks
+
+
+def test_half_strength_is_half_of_the_low_rank_term(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    with adaptor.in_unet(tiny.unet, 1000, strength=0.5):
+        half = prediction(tiny.unet, 950)
+    halved = {key: w * (0.5 if "lora_B" in key else 1) for key, w in adaptor.lora.items()}
+    with dataclasses.replace(adaptor, lora=halved).in_unet(tiny.unet, 1000, strength=1.0):
+        assert torch.allclose(prediction(tiny.unet, 950), half, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("tokens", [False, True])
+def test_every_editor_takes_it_and_leaves_no_trace(
+    name: str, tokens: bool, tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
+) -> None:
+    depth = torch.rand(5, 1, 32, 32, generator=torch.Generator().manual_seed(2))
+
+    def edited(backbone: Backbone) -> Tensor:
+        editor = base.make(name, {"steps": 20, "frames_at_once": 2})
+        rng = torch.Generator().manual_seed(0)
+        given = depth if editor.needs_depth else None
+        return edit_clip(editor, clip, "a red car", backbone, depth=given, rng=rng).frames
+
+    plain = edited(tiny)
+    with adaptor.on(tiny, strength=2.0, tokens=tokens) as backbone:
+        assert isinstance(backbone, Backbone)
+        assert not torch.equal(edited(backbone), plain)
+    with adaptor.on(tiny, strength=0.0, tokens=False) as backbone:
+        assert torch.equal(edited(backbone), plain)
+    assert torch.equal(edited(tiny), plain)
+
+
+def test_the_tokens_stand_before_the_text_inside_the_window_only(
+    tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
+) -> None:
+    with adaptor.on(tiny, strength=0.0) as backbone:
+        plain = tiny.condition(["", "a red car"]).states
+        states = backbone.condition(["", "a red car"], backbone.seen(clip.frames)).states
+        assert states.shape == (2, 5, 3 + 9 + plain.shape[2], 16)  # 17 vision states: CLS and 8 of 16 patches
+        assert torch.equal(states[:, 2, 12:], plain[:, 0])
+        assert backbone.condition(["a red car"]).states.shape[1:3] == (1, 3 + plain.shape[2])
+        x = torch.randn(5, 4, 16, 16)
+        assert torch.allclose(backbone.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-6)
+        assert not torch.allclose(backbone.eps(x, 950, states), tiny.eps(x, 950, plain), atol=1e-6)
+
+
+def test_it_comes_back_from_its_file_with_the_same_bits(adaptor: Adaptor, tmp_path: Path) -> None:
+    adaptor.save(tmp_path)
+    for name in (tmp_path, tmp_path / FILE):
+        back = load_adaptor(str(name))
+        assert back.card == adaptor.card
+        assert back.lora.keys() == adaptor.lora.keys()
+        assert all(torch.equal(back.lora[key], adaptor.lora[key]) for key in back.lora)
+        assert back.tokens is not None
+        assert adaptor.tokens is not None
+        assert torch.equal(back.tokens.W_proj.weight, adaptor.tokens.W_proj.weight)
+        assert torch.equal(back.tokens.T_share, adaptor.tokens.T_share)
+
+
+def test_it_is_told_from_others_by_what_it_holds(adaptor: Adaptor, tmp_path: Path) -> None:
+    own = adaptor.identity()
+    adaptor.save(tmp_path)
+    assert load_adaptor(str(tmp_path)).identity() == own
+    used = {
+        "strength": 1.0,
+        "low": 0.5,
+        "injections": {"vidtome": "0-1:0"},
+        "tokens_for": ["vidtome"],
+        "steps": 9,
+    }
+    assert replace(adaptor, card=replace(adaptor.card, **used)).identity() == own
+    made = {"alpha": 8.0, "stride": 1, "in_uncond": False, "form": "sequence", "controlnet_text": "tokens"}
+    others = [replace(adaptor, card=replace(adaptor.card, **{name: value})) for name, value in made.items()]
+    key = next(iter(adaptor.lora))
+    others.append(replace(adaptor, lora=adaptor.lora | {key: adaptor.lora[key] + 1}))
+    others.append(replace(adaptor, tokens=None))
+    assert len({own, *(other.identity() for other in others)}) == len(others) + 1
+
+
+def test_equal_effects_have_one_description(adaptor: Adaptor) -> None:
+    silent, loud = Injection.parse("0-1:0"), Injection.parse("0.9-1:1")
+    bare, mute = replace(adaptor, tokens=None), replace(adaptor, lora={})
+    assert adaptor.effect(silent, tokens=True) == adaptor.effect(Injection.parse("0.5-1:0"), tokens=True)
+    partly = Injection.parse("0.9-1:1,0.3-0.9:0")
+    assert adaptor.effect(partly, tokens=False) == adaptor.effect(loud, tokens=False)
+    assert bare.effect(loud, tokens=True) == bare.effect(loud, tokens=False)
+    assert mute.effect(loud, tokens=True) == mute.effect(silent, tokens=True)
+    ways = [adaptor.effect(how, tokens=tokens) for how in (silent, loud) for tokens in (False, True)]
+    earlier = replace(adaptor, card=replace(adaptor.card, tokens_low=0.5)).effect(silent, tokens=True)
+    assert all(a != b for a, b in itertools.combinations([*ways, earlier], 2))
+
+
+def test_active_steps_are_counted(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    assert [adaptor.active(tiny.schedule, steps) for steps in (50, 20, 8)] == [5, 2, 0]
+
+
+def test_another_architecture_is_refused_with_both_widths(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    other = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, architecture="320-640 x 768"))
+    with (
+        pytest.raises(AdaptorMismatch, match=r"UNet 320-640 x 768\), the model's UNet is 8-16 x 16"),
+        other.on(tiny),
+    ):
+        pass
+
+
+def test_bad_files_are_told(adaptor: Adaptor, tmp_path: Path) -> None:
+    with pytest.raises(ModelFolderError, match="not there"):
+        load_adaptor(str(tmp_path))
+    with pytest.raises(ModelFolderError, match="pickle"):
+        load_adaptor(str(tmp_path / "lora.ckpt"))
+    (tmp_path / FILE).write_bytes(b"torn")
+    with pytest.raises(ModelFolderError, match=r"adaptor.safetensors: damaged"):
+        load_adaptor(str(tmp_path))
+    card = dataclasses.replace(adaptor.card, rank=8)
+    Adaptor(adaptor.lora, None, card).save(tmp_path)
+    with pytest.raises(AdaptorMismatch, match="has rank 4, the header says 8"):
+        load_adaptor(str(tmp_path))
+
+
+def rewritten(file: Path, *, without: str = "", header: str | None = None, **fields: object) -> None:
+    """The same adaptor without one tensor, or with another header."""
+    with safe_open(file, "pt") as opened:
+        card = json.loads(opened.metadata()["frameweave_adaptor"])
+        tensors = {key: opened.get_tensor(key) for key in opened.keys() if key != without}  # noqa: SIM118
+    kept = {name: value for name, value in (card | fields).items() if value is not None}
+    save_file(tensors, file, {"frameweave_adaptor": json.dumps(kept) if header is None else header})
+
+
+def test_a_broken_header_and_missing_tensors_are_told(adaptor: Adaptor, tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    for change, error, message in (
+        ({"base": None}, ModelFolderError, r"header has no base \(found alpha, architecture"),
+        ({"header": "{"}, ModelFolderError, "header is no JSON"),
+        ({"header": "[]"}, ModelFolderError, "header is no JSON object"),
+        (
+            {"without": "tokens.W_proj.weight"},
+            AdaptorMismatch,
+            r"tokens are T_share \(\d+, \d+\), W_proj.bias",
+        ),
+    ):
+        adaptor.save(tmp_path)
+        rewritten(file, **change)
+        with pytest.raises(error, match=message):
+            load_adaptor(str(file))
+
+
+def test_the_packaged_adaptor_fits_the_packaged_model() -> None:
+    from frameweave.models.loading import load
+
+    model, packaged = load(device="cpu"), load_adaptor("miniature")
+    before = model.condition(["a red car"]).states
+    x = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    plain, below = model.eps(x, 951, before), model.eps(x, 251, before)
+    with packaged.on(model, tokens=False) as backbone:
+        adapted = backbone.eps(x, 951, before)
+        assert torch.equal(backbone.eps(x, 251, before), below)
+    assert 1e-5 < float((adapted - plain).abs().max()) < 0.5
+    assert set(packaged.card.injections) | set(packaged.card.tokens_for) <= set(base.names())

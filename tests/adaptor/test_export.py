@@ -1,0 +1,64 @@
+"""The files that an export writes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frameweave.adaptor.adaptor import Adaptor, load_adaptor
+from frameweave.adaptor.export import export
+from frameweave.adaptor.formats import read_layout
+from frameweave.adaptor.options import ExportOptions
+from frameweave.errors import AdaptorMismatch, InputError, RunError
+
+
+@pytest.fixture
+def folder(adaptor: Adaptor, tmp_path: Path) -> str:
+    adaptor.save(tmp_path / "adaptor")
+    return str(tmp_path / "adaptor")
+
+
+def test_all_files_are_there_and_readable(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
+    options = ExportOptions(out=tmp_path / "out", sampler="dpmpp_2m_karras", strength=0.8)
+    done = export(folder, options)
+    names = ["adaptor.safetensors", "pytorch_lora_weights.safetensors", "kohya.safetensors", "comfyui.json"]
+    assert [file.name for file in done.files] == names
+    assert load_adaptor(str(done.files[0])).card == adaptor.card
+    assert all(read_layout(file).keys() == adaptor.lora.keys() for file in done.files[1:3])
+    nodes = json.loads(done.files[3].read_text())
+    by_kind = {node["class_type"]: node["inputs"] for node in nodes.values()}
+    assert by_kind["CreateHookLora"]["lora_name"] == done.files[2].name
+    assert by_kind["CreateHookLora"]["strength_model"] == 0.8
+    assert by_kind["KSampler"]["scheduler"] == "karras"
+    assert done.a1111 == "<lora:kohya:0.8@0,0.8@0.149,0@0.15>"
+
+
+def test_the_strength_is_the_adaptor_s_by_default(folder: str, tmp_path: Path) -> None:
+    assert export(folder, ExportOptions(out=tmp_path / "out")).a1111 == "<lora:kohya:0.5@0,0.5@0.099,0@0.1>"
+
+
+def test_an_earlier_export_is_kept(folder: str, tmp_path: Path) -> None:
+    options = ExportOptions(out=tmp_path / "out")
+    export(folder, options)
+    with pytest.raises(RunError, match=r"adaptor.safetensors: is there already; give another --out"):
+        export(folder, options)
+    export(folder, replace(options, overwrite=True))
+
+
+def test_a_file_in_place_of_the_folder_is_told(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"precious")
+    with pytest.raises(RunError, match=r"clip\.mp4: a file, expected a folder"):
+        export(folder, ExportOptions(out=tmp_path / "clip.mp4", overwrite=True))
+
+
+def test_wrong_input_writes_nothing(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
+    options = ExportOptions(out=tmp_path / "out")
+    with pytest.raises(InputError, match="adaptor strength 3"):
+        export(folder, replace(options, strength=3.0))
+    with pytest.raises(InputError, match="0 steps"):
+        export(folder, replace(options, steps=0))
+    Adaptor({}, adaptor.tokens, adaptor.card).save(tmp_path / "tokens")
+    with pytest.raises(AdaptorMismatch, match="holds tokens and no LoRA"):
+        export(str(tmp_path / "tokens"), options)
+    assert not options.out.exists()

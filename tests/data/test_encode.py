@@ -1,0 +1,63 @@
+"""Encoded shards: training takes them, with the very tensors that it would have computed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.data.encode import encode
+from frameweave.data.options import EncodeOptions
+from frameweave.errors import DataError
+from frameweave.progress import SILENT
+from frameweave.training.options import TrainOptions
+from frameweave.training.stages import Workshop
+from prepared import a_dataset
+
+
+@pytest.fixture
+def options(tiny_folder: Path) -> EncodeOptions:
+    return EncodeOptions(model=str(tiny_folder), device="cpu")
+
+
+def test_training_takes_what_was_encoded(
+    options: EncodeOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = a_dataset(tmp_path)
+    training = TrainOptions(
+        model=options.model, device="cpu", data=str(folder), frames=2, out=tmp_path / "run"
+    )
+    own = Workshop(training, SILENT)
+    expected = [own.train_groups[index] for index in range(6)] + [own.held_out_groups[0]]
+    done = encode(folder, options)
+    assert (done["written"], done["shards"]) == (3, 3)
+    other = Workshop(replace(training, out=tmp_path / "other"), SILENT)
+    monkeypatch.setattr(type(other.train_groups), "encoded", None)
+    found = [other.train_groups[index] for index in range(6)] + [other.held_out_groups[0]]
+    for a, b in zip(found, expected, strict=True):
+        assert a.captions == b.captions
+        for name in ("mean", "std", "depth", "vision"):
+            assert torch.equal(getattr(a, name), getattr(b, name)), name
+    assert not (tmp_path / "other" / "cache").exists()
+
+
+def test_only_what_is_missing_is_written_and_other_models_are_others(
+    options: EncodeOptions, tmp_path: Path
+) -> None:
+    folder = a_dataset(tmp_path)
+    first = encode(folder, options)
+    assert encode(folder, options)["written"] == 0
+    (folder / f"test-000000.{first['print']}.safetensors").write_bytes(b"torn")
+    assert encode(folder, options)["written"] == 1
+    squashed = encode(folder, replace(options, resize="squash"))
+    assert squashed["print"] != first["print"] and squashed["written"] == 3
+
+
+def test_a_sidecar_of_another_tar_is_not_taken(options: EncodeOptions, tmp_path: Path) -> None:
+    a, b = a_dataset(tmp_path / "a"), a_dataset(tmp_path / "b", clips=4)
+    print_ = encode(a, options)["print"]
+    name = f"train-000000.{print_}.safetensors"
+    (b / name).write_bytes((a / name).read_bytes())
+    assert encode(b, options)["written"] == 2
+    with pytest.raises(DataError, match="no data set"):
+        encode(tmp_path, options)

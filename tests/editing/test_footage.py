@@ -1,0 +1,109 @@
+"""What of a video is edited, at which size, and how the result is put back."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frameweave.editing.footage import Fit, Footage, Mask, laid_over
+from frameweave.errors import InputError
+from frameweave.video import TimedPicture, probe, resampled
+from videos import colour_ramp, write_video
+
+
+def test_sizes_that_do_not_fit_are_padded_and_cropped_back() -> None:
+    fit = Fit.of((50, 30), 50, 16)
+    assert fit.scaled == (50, 30) and fit.padded == (64, 32)
+    frames = torch.rand(2, 3, 30, 50)
+    padded = fit.apply(frames)
+    assert padded.shape == (2, 3, 32, 64)
+    assert torch.equal(padded[:, :, 30:], padded[:, :, 29:30].expand(-1, -1, 2, -1))
+    assert torch.equal(fit.undo(padded), frames)
+
+
+def test_the_aspect_is_kept() -> None:
+    assert Fit.of((1280, 720), 512, 64).scaled == (512, 288)
+    assert Fit.of((720, 1280), 512, 64).padded == (320, 512)
+
+
+def test_the_range_by_hand(tmp_path: Path) -> None:
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(8, (16, 16)), fps=4))
+    footage = Footage(info, start=0.5, end=1.5)
+    assert [footage.edited(picture) for picture in footage.pictures()] == [
+        k in (2, 3, 4, 5) for k in range(8)
+    ]
+    fit = Fit.of((16, 16), 16, 16)
+    assert [len(batch) for batch in footage.batches(fit, 3)] == [3, 1]
+
+
+def test_a_range_begins_and_ends_at_frames_on_round_times(tmp_path: Path) -> None:
+    """0.1 s is the second frame at 10 fps, though the nearest binary number lies after it."""
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(12, (16, 16)), fps=10))
+    for start, end, frames in ((0.1, 0.4, (1, 2, 3)), (0.3, 1.1, tuple(range(3, 11)))):
+        footage = Footage(info, start=start, end=end)
+        times = [picture.time for picture in footage.pictures() if footage.edited(picture)]
+        assert times == [Fraction(frame, 10) for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": -1.0}, "from -1 s"),
+        ({"start": 2.0, "end": 2.0}, "from 2 s to 2 s"),
+    ],
+)
+def test_wrong_ranges(settings: dict[str, float], message: str, tmp_path: Path) -> None:
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(2, (16, 16)), fps=4))
+    with pytest.raises(InputError, match=message):
+        Footage(info, **settings)
+
+
+def test_a_range_behind_the_end(tmp_path: Path) -> None:
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(2, (16, 16)), fps=4))
+    Footage(info, start=0.25).check()
+    with pytest.raises(InputError, match="no frame lies in the range to edit"):
+        Footage(info, start=0.5).check()
+
+
+def test_a_mask_leaves_the_rest_bit_for_bit() -> None:
+    rng = np.random.default_rng(0)
+    source, edited = (rng.integers(0, 256, (4, 6, 3), dtype=np.uint8) for _ in range(2))
+    weight = np.zeros((4, 6, 1), np.float32)
+    weight[:2] = 1
+    weight[2] = 0.5
+    found = laid_over(source, edited, weight)
+    assert np.array_equal(found[:2], edited[:2])
+    assert np.array_equal(found[3], source[3])
+    assert np.array_equal(found[2], np.rint((source[2].astype(float) + edited[2]) / 2).astype(np.uint8))
+
+
+def test_masks_are_pictures_or_videos_of_as_many_frames(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4] = 255
+    Image.fromarray(pixels).save(tmp_path / "mask.png")
+    one = Mask(tmp_path / "mask.png", (16, 16))
+    one.check(5)
+    weights = one.weights()
+    assert np.array_equal(next(weights), next(weights))
+    first = next(weights)
+    assert first.shape == (16, 16, 1) and first[0, 0] == 1 and first[-1, 0] == 0
+    moving = Mask(write_video(tmp_path / "mask.mp4", colour_ramp(3, (16, 16)), fps=4), (16, 16))
+    moving.check(3)
+    with pytest.raises(InputError, match="3 frames, 4 frames are edited"):
+        moving.check(4)
+    with pytest.raises(InputError, match="no such file"):
+        Mask(tmp_path / "absent.png", (16, 16)).check(1)
+
+
+def test_resampling_shows_what_was_there() -> None:
+    pictures = [
+        TimedPicture(np.full((1, 1, 3), k, np.uint8), Fraction(t, 10), Fraction(lasts, 10))
+        for k, (t, lasts) in enumerate([(0, 1), (1, 4), (5, 5)])
+    ]
+    found = list(resampled(iter(pictures), 4))
+    assert [int(picture.pixels[0, 0, 0]) for picture in found] == [0, 1, 2, 2]
+    assert [picture.time for picture in found] == [Fraction(k, 4) for k in range(4)]
+    assert sum(picture.duration for picture in found) == 1

@@ -1,0 +1,118 @@
+"""Kept inversions: found again, mapped when large, never served for something else, never half written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.diffusion.inversion import Remembered, Trajectory
+from frameweave.editing.inversions import InversionStore, setting_of
+from frameweave.editing.options import EditOptions
+from frameweave.editors import base
+from frameweave.editors.base import edit_clip
+from frameweave.editors.framewise import Framewise
+from frameweave.errors import RunError
+from frameweave.models.backbone import StableDiffusion
+from frameweave.video.clip import Clip
+from tiny import new_adaptor
+
+
+def trajectory(seed: int = 0) -> Trajectory:
+    rng = torch.Generator().manual_seed(seed)
+    return Trajectory([1, 501], torch.randn(3, 2, 4, 5, 5, generator=rng))
+
+
+def same(a: Trajectory | None, b: Trajectory) -> bool:
+    return a is not None and a.timesteps == b.timesteps and torch.equal(a.latents, b.latents)
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+def test_kept_and_recalled(tmp_path: Path, in_memory: int) -> None:
+    store, given = InversionStore(tmp_path, "model", in_memory=in_memory), trajectory()
+    latents = store.room(tuple(given.latents.shape), torch.float32)
+    latents.copy_(given.latents)
+    store.keep(Trajectory(given.timesteps, latents), "prompt")
+    again = InversionStore(tmp_path, "model")
+    assert same(again.recall(given.x_0, "prompt"), given)
+    assert again.recall(given.x_0, "another prompt") is None
+    assert again.recall(given.x_0 + 1, "prompt") is None
+    assert InversionStore(tmp_path, "another model").recall(given.x_0, "prompt") is None
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_recalled_cannot_spoil_the_file(tmp_path: Path) -> None:
+    store, given = InversionStore(tmp_path, "model"), trajectory()
+    store.keep(given, "prompt")
+    found = store.recall(given.x_0, "prompt")
+    assert found is not None
+    found.latents.zero_()
+    assert same(store.recall(given.x_0, "prompt"), given)
+
+
+def test_a_torn_file_is_not_served(tmp_path: Path) -> None:
+    store, given = InversionStore(tmp_path, "model"), trajectory()
+    store.keep(given, "prompt")
+    file = next(tmp_path.glob("*.latents"))
+    file.write_bytes(file.read_bytes()[:-4])
+    assert store.recall(given.x_0, "prompt") is None
+
+
+def test_the_oldest_go_first(tmp_path: Path) -> None:
+    size = trajectory().latents.numel() * 4
+    store = InversionStore(tmp_path, "model", most=2 * size)
+    for seed in range(3):
+        store.keep(trajectory(seed), "prompt")
+    kept = [store.recall(trajectory(seed).x_0, "prompt") is not None for seed in range(3)]
+    assert sum(kept) == 2 and kept[2]
+
+
+def test_no_room_is_said(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    with pytest.raises(RunError, match="give --cache a folder"):
+        InversionStore(taken, "model", in_memory=0).room((4,), torch.float32)
+
+
+@pytest.mark.parametrize("kind", ["disk", "memory"])
+def test_a_second_edit_skips_the_inversion(
+    kind: str, tiny: StableDiffusion, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    original = StableDiffusion.eps
+
+    def counting(self: StableDiffusion, *args: object) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return original(self, *args)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(StableDiffusion, "eps", counting)
+    store = InversionStore(tmp_path, "tiny") if kind == "disk" else Remembered()
+    frames = []
+    for _ in range(2):
+        before = calls
+        result = edit_clip(
+            Framewise(steps=4), clip, "a red car", tiny, inversions=store, rng=torch.Generator()
+        )
+        frames.append((calls - before, result.frames))
+    assert [count for count, _ in frames] == [8, 4]
+    assert torch.equal(frames[0][1], frames[1][1])
+
+
+def test_editors_for_which_an_adaptor_acts_otherwise_share_no_inversions(
+    tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    adaptor = new_adaptor(tiny)
+    card = replace(adaptor.card, injections={"tokenflow": "0.5-1:2"}, tokens_for=["vidtome"])
+    replace(adaptor, card=card).save(tmp_path / "adaptor")
+    options = EditOptions(adaptor=str(tmp_path / "adaptor"))
+    settings = {name: setting_of(tiny, replace(options, editor=name)) for name in base.names()}
+    assert settings["framewise"] == settings["text2video_zero"] == settings["vid2vid_zero"]
+    assert len(set(settings.values())) == 3
+    for alike in (
+        {"adaptor_strength": 1.0, "tokens": False},
+        {"adaptor_injection": "0.5-1:2", "tokens": True},
+    ):
+        assert len({setting_of(tiny, replace(options, editor=name, **alike)) for name in base.names()}) == 1
+    by_hand = replace(options, editor="framewise", adaptor_injection="0.5-1:2")
+    assert setting_of(tiny, by_hand) == settings["tokenflow"]

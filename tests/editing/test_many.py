@@ -1,0 +1,220 @@
+"""Many edits by a table: one folder each, finished ones kept, failures told and stopping nothing."""
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frameweave.editing import many as edit_many_job
+from frameweave.editing.many import edit_many
+from frameweave.editing.options import EditManyOptions
+from frameweave.editing.table import read_edits
+from frameweave.errors import DataError, InputError
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import load
+from frameweave.runs.run import read_run
+from frameweave.video import probe
+from notes import Notes
+from tiny import new_adaptor
+from videos import blobs, write_video
+
+
+@pytest.fixture
+def options(tiny_folder: Path, tmp_path: Path) -> EditManyOptions:
+    return EditManyOptions(
+        model=str(tiny_folder),
+        device="cpu",
+        steps=2,
+        workers=0,
+        out=tmp_path / "runs",
+        cache=tmp_path / "cache",
+    )
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    (tmp_path / "videos").mkdir()
+    for k in range(2):
+        write_video(tmp_path / "videos" / f"{k}.mp4", blobs(3, k))
+    file = tmp_path / "edits.csv"
+    file.write_text(
+        "video,prompt,name,seed,editor\n"
+        'videos/0.mp4,"a red car, in the snow",,7,\n'
+        "videos/1.mp4,a blue duck,second,,tokenflow\n"
+        "videos/absent.mp4,a blue duck,third,,\n"
+    )
+    return file
+
+
+def test_every_line_gets_a_folder_and_failures_stop_nothing(table: Path, options: EditManyOptions) -> None:
+    notes = Notes()
+    found = edit_many(table, options, progress=notes)
+    assert (found.done, found.earlier, list(found.failed)) == (2, 0, ["third"])
+    assert "no such file" in found.failed["third"]
+    first, second = options.out / "0--a-red-car-in-the-snow", options.out / "second"
+    assert probe(first / "edited.mp4").frames == probe(second / "edited.mp4").frames == 3
+    assert read_run(first)["settings"]["seed"] == 7
+    assert read_run(second)["settings"]["editor"] == "tokenflow"
+    before = (second / "edited.mp4").stat().st_mtime_ns
+    write_video(table.parent / "videos" / "absent.mp4", blobs(3))
+    again = edit_many(table, options)
+    assert (again.done, again.earlier, again.failed) == (1, 2, {})
+    assert (second / "edited.mp4").stat().st_mtime_ns == before
+
+
+def test_edits_with_other_adaptors_share_the_model(
+    tmp_path: Path, options: EditManyOptions, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / "a.mp4", blobs(2))
+    for name in ("one", "two"):
+        new_adaptor(tiny, base=options.model).save(tmp_path / name)
+    table = tmp_path / "table.csv"
+    table.write_text("video,prompt,adaptor\na.mp4,a red car,one\na.mp4,a blue car,two\na.mp4,a duck,\n")
+    loaded = list[str]()
+
+    def counting(name: str, **others: Any) -> StableDiffusion:
+        loaded.append(name)
+        return load(name, **others)
+
+    monkeypatch.setattr(edit_many_job, "_load", lru_cache(maxsize=1)(counting))
+    found = edit_many(table, options)
+    assert (found.done, found.failed, loaded) == (3, {}, [options.model])
+
+
+def test_wrong_lines_load_no_model(
+    table: Path, options: EditManyOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("frameweave.editing.many.load_model", forbidden)
+    table.write_text("video,prompt,frames\nvideos/absent.mp4,a red car,\nvideos/0.mp4,a red car,-2\n")
+    failed = edit_many(table, replace(options, device="cpu", seed=1, dtype="fp64")).failed
+    first, second = failed.values()
+    assert "absent.mp4: no such file" in first and "frames is -2" in second
+
+
+def test_no_lines_and_wrong_numbers_for_all_are_refused(table: Path, options: EditManyOptions) -> None:
+    with pytest.raises(InputError, match="steps is -5"):
+        edit_many(table, replace(options, steps=-5))
+    table.write_text("video,prompt\n")
+    with pytest.raises(InputError, match=r"edits\.csv: no lines"):
+        edit_many(table, options)
+
+
+def test_other_processes_and_array_jobs_give_the_same_videos(
+    table: Path, options: EditManyOptions, tmp_path: Path
+) -> None:
+    rows = [
+        {"video": "videos/0.mp4", "prompt": "a red car", "name": "a"},
+        {"video": "videos/1.mp4", "prompt": "a red car", "name": "b", "source_prompt": "blobs"},
+    ]
+    lines = table.with_suffix(".jsonl")
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    edit_many(lines, options)
+    elsewhere = replace(options, workers=1, out=tmp_path / "elsewhere")
+    for index in (1, 0):
+        done = edit_many(lines, replace(elsewhere, shard_index=index, num_shards=2))
+        assert (done.done, done.failed) == (1, {})
+    for name in "ab":
+        here, there = (folder / name / "edited.mp4" for folder in (options.out, elsewhere.out))
+        assert here.read_bytes() == there.read_bytes()
+
+
+def test_a_corrected_line_is_not_taken_for_the_finished_edit(table: Path, options: EditManyOptions) -> None:
+    lines = table.with_suffix(".csv")
+    lines.write_text("video,prompt,name\nvideos/0.mp4,a red car,a\nvideos/0.mp4,a red car,b\n")
+    assert edit_many(lines, options).done == 2
+    kept = (options.out / "a" / "edited.mp4").stat().st_mtime_ns
+    for line, message in (("videos/0.mp4,a blue duck", "prompts"), ("videos/1.mp4,a red car", "video")):
+        lines.write_text(f"video,prompt,name\nvideos/0.mp4,a red car,a\n{line},b\n")
+        done = edit_many(lines, options)
+        assert (done.done, done.earlier, list(done.failed)) == (0, 1, ["b"])
+        assert f"its run has {message} = " in done.failed["b"] and "--overwrite" in done.failed["b"]
+    done = edit_many(lines, replace(options, overwrite=True))
+    assert (done.done, done.earlier, done.failed) == (1, 1, {})
+    assert read_run(options.out / "b")["input"]["video"] == str(table.parent / "videos" / "1.mp4")
+    assert (options.out / "a" / "edited.mp4").stat().st_mtime_ns == kept
+
+
+def test_jobs_of_an_array_find_names_that_others_have(table: Path, options: EditManyOptions) -> None:
+    table.write_text("video,prompt,name\nvideos/0.mp4,a red car,a\nvideos/1.mp4,a red car,a\n")
+    for index in (0, 1):
+        with pytest.raises(DataError, match="the name 'a' is there 2 times"):
+            edit_many(table, replace(options, shard_index=index, num_shards=2))
+
+
+def test_workers_are_told_whole_paths(
+    table: Path, options: EditManyOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may work in another folder. An adaptor is the table's when it is there, else as it was given."""
+    columns = "video,prompt,name,mask,adaptor"
+    rows = ("m/white.png,own", ",miniature", ",elsewhere")
+    table.write_text("\n".join([columns, *(f"videos/0.mp4,x,{k},{row}" for k, row in enumerate(rows))]))
+    (table.parent / "own").mkdir()
+    monkeypatch.chdir(table.parent)
+    items: list[dict[str, Any]] = []
+
+    class Listening:
+        def run(self, _function: object, given: list[dict[str, Any]], **_: object) -> list[object]:
+            items.extend(given)
+            return []
+
+    monkeypatch.setattr("frameweave.editing.many.engine_of", lambda _: Listening())
+    relative = replace(options, out=Path("runs"), cache=Path("cache"))
+    edit_many(Path(table.name), relative)
+    assert {item["video"] for item in items} == {str(table.parent / "videos" / "0.mp4")}
+    first = items[0]["settings"]
+    assert first["mask"] == str(table.parent / "m" / "white.png")
+    assert (first["out"], first["cache"]) == (str(table.parent / "runs" / "0"), str(table.parent / "cache"))
+    assert [item["settings"]["adaptor"] for item in items] == [
+        str(table.parent / "own"),
+        "miniature",
+        "elsewhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("video,prompt\na.mp4,\n", "line 2: no prompt"),
+        ("video,prompt\n\n\na.mp4,\n", "line 4: no prompt"),
+        ("prompt\na car\n", "line 2: no video"),
+        ("video,prompt,sede\na.mp4,x,1\n", "did you mean seed"),
+        ("video,prompt,seed\na.mp4,x,one\n", "line 2: invalid literal"),
+        ("video,prompt,name\na.mp4,x,../b\n", "leave out slashes"),
+        ("video,prompt\na.mp4,x\na.mp4,X\n", "is there 2 times"),
+        ("video,prompt\na.mp4,a red car,snow\n", "line 2: more fields than the head has; quote a prompt"),
+    ],
+)
+def test_wrong_tables_are_told_with_the_line(
+    text: str, message: str, options: EditManyOptions, tmp_path: Path
+) -> None:
+    file = tmp_path / "edits.csv"
+    file.write_text(text)
+    with pytest.raises(DataError, match=message):
+        edit_many(file, options)
+
+
+def test_lines_inside_a_field_end_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        'video,prompt\na.mp4,"a red\ncar"\nb.mp4,"a blue\u2028car"\n', encoding="utf-8"
+    )
+    (tmp_path / "a.jsonl").write_text('{"video": "a.mp4", "prompt": "a\u2028car"}\n', encoding="utf-8")
+    assert [row["prompt"] for row in read_edits(tmp_path / "a.csv", {})] == ["a red\ncar", "a blue\u2028car"]
+    assert [row["prompt"] for row in read_edits(tmp_path / "a.jsonl", {})] == ["a\u2028car"]
+
+
+def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Path) -> None:
+    file = tmp_path / "edits.jsonl"
+    for text, message in (('{"video": "a"', "line 1"), ("\n\n[1]\n", "line 3: no object")):
+        file.write_text(text)
+        with pytest.raises(DataError, match=message):
+            edit_many(file, options)
+    with pytest.raises(DataError, match="no such file"):
+        edit_many(tmp_path / "absent.csv", options)
+    with pytest.raises(DataError, match="a folder, expected a csv or jsonl table"):
+        edit_many(tmp_path, options)

@@ -1,0 +1,106 @@
+"""Arms: read from the command line, and what they do to a model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.errors import InputError
+from frameweave.measuring.experiments.arms import Arm, parsed_arm
+from frameweave.models.loading import load
+
+
+def test_reading() -> None:
+    assert parsed_arm("with=miniature") == Arm(name="with", adaptor="miniature")
+    assert parsed_arm("a=f/g@1.5,plain-inversion") == Arm(
+        name="a", adaptor="f/g", strength=1.5, in_inversion=False
+    )
+    assert [parsed_arm(f"a=b{how}").tokens for how in ("", ",tokens", ",no-tokens")] == [None, True, False]
+    arm = parsed_arm("a=b,window=0.5-1,tokens")
+    assert Arm.from_dict(arm.as_dict()) == arm and arm.window == (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("miniature", "name=adaptor"),
+        ("=miniature", "name=adaptor"),
+        ("a=b@strong", "expected a number"),
+        ("a=b@", "name=adaptor"),
+        ("a=b@5", r"strength 5.* 0 to 2"),
+        ("a=b@nan", "strength nan"),
+        ("a=b,window=0.5", "expected a number"),
+        ("a=b,token", "tokens"),
+        ("a=b,window=0.9-0.5", "0 <= low < high <= 1"),
+    ],
+)
+def test_what_cannot_be_read(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        parsed_arm(text)
+
+
+def test_arms_of_equal_effect() -> None:
+    plain, silent = Arm(name="without"), Arm(name="x", adaptor="miniature", in_inversion=False)
+    assert plain.effect("tokenflow") == Arm(name="also without").effect("tokenflow")
+    assert plain.effect("vid2vid_zero") != silent.effect("vid2vid_zero")  # null texts differ
+    one, other = (Arm(name=name, adaptor="miniature") for name in "ab")
+    assert one.effect("framewise") == other.effect("framewise") != plain.effect("framewise")
+    as_it_is = Arm(name="c", adaptor="miniature", strength=load_adaptor("miniature").card.strength)
+    assert as_it_is.effect("framewise") == one.effect("framewise")
+    for change in (
+        {"strength": 0.1},
+        {"window": (0.5, 1.0)},
+        {"tokens": True},
+        {"injection": "0.9-1:1"},
+        {"in_inversion": False},
+    ):
+        assert replace(one, **change).effect("framewise") != one.effect("framewise")
+    assert replace(one, tokens=False).effect("framewise") == one.effect("framewise")
+    ways = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"injection": "0-1:0"})]
+    assert ways[0].effect("framewise") == ways[1].effect("framewise")
+
+
+def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:
+    whole = load_adaptor("miniature")
+    bare = replace(whole.card, injections={}, tokens_for=[])
+    chosen = replace(bare, injections={"tokenflow": "0-1:0"}, tokens_for=["tokenflow"])
+    for name, card in (("bare", bare), ("chosen", chosen)):
+        replace(whole, card=card).save(tmp_path / name)
+    before, after = (Arm(name="x", adaptor=str(tmp_path / name)) for name in ("bare", "chosen"))
+    assert before.effect("vidtome") == after.effect("vidtome")
+    by_hand = replace(before, strength=0.0, tokens=True)
+    assert before.effect("tokenflow") != after.effect("tokenflow") == by_hand.effect("tokenflow")
+    in_window = replace(after, window=(0.5, 1.0))  # of which a sweep makes all editors' alike
+    assert in_window.effect("tokenflow") == in_window.effect("vidtome")
+    model = load()
+    with after.on(model, "tokenflow") as one:
+        states = one.condition(["a red car"]).states
+        assert states.shape[2] > 32  # text after tokens
+        x = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+        found = one.eps(x, 950, states)
+    with by_hand.on(model, "tokenflow") as other:
+        assert torch.equal(other.condition(["a red car"]).states, states)
+        assert torch.equal(other.eps(x, 950, states), found)
+    with replace(after, tokens=False).on(model, "tokenflow") as plain:
+        assert plain.condition(["a red car"]).states.shape[2] == 32
+
+
+def test_the_window_of_an_arm_replaces_the_adaptors() -> None:
+    model = load()
+    x = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    states = model.condition(["a red car"]).states
+    low, high = model.eps(x, 300, states), model.eps(x, 950, states)
+    with Arm(name="w", adaptor="miniature", window=(0.2, 0.5)).on(model, "tokenflow") as adapted:
+        assert not torch.equal(adapted.eps(x, 300, states), low)
+        assert torch.equal(adapted.eps(x, 950, states), high)
+    with Arm(name="plain").on(model, "tokenflow") as backbone:
+        assert backbone is model
+    assert torch.equal(model.eps(x, 300, states), low)
+
+
+def test_an_injection_is_read_and_stands_alone() -> None:
+    assert parsed_arm("a=miniature,injection=0.9-1:2+0.5-0.9:1").injection == "0.9-1:2,0.5-0.9:1"
+    with pytest.raises(InputError, match="beside"):
+        parsed_arm("a=miniature@1,injection=0.9-1:2")

@@ -1,0 +1,134 @@
+"""The world's test set: what it is, what is known about each edit, and tables of real videos."""
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.errors import InputError
+from frameweave.measuring.experiments.pairs import SEEDS, ClipSet, edited_area, pair_of, set_name, world_items
+from frameweave.measuring.metrics.flow import warp_error
+from frameweave.models.backbone import StableDiffusion
+from frameweave.video.clip import Clip
+from frameweave.world.grammar import phrase
+from frameweave.world.scene import ATTRIBUTES, combinations
+
+
+def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None:
+    items = world_items("test", 8, 3)
+    first, again = (pair_of(items[5], tiny) for _ in range(2))
+    assert torch.equal(first.source.frames, again.source.frames)
+    assert (first.prompt, first.name, first.clip) == (again.prompt, "005", "005")
+    assert items[0]["world"] == SEEDS["test"]
+
+
+def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> None:
+    pairs = [pair_of(item, tiny) for item in world_items("test", 4, 2)]
+    assert [pair.about["attribute"] for pair in pairs] == list(ATTRIBUTES)
+    for pair in pairs:
+        assert pair.wanted is not None and pair.wanted[pair.about["attribute"]] == pair.about["to"]
+        assert pair.about["from"] != pair.about["to"]
+        assert pair.prompt != pair.source_prompt
+
+
+@pytest.mark.parametrize(("changes", "groups"), [(2, 6), (3, 4), (4, 1)])
+def test_several_attributes_are_changed_at_once(changes: int, groups: int, tiny: StableDiffusion) -> None:
+    pairs = [pair_of(item, tiny) for item in world_items("test", 12, 1, changes)]
+    for pair in pairs:
+        names, before, after = (pair.about[name].split(" and ") for name in ("attribute", "from", "to"))
+        assert pair.wanted is not None and [pair.wanted[name] for name in names] == after
+        assert len(set(names)) == changes and all(map(str.__ne__, before, after))
+        assert pair.prompt == phrase(pair.wanted)
+        assert pair.source_prompt == phrase(pair.wanted | dict(zip(names, before, strict=True)))
+    assert len({pair.about["attribute"] for pair in pairs}) == groups
+    assert len({pair.about["to"] for pair in pairs}) == len(pairs)
+
+
+def test_what_is_asked_is_part_of_the_items_and_of_the_name_of_the_set() -> None:
+    assert world_items("test", 4, 2, 1) == world_items("test", 4, 2) != world_items("test", 4, 2, 2)
+    assert set_name("test", 4, 2) == set_name("test", 4) + ", 2 attributes changed at once"
+
+
+def test_every_word_is_asked_for(tiny: StableDiffusion) -> None:
+    pairs = [pair_of(item, tiny) for item in world_items("test", 64, 1)]
+    for attribute, words in ATTRIBUTES.items():
+        asked = Counter(pair.about["to"] for pair in pairs if pair.about["attribute"] == attribute)
+        assert asked.total() == 16
+        assert len(asked) >= min(len(words), 8) - 1 and max(asked.values()) <= 16 / len(words) + 4, asked
+
+
+def test_a_truth_of_another_size_is_read_at_the_sources(tiny: StableDiffusion, tmp_path: Path) -> None:
+    for name, size in (("source", (30, 50)), ("truth", (60, 64))):
+        Clip.of(torch.rand(2, 3, *size)).write(tmp_path / f"{name}.mp4")
+    item = {"name": "a", "prompt": "a red car", "frames": 2, "size": None}
+    pair = pair_of(item | {"video": str(tmp_path / "source.mp4"), "truth": str(tmp_path / "truth.mp4")}, tiny)
+    assert pair.truth is not None and pair.truth.size == pair.source.size
+
+
+@pytest.mark.parametrize("which", SEEDS)
+def test_only_development_clips_show_what_trainings_see(which: ClipSet, tiny: StableDiffusion) -> None:
+    held_out = {tuple(row) for row in combinations("held-out").tolist()}
+    for item in world_items(which, 8, 1):
+        pair = pair_of(item, tiny)
+        assert pair.wanted is not None
+        source = pair.wanted | {pair.about["attribute"]: pair.about["from"]}
+        shown = tuple(ATTRIBUTES[name].index(source[name]) for name in ATTRIBUTES)
+        assert (shown in held_out) == (which != "development")
+
+
+def test_the_sets_have_clips_and_names_of_their_own(tiny: StableDiffusion) -> None:
+    frames = [pair_of(world_items(which, 8, 1)[3], tiny).source.frames for which in SEEDS]
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(frames, 2))
+    assert len({set_name(which, 8) for which in SEEDS}) == len(set(SEEDS.values())) == len(SEEDS)
+
+
+def test_what_is_known_fits_together(tiny: StableDiffusion) -> None:
+    for item in (*world_items("test", 4, 4), *world_items("test", 2, 4, 2)):
+        pair = pair_of(item, tiny)
+        assert pair.truth is not None and pair.mask is not None
+        assert pair.flow is not None and pair.visible is not None
+        outside = (pair.mask < 0.5).expand_as(pair.source.frames)
+        changed = (pair.source.frames - pair.truth.frames).abs()
+        if "style" not in pair.about["attribute"] and bool(outside.any()):
+            assert float(changed[outside].mean()) < 0.01  # only the edited part differs
+        assert float(changed.mean()) > 0.005
+        # the source itself follows its flow, and half the motion does not explain it better
+        own = warp_error(pair.source.frames, pair.flow, pair.visible)
+        wrong = warp_error(pair.source.frames, pair.flow + 3, pair.visible)
+        assert own < 0.02 < wrong
+
+
+def test_edited_areas() -> None:
+    before, after = torch.zeros(1, 1, 20, 20), torch.zeros(1, 1, 20, 20)
+    before[..., 8:10, 8:10] = 1
+    after[..., 8:10, 12:14] = 1
+    assert edited_area(["colour"], (before, after)).sum() == 12 * 16  # 5 pixels around 2 x 6
+    before[..., 8, 7] = 0.4  # the soft edge of an object shows some background
+    assert edited_area(["background"], (before, before)).sum() == 400 - 4
+    assert edited_area(["background"], (before, after)).all()  # what was object becomes background
+    assert edited_area(["style"], (before, after)).all()
+    assert edited_area(["noun", "background"], (before, before)).all()
+    assert torch.equal(
+        edited_area(["noun", "colour"], (before, after)), edited_area(["noun"], (before, after))
+    )
+
+
+def test_a_line_of_a_table_is_scaled_to_the_model(tiny: StableDiffusion, tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    Clip.of(torch.rand(5, 3, 30, 50, generator=rng)).write(tmp_path / "a.mp4")
+    item = {
+        "name": "a",
+        "video": str(tmp_path / "a.mp4"),
+        "prompt": "a red car",
+        "frames": 3,
+        "size": None,
+    }
+    pair = pair_of(item, tiny)
+    width, height = pair.source.size
+    assert len(pair.source) == 3
+    assert max(width, height) == tiny.native and width % tiny.multiple == height % tiny.multiple == 0
+    Clip.of(torch.rand(2, 3, 30, 50, generator=rng)).write(tmp_path / "short.mp4")
+    with pytest.raises(InputError, match=r"short.mp4: 2 frames, .*a.mp4 has 3"):
+        pair_of(item | {"truth": str(tmp_path / "short.mp4")}, tiny)

@@ -1,0 +1,93 @@
+"""Several folders as one experiment, and what does not go together."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from frameweave.errors import DataError
+from frameweave.measuring.report.merging import merged
+from frameweave.measuring.report.reading import read_results
+from frameweave.measuring.report.results import Results
+from results_folder import METRICS, write_results
+
+BLURRED: dict[tuple[str, str, str], list[float | None]] = {
+    ("reference", "blurred", "warp_error"): [0.1, float("nan")]
+}
+
+
+def part(folder: Path, editor: str, values: list[float | None]) -> Results:
+    return read_results(write_results(folder, {(editor, "without", "warp_error"): values} | BLURRED))
+
+
+def test_editors_of_two_folders(tmp_path: Path) -> None:
+    first, second = part(tmp_path / "a", "vidtome", [0.3, 0.5]), part(tmp_path / "b", "tokenflow", [1.0, 2.0])
+    whole = merged([first, second])
+    assert whole.editors == ["vidtome", "tokenflow"]
+    assert whole.rows[-1] == ("reference", "blurred") and len(whole.scores) == 6
+    assert whole.values("tokenflow", "without", "warp_error") == {"clip 0": 1.0, "clip 1": 2.0}
+    assert len(whole.pairs) == 2 and whole.run["command"] == "grid"
+    assert merged([first]) is first
+
+
+def test_videos_are_found_in_their_own_folders(tmp_path: Path) -> None:
+    def write(path: Path, number: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    values: list[float | None] = [0.3, 0.5]
+    for name, editor in (("a", "vidtome"), ("b", "tokenflow")):
+        write_results(tmp_path / name, {(editor, "without", "warp_error"): values}, videos=write)
+    whole = merged([read_results(tmp_path / name) for name in ("a", "b")])
+    assert all((whole.folder / cell["video"]).is_file() for cell in whole.cells)
+    assert {Path(cell["video"]).parts[-3] for cell in whole.cells} == {"a", "b"}
+
+
+def test_an_unfinished_part_gives_way_in_distances_over_all_clips(tmp_path: Path) -> None:
+    """Its reference rows are over fewer clips; of equally many they must be the same."""
+    row = {"editor": "reference", "arm": "blurred", "metric": "fid_source", "interval": None}
+    parts: list[Results] = []
+    for name, value, n in (("a", 1.62, 24), ("b", 1.7, 16), ("c", 1.9, 24)):
+        folder = write_results(tmp_path / name, BLURRED)
+        (folder / "pooled.jsonl").write_text(json.dumps(row | {"value": value, "n": n}) + "\n")
+        parts.append(read_results(folder))
+    for both in (parts[:2], parts[1::-1]):
+        assert [line["value"] for line in merged(both).pooled] == [1.62]
+    with pytest.raises(DataError, match=r"fid_source: value is 1\.62 in .*a, 1\.9 in .*c;"):
+        merged(parts)
+
+
+def test_another_backbone(tmp_path: Path) -> None:
+    parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5])]
+    folder = write_results(tmp_path / "b", BLURRED)
+    other = [METRICS[0], METRICS[1] | {"backbone": "openai/clip-vit-base-patch32"}]
+    (folder / "metrics.json").write_text(json.dumps(other))
+    with pytest.raises(
+        DataError, match=r"clip_score .*by miniature-clip-123456 in .*a, .*by openai.* in .*b;"
+    ):
+        merged([*parts, read_results(folder)])
+
+
+def test_another_way_to_measure(tmp_path: Path) -> None:
+    """Warp errors along the true flow and along an estimated one have no network, but other titles."""
+    parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5])]
+    folder = write_results(tmp_path / "b", BLURRED)
+    other = [METRICS[0] | {"title": "Warp error [Farnebäck flow]"}, *METRICS[1:]]
+    (folder / "metrics.json").write_text(json.dumps(other))
+    with pytest.raises(DataError, match=r"warp_error is .*a, 'Warp error \[Farnebäck flow\]' by no network"):
+        merged([*parts, read_results(folder)])
+
+
+def test_another_score_of_the_same_edit(tmp_path: Path) -> None:
+    parts = [part(tmp_path / "a", "vidtome", [0.3, 0.5]), part(tmp_path / "b", "vidtome", [0.3, 0.6])]
+    with pytest.raises(
+        DataError, match=r"001 0 vidtome without warp_error: value is 0\.5 in .*a, 0\.6 in .*b;"
+    ):
+        merged(parts)
+
+
+def test_another_clip_of_the_same_name(tmp_path: Path) -> None:
+    first = part(tmp_path / "a", "vidtome", [0.3, 0.5])
+    folder = write_results(tmp_path / "b", BLURRED, clips=["clip 0", "another"])
+    with pytest.raises(DataError, match="001: clip is 'clip 1'"):
+        merged([first, read_results(folder)])

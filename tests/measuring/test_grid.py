@@ -1,0 +1,373 @@
+"""The grid as a whole: cells, kills, shared cells, failing edits, tables, and its report."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.errors import DataError, InputError, ModelFolderError, RunError
+from frameweave.measuring import experiment
+from frameweave.measuring.draw import report
+from frameweave.measuring.experiments import cell_work
+from frameweave.measuring.grid import grid
+from frameweave.measuring.options import GridOptions
+from frameweave.measuring.report.reading import read_results
+from frameweave.runs.run import read_run
+from frameweave.video.clip import Clip
+from frameweave.world.clips import held_out_clips
+
+SMALL = GridOptions(clips=2, frames=2, steps=2, editors=("framewise", "text2video_zero"), workers=0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished small grid whose adaptor acts at every step."""
+    out = tmp_path_factory.mktemp("grid") / "run"
+    done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=out))
+    assert (done.done, done.earlier, done.failed) == (18, 0, {})
+    return out
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_cell_is_there_once(run: Path) -> None:
+    cells = lines(run / "cells.jsonl")
+    keys = {(cell["pair"], cell["editor"], cell["arm"]) for cell in cells}
+    assert len(keys) == len(cells) == 18  # 2 pairs x (2 editors x 2 arms + 5 references)
+    assert all((run / str(cell["video"])).is_file() for cell in cells)
+    pairs = lines(run / "pairs.jsonl")
+    assert [pair["pair"] for pair in pairs] == ["000", "001"]
+    assert all((run / str(pair[name])).is_file() for pair in pairs for name in ("source", "truth"))
+    assert "seed" in read_run(run)["input"]["test_set"]
+
+
+def test_references_score_what_they_must(run: Path) -> None:
+    scores = {
+        (line["arm"], line["metric"]): line["value"]
+        for line in lines(run / "scores.jsonl")
+        if line["editor"] == "reference" and line["pair"] == "000"
+    }
+    assert scores["first frame frozen", "lpips_consecutive"] == 0
+    assert scores["true edit", "follows_all"] == 1
+    assert scores["true edit", "psnr_truth"] > 45  # 8 bits a channel
+    assert scores["source unchanged", "psnr_outside"] > 45
+    assert scores["source unchanged", "follows_all"] == 0
+
+
+def test_the_arms_differ(run: Path) -> None:
+    results = read_results(run)
+    for editor in SMALL.editors:
+        without, adapted = (results.values(editor, arm, "psnr_truth") for arm in ("without", "with"))
+        assert without.keys() == adapted.keys() == {"000", "001"}
+        assert without != adapted
+
+
+def test_a_finished_grid_does_nothing_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: (run / name).read_bytes() for name in ("scores.jsonl", "pooled.jsonl", "cells.jsonl")}
+    monkeypatch.setattr(cell_work, "write_cell", None)
+    left = [run / folder / ".0123abcd-cell" for folder in ("cells", "scores")]
+    others = run / "cells" / ".4567cdef-cell"  # another machine may be writing it
+    for stage in (*left, others):
+        stage.mkdir()
+    for stage in left:
+        os.utime(stage, (0, 0))
+    done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run))
+    assert not any(stage.exists() for stage in left) and others.exists()
+    others.rmdir()
+    assert (done.done, done.earlier) == (0, 18)
+    assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_other_settings_are_refused_and_cells_are_shared(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="steps"):
+        grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), steps=3, out=run))
+    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "b", cells=run / "cells")
+    count = len(list((run / "cells").iterdir()))
+    done = grid(None, options)
+    assert done.failed == {}
+    assert len(list((run / "cells").iterdir())) == count  # nothing was edited again, only measured
+    ours = read_results(tmp_path / "b").values("framewise", "without", "clip_score")
+    assert ours == read_results(run).values("framewise", "without", "clip_score")
+
+
+def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
+    run: Path, tmp_path: Path
+) -> None:
+    whole = load_adaptor("miniature")
+    bare = replace(whole.card, injections={}, tokens_for=[])
+    cards = {"bare": bare, "chosen": replace(bare, tokens_for=["text2video_zero"])}
+    keys: dict[str, dict[tuple[object, ...], object]] = {}
+    for name, card in cards.items():
+        replace(whole, card=card).save(tmp_path / name)
+        arms = (f"with={tmp_path / name}", f"again={tmp_path / name},no-tokens")
+        options = replace(
+            SMALL, clips=1, steps=1, arms=arms, cells=tmp_path / "cells", out=tmp_path / f"run-{name}"
+        )
+        assert grid(None, options).failed == {}
+        cells = lines(options.out / "cells.jsonl")
+        keys[name] = {(cell["editor"], cell["arm"]): cell["video"] for cell in cells}
+    changed = {cell for cell, video in keys["chosen"].items() if keys["bare"][cell] != video}
+    assert changed == {("text2video_zero", "with")}
+    assert keys["bare"]["framewise", "with"] == keys["bare"]["framewise", "again"]
+
+
+def test_other_workers_may_go_on_with_it(run: Path) -> None:
+    options = replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run)
+    assert grid(None, replace(options, workers=1, threads=2)).earlier == 18
+
+
+def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **named: object) -> object:
+        raise RuntimeError("no memory left")
+
+    options = replace(SMALL, clips=1, arms=(), out=tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(cell_work.base, "edit_clip", broken)
+        done = grid(None, options)
+        again = grid(None, replace(options, editors=("framewise",), seeds=2, out=tmp_path / "seeds"))
+        alike = replace(options, editors=("framewise",), arms=("a=miniature", "b=miniature"))
+        twice = grid(None, replace(alike, out=tmp_path / "alike"))
+    assert sorted(done.failed) == ["000 framewise without", "000 text2video_zero without"]
+    assert sorted(again.failed) == ["000 framewise without seed 0", "000 framewise without seed 1"]
+    assert sorted(twice.failed) == [f"000 framewise {arm}" for arm in ("a", "b", "without")]
+    assert twice.done == 5  # the references
+    errors = [line for line in lines(tmp_path / "run" / "cells.jsonl") if "error" in line]
+    assert [line["error"] for line in errors] == ["RuntimeError: no memory left"] * 2
+    assert grid(None, options).failed == {}  # the next call tries them again
+
+
+def interrupted(item: dict[str, Any]) -> dict[str, Any]:
+    """A worker at whose second pair somebody presses Ctrl-C."""
+    if item["pair"]["name"] == "001":
+        raise KeyboardInterrupt
+    return cell_work.work_on_pair(item)
+
+
+def lost(item: dict[str, Any]) -> dict[str, Any]:
+    """A worker that is lost after four cells."""
+    cell_work.work_on_pair(item | {"cells": item["cells"][:4]})
+    raise RuntimeError("the worker is gone")
+
+
+def test_an_interrupted_grid_has_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "work_on_pair", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            grid(None, options)
+    assert {cell["pair"] for cell in lines(tmp_path / "run" / "cells.jsonl")} == {"000"}
+    assert read_results(tmp_path / "run").values("framewise", "without", "clip_score").keys() == {"000"}
+    assert grid(None, options).earlier == 6
+
+
+def test_what_a_lost_worker_had_finished_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "work_on_pair", lost)
+    done = grid(None, replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run"))
+    assert done.done == 4 and len(done.failed) == 2
+    assert all("the worker is gone" in reason for reason in done.failed.values())
+    errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
+    assert len(errors) == 2
+
+
+def test_shards_keep_each_others_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **named: object) -> object:
+        raise RuntimeError("no memory left")
+
+    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run")
+    monkeypatch.setattr(cell_work.base, "edit_clip", broken)
+    for index in range(2):
+        grid(None, replace(options, shard_index=index, num_shards=2))
+    errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
+    assert [cell["pair"] for cell in errors] == ["000", "001"]
+    with pytest.raises(InputError, match="each would delete what the others made"):
+        grid(None, replace(options, shard_index=0, num_shards=2, overwrite=True))
+
+
+def test_a_damaged_cell_is_made_again(run: Path, tmp_path: Path) -> None:
+    options = replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run")
+    grid(None, options)
+    scores = (tmp_path / "run" / "scores.jsonl").read_text()
+    cell = next(iter((tmp_path / "run" / "cells").iterdir()))
+    (cell / "cell.json").unlink()
+    assert grid(None, options).done == 1
+    assert (tmp_path / "run" / "scores.jsonl").read_text() == scores
+
+
+PROGRAM = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from frameweave.measuring.grid import grid
+from frameweave.measuring.options import GridOptions
+options = GridOptions(clips=2, frames=2, steps=2, editors=("framewise",), arms=(), workers=0)
+grid(None, replace(options, out=Path(sys.argv[1])))
+"""
+
+
+def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(out)], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((out / "cells").glob("[!.]*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = grid(None, replace(SMALL, editors=("framewise",), arms=(), out=out))
+    assert done.failed == {} and done.done + done.earlier == 12
+    undisturbed = tmp_path / "other"
+    grid(None, replace(SMALL, editors=("framewise",), arms=(), out=undisturbed))
+    assert (out / "scores.jsonl").read_text() == (undisturbed / "scores.jsonl").read_text()
+
+
+def test_a_table_of_videos(tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    clip = held_out_clips()[0]
+    table.write_text(
+        "video,prompt,source_prompt\n"
+        f"{clip.path},a red car in the snow,{clip.caption}\n"
+        f"{clip.path},a green car in the snow,{clip.caption}\n"
+    )
+    done = grid(table, replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run"))
+    assert done.failed == {}
+    results = read_results(tmp_path / "run")
+    assert len(results.values("framewise", "without", "clip_score")) == 1  # two prompts, one clip
+    assert results.values("framewise", "without", "psnr_truth") == {}
+    assert results.reason("framewise", "without", "psnr_truth") == "needs the true edit"
+
+
+def test_videos_count_by_their_contents(tmp_path: Path) -> None:
+    """The same files elsewhere take the same cells; another video under the same name does not."""
+    options = replace(SMALL, editors=("framewise",), arms=(), cells=tmp_path / "cells")
+    for folder, colour in (("a", "red"), ("b", "red"), ("b", "green")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        held_out_clips()[0].rendered(2, colour=colour).write(tmp_path / folder / "clip.mp4")
+        (tmp_path / folder / "edits.csv").write_text("video,prompt\nclip.mp4,a blue car in the snow\n")
+        done = grid(tmp_path / folder / "edits.csv", replace(options, out=tmp_path / f"run-{folder}"))
+        assert done.failed == {}
+    assert len(list((tmp_path / "cells").iterdir())) == 2 * 5  # no true edit among the references
+    source = Clip.read(tmp_path / "run-b" / "pairs" / "000" / "source.mp4").frames
+    assert float((source - Clip.read(tmp_path / "b" / "clip.mp4").frames).abs().mean()) < 0.01
+    values = read_results(tmp_path / "run-b").values("reference", "source unchanged", "clip_directional")
+    assert values == {}  # unchanged frames have no direction
+
+
+def test_videos_that_are_missing_are_told_before_any_work(tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text("video,prompt\nabsent.mp4,a red car\n")
+    with pytest.raises(DataError, match=r"edits\.csv: the video .*absent\.mp4 is not there"):
+        grid(table, replace(SMALL, out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_without_depth_is_told_before_any_work(tmp_path: Path, tiny_folder: Path) -> None:
+    table, model = tmp_path / "edits.csv", tmp_path / "model"
+    table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
+    shutil.copytree(tiny_folder, model)
+    options = replace(SMALL, model=str(model), backbones="miniature", out=tmp_path / "run")
+    for folder, said in (
+        ("depth_estimator", "no depth estimator.*--depth-model"),
+        ("controlnet", "--control"),
+    ):
+        shutil.rmtree(model / folder)
+        with pytest.raises(InputError, match=f"text2video_zero needs depth, and .*{said}"):
+            grid(table, options)
+    assert not options.out.exists()
+
+
+def test_other_models_are_not_compared_with_the_packaged_adaptor_unasked(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
+    options = replace(SMALL, editors=("framewise",), backbones="miniature", out=tmp_path / "run")
+    assert grid(table, replace(options, model=str(tiny_folder))).failed == {}
+    assert read_results(tmp_path / "run").arms("framewise") == ["without"]
+    grid(table, replace(options, out=tmp_path / "own"))
+    assert read_results(tmp_path / "own").arms("framewise") == ["without", "with"]
+
+
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text("video,prompt,name\na.mp4,a red car,../../elsewhere\n")
+    with pytest.raises(DataError, match="leave out slashes"):
+        grid(table, replace(SMALL, out=tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"clips": 0}, "clips is 0"),
+        ({"changes": 5}, "changes is 5, expected 1 to 4"),
+        ({"size": -64}, "size is -64"),
+        ({"device": "gpu"}, "device 'gpu' is not here"),
+        ({"editors": ("frame",)}, "framewise"),
+        ({"arms": ("a=miniature", "a=miniature@1")}, "a name of its own"),
+        ({"arms": ("without=miniature",)}, "a name of its own"),
+        ({"model": "someone/model"}, "give a table"),
+    ],
+)
+def test_bad_settings(change: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        grid(None, replace(SMALL, out=tmp_path / "run", **change))  # pyright: ignore
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_report_has_every_table_in_every_format(run: Path, tmp_path: Path) -> None:
+    page = report([run], tmp_path)
+    names = {path.name for path in (tmp_path / "tables").iterdir()}
+    assert {"headline.md", "headline.tex", "headline.csv", "headline.html", "pooled.md", "cost.csv"} <= names
+    assert page == tmp_path / "report.html" and page.is_file()
+    text = (tmp_path / "tables" / "headline.md").read_text()
+    assert text.count("\n| framewise |") == 2 and "miniature-judge" in text
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        report([tmp_path / "tables"])
+
+
+def test_published_networks_measure_cells_that_are_there(
+    run: Path, published_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(
+        SMALL,
+        arms=("with=miniature@2,window=0-1",),
+        cells=run / "cells",
+        backbones="real",
+        weights=published_folder,
+        clip_model=str(published_folder / "clip"),
+        out=tmp_path / "real",
+    )
+    monkeypatch.setattr(cell_work.base, "edit_clip", None)  # no edit is made again
+    done = grid(None, options)
+    assert (done.done, done.failed) == (18, {})
+    titles = {
+        str(row["name"]): str(row["title"])
+        for row in json.loads((tmp_path / "real/metrics.json").read_text())
+    }
+    assert "[alexnet-" in titles["lpips_truth"] and "[inception-2015-" in titles["kid_truth"]
+    assert "[miniature-judge-" in titles["follows_all"]  # the world's own question stays with its judge
+    values = {
+        line["metric"] for line in lines(tmp_path / "real" / "scores.jsonl") if line["value"] is not None
+    }
+    assert {"lpips_truth", "clip_score", "fid_clip_frames", "follows_all"} <= values
+
+
+def test_weights_that_are_missing_are_told_before_any_edit(tmp_path: Path) -> None:
+    options = replace(SMALL, backbones="real", weights=tmp_path, out=tmp_path / "run")
+    with pytest.raises(ModelFolderError, match="no weights of AlexNet"):
+        grid(None, options)
+    assert not (tmp_path / "run").exists()  # so that the command with other weights is not refused
+    with pytest.raises(ModelFolderError, match="nowhere"):
+        grid(None, replace(SMALL, control=str(tmp_path / "nowhere"), out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,166 @@
+"""Tuning, as a whole job on the Miniature: trials, the record, the adaptor that comes out, and resuming."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.errors import InputError, RunError
+from frameweave.measuring.experiments.tuning import NOTHING
+from frameweave.measuring.options import TuneOptions
+from frameweave.measuring.tune import RECORD, tune
+from frameweave.world.clips import held_out_clips
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> TuneOptions:
+    return TuneOptions(
+        clips=3,
+        frames=2,
+        steps=3,
+        editors=("framewise",),
+        bands=("0.9-1", "0.3-0.9"),
+        strengths=(1.0, 2.0),
+        workers=1,
+        out=tmp_path_factory.mktemp("tune") / "run",
+    )
+
+
+def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> None:
+    done = tune("miniature", None, options)
+    record = [json.loads(line) for line in (options.out / RECORD).read_text().splitlines()]
+    tokens, first, second = record[0], record[1:3], record[3:]
+    assert (tokens["injection"], tokens["tokens"]) == (NOTHING, True)
+    with_tokens = tokens["worth"] > 0
+    assert [row["injection"] for row in first] == ["0.9-1:1", "0.9-1:2"]
+    assert {row["tokens"] for row in record[1:]} == {with_tokens}
+    best = max(first, key=lambda row: row["worth"])
+    kept = best["injection"] if best["worth"] > max(0, tokens["worth"]) else ""
+    assert [row["injection"] for row in second] == [
+        ",".join(filter(None, [kept, f"0.3-0.9:{strength}"])) for strength in (1, 2)
+    ]
+    top = max(record, key=lambda row: row["worth"])
+    expected = top["injection"] if top["worth"] > 0 else NOTHING
+    card, before = load_adaptor(str(done.adaptor)).card, load_adaptor("miniature").card
+    assert done.injections == {"framewise": expected}
+    assert card.injections == before.injections | done.injections
+    assert done.tokens_for == (["framewise"] if with_tokens else [])
+    assert card.tokens_for == sorted([*before.tokens_for, *done.tokens_for])
+    assert (done.worths["framewise"], True) == (max(0, top["worth"]), top["chosen"] or top["worth"] <= 0)
+    for row in record:
+        warp, clip = (one["t"] for one in row["gains"])
+        assert row["worth"] == (warp if clip >= -1 else min(warp, clip))
+    assert {one["metric"] for row in record for one in row["gains"]} == {"warp_error", "clip_score"}
+
+
+def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
+    cells = {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()}
+    assert len(cells) >= 18  # without and five trials of three clips, and the references
+    before = load_adaptor(str(options.out / "adaptor")).card
+    again = tune("miniature", None, options)
+    assert {path: path.stat().st_mtime_ns for path in (options.out / "cells").iterdir()} == cells
+    assert load_adaptor(str(again.adaptor)).card == before
+
+
+@pytest.mark.parametrize(
+    ("gains", "tokens_for", "injection"),
+    [
+        ((3, 2, 1), ["framewise", "vidtome"], NOTHING),
+        ((3, 2, 4), ["framewise", "vidtome"], "0.3-0.9:2"),
+        ((-1, 2, 1), ["vidtome"], "0.3-0.9:1"),
+        ((-1, -2, -1), ["vidtome"], NOTHING),
+    ],
+    ids=["tokens alone", "both", "LoRA alone", "nothing"],
+)
+def test_what_gains_most_is_kept(
+    gains: tuple[float, ...],
+    tokens_for: list[str],
+    injection: str,
+    options: TuneOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With gains that are made up: of the tokens, then of a band at two strengths beside what was kept."""
+    whole = load_adaptor("miniature")
+    others = replace(whole.card, tokens_for=["framewise", "vidtome"], injections={"vidtome": "0.9-1:1"})
+    replace(whole, card=others).save(tmp_path / "adaptor")
+    told = iter(gains)
+    monkeypatch.setattr("frameweave.measuring.tune.worth", lambda _gains, _guards: next(told))
+    asked = replace(options, bands=("0.3-0.9",), cells=options.out / "cells", out=tmp_path / "run")
+    done = tune(str(tmp_path / "adaptor"), None, asked)
+    card = load_adaptor(str(done.adaptor)).card
+    assert card.tokens_for == tokens_for
+    assert done.tokens_for == [name for name in tokens_for if name == "framewise"]
+    assert card.injections == {"vidtome": "0.9-1:1", "framewise": injection}
+    record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
+    assert [row["tokens"] for row in record] == [True, *[gains[0] > 0] * 2]
+    assert [row["worth"] for row in record] == list(gains)
+
+
+def test_without_tokens_only_the_lora_is_tried(options: TuneOptions, tmp_path: Path) -> None:
+    whole = load_adaptor("miniature")
+    replace(whole, card=replace(whole.card, tokens_for=["framewise", "vidtome"])).save(tmp_path / "adaptor")
+    asked = replace(options, tokens=False, bands=("0.9-1",), strengths=(1.0,))
+    asked = replace(asked, cells=options.out / "cells", out=tmp_path / "run")
+    done = tune(str(tmp_path / "adaptor"), None, asked)
+    assert done.tokens_for == [] and load_adaptor(str(done.adaptor)).card.tokens_for == ["vidtome"]
+    record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
+    assert [(row["injection"], row["tokens"]) for row in record] == [("0.9-1:1", False)]
+
+
+def test_tokens_without_a_vision_tower_are_told_before_hours_of_work(
+    options: TuneOptions, tiny_folder: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text("\n".join(["video,prompt", *(f"{number}.mp4,a red car" for number in range(3))]))
+    for number in range(3):
+        held_out_clips()[number].rendered(2).write(tmp_path / f"{number}.mp4")
+    copied = tmp_path / "model"
+    shutil.copytree(tiny_folder, copied, ignore=shutil.ignore_patterns("clip"))
+    asked = replace(options, model=str(copied), backbones="miniature", out=tmp_path / "run")
+    with pytest.raises(InputError, match="tokens of the adaptor act in framewise, .* no vision tower"):
+        tune("miniature", table, asked)
+    assert not asked.out.exists()
+
+
+def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="overlap"):
+        tune("miniature", None, replace(options, bands=("0.5-1", "0.3-0.6"), out=tmp_path / "x"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"strengths": ()}, "no --strengths"),
+        ({"bands": ()}, "no --bands"),
+        ({"bands": ("0.9-1", "foo")}, "--bands 'foo', expected two shares of T"),
+        ({"strengths": (1.0, 3.0)}, "strength 3"),
+        ({"metrics": ()}, "no --metrics"),
+        ({"guards": ("clip_scor",)}, "did you mean clip_score"),
+        ({"metrics": ("warp_eror",)}, "did you mean warp_error"),
+        ({"metrics": ("flow_share",)}, "unknown metric to choose by 'flow_share'"),
+        ({"clips": 2}, "2 clips to choose by, expected at least 3"),
+        ({"shard_index": 0, "num_shards": 2}, "leave the shards out"),
+    ],
+)
+def test_what_makes_no_sense_is_told_too(
+    change: dict[str, object], said: str, options: TuneOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        tune("miniature", None, replace(options, out=tmp_path / "run", **change))  # pyright: ignore
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path: Path) -> None:
+    table = tmp_path / "edits.csv"
+    lines = ["video,prompt"]
+    for number in range(3):  # videos of which nobody knows the true edit
+        held_out_clips()[number].rendered(2).write(tmp_path / f"{number}.mp4")
+        lines.append(f"{number}.mp4,a red car in the snow")
+    table.write_text("\n".join(lines))
+    asked = replace(options, bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
+    with pytest.raises(RunError, match="psnr_truth has no value on any clip: needs the true edit"):
+        tune("miniature", table, replace(asked, out=tmp_path / "run"))

@@ -1,0 +1,102 @@
+"""The backbone's verbs against the stock pipeline's parts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from frameweave.diffusion.sampling import guided, sample
+from frameweave.editors.base import make, source_of
+from frameweave.errors import InputError, ModelFolderError, NotFinite
+from frameweave.models.backbone import StableDiffusion
+from frameweave.models.loading import load
+from golden_cases import rng
+
+
+def test_same_pictures_as_the_stock_pipeline(tiny: StableDiffusion, tiny_folder: Path) -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        tiny_folder, safety_checker=None, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    x_T = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(3))
+    expected = pipeline(
+        ["a red car"] * 2,
+        negative_prompt=["night"] * 2,
+        latents=x_T,
+        num_inference_steps=4,
+        guidance_scale=5.0,
+        output_type="pt",
+    ).images
+    states = tiny.condition(["night", "a red car"]).states
+
+    def eps(x: torch.Tensor, t: int) -> torch.Tensor:
+        uncond, cond = tiny.eps(x, t, states)
+        return guided(uncond, cond, 5.0)
+
+    ours = tiny.decode(sample(eps, x_T, tiny.schedule, 4))
+    assert float((ours - expected).abs().max()) < 1e-4
+
+
+def test_batched_encoding_is_that_of_single_frames(tiny: StableDiffusion) -> None:
+    frames = torch.rand(5, 3, 16, 16)
+    one_by_one = torch.cat([tiny.encode(frame[None]) for frame in frames])
+    assert torch.allclose(tiny.encode(frames), one_by_one, atol=1e-5)
+
+
+def test_frames_of_a_wrong_size(tiny: StableDiffusion) -> None:
+    with pytest.raises(InputError, match="17 x 16 pixels, expected multiples of 2"):
+        tiny.encode(torch.rand(1, 3, 16, 17))
+
+
+def test_a_sample_of_the_posterior_is_that_of_diffusers(tiny: StableDiffusion) -> None:
+    frames = torch.rand(3, 3, 16, 12)
+    with torch.no_grad():
+        found = tiny.vae.encode(frames * 2 - 1, return_dict=False)[0].sample(rng())
+    noise = torch.randn(found.shape, generator=rng())
+    expected = found * tiny.vae.config["scaling_factor"]
+    assert torch.allclose(tiny.encode(frames, noise), expected, atol=1e-5)
+    assert not torch.allclose(tiny.encode(frames), expected, atol=1e-3)
+    source = source_of(make("tokenflow", {}), frames, tiny, draws={"posterior_noise": noise})
+    assert torch.allclose(source.x_0, expected, atol=1e-5)
+
+
+def test_a_long_prompt_says_what_is_cut(tiny: StableDiffusion) -> None:
+    words = " ".join(["red"] * 30)
+    assert tiny.condition([f"{words} car"]).cut == "car"
+    assert tiny.condition(["a red car"]).cut == ""
+
+
+def test_latents_that_are_no_numbers_make_no_black_pictures(tiny: StableDiffusion) -> None:
+    x_0 = torch.zeros(3, 4, 8, 8)
+    x_0[1, 0, 0, 0] = float("nan")
+    with pytest.raises(NotFinite, match=r"1 of 3 decoded frames .*--dtype"):
+        tiny.decode(x_0)
+
+
+def test_depth_without_a_controlnet(tiny: StableDiffusion) -> None:
+    import dataclasses
+
+    bare = dataclasses.replace(tiny, controlnet=None)
+    with pytest.raises(ModelFolderError, match="no depth ControlNet"):
+        bare.eps(torch.randn(1, 4, 4, 4), 5, bare.condition(["x"]).states, torch.rand(1, 1, 8, 8))
+
+
+def test_v_prediction_is_turned_into_epsilon(tiny: StableDiffusion) -> None:
+    """A UNet's output v means eps = sqrt(a) v + sqrt(1 - a) x_t."""
+    import dataclasses
+
+    as_v = dataclasses.replace(tiny, prediction="v_prediction")
+    x, states = torch.randn(1, 4, 4, 4), tiny.condition(["x"]).states
+    a = tiny.schedule.at(300)
+    expected = a**0.5 * tiny.eps(x, 300, states) + (1 - a) ** 0.5 * x
+    assert torch.allclose(as_v.eps(x, 300, states), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_half_precision_is_near(tiny: StableDiffusion, tiny_folder: Path, dtype: str) -> None:
+    half = load(str(tiny_folder), dtype=dtype, device="cpu")
+    x = torch.randn(1, 4, 8, 8)
+    full = tiny.eps(x, 500, tiny.condition(["a red car"]).states)
+    rough = half.eps(x.to(half.dtype), 500, half.condition(["a red car"]).states).float()
+    assert float((rough - full).abs().mean()) < 0.05 * float(full.abs().mean()) + 0.01

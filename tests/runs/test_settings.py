@@ -1,0 +1,76 @@
+"""Settings to TOML and back, and what is wrong in a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frameweave.errors import InputError
+from frameweave.runs.settings import from_table, read_toml, to_table, write_toml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One field of every kind."""
+
+    steps: int = 25
+    guidance: float | None = None
+    out: Path = Path("runs")
+    prompts: tuple[str, ...] = ()
+    dtype: Literal["fp32", "fp16"] = "fp32"
+    overwrite: bool = False
+
+
+_TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+
+
+@given(
+    st.builds(
+        Settings,
+        steps=st.integers(-(2**63), 2**63 - 1),
+        guidance=st.none() | st.floats(allow_nan=False),
+        prompts=st.lists(_TEXT).map(tuple),
+        dtype=st.sampled_from(["fp32", "fp16"]),
+        overwrite=st.booleans(),
+    )
+)
+def test_there_and_back(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> None:
+    path = tmp_path_factory.mktemp("toml") / "run.toml"
+    write_toml(path, {"settings": to_table(settings)})
+    assert from_table(Settings, read_toml(path)["settings"], where="run.toml") == settings
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"run\.toml.*'stepps'.*did you mean steps"):
+        from_table(Settings, {"stepps": 3}, where="run.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("steps", "many"),
+        ("steps", 2.5),
+        ("steps", True),
+        ("overwrite", 1),
+        ("dtype", "int8"),
+        ("prompts", "one"),
+    ],
+)
+def test_a_wrong_type_names_the_key(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=key):
+        from_table(Settings, {key: value}, where="run.toml")
+
+
+def test_an_integer_is_a_float() -> None:
+    assert from_table(Settings, {"guidance": 5}, where="x").guidance == 5.0
+
+
+def test_files_that_are_missing_or_no_toml(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_toml(tmp_path / "run.toml")
+    (tmp_path / "run.toml").write_bytes(b"\xff\xfe= [")
+    with pytest.raises(InputError, match="not a TOML file"):
+        read_toml(tmp_path / "run.toml")

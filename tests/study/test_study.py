@@ -1,0 +1,138 @@
+"""The study's commands, from runs to a report."""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from frameweave.errors import DataError, InputError, RunError
+from frameweave.study.folder import read_design
+from frameweave.study.new import new_study
+from frameweave.study.options import StudyNewOptions, StudyReportOptions
+from frameweave.study.power import powers
+from frameweave.study.report import study_report
+from frameweave.study.server.storage import Choice, Store
+from studies import SMALL, small_run, small_study
+
+
+def answered(folder: Path, chance: float, raters: int = 8) -> None:
+    """Simulated raters who prefer the adaptor with that chance, and pass their checks."""
+    design, rng = read_design(folder), random.Random(1)
+    store = Store(f"sqlite:///{folder}/answers.sqlite", design)
+    for _ in range(raters):
+        rater = store.rater(store.enrol("Firefox"))
+        assert rater is not None
+        while given := store.upcoming(rater):
+            trial = given[0].trial
+            prefers = 1 if trial.kind == "obvious" else int(rng.random() < chance)
+            side: Choice = "left" if prefers == trial.left else "right"
+            store.answer(rater, given[0].id, dict.fromkeys(design.criteria, side), milliseconds=3000, loops=2)
+    store.close()
+
+
+def test_a_new_study_tells_raters_and_power(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", clips=6)
+    planned = new_study([run], replace(SMALL, clips=3, out=tmp_path / "study"))
+    assert (planned.pairs, planned.clips, planned.raters) == (6, 3, 3)  # 6 pairs x 2 / 4 each
+    assert [need.share for need in planned.power] == [0.55, 0.6, 0.65, 0.7, 0.75]
+    design = read_design(tmp_path / "study")
+    assert {pair.systems for pair in design.pairs} == {("without", "with")}
+    assert [pair.clip for pair in design.pairs if pair.editor == "tokenflow"] == [
+        "clip 0",
+        "clip 2",
+        "clip 4",
+    ]
+    names = {name for pair in design.pairs for name in (*pair.media, pair.source)}
+    assert len(names) == 18 and {path.name for path in (tmp_path / "study" / "media").iterdir()} > names
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run")
+    planned = new_study([run], replace(SMALL, dry_run=True, out=tmp_path / "study"))
+    assert planned.folder is None and planned.pairs == 8 and not (tmp_path / "study").exists()
+
+
+def test_power_counts_every_test_that_is_corrected_for(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", arms=("without", "with", "strong"))
+    pairs = ("without:with", "without:strong", "with:strong")
+    planned = new_study([run], replace(SMALL, systems=pairs, dry_run=True, out=tmp_path / "study"))
+    assert planned.pairs == 3 * 8
+    assert planned.power == powers(4, SMALL.per_pair, tests=2 * 3 * 3)  # editors, pairs of arms, criteria
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"systems": ("without",)}, "first:second"), ({"systems": ("without:nobody",)}, "no two edits"),
+        ({"editors": ("tokenfow",)}, "tokenflow"), ({"criteria": ("taste",)}, "criterion"),
+        ({"per_rater": 0}, "per_rater 0, expected at least 1"), ({"per_pair": 0}, "6 is usual"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked(change: dict[str, object], said: str, tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run")
+    with pytest.raises(InputError) as error:
+        new_study([run], replace(SMALL, out=tmp_path / "study", **change))  # pyright: ignore[reportArgumentType]
+    assert said in f"{error.value} {error.value.hint}"
+
+
+def test_a_study_is_never_built_over_another(tmp_path: Path) -> None:
+    folder = small_study(tmp_path, clips=2)
+    with pytest.raises(RunError, match="not empty"):
+        new_study([tmp_path / "run"], replace(SMALL, out=folder))
+
+
+def test_a_missing_video_leaves_no_study_behind(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run")
+    (run / "videos" / "with.mp4").unlink()
+    with pytest.raises(DataError, match=r"with\.mp4"):
+        new_study([run], replace(SMALL, out=tmp_path / "study"))
+    with pytest.raises(DataError, match=r"design\.json: no study \(No such file or directory\); build"):
+        read_design(tmp_path / "study")
+
+
+def test_the_report_finds_what_simulated_raters_prefer(tmp_path: Path) -> None:
+    options = StudyNewOptions(per_rater=12, per_pair=12, checks=1, repeats=1)
+    folder = small_study(tmp_path, options, clips=6)
+    answered(folder, 0.8, raters=12)
+    done = study_report(folder, StudyReportOptions())
+    for one in done.found.preferences:
+        assert one.clustered is not None and one.clustered[0] <= 0.8 <= one.clustered[1]
+        assert one.share is not None and one.share.n == 72
+        assert one.p_clips == pytest.approx(2 / 2**6)  # all six clips agree: no test over so few can say more
+    tables = {path.name for path in (done.folder / "tables").iterdir()}
+    assert {"preferences.md", "preferences.tex", "preferences.csv", "preferences.html", "raters.md"} <= tables
+    assert "with over without" in (done.folder / "tables" / "preferences.md").read_text()
+    with Image.open(done.folder / "figures" / "preferences.png") as picture:
+        assert picture.width > 600
+    assert (done.folder / "figures" / "preferences.svg").read_text().startswith("<?xml")
+    page = done.page.read_text()
+    assert "12 raters answered, 12 count" in page and "data:image/png" in page and "://" not in page
+    rows = json.loads((done.folder / "answers.json").read_text())
+    assert len(rows) == 12 * 14 * 3 and {row["preferred"] for row in rows} == {"without", "with", "clean"}
+    assert len((done.folder / "answers.csv").read_text().splitlines()) == len(rows) + 1
+
+
+def test_raters_who_are_left_out_are_named_and_can_be_kept(tmp_path: Path) -> None:
+    folder = small_study(tmp_path, replace(SMALL, per_rater=4, per_pair=4), clips=3)
+    answered(folder, 0.5, raters=3)
+    store = Store(f"sqlite:///{folder}/answers.sqlite", read_design(folder))
+    hasty = store.rater(store.enrol())
+    assert hasty is not None
+    while given := store.upcoming(hasty):
+        store.answer(hasty, given[0].id, dict.fromkeys(("alignment", "quality", "consistency"), "left"))
+    store.close()
+    done = study_report(folder, StudyReportOptions())
+    assert list(done.found.excluded) == [3] and "Rater 3: answered" in done.page.read_text()
+    everybody = study_report(folder, StudyReportOptions(everybody=True, out=tmp_path / "all"))
+    assert everybody.found.answers == done.found.answers + 12
+
+
+def test_no_answers_are_no_report(tmp_path: Path) -> None:
+    folder = small_study(tmp_path, clips=2)
+    with pytest.raises(RunError, match="nobody has answered"):
+        study_report(folder, StudyReportOptions())
+    with pytest.raises(DataError, match="no study"):
+        study_report(tmp_path / "run", StudyReportOptions())

@@ -1,0 +1,284 @@
+"""Training jobs from end to end on a tiny model: every stage, resuming, a folder of videos, refusals."""
+
+import json
+import shutil
+from contextlib import nullcontext
+from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.editing.edit import edit
+from frameweave.editing.options import EditOptions
+from frameweave.errors import DataError, InputError, MissingExtra, RunError
+from frameweave.progress import SILENT
+from frameweave.runs.run import read_run
+from frameweave.training.options import PROVENANCE, RANGES, TrainOptions
+from frameweave.training.stages import Workshop, sources, training_device
+from frameweave.training.train import train
+from prepared import a_dataset, prepared, some_clips
+from videos import colour_ramp, write_video
+
+
+@pytest.fixture
+def options(tiny_folder: Path, tmp_path: Path) -> TrainOptions:
+    return TrainOptions(
+        model=str(tiny_folder),
+        device="cpu",
+        groups=6,
+        held_out=2,
+        accumulate=2,
+        steps=4,
+        tokens_steps=2,
+        depth_steps=1,
+        warmup=1,
+        watch_every=2,
+        learning_rate=1e-2,
+        out=tmp_path / "run",
+    )
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    adaptor = load_adaptor(str(folder / "adaptor"))
+    assert adaptor.tokens is not None
+    return adaptor.lora | dict(adaptor.tokens.state_dict())
+
+
+def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: Path) -> None:
+    done = train(("depth", "tokens", "lora"), replace(options, preview_every=4, norms_every=4))
+    assert done.figures["lora_held_out_noise"] > 0
+    assert (options.out / "depth" / "controlnet" / "config.json").is_file()
+    assert (options.out / "lora" / "preview-000004.png").is_file()
+    log = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [line["stage"] for line in log] == ["depth", "tokens", "tokens", *["lora"] * 4]
+    assert log[-1]["gradient_norm_noise"] > 0
+    assert log[-1]["gradient_norm_temporal"] > 0
+    assert "gradient_norm_noise" not in log[-2]
+    assert {"groups_per_second", "rate", "noise", "temporal", "held_out_similarity"} <= log[-1].keys()
+    result = read_run(options.out)["result"]
+    assert result["seconds"] == pytest.approx(done.seconds)
+    assert result["peak_bytes"] > 2**20
+    adaptor = load_adaptor(str(options.out / "adaptor"))
+    assert adaptor.card.steps == 4
+    assert any(float(w.abs().max()) > 0 for key, w in adaptor.lora.items() if "lora_B" in key)
+    video = tmp_path / "clip.mp4"
+    write_video(video, colour_ramp(3, (32, 32)))
+    settings = EditOptions(model=options.model, device="cpu", steps=20, adaptor=str(options.out / "adaptor"))
+    for tokens in (False, True):
+        out = tmp_path / f"edit-{tokens}"
+        assert edit(video, ["a red car"], replace(settings, tokens=tokens, out=out))[0].video.is_file()
+
+
+def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_path: Path) -> None:
+    train(("tokens", "lora"), options)
+    parts = replace(options, out=tmp_path / "parts")
+    train(("tokens", "lora"), replace(parts, steps=2))
+    train(("lora",), parts)
+    whole, resumed = weights(options.out), weights(parts.out)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    with pytest.raises(RunError, match=r"learning_rate was 0.01 and is 0.1"):
+        train(("lora",), replace(parts, learning_rate=0.1))
+
+
+def test_a_finished_run_keeps_its_figures(options: TrainOptions) -> None:
+    done = train(("tokens", "lora"), options)
+    record = read_run(options.out)["result"]
+    assert train(("lora",), options).figures == done.figures
+    assert read_run(options.out)["result"] == record
+
+
+def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    with pytest.raises(DataError, match="absent: no such folder"):
+        sources(replace(options, data=str(tmp_path / "absent")))
+    with pytest.raises(DataError, match="no videos"):
+        train(("lora",), replace(options, data=str(folder), out=tmp_path / "a"))
+    for name, frames in (("one", 5), ("two", 6), ("short", 2)):
+        write_video(folder / f"{name}.mp4", colour_ramp(frames, (32, 32)))
+        if name != "two":
+            (folder / f"{name}.txt").write_text("a red car\n\na car\n")
+    with pytest.raises(DataError, match=r"two\.txt: no caption"):
+        train(("lora",), replace(options, data=str(folder), out=tmp_path / "b"))
+    (folder / "two.txt").write_text("a blue car")
+    with pytest.raises(DataError, match=r"short\.mp4: 2 frames, expected at least 3"):
+        train(("lora",), replace(options, data=str(folder), out=tmp_path / "c"))
+    (folder / "short.mp4").unlink()
+    train(("lora",), replace(options, data=str(folder), n_shared=0, out=tmp_path / "d"))
+    assert load_adaptor(str(tmp_path / "d" / "adaptor")).tokens is None
+
+
+def test_prepared_shards(options: TrainOptions, tmp_path: Path) -> None:
+    """All three stages train on them; the split test is held out, else the last clips."""
+    shards = a_dataset(tmp_path)
+    on_shards = replace(options, data=str(shards), frames=2, temporal_norm="T")
+    train_groups, held_out = sources(on_shards)
+    assert (len(train_groups), len(held_out)) == (6, 2)
+    assert train_groups.group(0).captions == ("number 0", "a second caption")
+    train(("depth", "tokens", "lora"), replace(on_shards, temporal_mode="noise", out=tmp_path / "a"))
+    assert load_adaptor(str(tmp_path / "a" / "adaptor")).tokens is not None
+    with pytest.raises(InputError, match="prepared with frames 2, expected 3"):
+        train(("lora",), replace(options, data=str(shards), out=tmp_path / "b"))
+    clips = [replace(clip, split="") for clip in some_clips(tmp_path / "videos", 5)]
+    train_groups, held_out = sources(
+        replace(on_shards, data=str(prepared(tmp_path / "one", clips)), held_out=1)
+    )
+    assert (len(train_groups), len(held_out)) == (8, 2)
+
+
+def test_shards_prepared_otherwise_are_refused(options: TrainOptions, tmp_path: Path) -> None:
+    on_shards = replace(options, data=str(a_dataset(tmp_path)), frames=2, temporal_mode="noise")
+    with pytest.raises(InputError, match="prepared with stride 1, expected 2; give --stride 1"):
+        sources(replace(on_shards, stride=2))
+    with pytest.raises(InputError, match="prepared with resize crop, expected squash"):
+        sources(replace(on_shards, resize="squash"))
+
+
+def test_without_a_controlnet_one_is_made_from_the_unet(options: TrainOptions, tmp_path: Path) -> None:
+    """Its zero convolutions add nothing before it is trained; a later stage takes it."""
+    shutil.copytree(options.model, tmp_path / "bare")
+    shutil.rmtree(tmp_path / "bare" / "controlnet")
+    bare = replace(options, model=str(tmp_path / "bare"))
+    fresh = Workshop(bare, SILENT, ("depth",)).model
+    assert fresh.controlnet is not None
+    assert torch.equal(fresh.controlnet.conv_in.weight, fresh.unet.conv_in.weight)
+    again = Workshop(bare, SILENT, ("depth",)).model.controlnet
+    assert again is not None
+    for one, other in zip(fresh.controlnet.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert Workshop(bare, SILENT, ("lora",)).model.controlnet is None
+    train(("depth", "lora"), replace(bare, n_shared=0))
+    assert Workshop(bare, SILENT, ("lora",)).model.controlnet is not None
+
+
+def test_depth_and_vision_are_not_needed_where_they_are_off(options: TrainOptions, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("one", "two"):
+        write_video(folder / f"{name}.mp4", colour_ramp(8, (40, 30)))
+        (folder / f"{name}.txt").write_text("a red car")
+    shutil.copytree(options.model, tmp_path / "bare")
+    for part in ("controlnet", "clip", "depth_estimator"):
+        shutil.rmtree(tmp_path / "bare" / part)
+    bare = replace(options, model=str(tmp_path / "bare"), data=str(folder), n_shared=0, depth_control=False)
+    assert train(("lora",), bare).figures["lora_held_out_noise"] > 0
+
+
+def test_the_lora_stage_takes_the_tokens_as_they_were_trained(options: TrainOptions) -> None:
+    train(("tokens",), options)
+    with pytest.raises(RunError, match="n_shared 4 and vision_stride 2, now they are 4 and 4"):
+        train(("lora",), replace(options, vision_stride=4))
+    train(("tokens",), replace(options, tokens_steps=3))  # may go on
+
+
+def test_another_device_than_the_process_has_is_refused() -> None:
+    assert training_device("auto") == training_device("cpu") == "cpu"
+    with pytest.raises(InputError, match="device 'cuda' is not here"):
+        training_device("cuda")
+
+
+def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> None:
+    train(("depth",), replace(options, depth_learning_rate=0.1))
+    file = options.out / "depth" / "controlnet" / "diffusion_pytorch_model.safetensors"
+    trained = load_file(file)
+    fresh = Workshop(replace(options, out=options.out / "elsewhere"), SILENT).model.controlnet
+    taken = Workshop(options, SILENT).model.controlnet
+    assert fresh is not None
+    assert taken is not None
+    name = "controlnet_mid_block.weight"
+    assert torch.equal(taken.state_dict()[name].contiguous(), trained[name].contiguous())
+    assert not torch.equal(fresh.state_dict()[name].contiguous(), trained[name].contiguous())
+
+
+def test_tensorboard_gets_every_figure(options: TrainOptions) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train(("lora",), replace(options, n_shared=0, tensorboard=True, steps=2))
+    board = event_accumulator.EventAccumulator(str(options.out / "tensorboard" / "lora"))
+    board.Reload()
+    log = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    for name in ("noise", "gradient_norm", "held_out_similarity"):
+        written = {event.step: event.value for event in board.Scalars(name)}
+        assert written == pytest.approx({line["step"]: line[name] for line in log if name in line}, rel=1e-4)
+
+
+def test_a_missing_tracker_is_named(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frameweave.training.log.is_wandb_available", lambda: False)
+    with pytest.raises(MissingExtra, match=r"wandb is not installed; pip install 'frameweave\[wandb\]'"):
+        train(("lora",), replace(options, n_shared=0, wandb=True, steps=2))
+
+
+def test_wrong_settings_are_refused(options: TrainOptions) -> None:
+    with pytest.raises(InputError, match="unknown stage 'lore'.*did you mean lora"):
+        train(("lore",), options)
+    with pytest.raises(InputError, match="needs 3"):
+        train(("lora",), replace(options, frames=2))
+    with pytest.raises(InputError, match="nothing to train with n_shared 0; give --stages lora"):
+        train(("tokens", "lora"), replace(options, n_shared=0))
+    with pytest.raises(InputError, match="held_out is 0"):
+        train(("depth",), replace(options, held_out=0))
+    with pytest.raises(InputError, match=r"window \[0.9, 0.9\)"):
+        train(("lora",), replace(options, t_range=(0.9, 0.9)))
+    assert not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"t_range": (0.9, 1.2)}, "t_range is 1.2, expected 0 to 1"),
+        ({"rank": 0}, "rank is 0, expected at least 1"),
+        ({"batch": 0}, "batch is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0, expected more than 0"),
+        ({"n_shared": -1}, "n_shared is -1"),
+        ({"temporal_layers": "["}, r"temporal_layers is '\[', expected a regular expression"),
+        ({"lora_blocks": "top"}, "unknown LoRA block 'top'"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_loaded(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr("frameweave.training.train.Workshop", None)
+    with pytest.raises(InputError, match=message):
+        train(("lora",), replace(options, **change))
+    assert not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"), [("cuda", True), ("cuda:0", True), ("cuda:1", False), ("cpu", False)]
+)
+def test_a_device_without_a_number_is_the_first(
+    asked: str, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = SimpleNamespace(device=torch.device("cuda"))  # as accelerate has it for one process
+    monkeypatch.setattr("frameweave.training.stages.PartialState", lambda cpu: here)
+    monkeypatch.setattr("frameweave.training.stages.torch_device", torch.device)
+    with nullcontext() if fits else pytest.raises(InputError, match="training runs on cuda"):
+        assert training_device(asked) == "cuda"
+
+
+def test_a_training_that_was_stopped_can_be_repeated(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped:
+        def __init__(self, *_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("frameweave.training.train._trained", Stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(("lora",), options)
+    assert read_run(options.out)["input"]["stages"] == ["lora"]
+
+
+def test_every_number_has_a_range() -> None:
+    kinds = {field.name: str(field.type) for field in fields(TrainOptions)}
+    numbers = {name for name, kind in kinds.items() if "float" in kind or "int" in kind}
+    assert numbers - {"seed"} == RANGES.keys()
+
+
+def test_every_provenance_names_a_setting() -> None:
+    assert PROVENANCE.keys() <= set(TrainOptions.__dataclass_fields__)
