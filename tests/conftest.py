@@ -16,8 +16,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from frameweave.adaptor.adaptor import Adaptor  # noqa: E402
-from frameweave.models.backbone import StableDiffusion  # noqa: E402
 from frameweave.models.loading import load  # noqa: E402
+from frameweave.models.stable_diffusion import StableDiffusion  # noqa: E402
 from frameweave.video.clip import Clip  # noqa: E402
 from golden_cases import FOLDER  # noqa: E402
 from published import save_published  # noqa: E402

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def networks(model: StableDiffusion) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from frameweave.adaptor.card import Card
 from frameweave.adaptor.lora import added_lora, pattern
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.miniature.depth import new_estimator
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.world.grammar import train_tokenizer
 
 WIDTH = 16

@@ -19,11 +19,12 @@ from frameweave.errors import (
     OutOfMemory,
     RunError,
 )
-from frameweave.models.backbone import Backbone, Condition, StableDiffusion
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth_estimator
 from frameweave.models.loading import load as load_model
 from frameweave.models.loading import miniature_folder
+from frameweave.models.seam import Condition, Model
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import VideoWriter, probe, read_frames
 from frameweave.video.clip import Clip, working_size
@@ -32,7 +33,6 @@ __all__ = [
     "SILENT",
     "Adaptor",
     "AdaptorMismatch",
-    "Backbone",
     "CheckFailed",
     "Clip",
     "Condition",
@@ -43,6 +43,7 @@ __all__ = [
     "Generator",
     "InputError",
     "MissingExtra",
+    "Model",
     "ModelFolderError",
     "NotFinite",
     "OutOfMemory",

@@ -12,16 +12,17 @@ from frameweave.diffusion.inversion import invert
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import InputError
-from frameweave.models.backbone import Backbone, StableDiffusion
+from frameweave.models.seam import Model
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 
 TEXT = "a red car"
 
 
-def inverted(backbone: Backbone, clip: Clip) -> Tensor:
-    states = backbone.condition([TEXT], backbone.seen(clip.frames)).states
-    x_0 = backbone.encode(clip.frames)
-    return invert(lambda x, t: backbone.eps(x, t, states)[0], x_0, backbone.schedule, 20).noisiest
+def inverted(adapted_model: Model, clip: Clip) -> Tensor:
+    states = adapted_model.condition([TEXT], adapted_model.seen(clip.frames)).states
+    x_0 = adapted_model.encode(clip.frames)
+    return invert(lambda x, t: adapted_model.eps(x, t, states)[0], x_0, adapted_model.schedule, 20).noisiest
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -29,42 +30,44 @@ def test_silent_in_inversion_is_the_plain_inversion_bit_for_bit(
     tiny: StableDiffusion, adaptor: Adaptor, clip: Clip, tokens: bool
 ) -> None:
     plain = inverted(tiny.inverse, clip)
-    with adaptor.on(tiny, tokens=tokens, in_inversion=False) as backbone:
-        assert isinstance(backbone.inverse, Backbone)
-        assert torch.equal(inverted(backbone.inverse, clip), plain)
-        assert not torch.equal(inverted(backbone, clip), plain)  # and it still acts where it should
-    with adaptor.on(tiny, tokens=tokens) as backbone:
-        assert backbone.inverse is backbone
-        assert not torch.equal(inverted(backbone.inverse, clip), plain)
+    with adaptor.on(tiny, tokens=tokens, in_inversion=False) as adapted_model:
+        assert isinstance(adapted_model.inverse, Model)
+        assert torch.equal(inverted(adapted_model.inverse, clip), plain)
+        assert not torch.equal(inverted(adapted_model, clip), plain)  # and it still acts where it should
+    with adaptor.on(tiny, tokens=tokens) as adapted_model:
+        assert adapted_model.inverse is adapted_model
+        assert not torch.equal(inverted(adapted_model.inverse, clip), plain)
 
 
 def test_the_gate_opens_again_after_an_exception(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     states = tiny.condition([TEXT]).states
     x = torch.randn(1, 4, 16, 16)
-    with adaptor.on(tiny, tokens=False, in_inversion=False) as backbone:
-        adapted = backbone.eps(x, 951, states)
+    with adaptor.on(tiny, tokens=False, in_inversion=False) as adapted_model:
+        adapted = adapted_model.eps(x, 951, states)
         with pytest.raises(RuntimeError):
-            backbone.inverse.eps(x, 951, states[..., :3])  # too narrow for the UNet
-        assert torch.equal(backbone.eps(x, 951, states), adapted)
+            adapted_model.inverse.eps(x, 951, states[..., :3])  # too narrow for the UNet
+        assert torch.equal(adapted_model.eps(x, 951, states), adapted)
     assert not torch.equal(tiny.eps(x, 951, states), adapted)
 
 
 def test_the_baseline_inverts_with_the_inverse(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     editor = Framewise(steps=20, guidance=1.0, frames_at_once=2)
 
-    def edited(backbone: Backbone) -> Tensor:
-        return edit_clip(editor, clip, TEXT, backbone, source_prompt="a car", rng=torch.Generator()).frames
+    def edited(adapted_model: Model) -> Tensor:
+        return edit_clip(
+            editor, clip, TEXT, adapted_model, source_prompt="a car", rng=torch.Generator()
+        ).frames
 
-    with adaptor.on(tiny, tokens=False, in_inversion=False) as backbone:
-        alone = edited(backbone)
-    with adaptor.on(tiny, tokens=False) as backbone:
-        assert not torch.equal(edited(backbone), alone)
+    with adaptor.on(tiny, tokens=False, in_inversion=False) as adapted_model:
+        alone = edited(adapted_model)
+    with adaptor.on(tiny, tokens=False) as adapted_model:
+        assert not torch.equal(edited(adapted_model), alone)
 
 
-def changed(backbone: Backbone, tiny: StableDiffusion, plain: dict[int, Tensor]) -> list[int]:
-    """The timesteps at which the adapted backbone differs from the plain one."""
+def changed(adapted_model: Model, tiny: StableDiffusion, plain: dict[int, Tensor]) -> list[int]:
+    """The timesteps at which the adapted adapted_model differs from the plain one."""
     states = tiny.condition([TEXT]).states
-    return [t for t in plain if not torch.equal(backbone.eps(noise(), t, states), plain[t])]
+    return [t for t in plain if not torch.equal(adapted_model.eps(noise(), t, states), plain[t])]
 
 
 def noise() -> Tensor:
@@ -79,29 +82,29 @@ def test_the_window_by_steps_holds_the_first_ones_whatever_their_values(
 ) -> None:
     states = tiny.condition([TEXT]).states
     plain = {t: tiny.eps(noise(), t, states) for t in tiny.schedule.timesteps(share_of or 8)}
-    with adaptor.on(tiny, tokens=False, share_of=share_of) as backbone:
-        assert changed(backbone, tiny, plain) == expected
+    with adaptor.on(tiny, tokens=False, share_of=share_of) as adapted_model:
+        assert changed(adapted_model, tiny, plain) == expected
     assert adaptor.active(tiny.schedule, share_of or 8, by_share=share_of is not None) == len(expected)
 
 
 def test_the_tokens_follow_the_window_by_steps(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     states = tiny.condition([TEXT]).states
-    with adaptor.on(tiny, strength=0.0, share_of=8) as backbone:
-        given = backbone.condition([TEXT]).states
+    with adaptor.on(tiny, strength=0.0, share_of=8) as adapted_model:
+        given = adapted_model.condition([TEXT]).states
         for t in tiny.schedule.timesteps(8):
             plain = tiny.eps(noise(), t, states)
-            assert torch.equal(backbone.eps(noise(), t, given), plain) == (t != 876)
+            assert torch.equal(adapted_model.eps(noise(), t, given), plain) == (t != 876)
 
 
 def test_the_first_frame_can_give_all_frames_their_tokens(
     tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:
-    with adaptor.on(tiny, vision_frame="own") as backbone:
-        own = backbone.condition([TEXT], backbone.seen(clip.frames)).states
-        alone = backbone.condition([TEXT], backbone.seen(clip.frames[:1])).states
-    with adaptor.on(tiny, vision_frame="first") as backbone:
-        first = backbone.condition([TEXT], backbone.seen(clip.frames))
-        bare = backbone.condition([TEXT]).states
+    with adaptor.on(tiny, vision_frame="own") as adapted_model:
+        own = adapted_model.condition([TEXT], adapted_model.seen(clip.frames)).states
+        alone = adapted_model.condition([TEXT], adapted_model.seen(clip.frames[:1])).states
+    with adaptor.on(tiny, vision_frame="first") as adapted_model:
+        first = adapted_model.condition([TEXT], adapted_model.seen(clip.frames))
+        bare = adapted_model.condition([TEXT]).states
     torch.testing.assert_close(first.states, alone, rtol=1e-4, atol=1e-5)
     assert torch.allclose(first.of(slice(2, 4))[:, 0], own[:, 0], atol=1e-6)  # of any chunk of frames
     assert not torch.allclose(own[:, 3], own[:, 0], atol=1e-3)
@@ -119,24 +122,24 @@ def test_one_long_sequence_leaves_no_guidance_and_is_cut_apart_outside_the_windo
     literal = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
     prompts, x = ["", TEXT], torch.randn(5, 4, 16, 16)
     plain = tiny.condition(prompts).states
-    with literal.on(tiny, strength=0.0) as backbone:
-        states = backbone.condition(prompts, backbone.seen(clip.frames)).states
+    with literal.on(tiny, strength=0.0) as adapted_model:
+        states = adapted_model.condition(prompts, adapted_model.seen(clip.frames)).states
         assert states.shape[:3] == (2, 5, 12 + 2 * plain.shape[2])
-        uncond, cond = backbone.eps(x, 951, states)
+        uncond, cond = adapted_model.eps(x, 951, states)
         assert torch.allclose(uncond, cond, atol=1e-6)
-        assert torch.allclose(backbone.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-5)
+        assert torch.allclose(adapted_model.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-5)
 
 
 def test_the_negative_branch_alone_may_go_without_tokens(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     bare = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, in_uncond=False))
     texts = ["a house", "", TEXT]
-    with bare.on(tiny, tokens=True) as backbone, adaptor.on(tiny, tokens=True) as everywhere:
-        states, all_ = (one.condition(texts, negative=(1,)).states for one in (backbone, everywhere))
+    with bare.on(tiny, tokens=True) as adapted_model, adaptor.on(tiny, tokens=True) as everywhere:
+        states, all_ = (one.condition(texts, negative=(1,)).states for one in (adapted_model, everywhere))
         prefix = states.shape[2] - tiny.condition(texts).states.shape[2]
         assert torch.equal(states[[0, 2]], all_[[0, 2]])
         own = states[1, :, prefix : prefix + 1].expand(-1, prefix, -1)
         assert torch.equal(states[1, :, :prefix], own)
-        assert torch.equal(backbone.condition(texts).states, all_)  # nothing is negative
+        assert torch.equal(adapted_model.condition(texts).states, all_)  # nothing is negative
 
 
 @pytest.mark.parametrize("reads", ["text", "tokens"])
@@ -146,9 +149,9 @@ def test_the_controlnet_reads_what_it_read_in_training(
     trained = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, controlnet_text=reads))
     text = tiny.condition([TEXT]).states
     x, depth = torch.randn(1, 4, 16, 16), torch.rand(1, 1, 32, 32)
-    with trained.on(tiny, tokens=True) as backbone:
-        states = backbone.condition([TEXT]).states
-        found = backbone.eps(x, 951, states, depth)
+    with trained.on(tiny, tokens=True) as adapted_model:
+        states = adapted_model.condition([TEXT]).states
+        found = adapted_model.eps(x, 951, states, depth)
         read = {"text": text, "tokens": states}
         by_hand = {what: tiny.eps(x, 951, states, depth, control_text=own) for what, own in read.items()}
     assert torch.equal(found, by_hand[reads])
@@ -158,8 +161,8 @@ def test_the_controlnet_reads_what_it_read_in_training(
 def test_one_long_sequence_cannot_be_cut_for_other_branches(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     long = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
     x = torch.randn(1, 4, 16, 16)
-    with long.on(tiny, tokens=True) as backbone:
-        states = backbone.condition(["", TEXT]).states
-        assert torch.isfinite(backbone.eps(x, 101, states)).all()  # outside the tokens' window
+    with long.on(tiny, tokens=True) as adapted_model:
+        states = adapted_model.condition(["", TEXT]).states
+        assert torch.isfinite(adapted_model.eps(x, 101, states)).all()  # outside the tokens' window
         with pytest.raises(InputError, match="2 texts in one sequence, and 1 branches"):
-            backbone.eps(x, 101, states[:1])
+            adapted_model.eps(x, 101, states[:1])

@@ -24,7 +24,7 @@ from frameweave.adaptor.formats import (
     read_layout,
 )
 from frameweave.errors import ModelFolderError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor, prediction
 
 LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0"

@@ -8,7 +8,7 @@ import torch
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.adaptor.injection import Injection
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import prediction
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from frameweave.adaptor.lora import added_lora, pattern
 from frameweave.errors import AdaptorMismatch, InputError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 DOWN = pattern("down")
 

@@ -15,7 +15,7 @@ from frameweave.adaptor.pipeline import windowed
 from frameweave.adaptor.verify import Comparison, verify
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
 
 OPTIONS = VerifyOptions(device="cpu", steps=10, guidance=3.0)

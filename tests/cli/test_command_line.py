@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.editors import base
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
 from videos import colour_ramp, write_video
 

@@ -17,7 +17,7 @@ from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editors import base
 from frameweave.errors import InputError, ModelFolderError, RunError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.run import Run, read_run
 from frameweave.video import probe, read_frames

@@ -13,7 +13,7 @@ from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import RunError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from tiny import new_adaptor
 

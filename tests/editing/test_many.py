@@ -13,8 +13,8 @@ from frameweave.editing.many import edit_many
 from frameweave.editing.options import EditManyOptions
 from frameweave.editing.table import read_edits
 from frameweave.errors import DataError, InputError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.run import read_run
 from frameweave.video import probe
 from notes import Notes

@@ -10,8 +10,9 @@ from torch import Tensor
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
-from frameweave.models.backbone import Backbone, StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.seam import Model
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from networks import assert_same, networks
 
@@ -29,12 +30,12 @@ def models(tiny_folder: Path) -> dict[str, StableDiffusion]:
     return {dtype: load(str(tiny_folder), device="cpu", dtype=dtype) for dtype in DTYPES}
 
 
-def edited(backbone: Backbone, name: str, settings: dict[str, Any]) -> Tensor:
+def edited(model: Model, name: str, settings: dict[str, Any]) -> Tensor:
     rng = torch.Generator().manual_seed(1)
     clip = Clip.of(torch.rand(FRAMES, 3, 24, 32, generator=rng))
     depth = torch.rand(FRAMES, 1, 24, 32, generator=rng)
     editor = base.make(name, {"steps": STEPS, "guidance": 3.0} | settings)
-    result = edit_clip(editor, clip, "a red car", backbone, source_prompt="a blue car", depth=depth, rng=rng)
+    result = edit_clip(editor, clip, "a red car", model, source_prompt="a blue car", depth=depth, rng=rng)
     assert result.frames.shape == clip.frames.shape
     assert torch.isfinite(result.frames).all()
     return result.frames
@@ -50,8 +51,8 @@ def test_adaptors(
     before = networks(model)
     results = [edited(model, name, settings)]
     for tokens in (False, True):
-        with adaptor.on(model, strength=1.0, tokens=tokens, share_of=STEPS) as backbone:
-            results.append(edited(backbone, name, settings))
+        with adaptor.on(model, strength=1.0, tokens=tokens, share_of=STEPS) as model:
+            results.append(edited(model, name, settings))
     assert_same(before, networks(model))
     plain, low_rank, with_tokens = results
     assert not torch.equal(plain, low_rank)
@@ -72,5 +73,5 @@ def test_a_silent_adaptor_is_none_bit_for_bit(
     """The window by value begins at 900; four steps visit 751 at most."""
     model = models[dtype]
     how: dict[str, Any] = {"strength": 0.0, "share_of": STEPS} if silent == "strength 0" else {}
-    with adaptor.on(model, tokens=False, **how) as backbone:
-        assert torch.equal(edited(backbone, name, settings), edited(model, name, settings))
+    with adaptor.on(model, tokens=False, **how) as model:
+        assert torch.equal(edited(model, name, settings), edited(model, name, settings))

@@ -10,8 +10,8 @@ import torch
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from networks import assert_same, networks
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from frameweave.editors._cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.models.attention import Site, overridden
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from diffusers import DDIMInverseScheduler, DDIMScheduler
 
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from tests_shared import SD
 

@@ -16,8 +16,9 @@ from frameweave.editors.base import edit_clip, source_of
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.errors import ModelFolderError
-from frameweave.models.backbone import Latents, StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.seam import Latents
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from golden_cases import relative
 

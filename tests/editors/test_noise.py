@@ -11,8 +11,8 @@ from torch import Tensor
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError, ModelFolderError, OutOfMemory
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from notes import Notes

@@ -15,7 +15,7 @@ from frameweave.editors._prompt_to_prompt import (
     words,
 )
 from frameweave.models.attention import Site
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from golden_cases import Case
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from frameweave.editors.base import edit_clip
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 

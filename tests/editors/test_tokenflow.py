@@ -10,7 +10,7 @@ from frameweave.editors._propagation import both_neighbours, published_neighbour
 from frameweave.editors.base import Source, edit_clip, source_of
 from frameweave.editors.tokenflow import TokenFlow
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 

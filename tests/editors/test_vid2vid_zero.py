@@ -14,8 +14,8 @@ from frameweave.editing.inversions import InversionStore
 from frameweave.editors.base import Source, edit_clip
 from frameweave.editors.vid2vid_zero import Vid2VidZero
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 
@@ -330,8 +330,8 @@ def test_the_null_text_may_end_before_the_edit(tiny: StableDiffusion, clip: Clip
 
 def test_it_works_with_an_adaptor(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     """Whose tokens stand before the text, and fall away below its window."""
-    with adaptor.on(tiny) as backbone:
-        result = edited(clip, backbone, guidance=3.0)
+    with adaptor.on(tiny) as model:
+        result = edited(clip, model, guidance=3.0)
     assert torch.isfinite(result).all()
     assert not torch.equal(result, edited(clip, tiny, guidance=3.0))
 

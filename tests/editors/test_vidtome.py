@@ -11,7 +11,7 @@ from frameweave.editors._vidtome_draws import ordered, published_draws
 from frameweave.editors.base import Source, edit_clip, source_of
 from frameweave.editors.vidtome import VidToMe
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 

@@ -9,9 +9,9 @@ from diffusers import StableDiffusionPipeline
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.depth import load as load_depth
 from frameweave.models.loading import load, miniature_folder
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.atomic import verify
 from frameweave.video import probe
 from frameweave.video.clip import Clip

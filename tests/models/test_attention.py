@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from frameweave.models.attention import Attend, Site, Tokens, overridden, own, self_attentions
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def unet_output(tiny: StableDiffusion) -> torch.Tensor:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.checkpointing import checkpointed
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def gradient(tiny: StableDiffusion) -> torch.Tensor:

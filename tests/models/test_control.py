@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.control import embedded, residuals, scaled
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 @torch.no_grad()

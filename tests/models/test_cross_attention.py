@@ -6,8 +6,8 @@ from diffusers.models.attention_processor import Attention
 
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.adaptor.injection import Injection
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.cross_attention import Borrowed, borrowing
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def eps(tiny: StableDiffusion) -> torch.Tensor:

@@ -49,7 +49,7 @@ def test_what_is_no_depth_model(tiny_folder: Path) -> None:
 def save_depth_anything(folder: Path, **settings: Any) -> None:
     """A tiny Depth Anything with random weights, and its preprocessing, as on the hub."""
     torch.manual_seed(0)
-    backbone = Dinov2Config(
+    model = Dinov2Config(
         hidden_size=16,
         num_hidden_layers=4,
         num_attention_heads=2,
@@ -59,7 +59,7 @@ def save_depth_anything(folder: Path, **settings: Any) -> None:
         reshape_hidden_states=False,
     )
     config = DepthAnythingConfig(
-        backbone_config=backbone,
+        backbone_config=model,
         reassemble_hidden_size=16,
         neck_hidden_sizes=[4, 8, 16, 16],
         fusion_hidden_size=8,

@@ -5,8 +5,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.features import collected, decoder_layers
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def test_on_stable_diffusion_the_eight_layers_of_the_published_program() -> None:

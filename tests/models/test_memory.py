@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from frameweave.errors import OutOfMemory
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.memory import Chunks, is_out_of_memory, memory_for, peak_bytes
+from frameweave.models.stable_diffusion import StableDiffusion
 from notes import Notes
 
 

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.norms import frame_norms, group_norm_over_frames, over_frames
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -12,9 +12,9 @@ from frameweave.data.encoded import CachedGroups
 from frameweave.diffusion.losses import L_noise
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.features import collected
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batches, position
 from frameweave.training.denoising import Denoiser
 from frameweave.training.low_rank import LowRank, check_frames, noise_levels

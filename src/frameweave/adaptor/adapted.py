@@ -1,4 +1,4 @@
-"""The adapted backbone: a backbone whose UNet carries an adaptor's LoRA and whose text its tokens."""
+"""The adapted model: a model whose UNet carries an adaptor's LoRA and whose text its tokens."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from transformers import CLIPTokenizer
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.errors import InputError
-from frameweave.models.backbone import Backbone, Condition, Frames, Latents, TextStates, VisionStates
+from frameweave.models.seam import Condition, Frames, Latents, Model, TextStates, VisionStates
 
 VisionFrame = Literal["own", "first"]
 
@@ -36,9 +36,9 @@ class Gate:
 
 @dataclass(eq=False, kw_only=True)
 class Adapted:
-    """A backbone whose text starts with the adaptor's tokens. Made by `Adaptor.on`."""
+    """A model whose text starts with the adaptor's tokens. Made by `Adaptor.on`."""
 
-    backbone: Backbone
+    model: Model
     gate: Gate
     tokens: PrefixTokens | None
     tokens_window: Window
@@ -53,7 +53,7 @@ class Adapted:
     vision_frame: VisionFrame = "own"
     """The source frame that gives a frame its unshared tokens: its own, or the first."""
     silent: bool = False
-    """Whether the LoRA does not act in this view of the backbone."""
+    """Whether the LoRA does not act in this view of the model."""
     text_tokens: int = field(default=0, init=False)
     """Length of the text without the prefix, once it is known."""
     text_branches: int = field(default=0, init=False)
@@ -61,62 +61,62 @@ class Adapted:
 
     @property
     def unet(self) -> nn.Module:
-        return self.backbone.unet
+        return self.model.unet
 
     @property
     def controlnet(self) -> nn.Module | None:
-        return self.backbone.controlnet
+        return self.model.controlnet
 
     @property
     def schedule(self) -> Schedule:
-        return self.backbone.schedule
+        return self.model.schedule
 
     @property
     def tokenizer(self) -> CLIPTokenizer:
-        return self.backbone.tokenizer
+        return self.model.tokenizer
 
     @property
     def vae_factor(self) -> int:
-        return self.backbone.vae_factor
+        return self.model.vae_factor
 
     @property
     def channels(self) -> int:
-        return self.backbone.channels
+        return self.model.channels
 
     @property
     def native(self) -> int:
-        return self.backbone.native
+        return self.model.native
 
     @property
     def takes_picture(self) -> bool:
-        return self.backbone.takes_picture
+        return self.model.takes_picture
 
     @property
     def inverse(self) -> "Adapted":
-        """This backbone, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
+        """This model, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
         return self if self.in_inversion else replace(self, tokens=None, silent=True)
 
     def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
-        return self.backbone.encode(frames, noise)
+        return self.model.encode(frames, noise)
 
     def decode(self, x_0: Latents) -> Frames:
-        return self.backbone.decode(x_0)
+        return self.model.decode(x_0)
 
     def vision(self, frames: Frames) -> VisionStates:
-        return self.backbone.vision(frames)
+        return self.model.vision(frames)
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
-        return self.backbone.noise(shape, rng)
+        return self.model.noise(shape, rng)
 
     def seen(self, frames: Frames) -> VisionStates | None:
-        return None if self.tokens is None else self.backbone.vision(frames)
+        return None if self.tokens is None else self.model.vision(frames)
 
     @torch.no_grad()
     def condition(
         self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
     ) -> Condition:
         """The text after the shared tokens and, when source frames were seen, the unshared ones (Eq. 8)."""
-        text = self.backbone.condition(prompts, seen, negative)
+        text = self.model.condition(prompts, seen, negative)
         if self.tokens is None:
             return text
         if seen is not None and self.vision_frame == "first":
@@ -139,12 +139,12 @@ class Adapted:
     ) -> Float[torch.Tensor, "branches F C h w"]:
         if self.silent:
             with self.gate.shut():
-                return self.backbone.eps(x_t, t, states, depth, picture, control_text=control_text)
+                return self.model.eps(x_t, t, states, depth, picture, control_text=control_text)
         if self.tokens is not None and t not in self.tokens_window:
             states = self._text(states)
         elif self.tokens is not None and depth is not None and not self.control_sees_tokens:
             control_text = self._text(states)
-        return self.backbone.eps(x_t, t, states, depth, picture, control_text=control_text)
+        return self.model.eps(x_t, t, states, depth, picture, control_text=control_text)
 
     def _text(self, states: TextStates) -> Float[torch.Tensor, "branches _ text D"]:
         """Each branch's own text out of states with tokens."""

@@ -21,9 +21,9 @@ from frameweave.adaptor.lora import added_lora
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import AdaptorMismatch, ModelFolderError
-from frameweave.models.backbone import Backbone
 from frameweave.models.identity import tensors_print
 from frameweave.models.loading import MINIATURE, miniature_folder, refuse_pickle
+from frameweave.models.seam import Model
 from frameweave.runs.atomic import staged
 
 FILE = "adaptor.safetensors"
@@ -84,7 +84,7 @@ class Adaptor:
     @contextmanager
     def on(
         self,
-        backbone: Backbone,
+        model: Model,
         *,
         strength: float | None = None,
         injection: Injection | None = None,
@@ -93,24 +93,24 @@ class Adaptor:
         vision_frame: VisionFrame = "own",
         share_of: int | None = None,
     ) -> Generator[Adapted, None, None]:
-        """The adapted backbone, to be used in place of the plain one while the block runs.
+        """The adapted model, to be used in place of the plain one while the block runs.
 
         `strength` or `injection` replace the card's; with `tokens=False` only the LoRA acts; without
-        `in_inversion` both are silent in the backbone's `inverse`. `vision_frame` says which source
+        `in_inversion` both are silent in the model's `inverse`. `vision_frame` says which source
         frame gives a frame its unshared tokens. With `share_of`, a number of steps, the window is a
         share of that many steps instead of timestep values. Raises `AdaptorMismatch` when the
         adaptor belongs to another architecture.
         """
-        check_architecture(self.card, backbone.unet)
-        schedule = backbone.schedule
+        check_architecture(self.card, model.unet)
+        schedule = model.schedule
         injected = injection or self.card.injection(schedule.T, strength=strength)
         tokens_window = self.card.tokens_window(schedule.T)
         if share_of is not None:
             timesteps = schedule.timesteps(share_of)
             injected, tokens_window = injected.by_share(timesteps), tokens_window.by_share(timesteps)
-        with self.in_unet(backbone.unet, schedule.T, injection=injected) as gate:
+        with self.in_unet(model.unet, schedule.T, injection=injected) as gate:
             yield Adapted(
-                backbone=backbone,
+                model=model,
                 gate=gate,
                 tokens=self.tokens if tokens else None,
                 tokens_window=tokens_window,

@@ -23,8 +23,8 @@ from frameweave.adaptor.options import VerifyOptions
 from frameweave.adaptor.pipeline import windowed
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import in_some_precision, load, located
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import channels_last
 from frameweave.progress import SILENT, Progress
 
@@ -179,15 +179,15 @@ def _noise(model: StableDiffusion, options: VerifyOptions) -> Tensor:
 
 @torch.no_grad()
 def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOptions) -> Tensor:
-    with adaptor.on(model, tokens=False) as backbone:
-        states = backbone.condition(["", options.prompt]).states
+    with adaptor.on(model, tokens=False) as adapted_model:
+        states = adapted_model.condition(["", options.prompt]).states
 
         def eps(x: Tensor, t: int) -> Tensor:
-            uncond, cond = backbone.eps(x, t, states)
+            uncond, cond = adapted_model.eps(x, t, states)
             return guided(uncond, cond, options.guidance)
 
         x_0 = sample(eps, _noise(model, options), model.schedule, options.steps)
-        return backbone.decode(x_0)
+        return adapted_model.decode(x_0)
 
 
 def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipeline:

@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from frameweave.errors import ModelFolderError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.identity import fingerprint
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import posterior
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.runs.atomic import staged
@@ -46,7 +46,7 @@ class CachedGroups:
     """
 
     source: GroupSource
-    backbone: StableDiffusion
+    model: StableDiffusion
     estimator: DepthEstimator | None
     folder: Path
     pixels: int
@@ -59,8 +59,8 @@ class CachedGroups:
 
     def __post_init__(self) -> None:
         networks: list[nn.Module | None] = [
-            self.backbone.vae,
-            None if self.backbone.vision_tower is None else self.backbone.vision_tower.network,
+            self.model.vae,
+            None if self.model.vision_tower is None else self.model.vision_tower.network,
             None if self.estimator is None else self.estimator.network,
         ]
         self._print = f"{[fingerprint(n) for n in networks if n is not None]} {self.pixels} {self.crop}"
@@ -108,7 +108,7 @@ class CachedGroups:
 
         Depth and vision states are empty where neither the group nor the model has them.
         """
-        vae = self.backbone.vae
+        vae = self.model.vae
         with torch.autocast(vae.device.type, enabled=False):  # also when a training step asks
             frames = squared(group.frames, self.pixels, crop=self.crop)
             latent = posterior(vae, (frames * 2 - 1).to(vae.device, vae.dtype))
@@ -128,9 +128,9 @@ class CachedGroups:
         return frames.new_zeros(len(frames), 1, 0, 0)
 
     def _vision(self, frames: Tensor) -> Tensor:
-        if self.backbone.vision_tower is None:
+        if self.model.vision_tower is None:
             return frames.new_zeros(len(frames), 0, 0)
-        return self.backbone.vision(frames)
+        return self.model.vision(frames)
 
 
 def _prepared(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> Prepared:

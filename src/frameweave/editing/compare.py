@@ -68,12 +68,14 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         for given, panels in rows.items():
             label = f"{name} + adaptor" if given else name
             progress.note(label)
-            with adapted(model, replace(acting, adaptor=given or None), name, editor, progress) as backbone:
+            with adapted(
+                model, replace(acting, adaptor=given or None), name, editor, progress
+            ) as adapted_model:
                 clip = base.edit_clip(
                     editor,
                     source,
                     prompt,
-                    backbone,
+                    adapted_model,
                     source_prompt=options.source_prompt,
                     negative=options.negative,
                     depth=depth,

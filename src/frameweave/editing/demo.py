@@ -77,7 +77,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
             if with_adaptor and not acts(adaptor, chosen, editor_name, model.schedule.T):
                 made += [replace(one, adapted=True, silent=True) for one in made if one.editor == editor_name]
                 continue
-            with adapted(model, chosen, editor_name, editor, progress) as backbone:
+            with adapted(model, chosen, editor_name, editor, progress) as adapted_model:
                 for attribute, word in EDITS.items():
                     prompt = _prompt(held_out, attribute, word)
                     progress.note(f"{editor_name}{' with the adaptor' if with_adaptor else ''}: {prompt}")
@@ -85,7 +85,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
                         editor,
                         source,
                         prompt,
-                        backbone,
+                        adapted_model,
                         source_prompt=held_out.caption,
                         depth=depth,
                         inversions=inversions,

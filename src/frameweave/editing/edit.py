@@ -18,7 +18,8 @@ from frameweave.editors import base
 from frameweave.editors.base import Inversions, Source
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model
-from frameweave.models.backbone import Backbone, Latents, StableDiffusion
+from frameweave.models.seam import Latents, Model
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.run import Run
 from frameweave.video import VideoWriter, probe, tells_pixel_shape
@@ -84,9 +85,9 @@ def edit(
             progress.note(f"frames are padded to {width} x {height} while they are edited")
         inversions = inversions_of(model, options, [editor])
         estimator = estimator_of(editor, model, options)
-    with adapted(model, options, options.editor, editor, progress) as backbone:
+    with adapted(model, options, options.editor, editor, progress) as adapted_model:
         run = plan.start()
-        work = _Work(footage, mask, fit, estimator, editor, backbone, options, timer, progress)
+        work = _Work(footage, mask, fit, estimator, editor, adapted_model, options, timer, progress)
         source = work.read(inversions)
         done = [
             Edited(work.result(source, prompt, number, len(prompts)), timer.seconds)
@@ -111,18 +112,18 @@ class _Work:
     fit: Fit
     estimator: depth_model.DepthEstimator | None
     editor: base.Editor
-    backbone: Backbone
+    model: Model
     options: EditOptions
     timer: "_Timer"
     progress: Progress
 
     def read(self, inversions: Inversions) -> Source:
-        """The frames to edit, as latents, depth and what the backbone sees in them."""
+        """The frames to edit, as latents, depth and what the model sees in them."""
         parts: list[Source] = []
         raw: list[Tensor] = []
         for frames in self.footage.batches(self.fit, _BATCH):
             with self.timer.part("read"):
-                parts.append(base.source_of(self.editor, frames, self.backbone))
+                parts.append(base.source_of(self.editor, frames, self.model))
             if self.estimator is not None:
                 with self.timer.part("depth"):
                     raw.append(self.estimator.raw(frames).half())
@@ -145,14 +146,14 @@ class _Work:
         keeper = StepKeeper(
             self.options.out / "unfinished.safetensors",
             f"{number}: {prompt}",
-            self.backbone,
+            self.model,
             preview_every=self.options.preview_every,
         )
         with self.timer.part("edit"), base.enough_memory(self.editor, source):
             x = self.editor.edit(
                 replace(source, keeper=keeper),
                 prompt,
-                self.backbone,
+                self.model,
                 negative=self.options.negative,
                 rng=torch.Generator().manual_seed(self.options.seed),
                 progress=self.progress,
@@ -170,7 +171,7 @@ class _Work:
         pictures = (
             picture
             for part in x.split(_BATCH)
-            for picture in Clip.of(self.fit.undo(self.backbone.decode(part))).pixels()
+            for picture in Clip.of(self.fit.undo(self.model.decode(part))).pixels()
         )
         weights = None if self.mask is None else self.mask.weights()
         audio = info.path if info.has_audio else None
@@ -207,11 +208,11 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
         side = working_size((1, 1), options.size or model.native, model.multiple)
     with (
         timer.part("generate"),
-        adapted(model, options, options.editor, editor, progress, sees_source=False) as backbone,
+        adapted(model, options, options.editor, editor, progress, sees_source=False) as adapted_model,
     ):
         x = make(
             prompt,
-            backbone,
+            adapted_model,
             frames=options.frames,
             size=side,
             negative=options.negative,

@@ -20,8 +20,8 @@ from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.editing.adaptor_use import use_of
 from frameweave.editing.options import OF_AN_ADAPTOR, EditOptions, ModelOptions
 from frameweave.errors import RunError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.identity import fingerprint
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.atomic import staged
 
 _OF_USE = ("adaptor_strength", "adaptor_injection", "tokens")  # what comes of them counts

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from frameweave.models.backbone import Backbone
+from frameweave.models.seam import Model
 from frameweave.runs.atomic import staged
 from frameweave.video.pictures import save_picture
 
@@ -22,7 +22,7 @@ class StepKeeper:
     file: Path
     """A safetensors file; what it belongs to is told by `about`."""
     about: str
-    backbone: Backbone
+    model: Model
     seconds: float = 30.0
     preview_every: int = 0
     _saved: float = field(default_factory=time.monotonic)
@@ -50,7 +50,7 @@ class StepKeeper:
             self._saved = time.monotonic()
         if self.preview_every and done % self.preview_every == 0:
             chosen = sorted({0, len(expected) // 2, len(expected) - 1})
-            strip = torch.cat(list(self.backbone.decode(expected[chosen])), dim=2)
+            strip = torch.cat(list(self.model.decode(expected[chosen])), dim=2)
             save_picture(strip, self.file.with_name(f"preview-{done:03}.png"))
 
     def done(self) -> None:

@@ -9,8 +9,8 @@ from frameweave.editing.edit import edit, given_to_edit
 from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions, check_numbers
 from frameweave.editing.setup import load_model
 from frameweave.editing.table import check_names, folder_name, read_edits
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import MINIATURE, load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, part
 from frameweave.runs.run import RUN_FILE, differing, read_run

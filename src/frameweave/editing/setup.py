@@ -15,8 +15,9 @@ from frameweave.editors import base
 from frameweave.editors.base import Inversions
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
-from frameweave.models.backbone import Backbone, StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.seam import Model
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.progress import Progress
 from frameweave.runs.cache_folder import cache_folder
@@ -48,7 +49,7 @@ def adapted(
     progress: Progress,
     *,
     sees_source: bool = True,
-) -> Generator[Backbone, None, None]:
+) -> Generator[Model, None, None]:
     """The model with the adaptor of the options for the editor of that name, or as it is.
 
     Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has noise
@@ -90,8 +91,8 @@ def adapted(
         in_inversion=options.adaptor_in_inversion,
         vision_frame=options.vision_frame,
         share_of=steps if by_share else None,
-    ) as backbone:
-        yield backbone
+    ) as adapted_model:
+        yield adapted_model
 
 
 def _told(parts: dict[str, int], steps: int) -> str:

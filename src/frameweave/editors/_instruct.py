@@ -10,21 +10,21 @@ from frameweave.diffusion.sampling import ancestral, ancestral_levels
 from frameweave.editors._noise import conditioned, resumed
 from frameweave.editors._source import Source
 from frameweave.errors import ModelFolderError
-from frameweave.models.backbone import Backbone, Latents
 from frameweave.models.memory import Chunks
+from frameweave.models.seam import Latents, Model
 from frameweave.progress import Progress
 
 
-def check_model(backbone: Backbone) -> None:
+def check_model(model: Model) -> None:
     """Raise `ModelFolderError` unless the model edits by instruction."""
-    if not backbone.takes_picture:
+    if not model.takes_picture:
         raise ModelFolderError(
             "the variant instruct needs a model whose UNet sees the picture beside the noise",
             hint="use one such as timbrooks/instruct-pix2pix, or --set variant=depth",
         )
 
 
-def frame_noises(backbone: Backbone, x_0: Latents, rng: torch.Generator) -> Iterator[Latents]:
+def frame_noises(model: Model, x_0: Latents, rng: torch.Generator) -> Iterator[Latents]:
     """Standard normal noise in the shape of x_0, again and again, from a generator for each frame.
 
     So a frame's noise depends neither on its batch nor on how many frames there are. `rng` seeds the
@@ -33,14 +33,14 @@ def frame_noises(backbone: Backbone, x_0: Latents, rng: torch.Generator) -> Iter
     seeds = torch.randint(2**31, (len(x_0),), generator=rng).tolist()
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     while True:
-        yield torch.cat([backbone.noise((1, *x_0.shape[1:]), own) for own in generators])
+        yield torch.cat([model.noise((1, *x_0.shape[1:]), own) for own in generators])
 
 
 def instructed(
     source: Source,
     prompt: str,
     negative: str,
-    backbone: Backbone,
+    model: Model,
     *,
     steps: int,
     guidance: float,
@@ -57,7 +57,7 @@ def instructed(
     (eps(picture) - eps(nothing)) + guidance (eps(picture, text) - eps(picture)). `noises` yields the
     noise to start from, then one for each step. `on_chunk`: see `prompt_eps`.
     """
-    condition = conditioned(backbone, [negative, negative, prompt], source.seen, progress, negative=(0, 1))
+    condition = conditioned(model, [negative, negative, prompt], source.seen, progress, negative=(0, 1))
     chunks = Chunks(frames_at_once, progress)
 
     @torch.no_grad()
@@ -66,12 +66,12 @@ def instructed(
             on_chunk(chunk.start, chunk.stop - chunk.start)
             seen = source.x_0[chunk]
             picture = torch.stack([torch.zeros_like(seen), seen, seen])
-            nothing, alone, both = backbone.eps(x[chunk], t, condition.of(chunk), picture=picture)
+            nothing, alone, both = model.eps(x[chunk], t, condition.of(chunk), picture=picture)
             return nothing + picture_guidance * (alone - nothing) + guidance * (both - alone)
 
         return chunks.over(len(x), part)
 
-    schedule, levels = backbone.schedule, ancestral_levels(backbone.schedule, steps)
+    schedule, levels = model.schedule, ancestral_levels(model.schedule, steps)
     start = (1 - schedule.at(levels[0])) ** 0.5 * next(noises).to(source.x_0)
     done, x, after = resumed(source, start, steps, rng, progress)
     return ancestral(

@@ -13,31 +13,31 @@ from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.editors._source import Source
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.models.backbone import Backbone, Condition, VisionStates
 from frameweave.models.memory import Chunks
+from frameweave.models.seam import Condition, Model, VisionStates
 from frameweave.progress import Progress
 
 
 def conditioned(
-    backbone: Backbone,
+    model: Model,
     prompts: Sequence[str],
     seen: VisionStates | None,
     progress: Progress,
     *,
     negative: Sequence[int] = (),
 ) -> Condition:
-    """The text of a run, see `Backbone.condition`; says what the text tower cannot take."""
-    condition = backbone.condition(prompts, seen, negative)
+    """The text of a run, see `Model.condition`; says what the text tower cannot take."""
+    condition = model.condition(prompts, seen, negative)
     if condition.cut:
         progress.note(f"the prompt is too long for the text tower; not seen by it: {condition.cut!r}")
     return condition
 
 
-def needed_depth(source: Source, backbone: Backbone, who: str) -> Float[Tensor, "F 1 H W"]:
+def needed_depth(source: Source, model: Model, who: str) -> Float[Tensor, "F 1 H W"]:
     """The clip's depth. Raises `InputError` without it, `ModelFolderError` when nothing can use it."""
     if source.depth is None:
         raise InputError(f"{who} needs the clip's depth, and none was given", hint="give depth")
-    if backbone.controlnet is None:
+    if model.controlnet is None:
         raise ModelFolderError(
             f"{who} needs a depth ControlNet, and the model has none",
             hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
@@ -46,7 +46,7 @@ def needed_depth(source: Source, backbone: Backbone, who: str) -> Float[Tensor, 
 
 
 def prompt_eps(
-    backbone: Backbone,
+    model: Model,
     prompt: str,
     negative: str,
     guidance: float,
@@ -66,7 +66,7 @@ def prompt_eps(
     """
     with_guidance = guidance != 1.0
     prompts, first = ([negative, prompt], (0,)) if with_guidance else ([prompt], ())
-    condition = conditioned(backbone, prompts, seen, progress, negative=first)
+    condition = conditioned(model, prompts, seen, progress, negative=first)
     chunks = Chunks(frames_at_once, progress, divisible)
 
     @torch.no_grad()
@@ -74,7 +74,7 @@ def prompt_eps(
         def part(chunk: slice) -> Tensor:
             on_chunk(chunk.start, chunk.stop - chunk.start)
             near = None if depth is None else depth[chunk]
-            branches = backbone.eps(x[chunk], t, condition.of(chunk), near)
+            branches = model.eps(x[chunk], t, condition.of(chunk), near)
             return guided(branches[0], branches[1], guidance) if with_guidance else branches[0]
 
         return chunks.over(len(x), part)
@@ -84,7 +84,7 @@ def prompt_eps(
 
 def inverted(
     source: Source,
-    backbone: Backbone,
+    model: Model,
     steps: int,
     *,
     timesteps: list[int] | None = None,
@@ -104,7 +104,7 @@ def inverted(
     trajectory that the source brings (raises `InputError` when it lacks a timestep), or one that
     was kept from an earlier run, and keeps a new one.
     """
-    visited = backbone.schedule.timesteps(steps) if timesteps is None else timesteps
+    visited = model.schedule.timesteps(steps) if timesteps is None else timesteps
     wanted = visited if keep is None else keep
     if source.trajectory is not None:
         if missing := set(wanted) - set(source.trajectory.timesteps):
@@ -114,8 +114,8 @@ def inverted(
             )
         return source.trajectory
     if missing := set(wanted) - set(visited):
-        finer = range(steps, backbone.schedule.T + 1)
-        enough = next(n for n in finer if set(wanted) <= set(backbone.schedule.timesteps(n)))
+        finer = range(steps, model.schedule.T + 1)
+        enough = next(n for n in finer if set(wanted) <= set(model.schedule.timesteps(n)))
         raise InputError(
             f"inversion in {steps} steps does not pass the edit's timestep {max(missing)}",
             hint=f"give inversion_steps={enough}, or leave it out",
@@ -131,7 +131,7 @@ def inverted(
     @cache
     def eps_of(start: int, stop: int) -> Eps:
         return prompt_eps(
-            backbone.inverse,
+            model.inverse,
             words,
             "",
             1.0,
@@ -147,7 +147,7 @@ def inverted(
     trajectory = invert(
         eps,
         source.x_0,
-        backbone.schedule,
+        model.schedule,
         steps,
         timesteps=visited,
         keep=wanted,
@@ -158,16 +158,16 @@ def inverted(
         store.keep(trajectory, about)
     if source.check_inversion:
         x = trajectory.noisiest.to(source.x_0)
-        back = sample(eps, x, backbone.schedule, steps, timesteps=visited, progress=progress)
-        near = _decibels(backbone, back, source)
+        back = sample(eps, x, model.schedule, steps, timesteps=visited, progress=progress)
+        near = _decibels(model, back, source)
         progress.note(f"sampling back from the inversion gives the clip at {near:.1f} dB")
     return trajectory
 
 
-def _decibels(backbone: Backbone, x_0: Tensor, source: Source) -> float:
+def _decibels(model: Model, x_0: Tensor, source: Source) -> float:
     """PSNR of latents' pictures against those of the source's latents."""
     squares = [
-        (backbone.decode(a) - backbone.decode(b)).square().mean((1, 2, 3))
+        (model.decode(a) - model.decode(b)).square().mean((1, 2, 3))
         for a, b in zip(x_0.split(16), source.x_0.split(16), strict=True)
     ]
     return float(-10 * torch.cat(squares).mean().clamp(min=1e-10).log10())

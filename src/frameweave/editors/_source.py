@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.models.backbone import Latents, VisionStates
+from frameweave.models.seam import Latents, VisionStates
 
 
 @runtime_checkable
@@ -51,7 +51,7 @@ class Source:
     depth: Float[Tensor, "F 1 H W"] | None = None
     """Inverse depth in [0, 1], near is 1."""
     seen: VisionStates | None = None
-    """See `Backbone.seen`."""
+    """See `Model.seen`."""
     inversions: Inversions | None = None
     keeper: Keeper | None = None
     check_inversion: bool = False

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from frameweave.editors._source import Inversions, Source
 from frameweave.errors import InputError
-from frameweave.models.backbone import Backbone, Frames, Latents
 from frameweave.models.memory import memory_for
+from frameweave.models.seam import Frames, Latents, Model
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.ranges import ANY, COUNT, NOT_NEGATIVE, SHARE, Range, check_ranges
 from frameweave.video.clip import Clip
@@ -60,7 +60,7 @@ class Editor(Protocol):
         self,
         source: Source,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
@@ -75,7 +75,7 @@ class Generator(Protocol):
     def generate(
         self,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         frames: int,
         size: tuple[int, int],
@@ -139,7 +139,7 @@ def edit_clip(
     editor: Editor,
     clip: Clip,
     prompt: str,
-    backbone: Backbone,
+    model: Model,
     *,
     source_prompt: str = "",
     negative: str = "",
@@ -151,19 +151,19 @@ def edit_clip(
     """Encode a clip that is held in memory, edit it, and decode the result: same size, times and sound.
 
     `depth` is inverse depth in [0, 1], for editors that need it. Raises `InputError` for an empty
-    prompt or clip, and for sides that are not multiples of `backbone.vae_factor`.
+    prompt or clip, and for sides that are not multiples of `model.vae_factor`.
     """
     source = source_of(
         editor,
         clip.frames,
-        backbone,
+        model,
         prompt=source_prompt,
         depth=depth if editor.needs_depth else None,
         inversions=inversions,
     )
     with enough_memory(editor, source):
-        x = editor.edit(source, prompt, backbone, negative=negative, rng=rng, progress=progress)
-    return clip.first(len(x)).with_frames(backbone.decode(x))
+        x = editor.edit(source, prompt, model, negative=negative, rng=rng, progress=progress)
+    return clip.first(len(x)).with_frames(model.decode(x))
 
 
 def enough_memory(editor: Editor, source: Source) -> AbstractContextManager[None]:
@@ -176,31 +176,29 @@ def enough_memory(editor: Editor, source: Source) -> AbstractContextManager[None
     )
 
 
-def source_of(
-    editor: Editor, frames: Frames, backbone: Backbone, *, prompt: str = "", **others: Any
-) -> Source:
+def source_of(editor: Editor, frames: Frames, model: Model, *, prompt: str = "", **others: Any) -> Source:
     """What the editor needs to know of these frames; `others` are further fields of `Source`.
 
     The latents are the posterior's mean, or with `posterior_noise` (F C h w) among the draws a sample of it.
     """
-    shape = latent_shape(backbone, len(frames), (frames.shape[3], frames.shape[2]))
+    shape = latent_shape(model, len(frames), (frames.shape[3], frames.shape[2]))
     noise = others.get("draws", {}).get("posterior_noise")
-    x_0 = backbone.encode(frames, noise) if editor.uses_source else torch.zeros(1).expand(shape)
-    return Source(x_0=x_0, prompt=prompt, seen=backbone.seen(frames), **others)
+    x_0 = model.encode(frames, noise) if editor.uses_source else torch.zeros(1).expand(shape)
+    return Source(x_0=x_0, prompt=prompt, seen=model.seen(frames), **others)
 
 
-def latent_shape(backbone: Backbone, frames: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def latent_shape(model: Model, frames: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Of the latents of frames of (width, height) pixels.
 
-    Raises `InputError` when a side is not a multiple of `backbone.vae_factor`.
+    Raises `InputError` when a side is not a multiple of `model.vae_factor`.
     """
-    (width, height), factor = size, backbone.vae_factor
+    (width, height), factor = size, model.vae_factor
     if width % factor or height % factor:
         raise InputError(
             f"frames of {width} x {height} pixels, expected multiples of {factor}",
             hint="choose another --size, or use frameweave.video.clip.working_size",
         )
-    return frames, backbone.channels, height // factor, width // factor
+    return frames, model.channels, height // factor, width // factor
 
 
 def parse_setting(name: str, text: str, kind: Any) -> Any:

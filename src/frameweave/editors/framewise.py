@@ -6,7 +6,7 @@ import torch
 
 from frameweave.editors._noise import inverted, prompt_eps, sampled
 from frameweave.editors.base import Source, check, check_settings
-from frameweave.models.backbone import Backbone, Latents
+from frameweave.models.seam import Latents, Model
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.ranges import SHARE
 
@@ -39,19 +39,19 @@ class Framewise:
         self,
         source: Source,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
         check(source, prompt)
-        schedule = backbone.schedule
+        schedule = model.schedule
         levels = schedule.timesteps(self.steps)
         levels = levels[len(levels) - max(1, round(self.strength * self.steps)) :]
         trajectory = inverted(
             source,
-            backbone,
+            model,
             self.steps,
             timesteps=levels,
             keep=levels[:1],
@@ -59,7 +59,7 @@ class Framewise:
             progress=progress,
         )
         eps = prompt_eps(
-            backbone,
+            model,
             prompt,
             negative,
             self.guidance,

@@ -22,8 +22,8 @@ from frameweave.editors._noise import needed_depth, prompt_eps, sampled
 from frameweave.editors.base import Source, check, check_settings, latent_shape
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, overridden
-from frameweave.models.backbone import Backbone, Latents, VisionStates
 from frameweave.models.control import scaled
+from frameweave.models.seam import Latents, Model, VisionStates
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.ranges import ANY, SHARE
 
@@ -79,7 +79,7 @@ class Text2VideoZero:
         self,
         source: Source,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
@@ -93,32 +93,30 @@ class Text2VideoZero:
         """
         check(source, prompt)
         if self.variant == "instruct":
-            check_model(backbone)
-            return self._by_instruction(source, prompt, negative, backbone, rng, progress)
-        depth = needed_depth(source, backbone, "text2video_zero")
-        noise = backbone.noise((1, *source.x_0.shape[1:]), rng).expand(len(source), -1, -1, -1)
-        with self.denoiser(
-            prompt, negative, backbone, depth=depth, seen=source.seen, progress=progress
-        ) as eps:
-            return sampled(source, eps, noise, backbone.schedule, self.steps, rng=rng, progress=progress)
+            check_model(model)
+            return self._by_instruction(source, prompt, negative, model, rng, progress)
+        depth = needed_depth(source, model, "text2video_zero")
+        noise = model.noise((1, *source.x_0.shape[1:]), rng).expand(len(source), -1, -1, -1)
+        with self.denoiser(prompt, negative, model, depth=depth, seen=source.seen, progress=progress) as eps:
+            return sampled(source, eps, noise, model.schedule, self.steps, rng=rng, progress=progress)
 
     def _by_instruction(  # noqa: PLR0917 - handed through from edit
         self,
         source: Source,
         prompt: str,
         negative: str,
-        backbone: Backbone,
+        model: Model,
         rng: torch.Generator,
         progress: Progress,
     ) -> Latents:
         def one_run(source: Source, noises: Iterator[Latents]) -> Latents:
             look_back = _FirstFrame()
-            with overridden(backbone.unet, look_back.rule(backbone.unet)):
+            with overridden(model.unet, look_back.rule(model.unet)):
                 return instructed(
                     source,
                     prompt,
                     negative,
-                    backbone,
+                    model,
                     steps=self.steps,
                     guidance=self.guidance,
                     picture_guidance=self.picture_guidance,
@@ -130,14 +128,14 @@ class Text2VideoZero:
                 )
 
         if not self.as_published:
-            return one_run(source, replayed(source) or frame_noises(backbone, source.x_0, rng))
+            return one_run(source, replayed(source) or frame_noises(model, source.x_0, rng))
         state = rng.get_state()
         parts: list[Latents] = []
         for number, frames in enumerate(torch.arange(len(source)).split(self.chunk - 1)):
             rng.set_state(state)
             chosen = torch.cat([torch.zeros(1, dtype=torch.long), frames])
             x_0, seen = source.x_0[chosen], None if source.seen is None else source.seen[chosen]
-            drawn = (backbone.noise(tuple(x_0.shape), rng) for _ in count())
+            drawn = (model.noise(tuple(x_0.shape), rng) for _ in count())
             noises = replayed(source, f"chunk{number}.") or drawn
             parts.append(one_run(replace(source, x_0=x_0, seen=seen, keeper=None), noises)[1:])
         return torch.cat(parts)
@@ -145,7 +143,7 @@ class Text2VideoZero:
     def generate(
         self,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         frames: int,
         size: tuple[int, int],
@@ -161,7 +159,7 @@ class Text2VideoZero:
         """
         if frames < 1:
             raise InputError(f"{frames} frames, expected at least 1", hint="8 is usual")
-        schedule = backbone.schedule
+        schedule = model.schedule
         levels = schedule.timesteps(self.steps)
         index_1, index_0 = (_nearest(levels, share * schedule.T) for share in (self.t1, self.t0))
         if not 0 <= index_1 < index_0:
@@ -169,38 +167,38 @@ class Text2VideoZero:
                 f"t1 = {self.t1} is no noisier than t0 = {self.t0} on {self.steps} noise levels",
                 hint="take more steps, or move them apart",
             )
-        shape = latent_shape(backbone, 1, size)
-        x = backbone.noise(shape, rng) if "initial_noise" not in draws else draws["initial_noise"]
+        shape = latent_shape(model, 1, size)
+        x = model.noise(shape, rng) if "initial_noise" not in draws else draws["initial_noise"]
 
         def alone(start: Tensor, part: list[int]) -> Tensor:
-            return self._sampled(start, prompt, negative, backbone, timesteps=part, progress=progress)
+            return self._sampled(start, prompt, negative, model, timesteps=part, progress=progress)
 
         at_1 = alone(x, levels[:index_1])
         at_0 = alone(at_1, levels[index_1:index_0])
         moved = range(0 if self.as_published else 1, frames)
         copies = torch.cat([at_0[:0], *(shifted(at_0, self.motion, frame) for frame in moved)])
-        eps = draws["renoise_eps"] if "renoise_eps" in draws else self._noise(backbone, copies, rng)
+        eps = draws["renoise_eps"] if "renoise_eps" in draws else self._noise(model, copies, rng)
         # The product of the published program ends one timestep early on both sides.
         copies = schedule.renoise(copies, eps, levels[index_0] - 1, levels[index_1] - 1)
         x = self._sampled(
             torch.cat([at_1, copies]),
             prompt,
             negative,
-            backbone,
+            model,
             timesteps=levels[index_1:],
             progress=progress,
         )
         return x[1:] if self.as_published else x
 
-    def _noise(self, backbone: Backbone, copies: Tensor, rng: torch.Generator) -> Tensor:
+    def _noise(self, model: Model, copies: Tensor, rng: torch.Generator) -> Tensor:
         """The noise of the copies; as published the generator starts anew for every chunk of them."""
         if not self.as_published:
-            return backbone.noise(tuple(copies.shape), rng)
+            return model.noise(tuple(copies.shape), rng)
         state = rng.get_state()
         parts: list[Tensor] = []
         for part in copies.split(self.chunk - 1):
             rng.set_state(state)
-            drawn = backbone.noise((part.shape[1], len(part), *part.shape[2:]), rng)
+            drawn = model.noise((part.shape[1], len(part), *part.shape[2:]), rng)
             parts.append(drawn.transpose(0, 1))
         return torch.cat(parts)
 
@@ -209,20 +207,20 @@ class Text2VideoZero:
         x: Tensor,
         prompt: str,
         negative: str,
-        backbone: Backbone,
+        model: Model,
         *,
         timesteps: list[int],
         progress: Progress,
     ) -> Tensor:
-        with self.denoiser(prompt, negative, backbone, progress=progress) as eps:
-            return sample(eps, x, backbone.schedule, self.steps, timesteps=timesteps, progress=progress)
+        with self.denoiser(prompt, negative, model, progress=progress) as eps:
+            return sample(eps, x, model.schedule, self.steps, timesteps=timesteps, progress=progress)
 
     @contextmanager
     def denoiser(
         self,
         prompt: str,
         negative: str,
-        backbone: Backbone,
+        model: Model,
         *,
         depth: Float[Tensor, "F 1 H W"] | None = None,
         seen: VisionStates | None = None,
@@ -230,11 +228,11 @@ class Text2VideoZero:
     ) -> Generator[Eps, None, None]:
         """The guided noise prediction, while all frames look at the first."""
         look_back = _FirstFrame()
-        networks = [backbone.unet]
-        if depth is not None and backbone.controlnet is not None:
-            networks.append(backbone.controlnet)
+        networks = [model.unet]
+        if depth is not None and model.controlnet is not None:
+            networks.append(model.controlnet)
         eps = prompt_eps(
-            backbone,
+            model,
             prompt,
             negative,
             self.guidance,
@@ -245,7 +243,7 @@ class Text2VideoZero:
             on_chunk=look_back.next_chunk,
         )
         with ExitStack() as stack:
-            stack.enter_context(scaled(backbone.controlnet, self.control_scale))
+            stack.enter_context(scaled(model.controlnet, self.control_scale))
             for network in networks:
                 stack.enter_context(overridden(network, look_back.rule(network)))
             yield eps

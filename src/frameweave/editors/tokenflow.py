@@ -23,9 +23,9 @@ from frameweave.editors._propagation import Propagation, both_neighbours, publis
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
 from frameweave.models.attention import overridden
-from frameweave.models.backbone import Backbone, Latents
 from frameweave.models.control import scaled
 from frameweave.models.memory import Chunks
+from frameweave.models.seam import Latents, Model
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.ranges import ANY, COUNT, Range
 
@@ -88,25 +88,25 @@ class TokenFlow:
         self,
         source: Source,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Latents:
         check(source, prompt)
-        trajectory = self.inverted(source, backbone, progress=progress)
-        x = self.started(trajectory, backbone, rng)
+        trajectory = self.inverted(source, model, progress=progress)
+        x = self.started(trajectory, model, rng)
         with self.denoiser(
-            source, trajectory, prompt, backbone, negative=negative, rng=rng, progress=progress
+            source, trajectory, prompt, model, negative=negative, rng=rng, progress=progress
         ) as eps:
-            levels = self.levels(backbone.schedule)
+            levels = self.levels(model.schedule)
             x = x[: self._edited(len(source))].to(source.x_0)
             return sampled(
                 source,
                 eps,
                 x,
-                backbone.schedule,
+                model.schedule,
                 self.steps,
                 timesteps=levels,
                 rng=rng,
@@ -122,31 +122,31 @@ class TokenFlow:
             return every[int(1 - self.start * self.steps) :]
         return every[self.steps - max(1, round(self.start * self.steps)) :]
 
-    def inverted(self, source: Source, backbone: Backbone, *, progress: Progress = SILENT) -> Trajectory:
+    def inverted(self, source: Source, model: Model, *, progress: Progress = SILENT) -> Trajectory:
         """The source stream: its latents at the edit's timesteps, and at the noisiest of the inversion."""
         steps = self.inversion_steps or self.steps
-        schedule = backbone.schedule
+        schedule = model.schedule
         wanted = self.levels(schedule)
-        with scaled(backbone.controlnet, self.control_scale):
+        with scaled(model.controlnet, self.control_scale):
             return inverted(
                 source,
-                backbone,
+                model,
                 steps,
                 keep=wanted,
-                depth=self._depth(source, backbone),
+                depth=self._depth(source, model),
                 variant=f"control {self.control_scale:g}" if self.control else "",
                 frames_at_once=STREAMS * self.frames_at_once,
                 progress=progress,
             )
 
-    def started(self, trajectory: Trajectory, backbone: Backbone, rng: torch.Generator) -> Latents:
+    def started(self, trajectory: Trajectory, model: Model, rng: torch.Generator) -> Latents:
         """The latents at the first timestep of the edit."""
-        schedule = backbone.schedule
+        schedule = model.schedule
         t = self.levels(schedule)[0]
         if self.variant == "pnp" and not self.as_published:
             return trajectory.at(t)
         if self.variant == "sdedit" and self.noise == "random":
-            noise = backbone.noise((1, *trajectory.x_0.shape[1:]), rng).to(trajectory.x_0)
+            noise = model.noise((1, *trajectory.x_0.shape[1:]), rng).to(trajectory.x_0)
         else:
             noise = trajectory.implied_noise(schedule)
         return schedule.add_noise(trajectory.x_0, noise, t)
@@ -157,21 +157,21 @@ class TokenFlow:
         source: Source,
         trajectory: Trajectory,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Generator[Eps, None, None]:
         """The guided noise prediction of one edit, while the networks follow its rules."""
-        levels = self.levels(backbone.schedule)
+        levels = self.levels(model.schedule)
         shares = (self.attention_share, self.feature_share) if self.variant == "pnp" else (0.0, 0.0)
         attention, features = (first_steps(levels, share) for share in shares)
         condition = conditioned(
-            backbone, [source.prompt, negative, prompt], source.seen, progress, negative=(1,)
+            model, [source.prompt, negative, prompt], source.seen, progress, negative=(1,)
         )
-        now, near = levels[0], self._depth(source, backbone)
-        flow = Propagation(attention_layers(backbone.unet), linear=self.blend == "linear")
+        now, near = levels[0], self._depth(source, model)
+        flow = Propagation(attention_layers(model.unet), linear=self.blend == "linear")
         chunks = Chunks(self.frames_at_once, progress)
 
         @torch.no_grad()
@@ -182,7 +182,7 @@ class TokenFlow:
 
             def streams(frames: list[int]) -> Tensor:
                 own = [part.start + frame for frame in frames]
-                return backbone.eps(
+                return model.eps(
                     torch.stack([z[frames], x[frames], x[frames]]),
                     t,
                     condition.of(own),
@@ -205,9 +205,9 @@ class TokenFlow:
             return chunks.over(len(x), guided_part)
 
         with ExitStack() as stack:
-            stack.enter_context(features_injected(backbone.unet, lambda: now in features))
-            stack.enter_context(scaled(backbone.controlnet, self.control_scale))
-            stack.enter_context(overridden(backbone.unet, flow.rule))
+            stack.enter_context(features_injected(model.unet, lambda: now in features))
+            stack.enter_context(scaled(model.controlnet, self.control_scale))
+            stack.enter_context(overridden(model.unet, flow.rule))
             frames = self._edited(len(source))
             length = frames if self.as_published else self.window
             yield blended(eps, frames, length, min(self.overlap, length - 1))
@@ -231,5 +231,5 @@ class TokenFlow:
             )
         return whole
 
-    def _depth(self, source: Source, backbone: Backbone) -> Tensor | None:
-        return needed_depth(source, backbone, "control") if self.control else None
+    def _depth(self, source: Source, model: Model) -> Tensor | None:
+        return needed_depth(source, model, "control") if self.control else None

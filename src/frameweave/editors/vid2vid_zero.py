@@ -25,11 +25,11 @@ from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
 from frameweave.models.attention import AttentionRule, overridden, own
-from frameweave.models.backbone import Backbone, Latents, TextStates
 from frameweave.models.checkpointing import checkpointed
 from frameweave.models.cross_attention import borrowing
 from frameweave.models.memory import is_out_of_memory
 from frameweave.models.norms import over_frames
+from frameweave.models.seam import Latents, Model, TextStates
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.ranges import COUNT, POSITIVE, SHARE, Range
 
@@ -126,7 +126,7 @@ class Vid2VidZero:
         self,
         source: Source,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
@@ -136,26 +136,26 @@ class Vid2VidZero:
         check(source, prompt)
         if not source.prompt.strip():
             progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
-        pairing = self.pairing(backbone, source.prompt, prompt)
+        pairing = self.pairing(model, source.prompt, prompt)
         start = "" if self.as_published and self.null_text else negative
         states = conditioned(
-            backbone, [start, source.prompt, prompt], source.seen, progress, negative=(0,)
+            model, [start, source.prompt, prompt], source.seen, progress, negative=(0,)
         ).states
-        trajectory = self.invert(source, backbone, progress=progress)
+        trajectory = self.invert(source, model, progress=progress)
         null = None
         if self.null_text and self.null_from < 1:
             null = kept_or_made(
                 source.inversions,
-                lambda: self._optimised(states, trajectory, backbone, progress=progress).embeddings,
+                lambda: self._optimised(states, trajectory, model, progress=progress).embeddings,
                 start=states[0],
-                levels=backbone.schedule.timesteps(self._inverted),
+                levels=model.schedule.timesteps(self._inverted),
                 about=self._about(states, trajectory),
                 progress=progress,
             )
         x = trajectory.noisiest.to(source.x_0).expand(2, -1, -1, -1, -1)
-        with self.editing(states, null, pairing, backbone, len(source)) as eps:
+        with self.editing(states, null, pairing, model, len(source)) as eps:
             return self._sampled(
-                source, eps, x, backbone.schedule, self.controlled(pairing), rng=rng, progress=progress
+                source, eps, x, model.schedule, self.controlled(pairing), rng=rng, progress=progress
             )
 
     def _sampled(
@@ -182,15 +182,15 @@ class Vid2VidZero:
                 after(i + 1 - done, x.flatten(0, 1), clean(before[-1], noise[-1], a))
         return x[-1]
 
-    def invert(self, source: Source, backbone: Backbone, *, progress: Progress = SILENT) -> Trajectory:
+    def invert(self, source: Source, model: Model, *, progress: Progress = SILENT) -> Trajectory:
         """First stage: the inversion under the empty prompt, each frame attending to itself."""
         length, overlap = self._window(len(source))
         with ExitStack() as stack:
             if self.joint_norms:
-                stack.enter_context(over_frames(backbone.unet, length))
+                stack.enter_context(over_frames(model.unet, length))
             return inverted(
                 source,
-                backbone,
+                model,
                 self._inverted,
                 prompt="",
                 window=(length, overlap) if self.joint_norms else None,
@@ -200,7 +200,7 @@ class Vid2VidZero:
             )
 
     def optimise(
-        self, states: TextStates, trajectory: Trajectory, backbone: Backbone, *, progress: Progress = SILENT
+        self, states: TextStates, trajectory: Trajectory, model: Model, *, progress: Progress = SILENT
     ) -> NullText:
         """Second stage: the null text, from the states of (negative, source, ...) prompts.
 
@@ -214,21 +214,21 @@ class Vid2VidZero:
         states = _of(states, chosen)
 
         def eps(x: Tensor, t: int, text: Tensor) -> Tensor:
-            return backbone.eps(x, t, text[None])[0]
+            return model.eps(x, t, text[None])[0]
 
         with ExitStack() as stack:
             if self.joint_norms:
-                stack.enter_context(over_frames(backbone.unet, length))
+                stack.enter_context(over_frames(model.unet, length))
             if self.null_cross_frame:
-                stack.enter_context(overridden(backbone.unet, self._attention(backbone, length)))
+                stack.enter_context(overridden(model.unet, self._attention(model, length)))
             if self.save_memory:
-                stack.enter_context(checkpointed(backbone.unet))
+                stack.enter_context(checkpointed(model.unet))
             found = optimise(
                 eps,
                 states[0],
                 states[1],
                 trajectory,
-                schedule=backbone.schedule,
+                schedule=model.schedule,
                 steps=self._inverted,
                 guidance=self.guidance,
                 inner_steps=self.inner_steps,
@@ -240,16 +240,16 @@ class Vid2VidZero:
         return replace(found, embeddings=_of(found.embeddings, nearest))
 
     def _optimised(
-        self, states: TextStates, trajectory: Trajectory, backbone: Backbone, *, progress: Progress
+        self, states: TextStates, trajectory: Trajectory, model: Model, *, progress: Progress
     ) -> NullText:
         """`optimise`, with `save_memory` when the memory does not suffice without."""
         try:
-            return self.optimise(states, trajectory, backbone, progress=progress)
+            return self.optimise(states, trajectory, model, progress=progress)
         except RuntimeError as error:
             if not is_out_of_memory(error) or self.save_memory:
                 raise
         progress.note("out of memory: optimising again with save_memory")
-        return replace(self, save_memory=True).optimise(states, trajectory, backbone, progress=progress)
+        return replace(self, save_memory=True).optimise(states, trajectory, model, progress=progress)
 
     @contextmanager
     def editing(
@@ -257,7 +257,7 @@ class Vid2VidZero:
         states: TextStates,
         null: Float[Tensor, "N _ L D"] | None,
         pairing: WordMap,
-        backbone: Backbone,
+        model: Model,
         frames: int,
     ) -> Generator[PairEps, None, None]:
         """Third stage: the noise predictions of source and edit, from the states of the three prompts.
@@ -285,24 +285,24 @@ class Vid2VidZero:
             loan.step = i
             if self.save_memory:
                 loan.branch = None
-                eps_uncond = backbone.eps(x, t, uncond)
+                eps_uncond = model.eps(x, t, uncond)
                 loan.branch = 0
-                return guided(eps_uncond, backbone.eps(x, t, cond), self.guidance)
+                return guided(eps_uncond, model.eps(x, t, cond), self.guidance)
             loan.branch = pair
-            both = backbone.eps(torch.cat([x, x]), t, torch.cat([uncond, cond]))
+            both = model.eps(torch.cat([x, x]), t, torch.cat([uncond, cond]))
             return guided(both[:pair], both[pair:], self.guidance)
 
         with ExitStack() as stack:
             if self.joint_norms:
-                stack.enter_context(over_frames(backbone.unet, length))
-            stack.enter_context(overridden(backbone.unet, self._attention(backbone, length, loan)))
-            stack.enter_context(borrowing(backbone.unet, loan))
+                stack.enter_context(over_frames(model.unet, length))
+            stack.enter_context(overridden(model.unet, self._attention(model, length, loan)))
+            stack.enter_context(borrowing(model.unet, loan))
             yield eps
 
-    def pairing(self, backbone: Backbone, source_prompt: str, prompt: str) -> WordMap:
+    def pairing(self, model: Model, source_prompt: str, prompt: str) -> WordMap:
         """Which words of the prompts belong together."""
         return word_map(
-            backbone.tokenizer, source_prompt, prompt, emphasis=self.emphasis, as_published=self.as_published
+            model.tokenizer, source_prompt, prompt, emphasis=self.emphasis, as_published=self.as_published
         )
 
     def controlled(self, pairing: WordMap) -> int:
@@ -317,8 +317,8 @@ class Vid2VidZero:
     def _self_steps(self) -> int:
         return 0 if self.sparse_causal else int(self.self_replace * self.steps)
 
-    def _attention(self, backbone: Backbone, frames: int, loan: Loan | None = None) -> AttentionRule:
-        dense = dense_layers(backbone.unet, self.dense_block, exact=self.as_published)
+    def _attention(self, model: Model, frames: int, loan: Loan | None = None) -> AttentionRule:
+        dense = dense_layers(model.unet, self.dense_block, exact=self.as_published)
         others = sparse_causal(frames) if self.sparse_causal else own if loan is None else loan.self_attention
         return cross_frame(frames, dense, others)
 

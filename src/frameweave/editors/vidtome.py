@@ -23,8 +23,8 @@ from frameweave.editors._vidtome_draws import cut, ordered, published_draws
 from frameweave.editors.base import Source, check, check_settings
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Site, Tokens, overridden
-from frameweave.models.backbone import Backbone, Latents
 from frameweave.models.control import scaled
+from frameweave.models.seam import Latents, Model
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.ranges import COUNT, SHARE
 
@@ -102,7 +102,7 @@ class VidToMe:
         self,
         source: Source,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
@@ -113,21 +113,21 @@ class VidToMe:
             draws = published_draws(self, len(source), rng.initial_seed())
             source = replace(source, draws=draws | dict(source.draws))
         if self.needs_depth:  # said before the inversion, which takes long and does without
-            needed_depth(source, backbone, "the depth variant")
-        levels = backbone.schedule.timesteps(self.steps)
+            needed_depth(source, model, "the depth variant")
+        levels = model.schedule.timesteps(self.steps)
         trajectory = inverted(
             source,
-            backbone,
+            model,
             self.inversion_steps or self.steps,
             keep=levels,
             frames_at_once=self.frames_at_once,
             progress=progress,
         )
         with self.denoiser(
-            source, trajectory, prompt, backbone, negative=negative, rng=rng, progress=progress
+            source, trajectory, prompt, model, negative=negative, rng=rng, progress=progress
         ) as eps:
             x = trajectory.at(levels[0]).to(source.x_0)
-            return sampled(source, eps, x, backbone.schedule, self.steps, rng=rng, progress=progress)
+            return sampled(source, eps, x, model.schedule, self.steps, rng=rng, progress=progress)
 
     @contextmanager
     def denoiser(
@@ -135,23 +135,23 @@ class VidToMe:
         source: Source,
         trajectory: Trajectory,
         prompt: str,
-        backbone: Backbone,
+        model: Model,
         *,
         negative: str = "",
         rng: torch.Generator,
         progress: Progress = SILENT,
     ) -> Generator[Eps, None, None]:
         """The guided noise prediction of one edit, while the UNet follows its rules."""
-        near = needed_depth(source, backbone, "the depth variant") if self.needs_depth else None
+        near = needed_depth(source, model, "the depth variant") if self.needs_depth else None
         pnp = self.variant == "pnp"
-        levels = backbone.schedule.timesteps(self.steps)
+        levels = model.schedule.timesteps(self.steps)
         shares = (self.attention_share, self.feature_share) if pnp else (0.0, 0.0)
         attention, features = (first_steps(levels, share) for share in shares)
         first = ["" if self.as_published else source.prompt] if pnp else []
         condition = conditioned(
-            backbone, [*first, negative, prompt], source.seen, progress, negative=(len(first),)
+            model, [*first, negative, prompt], source.seen, progress, negative=(len(first),)
         )
-        merging = _Merging(self, attention_layers(backbone.unet) if pnp else frozenset())
+        merging = _Merging(self, attention_layers(model.unet) if pnp else frozenset())
         now = levels[0]
 
         @torch.no_grad()
@@ -166,14 +166,14 @@ class VidToMe:
                 if pnp:
                     own = torch.stack([trajectory.at(t)[part].to(x), own, own])
                 depth = None if near is None else near[part]
-                uncond, cond = backbone.eps(own, t, condition.of(part), depth)[-2:]
+                uncond, cond = model.eps(own, t, condition.of(part), depth)[-2:]
                 noise[part] = guided(uncond, cond, self.guidance)
             return noise
 
         with ExitStack() as stack:
-            stack.enter_context(features_injected(backbone.unet, lambda: now in features))
-            stack.enter_context(scaled(backbone.controlnet, self.control_scale))
-            stack.enter_context(overridden(backbone.unet, merging.rule))
+            stack.enter_context(features_injected(model.unet, lambda: now in features))
+            stack.enter_context(scaled(model.controlnet, self.control_scale))
+            stack.enter_context(overridden(model.unet, merging.rule))
             yield eps
 
     def _chunks(self, source: Source, frames: int, step: int, rng: torch.Generator) -> list[slice]:

@@ -19,10 +19,10 @@ from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth
 from frameweave.models.loading import load, miniature_folder
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from frameweave.video.contact_sheet import save_sheet

@@ -1,1 +1,1 @@
-"""Whatever holds weights: the backbone, the attention seam, depth."""
+"""Whatever holds weights: the model, the attention seam, depth."""

@@ -19,7 +19,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModel
 
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import channels_last
 from frameweave.models.vision import VisionTower
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from frameweave.data.encoded import Prepared
 from frameweave.errors import InputError
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.options import TrainOptions
 
 _WHOLE = 7
@@ -49,7 +49,7 @@ class Batches:
     """Batch k of a run. Each process takes its equal part of every batch."""
 
     groups: Groups
-    backbone: StableDiffusion
+    model: StableDiffusion
     options: TrainOptions
     t_range: tuple[float, float]
     levels: int = 1
@@ -73,7 +73,7 @@ class Batches:
         draws = {slot: (seed, step, slot + (slot >= _WHOLE)) for slot in mine}
         parts = [self._sample(position(step * size + slot, n, seed), draws[slot]) for slot in mine]
         stacked = [torch.cat([part[k] for part in parts]) for k in range(6)]
-        x_t, eps, t, text, depth, vision = (tensor.to(self.backbone.device) for tensor in stacked)
+        x_t, eps, t, text, depth, vision = (tensor.to(self.model.device) for tensor in stacked)
         shape = (len(parts), self.levels, len(x_t) // len(parts) // self.levels)
         return Batch(x_t, eps, t.long(), text, depth, None if dropped else vision, bool(replaced), shape)
 
@@ -82,13 +82,13 @@ class Batches:
         rng, torch_rng = np.random.default_rng(seed), torch.Generator()
         torch_rng.manual_seed(int(rng.integers(2**62)))
         frames, levels = len(group.mean), self.levels
-        schedule = self.backbone.schedule
+        schedule = self.model.schedule
 
         def normal(*shape: int) -> Tensor:
             return torch.randn(shape, generator=torch_rng)
 
         x_0 = group.mean + group.std * normal(*group.mean.shape)
-        x_0 = x_0 * self.backbone.vae.config["scaling_factor"]
+        x_0 = x_0 * self.model.vae.config["scaling_factor"]
         low, high = (round(share * schedule.T) for share in self.t_range)
         t = torch.from_numpy(rng.integers(low, high, levels)).repeat_interleave(frames)
         common = options.common_noise
@@ -112,7 +112,7 @@ class Batches:
         return x_t, eps, t, text, depth, group.vision[shown].repeat(levels, 1, 1)
 
     def _encoded(self, caption: str) -> Tensor:
-        return self.backbone.condition([caption]).states[0].float().cpu()
+        return self.model.condition([caption]).states[0].float().cpu()
 
 
 def position(item: int, n: int, seed: int) -> int:

@@ -10,8 +10,8 @@ from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
 from frameweave.diffusion.sampling import noise_of_velocity
 from frameweave.errors import ModelFolderError
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.control import embedded, residuals
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batch
 from frameweave.training.options import TrainOptions
 
@@ -20,20 +20,20 @@ from frameweave.training.options import TrainOptions
 class Denoiser:
     """Predicts the noise of a batch; what is trained in it is the stage's choice."""
 
-    backbone: StableDiffusion
+    model: StableDiffusion
     options: TrainOptions
     tokens: PrefixTokens | None
     train_control: bool = False
 
     def __post_init__(self) -> None:
-        networks: list[nn.Module] = [self.backbone.unet]
+        networks: list[nn.Module] = [self.model.unet]
         if self.options.depth_control or self.train_control:
-            if self.backbone.controlnet is None:
+            if self.model.controlnet is None:
                 raise ModelFolderError(
                     "depth_control is on, and the model has no depth ControlNet",
                     hint="name one with --control, or give --no-depth-control",
                 )
-            networks.append(self.backbone.controlnet)
+            networks.append(self.model.controlnet)
         for network in networks:
             network.requires_grad_(False)
             if self.options.checkpointing:
@@ -48,14 +48,14 @@ class Denoiser:
         if mode == "replace":
             return prefix
         if self.options.tokens_form == "sequence":
-            empty = self.backbone.condition([""]).states[0].to(batch.text)
+            empty = self.model.condition([""]).states[0].to(batch.text)
             branches = torch.stack([empty.expand_as(batch.text), batch.text])
             return concat_tokens(prefix, branches, form="sequence")[0]
         return concat_tokens(prefix, batch.text[None])[0]
 
     def __call__(self, batch: Batch, states: Float[Tensor, "S PL D"]) -> Float[Tensor, "S C h w"]:
         extra: dict[str, object] = {}
-        control = self.backbone.controlnet
+        control = self.model.controlnet
         if self.options.depth_control or self.train_control:
             assert control is not None
             groups, levels, frames = batch.shape
@@ -65,9 +65,9 @@ class Denoiser:
                 features = own.expand(-1, levels, -1, -1, -1, -1).flatten(0, 2)
                 extra = residuals(control, batch.x_t, batch.t, seen, features)
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
-        out = self.backbone.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
-        if self.backbone.prediction == "v_prediction":
-            alpha_bar = self.backbone.schedule.alpha_bar[batch.t.cpu()].to(out)
+        out = self.model.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
+        if self.model.prediction == "v_prediction":
+            alpha_bar = self.model.schedule.alpha_bar[batch.t.cpu()].to(out)
             out = noise_of_velocity(out, batch.x_t, alpha_bar[:, None, None, None])
         return out
 
@@ -75,6 +75,6 @@ class Denoiser:
         """The noise part of Eq. 9, with min-SNR weights when asked for."""
         weight = None
         if self.options.min_snr is not None:
-            alpha_bar = self.backbone.schedule.alpha_bar[batch.t.cpu()].to(batch.x_t.device)
+            alpha_bar = self.model.schedule.alpha_bar[batch.t.cpu()].to(batch.x_t.device)
             weight = min_snr_weight(alpha_bar, self.options.min_snr)
         return noise_loss(eps_hat, batch.eps, weight)

@@ -17,9 +17,9 @@ class DepthControl:
     held_out: Batches
 
     def __post_init__(self) -> None:
-        assert self.denoiser.backbone.controlnet is not None
+        assert self.denoiser.model.controlnet is not None
         self.module: nn.Module = nn.ModuleDict(
-            {"controlnet": self.denoiser.backbone.controlnet.requires_grad_(True)}
+            {"controlnet": self.denoiser.model.controlnet.requires_grad_(True)}
         )
 
     def loss(self, step: int) -> dict[str, Tensor]:

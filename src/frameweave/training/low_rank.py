@@ -44,13 +44,13 @@ class LowRank:
         options = self.denoiser.options
         check_frames(options)
         self.lora.switch(on=True, trainable=True)
-        unet = self.denoiser.backbone.unet
+        unet = self.denoiser.model.unet
         parts: dict[str, nn.Module] = {"unet": unet}
         if self.denoiser.tokens is not None:
             parts["tokens"] = self.denoiser.tokens.requires_grad_(options.train_tokens)
         self.module: nn.Module = nn.ModuleDict(parts)
         self.layers = decoder_layers(unet, options.temporal_layers)
-        self.window = Window(*options.temporal_range, self.denoiser.backbone.schedule.T)
+        self.window = Window(*options.temporal_range, self.denoiser.model.schedule.T)
 
     def loss(self, step: int) -> dict[str, Tensor]:
         batch = self.batches(step)
@@ -61,7 +61,7 @@ class LowRank:
         }
 
     def _forward(self, batch: Batch, states: Tensor) -> tuple[Tensor, list[Tensor]]:
-        with collected(self.denoiser.backbone.unet, self.layers) as features:
+        with collected(self.denoiser.model.unet, self.layers) as features:
             eps_hat = self.denoiser(batch, states)
             return self.denoiser.noise_term(eps_hat, batch), features.take()
 

@@ -9,7 +9,7 @@ from frameweave.adaptor.lora import Lora
 from frameweave.data.encoded import Prepared
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.diffusion.schedule import Window
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.pictures import save_picture
 
 _STEPS, _GUIDANCE = 20, 5.0

@@ -95,8 +95,8 @@ def test_the_window_of_an_arm_replaces_the_adaptors() -> None:
     with Arm(name="w", adaptor="miniature", window=(0.2, 0.5)).on(model, "tokenflow") as adapted:
         assert not torch.equal(adapted.eps(x, 300, states), low)
         assert torch.equal(adapted.eps(x, 950, states), high)
-    with Arm(name="plain").on(model, "tokenflow") as backbone:
-        assert backbone is model
+    with Arm(name="plain").on(model, "tokenflow") as adapted_model:
+        assert adapted_model is model
     assert torch.equal(model.eps(x, 300, states), low)
 
 

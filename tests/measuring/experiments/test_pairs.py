@@ -10,7 +10,7 @@ import torch
 from frameweave.errors import InputError
 from frameweave.measuring.experiments.pairs import SEEDS, ClipSet, edited_area, pair_of, set_name, world_items
 from frameweave.measuring.metrics.flow import warp_error
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from frameweave.world.grammar import phrase
 from frameweave.world.scene import ATTRIBUTES, combinations

@@ -5,7 +5,7 @@ import torch
 
 from frameweave.measuring.experiments.pairs import pair_of, world_items
 from frameweave.measuring.experiments.references import blurred, frozen, reference_names, references
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 
 def test_freezing_and_blurring() -> None:

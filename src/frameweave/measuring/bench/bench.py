@@ -19,9 +19,9 @@ from frameweave.measuring.bench.length import length_rows
 from frameweave.measuring.bench.metrics import metrics_row
 from frameweave.measuring.bench.paired import paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
 from frameweave.models.memory import peak_bytes
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import VideoWriter, read_frames
 from frameweave.video.clip import Clip

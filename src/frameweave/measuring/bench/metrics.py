@@ -10,7 +10,7 @@ from frameweave.measuring.experiments.measures import Backbones, measures_on
 from frameweave.measuring.experiments.pairs import pair_of, world_items
 from frameweave.measuring.experiments.scoring import case_of
 from frameweave.measuring.metrics.base import Looked, measured
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 _FASTEST = "text2video_zero"
 

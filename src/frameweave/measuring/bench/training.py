@@ -18,9 +18,9 @@ from frameweave.diffusion.losses import noise_loss
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.measuring.bench.paired import paired, row
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.features import collected
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batch, Batches, position
 from frameweave.training.denoising import Denoiser
 from frameweave.training.low_rank import LowRank, noise_levels
@@ -110,8 +110,10 @@ def adaptor_row(repeats: int, *, frames: int, steps: int) -> dict[str, Any]:
         edit_clip(editor, clip, "a red duck in the snow", model, rng=torch.Generator().manual_seed(0))
 
     def adapted() -> None:
-        with adaptor.on(model, tokens=False) as backbone:
-            edit_clip(editor, clip, "a red duck in the snow", backbone, rng=torch.Generator().manual_seed(0))
+        with adaptor.on(model, tokens=False) as adapted_model:
+            edit_clip(
+                editor, clip, "a red duck in the snow", adapted_model, rng=torch.Generator().manual_seed(0)
+            )
 
     name = f"{steps}-step edit: with the adaptor over without"
     return row(name, paired(adapted, plain, repeats), "<= 1.03")

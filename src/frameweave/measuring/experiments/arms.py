@@ -11,7 +11,8 @@ from frameweave.adaptor.formats import TRAINING_T
 from frameweave.adaptor.injection import Injection, strength_in_range
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
-from frameweave.models.backbone import Backbone, StableDiffusion
+from frameweave.models.seam import Model
+from frameweave.models.stable_diffusion import StableDiffusion
 
 WITHOUT, WITH = "without", "with"
 
@@ -59,7 +60,7 @@ class Arm:
         return adaptor.effect(injection, tokens=tokens) | {"in_inversion": self.in_inversion}
 
     @contextmanager
-    def on(self, model: StableDiffusion, editor: str) -> Generator[Backbone, None, None]:
+    def on(self, model: StableDiffusion, editor: str) -> Generator[Model, None, None]:
         """The model as this arm uses it in an editor."""
         if self.adaptor is None:
             yield model

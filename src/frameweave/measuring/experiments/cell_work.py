@@ -22,9 +22,9 @@ from frameweave.measuring.experiments.pairs import Pair, pair_of
 from frameweave.measuring.experiments.references import REFERENCE, references
 from frameweave.measuring.experiments.scoring import score_cell
 from frameweave.models import depth as depth_model
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
 from frameweave.models.memory import forget_peak, peak_bytes
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 
 
@@ -89,12 +89,12 @@ def _frames(edit: _Edit, model: StableDiffusion, inversions: Remembered) -> Floa
     depth = pair.depth
     if editor.needs_depth and depth is None:
         depth = _estimator(named["model"], named["depth_model"], named["device"]).estimate(pair.source.frames)
-    with arm.on(model, cell["editor"]) as backbone:
+    with arm.on(model, cell["editor"]) as adapted_model:
         return base.edit_clip(
             editor,
             pair.source,
             pair.prompt,
-            backbone,
+            adapted_model,
             source_prompt=pair.source_prompt,
             negative=pair.negative,
             depth=depth,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from frameweave.errors import InputError
 from frameweave.measuring.metrics.base import Looked
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video import probe
 from frameweave.video.clip import Clip, working_size
 from frameweave.video.in_step import read_in_step

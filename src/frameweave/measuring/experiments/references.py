@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.measuring.experiments.pairs import Pair
-from frameweave.models.backbone import StableDiffusion
+from frameweave.models.stable_diffusion import StableDiffusion
 
 REFERENCE = "reference"
 """What stands for the editor in these rows."""

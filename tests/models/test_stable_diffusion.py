@@ -1,4 +1,4 @@
-"""The backbone's verbs against the stock pipeline's parts."""
+"""The model's verbs against the stock pipeline's parts."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from diffusers import StableDiffusionPipeline
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import make, source_of
 from frameweave.errors import InputError, ModelFolderError, NotFinite
-from frameweave.models.backbone import StableDiffusion
 from frameweave.models.loading import load
+from frameweave.models.stable_diffusion import StableDiffusion
 from golden_cases import rng
 
 
