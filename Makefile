@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2 # tests take this many processes, each with one thread
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test check lint types layers bench slow clean
+.PHONY: help setup demo test slow check house bench clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,17 +27,14 @@ test: $(READY) ## all tests but the slow ones
 slow: $(READY) ## the full-size tests (minutes, several GB)
 	$(BIN)/python -m pytest -q -s -m slow
 
-check: lint types layers ## format, lint, types, layers
-
-lint: $(READY)
+check: $(READY) ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-
-types: $(READY)
 	$(BIN)/pyright
-
-layers: $(READY)
 	$(BIN)/lint-imports
+
+house: $(READY) ## how crowded the code is: sizes, untyped records, long signatures
+	$(BIN)/python tools/house.py
 
 bench: $(READY) ## speed and memory, as ratios measured in one run
 	$(BIN)/frameweave bench

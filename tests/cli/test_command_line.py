@@ -202,7 +202,7 @@ def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: P
 
 
 def test_from_the_world_to_shards_and_a_sheet(tmp_path: Path) -> None:
-    """The commands of docs/data.md, on a few clips."""
+    """The commands of docs/howto/data.md, on a few clips."""
     videos = tmp_path / "videos"
     assert call("miniature", "msrvtt", "--clips", 6, "--frames", 8, "--out", videos).returncode == 0
     common = ("--size", 32, "--depth", "own", "--per-clip", 2, "--out", tmp_path / "shards")

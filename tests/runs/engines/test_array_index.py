@@ -15,7 +15,7 @@ from frameweave.errors import InputError
 from frameweave.runs.engines import part
 from frameweave.runs.engines.array_index import place
 
-PAGE = Path(__file__).parents[3] / "docs" / "scale.md"
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "cluster.md"
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ HEADLINE = ("warp_error", "lpips_consecutive", "clip_score", "follows_all", "lpi
 """The metrics whose tests are corrected for their number; the others are for exploring."""
 _FORMULAS = 2  # raised when a metric of the same definition gives other values
 PUBLISHED = ("lpips_consecutive", "clip_score", "fid_clip_frames")
-"""The ones whose definitions are nearest to those of the published tables; see docs/measuring.md."""
+"""The ones whose definitions are nearest to those of the published tables; see docs/explanation/measuring.md."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
