@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from frameweave.errors import DataError, InputError
+from frameweave.errors import InputError
+from frameweave.measuring.records import REFERENCE, WITH, WITHOUT, LossLine, MetricInfo, SweepLine
 from frameweave.measuring.report.figures import Drawn, curves, forest, scatter, strips, sweep
 from frameweave.measuring.report.files import write_figure, write_table
 from frameweave.measuring.report.frames import frames_of
 from frameweave.measuring.report.grid_page import Page, write_grid_page
 from frameweave.measuring.report.merging import merged
-from frameweave.measuring.report.reading import lines_of, read_results
-from frameweave.measuring.report.results import REFERENCE, WITH, WITHOUT, MetricInfo, Results
+from frameweave.measuring.report.reading import read_results
+from frameweave.measuring.report.results import Results, RunInfo
 from frameweave.measuring.report.tables import Table, cost_table, difference_table, main_table, pooled_table
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.records import lines_of, read_lines
 from frameweave.runs.run import LOG_FILE, RUN_FILE, read_run
 
 _SWEEP = "sweep.jsonl"
@@ -37,22 +38,22 @@ def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progre
             raise InputError(
                 f"{part.folder}: no scores yet", hint="let `frameweave grid` or `ablation` finish a pair"
             )
-    results = merged(parts) if parts else _without_scores(read_run(trainings[0]))
+    results = merged(parts) if parts else Results(folder=Path(), run=RunInfo.of(trainings[0]))
     drawn_tables: list[Table] = []
     for name, table in progress.track(tables(results) if parts else (), "tables"):
         drawn_tables.append(table)
         write_table(target, name, table)
     shown: list[tuple[str, Drawn]] = []
-    windows = [line for part in parts for line in _windows(part.folder / _SWEEP)]
+    windows = [
+        line
+        for part in parts
+        for line in read_lines(SweepLine, part.folder / _SWEEP, hint="measure the sweep again")
+    ]
     drawn_figures = chain(figures(results, windows) if parts else (), _losses(trainings))
     for name, caption, drawn in progress.track(drawn_figures, "figures"):
         write_figure(target, name, drawn)
         shown.append((caption, drawn))
-    page = Page(
-        title=f"Frameweave {results.run['command']}",
-        tables=drawn_tables,
-        figures=shown,
-    )
+    page = Page(title=f"Frameweave {results.run.command}", tables=drawn_tables, figures=shown)
     return write_grid_page(results, page, _leading(results) if parts else None, target / "report.html")
 
 
@@ -60,14 +61,11 @@ def _is_training(folder: Path) -> bool:
     return (folder / RUN_FILE).is_file() and read_run(folder).get("command") == "train"
 
 
-def _without_scores(run: dict[str, Any]) -> Results:
-    """What a page needs that shows trainings alone."""
-    return Results(folder=Path(), run=run, metrics=(), pairs=(), cells=(), scores=(), pooled=())
-
-
 def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
     for number, folder in enumerate(trainings, 1):
-        log = [line for _, line in lines_of(folder / LOG_FILE) if {"stage", "step"} <= line.keys()]
+        file = folder / LOG_FILE
+        steps = [(number, line) for number, line in lines_of(file) if {"stage", "step"} <= line.keys()]
+        log = [LossLine.of(line, where=f"{file}, line {number}: ") for number, line in steps]
         if not log:
             raise InputError(f"{folder}: no step in its {LOG_FILE} yet", hint="let the training go on")
         yield f"losses-{number}", f"Losses of {folder}", curves(log)
@@ -77,7 +75,7 @@ def tables(results: Results) -> Iterator[tuple[str, Table]]:
     """Each table with its file's name. An ablation is compared with no adaptor and with the whole one."""
     headline = [info for info in results.metrics if info.family == "headline"]
     published = [info for info in results.metrics if info.published]
-    measured = {line["metric"] for line in results.scores}
+    measured = {line.metric for line in results.scores}
     others = [info for info in results.metrics if info.family != "headline" and info.name in measured]
     drawn = {
         "headline": main_table(results, headline),
@@ -88,7 +86,7 @@ def tables(results: Results) -> Iterator[tuple[str, Table]]:
             results, others, title="Paired differences of the other metrics"
         ),
     }
-    if "ablation" in results.run["command"]:
+    if "ablation" in results.run.command:
         arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE)
         parts = [arm for arm in arms if arm not in (WITH, WITHOUT)]
         drawn["parts"] = difference_table(results, headline, against=WITH, arms=parts)
@@ -96,7 +94,7 @@ def tables(results: Results) -> Iterator[tuple[str, Table]]:
     yield from ((name, table) for name, table in drawn.items() if table.rows and table.columns)
 
 
-def figures(results: Results, windows: Sequence[dict[str, Any]] = ()) -> Iterator[tuple[str, str, Drawn]]:
+def figures(results: Results, windows: Sequence[SweepLine] = ()) -> Iterator[tuple[str, str, Drawn]]:
     """Each figure with its file's name and its caption; `windows` has the lines of a sweep."""
     rated = [info for info in results.metrics if info.family == "headline" and info.better != "none"]
     arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE and arm != WITHOUT)
@@ -107,16 +105,9 @@ def figures(results: Results, windows: Sequence[dict[str, Any]] = ()) -> Iterato
             yield f"scatter-{info.name}-{_file(arm)}", gains(results, info, arm), scatter(results, info, arm)
     yield from _strips(results, _leading(results))
     for info in rated:
-        own = [row for row in windows if row["metric"] == info.name]
+        own = [line for line in windows if line.metric == info.name]
         if own:
             yield f"sweep-{info.name}", f"Windows: {info.title}", sweep(own, info)
-
-
-def _windows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in lines_of(path):
-        if missing := {"train", "inference", "metric", "value"} - line.keys():
-            raise DataError(f"{path}, line {number}: no {min(missing)}", hint="measure the sweep again")
-        yield line
 
 
 def gains(results: Results, info: MetricInfo, arm: str) -> str:
@@ -126,39 +117,34 @@ def gains(results: Results, info: MetricInfo, arm: str) -> str:
         found = results.compared(editor, arm, WITHOUT, info)
         if found is not None:
             words.append(f"{editor} {found.wins} of {found.n}")
-    return f"{info.title.split(' [')[0]}, better with “{arm}”: {', '.join(words)}"
+    return f"{info.short}, better with “{arm}”: {', '.join(words)}"
 
 
 def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Drawn]]:
     """Of each editor the clip that gains most by an adaptor, and the one that loses most."""
-    pairs = {pair["pair"]: pair for pair in results.pairs}
-    videos = {
-        (cell["editor"], cell["arm"], cell["pair"]): cell["video"]
-        for cell in results.cells
-        if cell.get("video") and cell["seed"] == results.seed
-    }
+    pairs = {pair.pair: pair for pair in results.pairs}
     for editor in results.editors:
         arm = results.shown_arm(editor)
         if arm is None:
             continue
         change = results.gains(editor, arm, info)
-        known = [pair for pair in change if all((editor, name, pair) in videos for name in (WITHOUT, arm))]
+        videos = {pair: results.videos.get((editor, pair), {}) for pair in change}
+        known = [pair for pair in change if videos[pair].keys() >= {WITHOUT, arm}]
         ordered = sorted(known, key=lambda pair: (change[pair], pair))
         for kind, chosen in (("most gained", ordered[-1:]), ("most lost", ordered[:1])):
             for pair in chosen:
                 paths = {
-                    "source": pairs[pair].get("source"),
-                    WITHOUT: videos[editor, WITHOUT, pair],
-                    arm: videos[editor, arm, pair],
-                    "true edit": pairs[pair].get("truth"),
+                    "source": pairs[pair].source,
+                    **{name: videos[pair][name] for name in (WITHOUT, arm)},
+                    "true edit": pairs[pair].truth,
                 }
                 try:
                     clips = {name: frames_of(results.folder / path) for name, path in paths.items() if path}
                 except InputError:
                     continue  # a video was moved or removed; the page leaves it out too
-                caption = f"{editor}: the clip with {kind} in {info.title.split(' [')[0]}"
+                caption = f"{editor}: the clip with {kind} in {info.short}"
                 caption += f" ({change[pair]:+.{info.digits}f})"
-                yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair]["prompt"])
+                yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair].prompt)
 
 
 def _leading(results: Results) -> MetricInfo:

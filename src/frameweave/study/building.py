@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.measuring.report.reading import read_results
-from frameweave.measuring.report.results import REFERENCE, Results
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.study.design import Design, Pair
@@ -38,32 +37,21 @@ def candidates(folders: Sequence[Path], systems: Sequence[tuple[str, str]]) -> I
     """
     for folder in folders:
         results = read_results(folder)
-        said = {pair["pair"]: pair for pair in results.pairs}
-        videos = _videos(results)
         for editor in results.editors:
-            for name, pair in said.items():
+            for pair in results.pairs:
                 for first, second in systems:
-                    found = videos.get((editor, first, name)), videos.get((editor, second, name))
-                    if found[0] is None or found[1] is None:
+                    videos = results.videos.get((editor, pair.pair), {})
+                    if first not in videos or second not in videos:
                         continue
-                    source = pair.get("source")
                     yield Candidate(
                         editor=editor,
-                        clip=str(pair["clip"]),
-                        prompt=pair["prompt"],
-                        source_prompt=pair.get("source_prompt", ""),
-                        source=folder / source if source else None,
+                        clip=pair.clip,
+                        prompt=pair.prompt,
+                        source_prompt=pair.source_prompt,
+                        source=folder / pair.source if pair.source else None,
                         systems=(first, second),
-                        videos=(found[0], found[1]),
+                        videos=(folder / videos[first], folder / videos[second]),
                     )
-
-
-def _videos(results: Results) -> dict[tuple[str, str, str], Path]:
-    return {
-        (cell["editor"], cell["arm"], cell["pair"]): results.folder / cell["video"]
-        for cell in results.cells
-        if cell.get("video") and cell["editor"] != REFERENCE and cell["seed"] == results.seed
-    }
 
 
 def build(

@@ -45,9 +45,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 def test_the_largest_gain_first_and_an_unknown_one_in_the_middle(results: Results) -> None:
     shown = shown_clips(results, results.metrics[0])
-    own = [clip["gain"] for clip in shown.clips if clip["editor"] == "vidtome"]
+    own = [clip.gain for clip in shown.clips if clip.editor == "vidtome"]
     assert own == [pytest.approx(0.01 * k) for k in reversed(range(N))]
-    other = [clip["gain"] for clip in shown.clips if clip["editor"] == "tokenflow"]
+    other = [clip.gain for clip in shown.clips if clip.editor == "tokenflow"]
     assert other[-1] == pytest.approx(-0.1) and None in other
     assert shown.left_out == 0
 
@@ -59,24 +59,24 @@ def test_the_gain_is_the_first_adaptors(tmp_path: Path) -> None:
         for arm, value in (("without", 0.5), ("with", 0.7), ("lucky", 0.1))
     }
     found = read_results(write_results(tmp_path, values, videos=write_video))
-    assert [clip["gain"] for clip in shown_clips(found, found.metrics[0]).clips] == [pytest.approx(-0.2)]
+    assert [clip.gain for clip in shown_clips(found, found.metrics[0]).clips] == [pytest.approx(-0.2)]
 
 
 def test_each_picture_stands_in_the_page_once(results: Results) -> None:
     shown = shown_clips(results, results.metrics[0])
     assert len(shown.pictures) == 4  # source, without, with, true edit, which all clips of this folder share
     clip = shown.clips[0]
-    assert [panel["title"] for panel in clip["panels"]] == ["source", "without", "with", "true edit"]
-    for panel in clip["panels"]:
-        picture = shown.pictures[panel["picture"]]
-        assert (picture["frames"], picture["fps"], picture["columns"]) == (FRAMES, 5.0, FRAMES)
-        image = Image.open(io.BytesIO(base64.b64decode(picture["url"].split(",")[1])))
+    assert [panel.title for panel in clip.panels] == ["source", "without", "with", "true edit"]
+    for panel in clip.panels:
+        picture = shown.pictures[panel.picture]
+        assert (picture.frames, picture.fps, picture.columns) == (FRAMES, 5.0, FRAMES)
+        image = Image.open(io.BytesIO(base64.b64decode(picture.url.split(",")[1])))
         assert image.size == (16 * FRAMES, 16)
 
 
 def test_a_small_page_keeps_best_worst_and_middle(results: Results) -> None:
     shown = shown_clips(results, results.metrics[0], most=0)
-    own = [round(100 * clip["gain"]) for clip in shown.clips if clip["editor"] == "vidtome"]
+    own = [round(100 * clip.gain) for clip in shown.clips if clip.editor == "vidtome"]
     assert own == [29, 15, 0]
     assert shown.left_out == 2 * N - len(shown.clips)
 
@@ -88,6 +88,6 @@ def test_a_video_that_is_gone_is_left_out(tmp_path: Path) -> None:
     (folder / "videos" / "source.mp4").write_bytes(b"torn")
     results = read_results(folder)
     shown = shown_clips(results, results.metrics[0])
-    assert [panel["title"] for clip in shown.clips for panel in clip["panels"]] == ["without"]
+    assert [panel.title for clip in shown.clips for panel in clip.panels] == ["without"]
     (folder / "videos" / "without.mp4").unlink()
-    assert shown_clips(results, results.metrics[0]).clips == []
+    assert shown_clips(results, results.metrics[0]).clips == ()

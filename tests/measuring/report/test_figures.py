@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frameweave.measuring.records import LossLine, SweepLine
 from frameweave.measuring.report import figures
 from frameweave.measuring.report.figures import Drawn, curves, forest, scatter, strips, sweep
 from frameweave.measuring.report.reading import read_results
@@ -62,7 +63,7 @@ def test_scatter_of_clips_without_change_is_grey(results: Results) -> None:
             metrics=results.metrics,
             pairs=results.pairs,
             cells=(),
-            scores=tuple(line for line in results.scores if line["editor"] == editor),
+            scores=tuple(line for line in results.scores if line.editor == editor),
             pooled=(),
         )
         drawn = scatter(own, results.metrics[0], "with")
@@ -83,9 +84,9 @@ def test_strips_show_the_same_frames_of_clips_of_any_length() -> None:
 
 def test_sweep_orders_windows_by_number_and_leaves_gaps(results: Results) -> None:
     rows = [
-        {"train": [0.9, 1.0], "inference": [0.9, 1.0], "value": 0.25},
-        {"train": [0, 1.0], "inference": [0.9, 1.0], "value": 0.75},
-        {"train": [0, 1.0], "inference": [0, 1.0], "value": None},
+        SweepLine(train=(0.9, 1.0), inference=(0.9, 1.0), metric="m", value=0.25),
+        SweepLine(train=(0, 1.0), inference=(0.9, 1.0), metric="m", value=0.75),
+        SweepLine(train=(0, 1.0), inference=(0, 1.0), metric="m", value=None),
     ]
     said = words(sweep(rows, results.metrics[0]))
     assert [word for word in said if "–" in word] == ["0–1", "0.9–1"] * 2
@@ -97,7 +98,7 @@ def test_curves_have_a_panel_for_each_stage() -> None:
     log = [{"stage": "tokens", "step": k, "noise": 1 / k, "rate": 0.1} for k in range(1, 5)]
     log += [{"stage": "lora", "step": k, "noise": 1 / k, "temporal": 0.0} for k in range(1, 5)]
     log[-1] |= {"held_out_noise": 0.3, "held_out_similarity": 0.9}
-    said = words(curves(log))
+    said = words(curves([LossLine.of(line, where="log: ") for line in log]))
     assert {"stage tokens", "stage lora", "noise", "held out noise"} <= set(said)
     assert not {"rate", "held out similarity", "temporal"} & set(said)  # zeros have no logarithm
 

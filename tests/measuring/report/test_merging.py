@@ -26,7 +26,7 @@ def test_editors_of_two_folders(tmp_path: Path) -> None:
     assert whole.editors == ["vidtome", "tokenflow"]
     assert whole.rows[-1] == ("reference", "blurred") and len(whole.scores) == 6
     assert whole.values("tokenflow", "without", "warp_error") == {"clip 0": 1.0, "clip 1": 2.0}
-    assert len(whole.pairs) == 2 and whole.run["command"] == "grid"
+    assert len(whole.pairs) == 2 and whole.run.command == "grid"
     assert merged([first]) is first
 
 
@@ -39,8 +39,8 @@ def test_videos_are_found_in_their_own_folders(tmp_path: Path) -> None:
     for name, editor in (("a", "vidtome"), ("b", "tokenflow")):
         write_results(tmp_path / name, {(editor, "without", "warp_error"): values}, videos=write)
     whole = merged([read_results(tmp_path / name) for name in ("a", "b")])
-    assert all((whole.folder / cell["video"]).is_file() for cell in whole.cells)
-    assert {Path(cell["video"]).parts[-3] for cell in whole.cells} == {"a", "b"}
+    assert all((whole.folder / str(cell.video)).is_file() for cell in whole.cells)
+    assert {Path(str(cell.video)).parts[-3] for cell in whole.cells} == {"a", "b"}
 
 
 def test_an_unfinished_part_gives_way_in_distances_over_all_clips(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_an_unfinished_part_gives_way_in_distances_over_all_clips(tmp_path: Path
         (folder / "pooled.jsonl").write_text(json.dumps(row | {"value": value, "n": n}) + "\n")
         parts.append(read_results(folder))
     for both in (parts[:2], parts[1::-1]):
-        assert [line["value"] for line in merged(both).pooled] == [1.62]
+        assert [line.value for line in merged(both).pooled] == [1.62]
     with pytest.raises(DataError, match=r"fid_source: value is 1\.62 in .*a, 1\.9 in .*c;"):
         merged(parts)
 

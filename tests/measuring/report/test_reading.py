@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from frameweave.errors import DataError, InputError
-from frameweave.measuring.report.reading import lines_of, read_results
+from frameweave.measuring.report.reading import read_results
+from frameweave.runs.records import lines_of
 from frameweave.runs.settings import write_toml
 from results_folder import METRICS, write_results
 
@@ -48,7 +49,7 @@ def test_not_a_number_is_left_out(tmp_path: Path) -> None:
     (folder / "pooled.jsonl").write_text(json.dumps(row) + "\n")
     results = read_results(folder)
     assert results.values("vidtome", "without", "warp_error") == {"clip 0": 0.3}
-    assert results.pooled[0]["interval"] is None
+    assert results.pooled[0].interval is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -80,7 +79,7 @@ def test_differences(results: Results) -> None:
     assert [entry.value for entry in clip[4:7]] == [6, 0, 6]
     assert clip[1].value == 1.0
     assert table.notes[0].endswith("over 2 tests.")
-    other = [replace(info, family="other") for info in results.metrics]
+    other = [info.model_copy(update={"family": "other"}) for info in results.metrics]
     assert "Holm" not in difference_table(results, other).notes[0]  # nothing is tested there
 
 

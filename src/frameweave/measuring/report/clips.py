@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from frameweave.errors import InputError
+from frameweave.measuring.records import MetricInfo, PairLine
 from frameweave.measuring.report.frames import frames_of, sprite
-from frameweave.measuring.report.results import REFERENCE, MetricInfo, Results
+from frameweave.measuring.report.results import Results
 from frameweave.video import probe
 from frameweave.video.pages import data_url
 
@@ -16,29 +16,59 @@ MOST = 20 * 2**20
 _FEW = (4, 2, 1)  # best, and as many worst and middle clips, of each editor: the most that fit
 
 
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A title and the number of a picture."""
+
+    title: str
+    picture: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownClip:
+    """An edit of the page with what it is compared with."""
+
+    editor: str
+    gain: float | None
+    """None when unknown."""
+    prompt: str
+    source_prompt: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filmstrip:
+    """All frames of a clip in one picture."""
+
+    url: str
+    frames: int
+    columns: int
+    width: int
+    height: int
+    fps: float
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Shown:
-    """What the player is given, as plain values."""
+    """What the player is given."""
 
-    clips: list[dict[str, Any]]
-    """editor, gain (None when unknown), prompt, source_prompt, and panels: each a title and a picture."""
-    pictures: list[dict[str, Any]]
-    """url, frames, columns, width, height and fps; panels name them by number."""
-    left_out: int
+    clips: tuple[ShownClip, ...] = ()
+    pictures: tuple[Filmstrip, ...] = ()
+    left_out: int = 0
     """Edits that would have made the page too large."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Edit:
     editor: str
-    pair: dict[str, Any]
+    pair: PairLine
     videos: dict[str, str]
     """By arm."""
     gain: float | None
 
     @property
     def panels(self) -> dict[str, str]:
-        named = {"source": self.pair.get("source"), **self.videos, "true edit": self.pair.get("truth")}
+        named = {"source": self.pair.source, **self.videos, "true edit": self.pair.truth}
         return {title: video for title, video in named.items() if video}
 
 
@@ -49,7 +79,7 @@ def shown_clips(results: Results, metric: MetricInfo, most: int = MOST) -> Shown
     losses, and the middle ones, are kept. Videos that cannot be read any more are left out.
     """
     edits = sorted(_edits(results, metric), key=lambda edit: -(edit.gain or 0.0))
-    made: dict[str, dict[str, Any] | None] = {}
+    made: dict[str, Filmstrip | None] = {}
     kept: list[_Edit] = edits
     for few in (None, *_FEW):
         kept = edits if few is None else _telling(edits, few)
@@ -59,52 +89,46 @@ def shown_clips(results: Results, metric: MetricInfo, most: int = MOST) -> Shown
     return _shown(kept, made, len(edits) - len(kept))
 
 
-def _fit(
-    folder: Path, videos: Iterable[str], made: dict[str, dict[str, Any] | None], most: int | None
-) -> bool:
+def _fit(folder: Path, videos: Iterable[str], made: dict[str, Filmstrip | None], most: int | None) -> bool:
     """Make the pictures that are not made yet; False as soon as they are more than `most` bytes."""
     size = 0
     for video in videos:
         if video not in made:
             made[video] = _picture(folder / video)
         picture = made[video]
-        size += len(picture["url"]) if picture else 0
+        size += len(picture.url) if picture else 0
         if most is not None and size > most:
             return False
     return True
 
 
-def _shown(edits: Sequence[_Edit], made: dict[str, dict[str, Any] | None], left_out: int) -> Shown:
+def _shown(edits: Sequence[_Edit], made: dict[str, Filmstrip | None], left_out: int) -> Shown:
     readable = dict.fromkeys(video for edit in edits for video in edit.panels.values() if made[video])
     numbers = {video: number for number, video in enumerate(readable)}
+    clips = [
+        ShownClip(
+            editor=edit.editor,
+            gain=edit.gain,
+            prompt=edit.pair.prompt,
+            source_prompt=edit.pair.source_prompt,
+            panels=tuple(
+                Panel(title=title, picture=numbers[video])
+                for title, video in edit.panels.items()
+                if video in numbers
+            ),
+        )
+        for edit in edits
+    ]
     return Shown(
-        clips=[
-            {
-                "editor": edit.editor,
-                "gain": edit.gain,
-                "prompt": edit.pair["prompt"],
-                "source_prompt": edit.pair["source_prompt"],
-                "panels": [
-                    {"title": title, "picture": numbers[video]}
-                    for title, video in edit.panels.items()
-                    if video in numbers
-                ],
-            }
-            for edit in edits
-            if any(video in numbers for video in edit.panels.values())
-        ],
-        pictures=[picture for video in readable if (picture := made[video])],
+        clips=tuple(clip for clip in clips if clip.panels),
+        pictures=tuple(picture for video in readable if (picture := made[video])),
         left_out=left_out,
     )
 
 
 def _edits(results: Results, metric: MetricInfo) -> Iterator[_Edit]:
-    pairs = {pair["pair"]: pair for pair in results.pairs}
-    videos: dict[tuple[str, str], dict[str, str]] = {}
-    for cell in results.cells:
-        if cell.get("video") and cell["seed"] == results.seed and cell["editor"] != REFERENCE:
-            videos.setdefault((cell["editor"], cell["pair"]), {})[cell["arm"]] = cell["video"]
-    for (editor, pair), own in videos.items():
+    pairs = {pair.pair: pair for pair in results.pairs}
+    for (editor, pair), own in results.videos.items():
         arm = results.shown_arm(editor)
         gain = None if arm is None else results.gains(editor, arm, metric).get(pair)
         if pair in pairs:
@@ -122,16 +146,16 @@ def _telling(edits: Sequence[_Edit], few: int) -> list[_Edit]:
     return kept
 
 
-def _picture(video: Path) -> dict[str, Any] | None:
+def _picture(video: Path) -> Filmstrip | None:
     try:
         made, rate = sprite(frames_of(video)), float(probe(video).fps)
     except InputError:
         return None
-    return {
-        "url": data_url(made.content, ".webp"),
-        "frames": made.frames,
-        "columns": made.columns,
-        "width": made.width,
-        "height": made.height,
-        "fps": rate,
-    }
+    return Filmstrip(
+        url=data_url(made.content, ".webp"),
+        frames=made.frames,
+        columns=made.columns,
+        width=made.width,
+        height=made.height,
+        fps=rate,
+    )

@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from frameweave.measuring.records import WITHOUT, LossLine, MetricInfo, SweepLine
 from frameweave.measuring.report.frames import Pixels, heat, xt_slice
-from frameweave.measuring.report.results import WITHOUT, MetricInfo, Results
+from frameweave.measuring.report.results import Results
 from frameweave.measuring.stats.paired import Paired
 
 STYLE: dict[Any, Any] = {
@@ -24,7 +25,7 @@ STYLE: dict[Any, Any] = {
 }
 _BETTER, _WORSE, _OPEN = "#1b7f4d", "#b3372f", "#666666"
 _DPI = 150
-_LOSSES = ("noise", "temporal", "noise_without", "temporal_without")
+_LOSSES = sorted(LossLine.model_fields.keys() - {"stage", "step"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
                 if found is not None:
                     _whisker(panel, place, found, lower_is_better=info.better == "lower")
             panel.axvline(0, color="black", linewidth=0.8)
-            panel.set_title(f"{_short(info)} {info.arrow}", fontsize=9)
+            panel.set_title(f"{info.short} {info.arrow}", fontsize=9)
             panel.locator_params(axis="x", nbins=3)
         panels[0].set_yticks(range(len(rows)), labels)
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
@@ -84,7 +85,7 @@ def scatter(results: Results, info: MetricInfo, arm: str) -> Drawn:
             panel.set_title(editor)
             panel.set_xlabel("without")
             panel.locator_params(nbins=4)
-        panels[0].set_ylabel(f"{arm}\n{_short(info)} {info.arrow}")
+        panels[0].set_ylabel(f"{arm}\n{info.short} {info.arrow}")
         return drawn(figure)
 
 
@@ -139,16 +140,13 @@ def _even(length: int, count: int) -> list[int]:
     return [round(number) for number in np.linspace(0, length - 1, min(count, length)).tolist()]
 
 
-def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
-    """Training windows against inference windows, with the figure in each cell that was measured.
-
-    A row has `train` and `inference`, each a low and a high end in shares of T, and `value`.
-    """
-    down, across = (sorted({tuple(row[side]) for row in rows}) for side in ("train", "inference"))
+def sweep(lines: Sequence[SweepLine], info: MetricInfo) -> Drawn:
+    """Training windows against inference windows, with the figure in each cell that was measured."""
+    down, across = sorted({line.train for line in lines}), sorted({line.inference for line in lines})
     values = np.full((len(down), len(across)), np.nan)
-    for row in rows:
-        place = down.index(tuple(row["train"])), across.index(tuple(row["inference"]))
-        values[place] = np.nan if row["value"] is None else row["value"]
+    for line in lines:
+        place = down.index(line.train), across.index(line.inference)
+        values[place] = np.nan if line.value is None else line.value
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.3 * len(across) + 1.8, 0.7 * len(down) + 1.3), layout="constrained")
         panel = figure.subplots()
@@ -163,7 +161,7 @@ def sweep(rows: Sequence[dict[str, Any]], info: MetricInfo) -> Drawn:
         panel.set_yticks(range(len(down)), [_window(ends) for ends in down])
         panel.set_xlabel("window of the edit, shares of T")
         panel.set_ylabel("window of the training")
-        figure.colorbar(picture, label=f"{_short(info)} {info.arrow}".strip())
+        figure.colorbar(picture, label=f"{info.short} {info.arrow}".strip())
         return drawn(figure)
 
 
@@ -171,21 +169,19 @@ def _window(ends: Sequence[float]) -> str:
     return f"{ends[0]:g}–{ends[1]:g}"
 
 
-def curves(log: Sequence[dict[str, Any]]) -> Drawn:
+def curves(log: Sequence[LossLine]) -> Drawn:
     """Losses of a training by step, a panel for each stage, from the lines of its log.jsonl.
 
     Losses on held-out clips are dots. Only positive values are drawn, since the scale is logarithmic.
     """
-    stages = list(dict.fromkeys(line["stage"] for line in log))
+    stages = list(dict.fromkeys(line.stage for line in log))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(4.5, 3.6 * len(stages)), 3.6), layout="constrained")
         panels = figure.subplots(1, max(1, len(stages)), squeeze=False)[0]
         for panel, stage in zip(panels, stages, strict=False):
-            own = [line for line in log if line["stage"] == stage]
-            for name in sorted(
-                {name for line in own for name in line if name.removeprefix("held_out_") in _LOSSES}
-            ):
-                points = [(line["step"], line[name]) for line in own if (line.get(name) or 0) > 0]
+            own = [line for line in log if line.stage == stage]
+            for name in _LOSSES:
+                points = [(line.step, value) for line in own if (value := getattr(line, name) or 0) > 0]
                 if points:
                     panel.plot(*_columns(points), label=name.replace("_", " "), **_look(name))
             panel.set_yscale("log")
@@ -207,10 +203,6 @@ def _look(name: str) -> dict[str, Any]:
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
-
-
-def _short(info: MetricInfo) -> str:
-    return info.title.split(" [")[0]
 
 
 def drawn(figure: Figure) -> Drawn:

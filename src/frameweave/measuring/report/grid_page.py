@@ -6,16 +6,16 @@ on canvases from one clock, so clips side by side can never drift apart.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
+from frameweave.measuring.records import MetricInfo
 from frameweave.measuring.report.clips import Shown, shown_clips
 from frameweave.measuring.report.figures import Drawn
 from frameweave.measuring.report.formats import web
-from frameweave.measuring.report.results import MetricInfo, Results
+from frameweave.measuring.report.results import Results
 from frameweave.measuring.report.tables import Table
 from frameweave.runs.atomic import staged
 from frameweave.video.pages import data_url, rendered
@@ -33,31 +33,30 @@ class Page:
 
 def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, target: Path) -> Path:
     """Write the page; clips come by what each editor's first adaptor gains in `metric`, None shows none."""
-    nothing = Shown(clips=[], pictures=[], left_out=0)
-    shown = nothing if metric is None else shown_clips(results, metric)
-    failed = [cell for cell in results.cells if cell.get("error")]
+    shown = Shown() if metric is None else shown_clips(results, metric)
+    told = asdict(shown)
     html = rendered(
         __package__ or "",
         "grid.html",
         title=page.title,
-        test_set=results.run.get("input", {}).get("test_set", ""),
+        test_set=results.run.test_set,
         stand_ins=results.stand_ins,
         tables=[(table.title, Markup(web(table))) for table in page.tables],
         figures=[(caption, data_url(drawn.png, ".png"), drawn.width) for caption, drawn in page.figures],
         metrics=results.metrics,
         metric=metric,
         arms=sorted({arm for editor in results.editors if (arm := results.shown_arm(editor))}),
-        failed=failed,
+        failed=[cell for cell in results.cells if cell.error],
         shown=shown,
-        data=Markup(_json({"clips": shown.clips, "pictures": shown.pictures})),
-        settings=results.run.get("settings", {}),
-        environment=results.run.get("environment", {}),
+        data=Markup(_json({name: told[name] for name in ("clips", "pictures")})),
+        settings=results.run.settings,
+        environment=results.run.environment,
     )
     with staged(target) as stage:
         stage.write_text(html, encoding="utf-8")
     return target
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     """JSON that can stand inside a script element."""
     return json.dumps(value).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from frameweave.errors import DataError
-from frameweave.measuring.report.results import MetricInfo, Results
+from frameweave.measuring.records import MetricInfo
+from frameweave.measuring.report.results import Results, RunInfo
+from frameweave.runs.records import Record
 
+R = TypeVar("R", bound=Record)
+_EDIT = ("pair", "seed", "editor", "arm")
 _VIDEOS = ("video", "source", "truth")
 
 
@@ -24,10 +28,15 @@ def merged(parts: Sequence[Results]) -> Results:
         folder=parts[0].folder,
         run=_run(parts),
         metrics=_metrics(parts),
-        pairs=_once(parts, "pairs", ("pair",), ("clip", "prompt")),
-        cells=_once(parts, "cells", ("pair", "seed", "editor", "arm"), ()),
-        scores=_once(parts, "scores", ("pair", "seed", "editor", "arm", "metric"), ("value",)),
-        pooled=_once(parts, "pooled", ("editor", "arm", "metric", "against"), ("value",), size="n"),
+        pairs=_once([(part, part.pairs) for part in parts], ("pair",), ("clip", "prompt")),
+        cells=_once([(part, part.cells) for part in parts], _EDIT, ()),
+        scores=_once([(part, part.scores) for part in parts], (*_EDIT, "metric"), ("value",)),
+        pooled=_once(
+            [(part, part.pooled) for part in parts],
+            ("editor", "arm", "metric", "against"),
+            ("value",),
+            size="n",
+        ),
     )
 
 
@@ -49,52 +58,52 @@ def _named(info: MetricInfo) -> str:
 
 
 def _once(
-    parts: Sequence[Results], kind: str, key: Sequence[str], alike: Iterable[str], *, size: str = ""
-) -> tuple[dict[str, Any], ...]:
+    parts: Sequence[tuple[Results, Sequence[R]]],
+    key: Sequence[str],
+    alike: Iterable[str],
+    *,
+    size: str = "",
+) -> tuple[R, ...]:
     """The lines of all parts; of those with one key the first, after a check that the others say the same.
 
     Where a line says its `size`, the larger one is taken, and only lines of one size must be alike.
     """
-    found: dict[tuple[Any, ...], tuple[dict[str, Any], Path]] = {}
-    for part in parts:
-        for line in getattr(part, kind):
-            name = tuple(line.get(field) for field in key)
+    found: dict[tuple[object, ...], tuple[R, Path]] = {}
+    for part, lines in parts:
+        for line in lines:
+            name = tuple(getattr(line, field) for field in key)
             own = (_absolute(line, part.folder), part.folder)
             first, folder = found.setdefault(name, own)
-            if size and first[size] != line[size]:
-                if line[size] > first[size]:
+            if size and getattr(first, size) != getattr(line, size):
+                if getattr(line, size) > getattr(first, size):
                     found[name] = own
                 continue
             for field in alike:
-                if not _same(first[field], line[field]):
+                one, other = getattr(first, field), getattr(line, field)
+                if one != other and str(one) != str(other):  # NaN is unlike itself
                     raise DataError(
-                        f"{' '.join(str(word) for word in name if word is not None)}: {field} is "
-                        f"{first[field]!r} in {folder}, {line[field]!r} in {part.folder}",
+                        f"{' '.join(str(word) for word in name if word != '')}: {field} is "
+                        f"{one!r} in {folder}, {other!r} in {part.folder}",
                         hint="only parts of one experiment go together: report the folders apart, "
                         "or give the arms different names",
                     )
     return tuple(line for line, _ in found.values())
 
 
-def _same(first: Any, second: Any) -> bool:
-    return first == second or str(first) == str(second)  # NaN is unlike itself
+def _absolute(line: R, folder: Path) -> R:
+    videos = {name: getattr(line, name, None) for name in _VIDEOS}
+    return line.model_copy(
+        update={name: str((folder / video).absolute()) for name, video in videos.items() if video}
+    )
 
 
-def _absolute(line: dict[str, Any], folder: Path) -> dict[str, Any]:
-    return line | {field: str((folder / line[field]).absolute()) for field in _VIDEOS if line.get(field)}
-
-
-def _run(parts: Sequence[Results]) -> dict[str, Any]:
+def _run(parts: Sequence[Results]) -> RunInfo:
     """What the parts' run files say; settings under the folders' names."""
-    commands = dict.fromkeys(part.run["command"] for part in parts)
-    sets = dict.fromkeys(str(part.run.get("input", {}).get("test_set", "")) for part in parts)
-    return {
-        "command": " and ".join(commands),
-        "settings": {
-            f"{part.folder}: {name}": value
-            for part in parts
-            for name, value in part.run.get("settings", {}).items()
+    return RunInfo(
+        command=" and ".join(dict.fromkeys(part.run.command for part in parts)),
+        test_set="; ".join(filter(None, dict.fromkeys(part.run.test_set for part in parts))),
+        settings={
+            f"{part.folder}: {name}": value for part in parts for name, value in part.run.settings.items()
         },
-        "environment": parts[0].run.get("environment", {}),
-        "input": {"test_set": "; ".join(filter(None, sets))},
-    }
+        environment=parts[0].run.environment,
+    )

@@ -2,35 +2,42 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from frameweave.measuring.records import (
+    REFERENCE,
+    WITHOUT,
+    CellLine,
+    MetricInfo,
+    PairLine,
+    PooledLine,
+    ScoreLine,
+)
 from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
-
-REFERENCE = "reference"
-WITHOUT, WITH = "without", "with"
+from frameweave.runs.run import read_run
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricInfo:
-    """What a table says about a metric."""
+class RunInfo:
+    """What the page says of the run."""
 
-    name: str
-    title: str
-    better: str
-    """lower, higher or none."""
-    digits: int
-    family: str
-    """headline or other."""
-    definition: str
-    backbone: str | None = None
-    published: bool = False
+    command: str
+    test_set: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    environment: Mapping[str, object] = field(default_factory=dict[str, object])
 
-    @property
-    def arrow(self) -> str:
-        return {"lower": "↓", "higher": "↑"}.get(self.better, "")
+    @classmethod
+    def of(cls, folder: Path) -> "RunInfo":
+        """From its run file. Raises `InputError` when it is missing."""
+        tables = read_run(folder)
+        return cls(
+            command=str(tables.get("command")),
+            test_set=str(tables.get("input", {}).get("test_set", "")),
+            settings=tables.get("settings", {}),
+            environment=tables.get("environment", {}),
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,23 +49,21 @@ class Results:
 
     folder: Path
     """Where the paths of videos start."""
-    run: dict[str, Any]
-    metrics: tuple[MetricInfo, ...]
-    pairs: tuple[dict[str, Any], ...]
-    cells: tuple[dict[str, Any], ...]
-    scores: tuple[dict[str, Any], ...]
-    pooled: tuple[dict[str, Any], ...]
+    run: RunInfo
+    metrics: tuple[MetricInfo, ...] = ()
+    pairs: tuple[PairLine, ...] = ()
+    cells: tuple[CellLine, ...] = ()
+    scores: tuple[ScoreLine, ...] = ()
+    pooled: tuple[PooledLine, ...] = ()
 
     @cached_property
     def _values(self) -> Mapping[tuple[str, str, str], dict[Draw, float]]:
-        clips: dict[str, str] = {pair["pair"]: str(pair["clip"]) for pair in self.pairs}
+        clips = {pair.pair: pair.clip for pair in self.pairs}
         found: dict[tuple[str, str, str], dict[Draw, float]] = {}
         for line in self.scores:
-            value = line["value"]
-            if value is None or not math.isfinite(value):
-                continue
-            draw = clips.get(line["pair"], str(line["pair"])), str(line["pair"]), int(line["seed"])
-            found.setdefault((line["editor"], line["arm"], line["metric"]), {})[draw] = float(value)
+            if line.value is not None and math.isfinite(line.value):
+                draw = clips.get(line.pair, line.pair), line.pair, line.seed
+                found.setdefault((line.editor, line.arm, line.metric), {})[draw] = line.value
         return found
 
     def values(self, editor: str, arm: str, metric: str) -> dict[str, float]:
@@ -104,14 +109,14 @@ class Results:
     def reason(self, editor: str, arm: str, metric: str) -> str:
         """Why there is no value."""
         for line in self.scores:
-            if (line["editor"], line["arm"], line["metric"]) == (editor, arm, metric):
-                return line.get("reason") or "is not a number"
+            if (line.editor, line.arm, line.metric) == (editor, arm, metric):
+                return line.reason or "is not a number"
         return "not measured"
 
     @cached_property
     def rows(self) -> list[tuple[str, str]]:
         """Editors and arms in the order of their first lines, the references last."""
-        seen = dict.fromkeys((line["editor"], line["arm"]) for line in self.scores)
+        seen = dict.fromkeys((line.editor, line.arm) for line in self.scores)
         return sorted(seen, key=lambda row: row[0] == REFERENCE)
 
     @property
@@ -136,7 +141,16 @@ class Results:
     @cached_property
     def seed(self) -> int:
         """The first seed, whose edits are shown."""
-        return min((cell["seed"] for cell in self.cells), default=0)
+        return min((cell.seed for cell in self.cells), default=0)
+
+    @cached_property
+    def videos(self) -> dict[tuple[str, str], dict[str, str]]:
+        """For each editor and pair the edits of the first seed by arm: their videos' paths."""
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        for cell in self.cells:
+            if cell.video and cell.seed == self.seed and cell.editor != REFERENCE:
+                found.setdefault((cell.editor, cell.pair), {})[cell.arm] = cell.video
+        return found
 
     @property
     def stand_ins(self) -> list[str]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from frameweave.measuring.report.results import REFERENCE, WITHOUT, MetricInfo, Results
+from frameweave.measuring.records import REFERENCE, WITHOUT, MetricInfo, PooledLine
+from frameweave.measuring.report.results import Results
 from frameweave.measuring.stats.multiple import holm
 from frameweave.measuring.stats.paired import FEWEST, NO_SPREAD, Paired, mean_interval
 
@@ -26,6 +27,10 @@ class Entry:
     reason: str = ""
 
 
+Row = tuple[tuple[str, ...], tuple[Entry, ...]]
+"""Words, then figures."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """Words on the left, figures on the right."""
@@ -34,7 +39,7 @@ class Table:
     stubs: tuple[str, ...]
     """Heads of the columns of words."""
     columns: tuple[str, ...]
-    rows: tuple[tuple[tuple[str, ...], tuple[Entry, ...]], ...]
+    rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default=())
 
 
@@ -44,14 +49,14 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
     The best arm of an editor is bold, over the edits that all its arms have; so, with a dagger, is another
     whose paired interval to it holds 0.
     """
-    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = [
+    rows: list[Row] = [
         ((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics))
         for editor, arm in results.rows
     ]
     return Table(
         title=title,
         stubs=("editor", "arm"),
-        columns=tuple(f"{info.title} {info.arrow}".strip() for info in metrics),
+        columns=tuple(info.head for info in metrics),
         rows=tuple(rows),
         notes=(
             f"{_intervals(rows)}. Bold: the best arm of an editor; "
@@ -75,7 +80,7 @@ def _unequal(results: Results, metrics: Sequence[MetricInfo]) -> Iterator[str]:
                 )
 
 
-def _intervals(rows: Sequence[tuple[tuple[str, ...], tuple[Entry, ...]]]) -> str:
+def _intervals(rows: Sequence[Row]) -> str:
     """What stands in brackets, how it was found, and where it does not stand."""
     intervals = [entry for _, row in rows for entry in row if entry.interval is not None]
     methods = dict.fromkeys(entry.method for entry in intervals if entry.method != NO_SPREAD)
@@ -174,9 +179,7 @@ def difference_table(
     )
 
 
-def _difference(
-    entry: tuple[str, str, MetricInfo, Paired], p_holm: float | None
-) -> tuple[tuple[str, ...], tuple[Entry, ...]]:
+def _difference(entry: tuple[str, str, MetricInfo, Paired], p_holm: float | None) -> Row:
     editor, arm, info, pair = entry
     interval = pair.interval
     sure = interval is not None and (interval.low > 0 or interval.high < 0)
@@ -185,7 +188,7 @@ def _difference(
         mark = "✓" if (pair.mean < 0) == (info.better == "lower") else "✗"
     rated = info.better != "none"
     none = Entry(reason="neither more nor less is better")
-    return (editor, arm, f"{info.title} {info.arrow}".strip()), (
+    return (editor, arm, info.head), (
         Entry(
             value=pair.mean,
             digits=info.digits + 1,
@@ -210,60 +213,52 @@ def _spread(spread: float | None, info: MetricInfo) -> Entry:
 
 def pooled_table(results: Results) -> Table:
     """Distances over all clips at once, and differences of arms."""
-    known = [info for info in results.metrics if any(row["metric"] == info.name for row in results.pooled)]
-    lines = {
-        (row["editor"], row["arm"], row["metric"], row.get("against", "")): row for row in results.pooled
-    }
+    lines = {(row.editor, row.arm, row.metric, row.against): row for row in results.pooled}
+    known = [info for info in results.metrics if any(key[2] == info.name for key in lines)]
     keys = dict.fromkeys((editor, arm, against) for editor, arm, _, against in lines)
-    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = []
+    rows: list[Row] = []
     for editor, arm, against in sorted(keys, key=lambda key: key[0] == REFERENCE):
-        entries: list[Entry] = []
-        for info in known:
-            row = lines.get((editor, arm, info.name, against))
-            if row is None or row["value"] is None:
-                entries.append(Entry(reason="not measured"))
-                continue
-            low_high = row["interval"]
-            interval = None if low_high is None else (low_high[0], low_high[1])
-            sure = against != "" and interval is not None and (interval[0] > 0 or interval[1] < 0)
-            entries.append(
-                Entry(
-                    value=row["value"], digits=info.digits, interval=interval, bold=sure, signed=against != ""
-                )
-            )
-        rows.append(((editor, f"{arm} minus {against}" if against else arm), tuple(entries)))
-    warnings = dict.fromkeys(row["warning"] for row in results.pooled if row.get("warning"))
+        entries = tuple(_pooled(lines.get((editor, arm, info.name, against)), info) for info in known)
+        rows.append(((editor, f"{arm} minus {against}" if against else arm), entries))
+    warnings = dict.fromkeys(row.warning for row in results.pooled if row.warning)
     return Table(
         title="Distances over all clips at once",
         stubs=("editor", "arm"),
-        columns=tuple(f"{info.title} {info.arrow}".strip() for info in known),
+        columns=tuple(info.head for info in known),
         rows=tuple(rows),
         notes=("In brackets: 95 % interval by leaving out one clip at a time.", *warnings),
     )
 
 
+def _pooled(line: PooledLine | None, info: MetricInfo) -> Entry:
+    if line is None or line.value is None:
+        return Entry(reason="not measured")
+    sure = line.against != "" and line.interval is not None and not line.interval[0] <= 0 <= line.interval[1]
+    return Entry(
+        value=line.value, digits=info.digits, interval=line.interval, bold=sure, signed=line.against != ""
+    )
+
+
 def cost_table(results: Results) -> Table:
     """Time and memory of an edit."""
-    rows: list[tuple[tuple[str, ...], tuple[Entry, ...]]] = []
+    rows: list[Row] = []
     for editor, arm in results.rows:
-        lines = [
-            cell
-            for cell in results.cells
-            if (cell["editor"], cell["arm"]) == (editor, arm) and cell.get("seconds") is not None
-        ]
-        if editor == REFERENCE or not lines:
+        own = [cell for cell in results.cells if (cell.editor, cell.arm) == (editor, arm)]
+        timed = [(cell.inversion_recalled, cell.seconds) for cell in own if cell.seconds is not None]
+        if editor == REFERENCE or not timed:
             continue
-        fresh = [cell["seconds"] for cell in lines if not cell.get("inversion_recalled")]
-        again = [cell["seconds"] for cell in lines if cell.get("inversion_recalled")]
-        memory = [cell["memory_gb"] for cell in lines if cell.get("memory_gb") is not None]
+        memory = [cell.memory_gb for cell in own if cell.memory_gb is not None]
+        halves = [[seconds for recalled, seconds in timed if recalled == kind] for kind in (False, True)]
         rows.append(
             (
                 (editor, arm),
                 (
-                    Entry(value=float(np.median(fresh)), digits=2) if fresh else Entry(reason="none"),
-                    Entry(value=float(np.median(again)), digits=2) if again else Entry(reason="none"),
+                    *(
+                        Entry(value=float(np.median(half)), digits=2) if half else Entry(reason="none")
+                        for half in halves
+                    ),
                     Entry(value=max(memory), digits=2) if memory else Entry(reason="not measured"),
-                    Entry(value=float(len(lines)), digits=0),
+                    Entry(value=float(len(timed)), digits=0),
                 ),
             )
         )
