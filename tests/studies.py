@@ -54,7 +54,7 @@ _SERVER = """
 import sys
 from pathlib import Path
 from frameweave.study.options import StudyServeOptions
-from frameweave.study.serve import serve
+from frameweave.study.server.serve import serve
 folder, port, token = sys.argv[1:]
 serve(Path(folder), StudyServeOptions(port=int(port), enrolments_per_minute=6000), admin=token,
       started=lambda address: print(address, flush=True))

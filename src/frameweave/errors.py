@@ -19,6 +19,7 @@ that is raised is a bug and keeps its traceback.
 
 import difflib
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 
 class FrameweaveError(Exception):
@@ -64,7 +65,7 @@ class DataError(FrameweaveError):
 
 
 class MissingExtra(FrameweaveError):
-    """An optional package is not installed: the pip extra is named."""
+    """A package of an extra is not installed: the line that installs it is named."""
 
 
 class RunError(FrameweaveError):
@@ -87,3 +88,21 @@ class CheckFailed(FrameweaveError):
     """A comparison is off by more than its tolerance: what was compared, and both numbers."""
 
     exit_code = 1
+
+
+def require_extra(extra: str, *modules: str, otherwise: str = "") -> None:
+    """Raise `MissingExtra` unless the modules that an extra brings can be imported.
+
+    Nothing is imported. `otherwise` is what a user can do without the extra.
+    """
+    found = {module: find_spec(module) for module in modules}
+    missing = [
+        module for module, spec in found.items() if spec is None or spec.origin is None
+    ]  # None: a folder
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        without = f" ({otherwise})" if otherwise else ""
+        raise MissingExtra(
+            f"{' and '.join(missing)} {verb} not installed{without}",
+            hint=f"pip install 'frameweave[{extra}]'",
+        )

@@ -17,7 +17,7 @@ import pytest
 from frameweave.errors import DataError, RunError
 from frameweave.study.folder import DESIGN, MEDIA, read_design
 from frameweave.study.options import StudyServeOptions
-from frameweave.study.serve import serve
+from frameweave.study.server.serve import serve
 from studies import SMALL, field_of, served, small_study
 from study_client import Client
 

@@ -13,7 +13,7 @@ from frameweave.study.folder import read_design
 from frameweave.study.new import new_study
 from frameweave.study.options import StudyNewOptions, StudyReportOptions
 from frameweave.study.power import powers
-from frameweave.study.report import study_report
+from frameweave.study.results.report import study_report
 from frameweave.study.server.storage import Choice, Store
 from studies import SMALL, small_run, small_study
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
@@ -207,7 +208,7 @@ def test_tensorboard_gets_every_figure(options: TrainOptions) -> None:
 
 
 def test_a_missing_tracker_is_named(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frameweave.training.log.is_wandb_available", lambda: False)
+    monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(MissingExtra, match=r"wandb is not installed; pip install 'frameweave\[wandb\]'"):
         train(("lora",), replace(options, n_shared=0, wandb=True, steps=2))
 

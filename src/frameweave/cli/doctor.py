@@ -6,28 +6,17 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-import psutil
 from rich.markup import escape
 from rich.table import Table
 
 from frameweave import __version__
 from frameweave.cli import console
 from frameweave.errors import ModelFolderError
+from frameweave.runs.memory import free_memory, total_memory
 
-_NEEDED = (
-    "torch",
-    "diffusers",
-    "transformers",
-    "accelerate",
-    "av",
-    "numpy",
-    "safetensors",
-    "pillow",
-    "cyclopts",
-)
-
-_EXTRA = re.compile(r"""(?P<package>[\w.-]+).*;.*extra == ['"](?P<extra>[\w-]+)['"]""")
-"""A requirement of the package's metadata, such as: ray>=2.50; extra == 'ray'."""
+_REQUIREMENT = re.compile(r"""(?P<package>[\w.-]+)(?:[^;]*;.*extra == ['"](?P<extra>[\w-]+)['"])?""")
+"""A line of the package's metadata, such as: ray>=2.50; extra == 'ray'."""
+_NOT_LISTED = ("all", "dev")
 
 
 def doctor(*, fast: bool = False) -> None:
@@ -41,20 +30,22 @@ def doctor(*, fast: bool = False) -> None:
         Leave out what needs torch: devices and the check of the packaged model.
     """
     rows = [("frameweave", __version__, "")]
-    for name in _NEEDED:
+    wanted = _wanted()
+    for name in wanted.pop("", []):
         found = _version(name)
         rows.append((name, found or "missing", "" if found else f"pip install {name}"))
-    memory = psutil.virtual_memory()
-    rows.append(("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", ""))
+    free, total = free_memory() / 2**30, total_memory() / 2**30
+    rows.append(("memory", f"{free:.1f} of {total:.1f} GiB free", ""))
     disk = shutil.disk_usage(Path.cwd())
     little = "free some space" if disk.free < 2**30 else ""
     rows.append(("disk here", f"{disk.free / 2**30:.1f} GiB free", little))
     rows.append(("cores", str(os.cpu_count()), ""))
     offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
     rows.append(("hub", "switched off by HF_HUB_OFFLINE" if offline else "not switched off", ""))
-    for extra, package in _extras():
-        if not _version(package):
-            rows.append((f"{package} (optional)", "missing", f"pip install 'frameweave[{extra}]'"))
+    for extra, packages in sorted(wanted.items()):
+        missing = [package for package in packages if not _version(package)]
+        line = f"pip install 'frameweave[{extra}]'" if missing else ""
+        rows.append((f"extra {extra}", f"without {', '.join(missing)}" if missing else "installed", line))
     if not fast:
         rows += _with_torch()
     table = Table("what", "found", "do this", box=None)
@@ -71,11 +62,15 @@ def _version(package: str) -> str:
         return ""
 
 
-def _extras() -> list[tuple[str, str]]:
-    """What can be installed beside what is needed: the extra and each of its packages."""
-    wanted = metadata.requires("frameweave") if _version("frameweave") else None
-    found = [_EXTRA.match(text) for text in wanted or ()]
-    return [(match["extra"], match["package"]) for match in found if match and match["extra"] != "dev"]
+def _wanted() -> dict[str, list[str]]:
+    """By extra, the packages that it brings; under "" those that every installation has."""
+    found: dict[str, list[str]] = {}
+    for text in (metadata.requires("frameweave") if _version("frameweave") else None) or ():
+        match = _REQUIREMENT.match(text)
+        assert match is not None, text
+        if match["extra"] not in _NOT_LISTED:
+            found.setdefault(match["extra"] or "", []).append(match["package"])
+    return found
 
 
 def _with_torch() -> list[tuple[str, str, str]]:

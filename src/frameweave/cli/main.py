@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from frameweave import __version__
 from frameweave.cli import console
-from frameweave.errors import FrameweaveError
+from frameweave.errors import FrameweaveError, require_extra
 
 app = App(
     name="frameweave",
@@ -108,6 +108,8 @@ def _meta(
         Write progress and result as JSON lines on standard output.
     """
     console.choose(quiet=quiet, json_lines=json)
+    if any(token.startswith("--ray") for token in tokens):
+        require_extra("ray", "ray")  # told before anything is loaded
     if tokens[:1] in (("train",), ("plan",)):
         from frameweave.cli.run_files import expanded  # noqa: PLC0415 - other commands start without it
         from frameweave.training.options import TrainOptions  # noqa: PLC0415

@@ -58,7 +58,7 @@ def serve(
     folder
         What `frameweave study new` wrote.
     """
-    from frameweave.study.serve import serve as job  # noqa: PLC0415
+    from frameweave.study.server.serve import serve as job  # noqa: PLC0415
 
     admin = os.environ.get(_TOKEN)
     if admin is not None and len(admin) < _SHORTEST:
@@ -81,7 +81,7 @@ def report(
     folder
         What `frameweave study new` wrote.
     """
-    from frameweave.study.report import study_report as job  # noqa: PLC0415
+    from frameweave.study.results.report import study_report as job  # noqa: PLC0415
 
     done = job(folder, options)
     console.result(

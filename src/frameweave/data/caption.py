@@ -20,7 +20,7 @@ from frameweave.data.captions.spending import Prices, Spending
 from frameweave.data.captions.vocabulary import VOCABULARIES
 from frameweave.data.options import CaptionOptions
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.errors import DataError, InputError, RunError
+from frameweave.errors import DataError, InputError, RunError, require_extra
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.cache_folder import cache_folder
 
@@ -67,6 +67,8 @@ def caption(
     fails for good.
     """
     _check(options)
+    if not (options.rules or options.dry_run):
+        require_extra("captions", "openai", otherwise="--rules makes the prompts without it")
     records = tuple(records) if isinstance(records, Iterator) else records
     if next(_clips(records), None) is None:
         raise DataError("the source has no clip that can be used", hint="give a source with captions")

@@ -17,13 +17,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from frameweave.errors import FrameweaveError, RunError
 from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.memory import free_memory
 from frameweave.runs.settings import from_table, to_table
 from frameweave.training.fit import fit
 from frameweave.training.options import TrainOptions
@@ -126,7 +126,7 @@ def estimates(
 
 
 def _row(name: str, seconds: float, peak: float, flops: float, rate: float) -> Estimate:
-    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else free_memory()
     return Estimate(
         name=name, seconds=seconds, peak_bytes=peak, flops=flops, flops_per_second=rate, fits=peak < free
     )

@@ -1,9 +1,8 @@
 """What a training run tells: log.jsonl, live figures for the bar, tensorboard and wandb when asked for."""
 
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
-from accelerate.utils import is_tensorboard_available, is_wandb_available
 
-from frameweave.errors import MissingExtra
+from frameweave.errors import require_extra
 from frameweave.progress import Progress
 from frameweave.runs.run import Run
 from frameweave.training.fit import Step
@@ -51,12 +50,10 @@ class TrainingLog:
 def _trackers(stage: str, options: TrainOptions) -> list[GeneralTracker]:
     chosen: list[GeneralTracker] = []
     if options.tensorboard:
-        if not is_tensorboard_available():
-            raise MissingExtra("tensorboard is not installed", hint="pip install 'frameweave[tensorboard]'")
+        require_extra("tensorboard", "tensorboard")
         chosen.append(TensorBoardTracker(stage, options.out / "tensorboard"))
     if options.wandb:
-        if not is_wandb_available():
-            raise MissingExtra("wandb is not installed", hint="pip install 'frameweave[wandb]'")
+        require_extra("wandb", "wandb")
         chosen.append(WandBTracker("frameweave", name=f"{options.out.name}/{stage}", dir=str(options.out)))
     for tracker in chosen:
         tracker.start()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from frameweave.errors import MissingExtra, RunError
+from frameweave.errors import RunError, require_extra
 from frameweave.training.checkpoint import Checkpoint, read
 from frameweave.training.plan import Plan
 from frameweave.training.precision import resolved
@@ -105,14 +105,8 @@ def _optimiser(weights: list[nn.Parameter], plan: Plan) -> torch.optim.Optimizer
     given = dict(lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=plan.betas)
     if not plan.eight_bit:
         return torch.optim.AdamW(weights, **given, fused=True)  # pyright: ignore[reportArgumentType]
-    try:
-        bitsandbytes = importlib.import_module("bitsandbytes")
-    except ImportError as error:
-        raise MissingExtra(
-            "8-bit AdamW needs bitsandbytes, which is not installed",
-            hint="pip install 'frameweave[eight-bit]'",
-        ) from error
-    return bitsandbytes.optim.AdamW8bit(weights, **given)
+    require_extra("eight-bit", "bitsandbytes")
+    return importlib.import_module("bitsandbytes").optim.AdamW8bit(weights, **given)
 
 
 def _like(weight: nn.Parameter, value: Tensor) -> Tensor | int:

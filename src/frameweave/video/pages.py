@@ -2,7 +2,11 @@
 
 import base64
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
+from frameweave.errors import require_extra
+
+require_extra("report", "jinja2")
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape  # noqa: E402
 
 _TYPES = {".mp4": "video/mp4", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 

@@ -1,10 +1,10 @@
 """A model behind a real server on this machine that misbehaves in every way we know of."""
 
 import asyncio
-import builtins
 import gzip
 import json
 import socket
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -283,13 +283,6 @@ def test_the_budget_ends_the_questions() -> None:
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *args: Any, **keywords: Any) -> Any:
-        if name == "frameweave.data.captions.connection":
-            raise ImportError("No module named 'openai'")
-        return real(name, *args, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtra, match=r"pip install 'frameweave\[captions\]'"):
         Model.connected(Endpoint(base_url="http://localhost", model="m", key="k"), QUICK, Spending())

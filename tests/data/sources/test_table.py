@@ -3,6 +3,7 @@
 import csv
 import importlib
 import json
+import sys
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -156,11 +157,7 @@ def test_values_of_other_types(tmp_path: Path) -> None:
 
 def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.parquet").touch()
-
-    def absent(name: str) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr("frameweave.data.sources.parquet.importlib.import_module", absent)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r"frameweave\[parquet\]"):
         taken(tmp_path / "a.parquet")
 

@@ -13,7 +13,7 @@ from frameweave.data.captions.endpoint import BASE_URL, KEY, MODEL, Endpoint
 from frameweave.data.captions.reply import Received, complaint, read_reply, usage
 from frameweave.data.captions.spending import Spending, Tokens, estimated
 from frameweave.data.captions.waiting import Gate, asked_wait, backoff
-from frameweave.errors import InputError, MissingExtra, RunError
+from frameweave.errors import InputError, RunError, require_extra
 
 _OK = 200
 _FORM_REFUSED = (400, 422)
@@ -75,13 +75,9 @@ class Model:
     @classmethod
     def connected(cls, endpoint: Endpoint, patience: Patience, spending: Spending) -> "Model":
         """Raises `MissingExtra` without the openai client."""
-        try:
-            from frameweave.data.captions.connection import Connection  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise MissingExtra(
-                "the openai client is not installed",
-                hint="pip install 'frameweave[captions]', or make the prompts with --rules",
-            ) from error
+        require_extra("captions", "openai")
+        from frameweave.data.captions.connection import Connection  # noqa: PLC0415 - an extra
+
         return cls(endpoint, Connection(endpoint, timeout=patience.timeout), patience, spending)
 
     async def answer(self, sources: Sequence[str], kinds: Sequence[Kind]) -> Answer:

@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 
 from frameweave.data.decoding import group_of, wanted
-from frameweave.errors import DataError, MissingExtra
+from frameweave.errors import DataError, require_extra
 from frameweave.video.group import FrameGroup
 
 
@@ -41,13 +41,8 @@ def streamed(urls: list[str], *, shuffle: int = 0, seed: int = 0) -> Iterable[Fr
 
 
 def _webdataset() -> Any:
-    try:
-        return importlib.import_module("webdataset")
-    except ImportError as error:
-        raise MissingExtra(
-            "streaming needs webdataset, which is not installed",
-            hint="pip install 'frameweave[webdataset]'",
-        ) from error
+    require_extra("webdataset", "webdataset")
+    return importlib.import_module("webdataset")
 
 
 def _members(shards: Iterator[dict[str, Any]]) -> Generator[dict[str, Any], None, None]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from frameweave.errors import DataError, MissingExtra
+from frameweave.errors import DataError, require_extra
 
 _ROWS = 1000  # of a batch
 
@@ -26,13 +26,9 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]
 
 @contextmanager
 def _opened(path: Path) -> Generator[Any, None, None]:
-    try:
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-        arrow: Any = importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise MissingExtra(
-            "parquet needs pyarrow, which is not installed", hint="pip install 'frameweave[parquet]'"
-        ) from error
+    require_extra("parquet", "pyarrow")
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    arrow: Any = importlib.import_module("pyarrow")
     try:
         with parquet.ParquetFile(path) as file:
             yield file

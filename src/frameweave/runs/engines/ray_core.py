@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from frameweave.errors import InputError, MissingExtra
+from frameweave.errors import InputError, require_extra
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines.guard import Guarded
 from frameweave.runs.engines.task import (
@@ -127,10 +127,9 @@ def _reach(address: str) -> None:
 
 
 def _imported() -> Any:
-    try:
-        import ray  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingExtra("Ray is not installed", hint="pip install 'frameweave[ray]'") from error
+    require_extra("ray", "ray")
+    import ray  # noqa: PLC0415 - an extra
+
     return ray
 
 

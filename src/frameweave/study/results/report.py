@@ -14,7 +14,7 @@ from frameweave.study.results.export import answers_csv, named_answers
 from frameweave.study.results.figure import preference_figure
 from frameweave.study.results.page import study_page
 from frameweave.study.results.tables import study_tables
-from frameweave.study.serve import open_store
+from frameweave.study.server.serve import open_store
 
 
 @dataclass(frozen=True, kw_only=True)
