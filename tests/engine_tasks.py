@@ -5,9 +5,12 @@ import hashlib
 import os
 import re
 import signal
+import stat
+import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,17 @@ def hangs_with_child(item: dict[str, Any]) -> None:
     process.wait()
 
 
+def torn(item: dict[str, Any]) -> str:
+    """Killed while its answer is on the way, when the item says so."""
+    if item["torn"]:
+        for descriptor in range(3, 64):
+            with suppress(OSError):
+                if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                    os.write(descriptor, struct.pack("!i", 1_000_000) + b"half an answer")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
 def hungry(item: dict[str, Any]) -> int:
     return len(bytearray(int(item["bytes"])))
 
@@ -124,13 +138,13 @@ def nested_hang(item: dict[str, Any]) -> None:
 
 
 def native(what: str, size: int) -> NDArray[np.uint8]:
-    """Ones; or what a decoder in C might do instead."""
+    """Ones; or what a decoder in C might do instead. `exit3` ends the process with code 3."""
     if what == "crash":
         ctypes.string_at(0)
     if what == "hang":
         time.sleep(60)
-    if what == "exit":
-        os._exit(3)
+    if what.startswith("exit"):
+        os._exit(int(what.removeprefix("exit")))
     if what == "raise":
         raise InputError(f"{what}: no such thing", hint="take another")
     if what == "memory":

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine_tasks import dies, digest, hangs, hungry, leaves, nested, not_json, picky
+from engine_tasks import dies, digest, hangs, hungry, leaves, nested, not_json, picky, torn
 from frameweave.errors import InputError
 from frameweave.progress import SILENT
 from frameweave.runs.engines import Engine, EngineOptions, Outcome, engine_of, part
@@ -30,12 +31,35 @@ class Jobs:
 
 
 def made(name: str, request: Any = None, **options: Any) -> Engine:
-    """The engine of that name."""
+    """The engine of that name. Tests share a connection to Ray, unless they are `apart`."""
     if name == "ray":
         address = request.getfixturevalue("cluster").address
+        if "apart" not in request.fixturenames:
+            request.getfixturevalue("connected")()
         return engine_of(EngineOptions(ray_address=address, **options))
     workers = {"inline": 0, "local-1": 1, "local-3": 3}[name]
     return engine_of(EngineOptions(workers=workers, **options))
+
+
+@pytest.fixture(scope="module")
+def connected(cluster: Any) -> Iterator[Callable[[], None]]:
+    """Connects this process to the cluster, if it is not; so each test is spared the start of workers."""
+    import ray
+
+    def connect() -> None:
+        if not ray.is_initialized():
+            ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+
+    yield connect
+    ray.shutdown()
+
+
+@pytest.fixture
+def apart() -> None:
+    """No connection to Ray but that of the test, and no process of the tests before."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+    assert soon(lambda: not descendants())
 
 
 @pytest.fixture(params=["inline", "local-1", "local-3", "ray"])
@@ -62,7 +86,12 @@ def results(outcomes: Iterable[Outcome]) -> list[Any]:
     ]
 
 
-def test_results_are_the_same_everywhere(engine: Engine) -> None:
+@pytest.fixture(scope="module")
+def of_a_job_array() -> str:
+    return json.dumps(results(Jobs().run(picky, numbers(40))))
+
+
+def test_results_are_the_same_everywhere(engine: Engine, of_a_job_array: str) -> None:
     found = results(engine.run(picky, numbers(40)))
     for n, (position, item, value, failure, attempts) in enumerate(found, start=1):
         assert (position, item, attempts) == (n - 1, {"n": n}, 1)
@@ -74,7 +103,7 @@ def test_results_are_the_same_everywhere(engine: Engine) -> None:
             sha = hashlib.sha256(str(n).encode()).hexdigest()
             assert (value, failure) == ({"n": n, "pair": [str(n), sha]}, None)
     assert len(found) == 40
-    assert json.dumps(found) == json.dumps(results(Jobs().run(picky, numbers(40))))
+    assert json.dumps(found) == of_a_job_array
 
 
 def test_a_bug_keeps_its_traceback(engine: Engine) -> None:
@@ -120,6 +149,7 @@ def test_items_are_taken_as_they_are_needed(engine: Engine) -> None:
     outcomes.close()
 
 
+@pytest.mark.usefixtures("apart")
 def test_what_the_source_of_items_raises_comes_through(engine: Engine) -> None:
     def broken() -> Iterator[Any]:
         yield {"n": 1}
@@ -168,6 +198,15 @@ def test_a_task_that_is_killed_is_tried_again_then_given_up(isolating: Any, tmp_
     assert (tmp_path / "2").stat().st_size == 2
 
 
+def test_a_task_that_is_killed_in_the_middle_of_its_answer_costs_no_other(isolating: Any) -> None:
+    found = results(isolating(retries=0).run(torn, [{"torn": n == 1} for n in range(5)]))
+    assert [line[2] for line in found] == ["done", None, "done", "done", "done"]
+    assert found[1][3:] == [
+        ["crashed", "the process was killed by SIGKILL; the machine may be out of memory"],
+        1,
+    ]
+
+
 def test_memory_is_limited(isolating: Any) -> None:
     items = [{"bytes": 1e6}, {"bytes": 3e9}, {"bytes": 2e6}]
     found = results(isolating(memory_gb=1).run(hungry, items))
@@ -176,13 +215,14 @@ def test_memory_is_limited(isolating: Any) -> None:
 
 
 def test_workers_may_guard_native_code_of_their_own(isolating: Any) -> None:
-    items = [{"what": what} for what in ("decode", "crash", "memory", "exit")] + [
+    items = [{"what": what} for what in ("decode", "crash", "memory", "exit3")] + [
         {"what": "hang", "timeout": 0.5}
     ]
     found = results(isolating(memory_gb=4).run(nested, items))
     assert [line[2] for line in found] == [100.0, "crashed", "memory", "crashed", "timeout"]
 
 
+@pytest.mark.usefixtures("apart")
 def test_closing_early_leaves_no_process(isolating: Any, tmp_path: Path) -> None:
     file = tmp_path / "id"
     closing = iter([{"hangs": False}, {"file": str(file)}, {"file": str(file)}, {"file": str(file)}])

@@ -21,6 +21,7 @@ def test_arrays_come_back_and_the_process_is_kept() -> None:
         for size in (0, 10, 5_000_000):
             found = guarded.call("ones", size)
             assert found.dtype == np.uint8 and found.shape == (size,) and found.all()
+            found[:] = 0  # it may be written to
         assert Guarded("os:getpid").call() != os.getpid()
     with Guarded(os.getpid) as guarded_id:
         assert guarded_id.call() == guarded_id.call() != os.getpid()
@@ -31,7 +32,8 @@ def test_arrays_come_back_and_the_process_is_kept() -> None:
     ("what", "kind", "message"),
     [
         ("crash", "crashed", "the process was killed by SIGSEGV; the item may be broken"),
-        ("exit", "crashed", "the process ended with exit code 3; see what it wrote to stderr"),
+        ("exit3", "crashed", "the process ended with exit code 3; see what it wrote to stderr"),
+        ("exit0", "crashed", "the process ended with exit code 0; see what it wrote to stderr"),
         ("hang", "timeout", "took more than 0.5 s and was killed; allow more time"),
         ("memory", "memory", "out of memory at the limit of 4 GB; allow more memory"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 
 from engine_tasks import digest
 from frameweave.errors import DataError, InputError, OutOfMemory
+from frameweave.progress import SILENT
 from frameweave.runs.engines import Stopped
-from frameweave.runs.engines.task import Failure, Item, Task, attempted, name_of, plain, tasks_of
+from frameweave.runs.engines.flow import outcomes_of, tasks_of
+from frameweave.runs.engines.inline import _Here
+from frameweave.runs.engines.task import Failure, Item, name_of, plain
 
 
 class Holder:
@@ -85,6 +89,7 @@ def test_only_what_took_a_process_down_is_tried_again() -> None:
             calls.append(item)
             raise error
 
-        outcome = attempted(Task(position=4, item="a"), fails, retries=2)
-        assert (outcome.position, outcome.attempts, len(calls)) == (4, attempts, attempts)
+        crew = nullcontext(_Here(fails))
+        (outcome,) = outcomes_of(crew, ["a"], retries=2, what="items", progress=SILENT)
+        assert (outcome.position, outcome.attempts, len(calls)) == (0, attempts, attempts)
         assert outcome.failure == Failure.of(error)

@@ -6,18 +6,16 @@ process dies, in whatever way, the child dies as well. Linux and macOS.
 
 import json
 import os
+import pickle
 import signal
-import socket
 import subprocess
 import sys
-import time
 import weakref
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import IO, Any
 
-from frameweave.runs.engines import wire
 from frameweave.runs.engines.task import Stopped
 
 _PROGRAM = """
@@ -33,29 +31,17 @@ _START = 300.0  # seconds for importing the function's module: torch on a busy m
 _FAREWELL = 5.0  # seconds for what an idle child does at exit
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What the function returned, or what it raised."""
-
-    value: Any
-    error: BaseException | None
-
-
 class Child:
-    """A process that is given arguments with `begin`; `receive` takes the reply when `connection` has one.
+    """A process that waits for the arguments of its next call. `memory` limits its address space, in bytes.
 
-    `memory` limits its address space, in bytes. Not for use by several threads at once.
+    After an exception from `ask` it must be ended by `kill`.
     """
 
     def __init__(self, name: str, *, memory: int | None = None) -> None:
-        self.connection, theirs = socket.socketpair()
+        self._connection, theirs = Pipe()
         self._name = name
         self._memory = memory
         self._ready = False
-        self._began = time.monotonic()
-        self._timeout: float | None = None
-        self._arguments: list[memoryview] = []
-        descriptor = theirs.fileno()
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -64,87 +50,71 @@ class Child:
                     _PROGRAM,
                     json.dumps(sys.path),
                     name,
-                    str(descriptor),
+                    str(theirs.fileno()),
                     str(memory or 0),
                 ],
                 stdin=subprocess.PIPE,
-                pass_fds=[descriptor],
+                pass_fds=[theirs.fileno()],
                 process_group=0,  # out of reach of the terminal's Ctrl-C, and killed with all it started
                 env=os.environ | _ONE_THREAD,
             )
-        self._end = weakref.finalize(self, _end, self._process, self.connection)
+        self._end = weakref.finalize(self, _end, self._process, self._connection)
 
     @property
     def alive(self) -> bool:
         return self._end.alive and self._process.poll() is None
 
-    @property
-    def seconds(self) -> float:
-        """Since the call began; the start of the process does not count."""
-        return time.monotonic() - self._began
+    def ask(self, message: bytes, timeout: float | None) -> tuple[Any, BaseException | None]:
+        """What the function returns for pickled arguments, and what it raises. The start is not timed.
 
-    def begin(self, arguments: tuple[Any, ...], named: dict[str, Any], timeout: float | None) -> None:
-        """Call the function, as soon as the child is ready; the call may take `timeout` seconds."""
-        self._timeout = timeout
-        self._arguments = wire.packed((arguments, named))
-        if self._ready:
-            self._send()
-
-    def remaining(self) -> float | None:
-        """Seconds until the child is overdue, never below 0; None when it has all the time it wants."""
-        limit = self._timeout if self._ready else _START
-        return None if limit is None else max(0.0, limit - self.seconds)
-
-    def receive(self) -> Reply | None:
-        """Take what the child has sent; None when that is not a reply yet.
-
-        Raises `Stopped` when the child is dead or out of memory; then it is gone, as it is after any
-        other exception.
+        Raises `Stopped` when the child is too slow, out of memory or dead.
         """
-        try:
-            value, error = wire.receive(self.connection)
-        except EOFError:
-            raise self._crashed() from None
-        except BaseException:
-            self.kill()
-            raise
-        if isinstance(error, MemoryError) or (error is not None and not self._ready):
-            self.kill()
-            raise self._failed(error)
         if not self._ready:
+            if not self._connection.poll(_START):
+                raise Stopped(f"the process did not start within {_START:g} s", hint="use fewer workers")
+            _, error = self._answer()
+            if error is not None:
+                raise self._failed(error)
             self._ready = True
-            self._send()
-            return None
-        return Reply(value=value, error=error)
+        with suppress(ConnectionError):  # a dead child is found out below
+            self._connection.send_bytes(message)
+        if not self._connection.poll(timeout):
+            raise Stopped(
+                f"took more than {timeout:g} s and was killed", kind="timeout", hint="allow more time"
+            )
+        value, error = self._answer()
+        if isinstance(error, MemoryError):
+            raise self._failed(error)
+        return value, error
 
-    def overdue(self) -> Stopped:
-        """Kill the child, because nothing of its time remains; what to raise."""
-        self.kill()
-        if not self._ready:
-            return Stopped(f"the process did not start within {_START:g} s", hint="use fewer workers")
-        return Stopped(
-            f"took more than {self._timeout:g} s and was killed", kind="timeout", hint="allow more time"
-        )
+    def signal(self) -> None:
+        """Kill the process and all that it started; from any thread."""
+        if self._process.returncode is None:
+            _kill(self._process)
 
     def kill(self) -> None:
         """End the child at once, with all processes that it started."""
         self._end()
 
-    def join(self) -> None:
-        """Wait a few seconds for the end of a child whose connection is closed."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_FAREWELL)
+    def dismiss(self) -> None:
+        """End an idle child, giving it time for what it does at exit."""
+        if self.alive:
+            self._connection.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_FAREWELL)
+        self.kill()
 
-    def _send(self) -> None:
-        self._began = time.monotonic()
-        with suppress(ConnectionError):  # a dead child is found out by `receive`
-            wire.send(self.connection, self._arguments)
-        self._arguments = []
+    def _answer(self) -> tuple[Any, BaseException | None]:
+        try:
+            answer = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            raise self._crashed() from None
+        return pickle.loads(answer)
 
     def _crashed(self) -> Stopped:
-        self.join()  # the connection breaks shortly before the end
+        with suppress(subprocess.TimeoutExpired):  # the connection breaks shortly before the end
+            self._process.wait(_FAREWELL)
         code = self._process.returncode
-        self.kill()
         if code is None:
             return Stopped("the process hung up", hint="a task must not close what it did not open")
         if code >= 0:
@@ -162,20 +132,14 @@ class Child:
         return Stopped(f"cannot import {self._name}{limit}: {type(error).__name__}: {error}", hint=hint)
 
 
-def dismissed(children: Iterable[Child]) -> None:
-    """End idle children, giving them time for what they do at exit."""
-    waiting = [child for child in children if child.alive]
-    for child in waiting:
-        child.connection.close()
-    for child in waiting:
-        child.join()
-        child.kill()
-
-
-def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
-    connection.close()
+def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):  # all are gone; macOS forbids to kill zombies
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end(process: subprocess.Popen[bytes], connection: "Connection[bytes, bytes]") -> None:
+    connection.close()
+    _kill(process)
     process.wait()
     lifeline: IO[bytes] | None = process.stdin
     if lifeline is not None:

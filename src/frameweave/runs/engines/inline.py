@@ -1,10 +1,13 @@
 """The engine without processes, for debuggers and tests."""
 
+from collections import deque
 from collections.abc import Generator, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.engines.task import Function, Item, Outcome, Task, attempted, name_of, tasks_of, tracked
+from frameweave.runs.engines.flow import outcomes_of
+from frameweave.runs.engines.task import Function, Item, Outcome, Task, attempted, name_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +24,20 @@ class Inline:
         self, function: Function, items: Iterable[Item], *, what: str = "items", progress: Progress = SILENT
     ) -> Generator[Outcome, None, None]:
         name_of(function)  # what cannot run elsewhere must not run here
-        return tracked(self._outcomes(function, tasks_of(items)), items, what, progress)
+        crew = nullcontext(_Here(function))
+        return outcomes_of(crew, items, retries=self.retries, what=what, progress=progress)
 
-    def _outcomes(self, function: Function, tasks: Iterable[Task]) -> Generator[Outcome, None, None]:
-        for task in tasks:
-            yield attempted(task, function, retries=self.retries)
+
+class _Here:
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._tasks: deque[Task] = deque()
+
+    def most(self) -> int:
+        return 1
+
+    def begin(self, task: Task) -> None:
+        self._tasks.append(task)
+
+    def ended(self) -> list[Outcome]:
+        return [attempted(self._tasks.popleft(), self._function)]

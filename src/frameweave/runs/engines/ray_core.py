@@ -18,18 +18,9 @@ from urllib.parse import urlsplit
 
 from frameweave.errors import InputError, require_extra
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.engines.flow import outcomes_of
 from frameweave.runs.engines.guard import Guarded
-from frameweave.runs.engines.task import (
-    Failure,
-    Function,
-    Item,
-    Outcome,
-    Supply,
-    Task,
-    attempted,
-    name_of,
-    tracked,
-)
+from frameweave.runs.engines.task import Failure, Function, Item, Outcome, Task, attempted, name_of
 
 _NODE_LOSSES = 3  # a task is not to blame for its node, so these do not count as retries
 _PATIENCE = 10.0  # seconds that the head of a cluster may take to answer
@@ -59,30 +50,17 @@ class RayCore:
         self, function: Function, items: Iterable[Item], *, what: str = "items", progress: Progress = SILENT
     ) -> Generator[Outcome, None, None]:
         _imported()
-        return tracked(self._outcomes(name_of(function), Supply(items)), items, what, progress)
+        crew = self._crew(name_of(function))
+        return outcomes_of(crew, items, retries=self.retries, what=what, progress=progress)
 
-    def _outcomes(self, name: str, supply: Supply) -> Generator[Outcome, None, None]:
+    @contextmanager
+    def _crew(self, name: str) -> Generator["_Cluster", None, None]:
         with self._connected() as ray:
-            remote = ray.remote(
-                num_cpus=1, max_retries=_NODE_LOSSES, retry_exceptions=False, scheduling_strategy="SPREAD"
-            )(_attempted_on_node)
-            pending: dict[Any, tuple[Task, float]] = {}
-            finished: list[Outcome] = []
+            cluster = _Cluster(ray, name, self)
             try:
-                while True:
-                    most = self.workers or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-                    while len(pending) < most and (task := supply.take()) is not None:
-                        reference = remote.remote(name, task, self.timeout, self.memory, self.retries)
-                        pending[reference] = task, time.monotonic()
-                    yield from finished
-                    if not pending:
-                        break
-                    done, _ = ray.wait(list(pending))
-                    finished = [_outcome(ray, reference, *pending.pop(reference)) for reference in done]
-                supply.check()
+                yield cluster
             finally:
-                for reference in pending:
-                    ray.cancel(reference, force=True)
+                cluster.cancel()
 
     @contextmanager
     def _connected(self) -> Generator[Any, None, None]:
@@ -119,6 +97,33 @@ class RayCore:
             ray.shutdown()
 
 
+class _Cluster:
+    """A Ray that we are connected to."""
+
+    def __init__(self, ray: Any, name: str, engine: RayCore) -> None:
+        self._ray = ray
+        self._engine = engine
+        self._arguments = name, engine.timeout, engine.memory
+        self._remote = ray.remote(
+            num_cpus=1, max_retries=_NODE_LOSSES, retry_exceptions=False, scheduling_strategy="SPREAD"
+        )(_attempted_on_node)
+        self._under_way: dict[Any, tuple[Task, float]] = {}
+
+    def most(self) -> int:
+        return self._engine.workers or 2 * max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def begin(self, task: Task) -> None:
+        self._under_way[self._remote.remote(task, *self._arguments)] = task, time.monotonic()
+
+    def ended(self) -> list[Outcome]:
+        done, _ = self._ray.wait(list(self._under_way))
+        return [_outcome(self._ray, reference, *self._under_way.pop(reference)) for reference in done]
+
+    def cancel(self) -> None:
+        for reference in self._under_way:
+            self._ray.cancel(reference, force=True)
+
+
 def _reach(address: str) -> None:
     """Raise `OSError` or `ValueError` when nobody answers at `address`: Ray itself tries for minutes."""
     place = urlsplit("//" + address.removeprefix("ray://"))
@@ -133,10 +138,8 @@ def _imported() -> Any:
     return ray
 
 
-def _attempted_on_node(
-    name: str, task: Task, timeout: float | None, memory: int | None, retries: int
-) -> Outcome:
-    return attempted(task, _guarded(name, timeout, memory).call, retries=retries)
+def _attempted_on_node(task: Task, name: str, timeout: float | None, memory: int | None) -> Outcome:
+    return attempted(task, _guarded(name, timeout, memory).call)
 
 
 @lru_cache(maxsize=1)
@@ -158,4 +161,10 @@ def _outcome(ray: Any, reference: Any, task: Task, started: float) -> Outcome:
         message = f"lost by Ray {attempts} times: {type(error).__name__}"
         kind = "memory" if memory else "crashed"
         failure = Failure(kind=kind, message=f"{message}; see the logs of the nodes", trace=str(error))
-        return Outcome.of(task, None, failure, seconds=time.monotonic() - started, attempts=attempts)
+        return Outcome(
+            position=task.position,
+            item=task.item,
+            failure=failure,
+            seconds=time.monotonic() - started,
+            attempts=attempts,
+        )

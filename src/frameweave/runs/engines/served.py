@@ -6,14 +6,12 @@ import pickle
 import pkgutil
 import resource
 import select
-import socket
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from typing import Any
-
-from frameweave.runs.engines import wire
 
 
 def serve(name: str, descriptor: int, memory: int) -> None:
@@ -29,28 +27,24 @@ def serve(name: str, descriptor: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    with socket.socket(fileno=descriptor) as connection:
+    with Connection(descriptor) as connection:
         try:
             function: Callable[..., Any] = pkgutil.resolve_name(name)
         except (Exception, SystemExit) as error:
-            wire.send(connection, wire.packed((None, portable(error))))
+            connection.send_bytes(pickle.dumps((None, portable(error))))
             return
-        wire.send(connection, wire.packed((None, None)))
-        while True:
-            try:
-                arguments, named = wire.receive(connection)
-            except EOFError:
-                return
-            wire.send(connection, _answer(function, arguments, named))
+        connection.send_bytes(pickle.dumps((None, None)))
+        with suppress(EOFError, ConnectionError):  # the parent has hung up
+            while True:
+                connection.send_bytes(_answer(function, connection.recv_bytes()))
 
 
-def _answer(
-    function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
-) -> list[memoryview]:
+def _answer(function: Callable[..., Any], message: bytes) -> bytes:
     try:
-        return wire.packed((function(*arguments, **named), None))
+        arguments, named = pickle.loads(message)
+        return pickle.dumps((function(*arguments, **named), None), protocol=5)
     except (Exception, SystemExit) as error:
-        return wire.packed((None, portable(error)))
+        return pickle.dumps((None, portable(error)))
 
 
 def portable(error: BaseException) -> BaseException:

@@ -5,20 +5,17 @@ results are what JSON can hold: paths and small records travel, frames do not.
 """
 
 import json
-import operator
 import pkgutil
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from frameweave.errors import FrameweaveError, InputError, OutOfMemory
-from frameweave.progress import Progress
 
 Kind = Literal["raised", "timeout", "crashed", "memory"]
-Item = dict[str, Any] | str
+Item = Mapping[str, Any] | str
 Function = Callable[[Any], Any]
 
 _LONGEST = 4_000  # characters of a message or a traceback: errors may quote whole arrays
@@ -63,12 +60,13 @@ class Failure:
         return self.kind == "crashed" and attempts <= retries
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Task:
-    """An item and its place among the items, from 0."""
+    """An item, its place among the items, from 0, and the number of the attempt at it, from 1."""
 
     position: int
     item: Item
+    attempt: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,20 +83,6 @@ class Outcome:
     """Duration of the last attempt."""
     attempts: int
     """1, and one more for each time that its process died."""
-
-    @classmethod
-    def of(
-        cls, task: Task, value: Any, failure: Failure | None, *, seconds: float, attempts: int
-    ) -> "Outcome":
-        """The outcome of a task."""
-        return cls(
-            position=task.position,
-            item=task.item,
-            value=value,
-            failure=failure,
-            seconds=seconds,
-            attempts=attempts,
-        )
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -122,63 +106,24 @@ def name_of(function: Callable[..., Any]) -> str:
     return f"{module}:{name}"
 
 
-def tasks_of(items: Iterable[Item]) -> Iterator[Task]:
-    """Number the items, each taken when it is asked for. Raises `InputError` for what is not JSON."""
-    for position, item in enumerate(items):
-        try:
-            task = Task(position=position, item=plain(item))
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"item {position} is not JSON: {error}", hint="give paths as text, and no arrays"
-            ) from error
-        yield task
-
-
-class Supply:
-    """Tasks on demand. What their source raises is kept back until the tasks under way are done."""
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._tasks = tasks_of(items)
-        self._error: Exception | None = None
-
-    def take(self) -> Task | None:
-        """The next task; None when there is none, or when the source raised something."""
-        try:
-            return next(self._tasks, None)
-        except Exception as error:
-            self._error = error
-            return None
-
-    def check(self) -> None:
-        """Raise what the source raised."""
-        if self._error is not None:
-            raise self._error
-
-
 def plain(value: Any) -> Any:
     """What is left of a value after a journey as JSON. Raises `TypeError` for what JSON cannot hold."""
     return json.loads(json.dumps(value))
 
 
-def attempted(task: Task, function: Function, *, retries: int) -> Outcome:
-    """Apply the function to the task's item; again, up to `retries` times, when a process died of it."""
-    attempts = 0
-    while True:
-        attempts += 1
-        started = time.monotonic()
-        value, failure = None, None
-        try:
-            value = plain(function(task.item))
-        except (Exception, SystemExit) as error:
-            failure = Failure.of(error)
-        if failure is None or not failure.passing(attempts, retries):
-            return Outcome.of(task, value, failure, seconds=time.monotonic() - started, attempts=attempts)
-
-
-def tracked(
-    outcomes: Generator[Outcome, None, None], items: Iterable[Item], what: str, progress: Progress
-) -> Generator[Outcome, None, None]:
-    """Pass outcomes through while showing how many are done; closing this closes `outcomes`."""
-    total = operator.length_hint(items, -1)
-    with closing(outcomes):
-        yield from progress.track(outcomes, what, total if total >= 0 else None)
+def attempted(task: Task, function: Function) -> Outcome:
+    """Apply the function to the task's item."""
+    started = time.monotonic()
+    value, failure = None, None
+    try:
+        value = plain(function(task.item))
+    except (Exception, SystemExit) as error:
+        failure = Failure.of(error)
+    return Outcome(
+        position=task.position,
+        item=task.item,
+        value=value,
+        failure=failure,
+        seconds=time.monotonic() - started,
+        attempts=task.attempt,
+    )
