@@ -115,9 +115,9 @@ def test_other_processes_and_array_jobs_give_the_same_videos(
     lines = table.with_suffix(".jsonl")
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
     edit_many(lines, options)
-    elsewhere = replace(options, workers=1, out=tmp_path / "elsewhere")
-    for index in (1, 0):
-        done = edit_many(lines, replace(elsewhere, shard_index=index, num_shards=2))
+    elsewhere = replace(options, out=tmp_path / "elsewhere")
+    for index in (1, 0):  # the first job in a process of its own, the other in this one
+        done = edit_many(lines, replace(elsewhere, workers=index, shard_index=index, num_shards=2))
         assert (done.done, done.failed) == (1, {})
     for name in "ab":
         here, there = (folder / name / "edited.mp4" for folder in (options.out, elsewhere.out))

@@ -217,7 +217,8 @@ grid(None, replace(options, out=Path(sys.argv[1])))
 """
 
 
-def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
+def test_a_killed_grid_goes_on(run: Path, tmp_path: Path) -> None:
+    """It scores as the other grid scored the same cells."""
     out = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(out)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -227,9 +228,12 @@ def test_a_killed_grid_goes_on(tmp_path: Path) -> None:
     process.wait()
     done = grid(None, replace(SMALL, editors=("framewise",), arms=(), out=out))
     assert done.failed == {} and done.done + done.earlier == 12
-    undisturbed = tmp_path / "other"
-    grid(None, replace(SMALL, editors=("framewise",), arms=(), out=undisturbed))
-    assert (out / "scores.jsonl").read_text() == (undisturbed / "scores.jsonl").read_text()
+    undisturbed = [
+        line
+        for line in (run / "scores.jsonl").read_text().splitlines()
+        if (said := json.loads(line))["editor"] != "text2video_zero" and said["arm"] != "with"
+    ]
+    assert (out / "scores.jsonl").read_text().splitlines() == undisturbed
 
 
 def test_a_table_of_videos(tmp_path: Path) -> None:
