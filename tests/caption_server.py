@@ -24,6 +24,8 @@ class Reaction:
     """Seconds before anything is sent."""
     cut: int | None = None
     """Hang up after so many bytes of the body."""
+    drip: float = 0.0
+    """Seconds before each byte of the body."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,10 @@ class CaptionServer:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(reaction.body)))
                 self.end_headers()
-                self.wfile.write(reaction.body[: reaction.cut])
+                for start in range(len(reaction.body) if reaction.drip else 0):
+                    time.sleep(reaction.drip)
+                    self.wfile.write(reaction.body[start : start + 1])
+                self.wfile.write(b"" if reaction.drip else reaction.body[: reaction.cut])
                 if reaction.cut is not None:
                     self.close_connection = True
 

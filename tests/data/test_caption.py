@@ -21,7 +21,7 @@ from frameweave.data.caption import CaptionSummary, caption
 from frameweave.data.captions.prompts_file import read_prompts
 from frameweave.data.options import CaptionOptions
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.errors import DataError, FrameweaveError, InputError, RunError
+from frameweave.errors import DataError, FrameweaveError, InputError, MissingExtra, RunError
 from frameweave.runs.cache_folder import cache_folder
 from frameweave.runs.settings import from_table, to_table
 from notes import Notes
@@ -362,3 +362,13 @@ def test_a_source_without_clips_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no clip that can be used"):
             caption(records, CaptionOptions(rules=True, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_without_the_client_the_extra_is_named(
+    server: CaptionServer, options: CaptionOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    for name in ("asking", "model"):
+        monkeypatch.delitem(sys.modules, f"frameweave.data.captions.{name}", raising=False)
+    with pytest.raises(MissingExtra, match=r"pip install 'frameweave\[captions\]'"):
+        caption(clips(1), options)

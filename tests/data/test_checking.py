@@ -1,7 +1,6 @@
 """A whole data set has no faults; every kind of damage is one."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from frameweave.data.checking import check
@@ -66,8 +65,8 @@ def test_pictures_that_cannot_be_decoded_are_faults(tmp_path: Path) -> None:
 
 def test_one_origin_in_two_splits_is_a_fault_and_a_copy_a_remark(tmp_path: Path) -> None:
     clips = some_clips(tmp_path / "videos", 5)
-    clips = [replace(clip, origin="youtube") if clip.id in ("Clip 0", "Clip 4") else clip for clip in clips]
-    clips[1] = replace(clips[1], path=clips[2].path)
+    clips = [clip.replaced(origin="youtube") if clip.id in ("Clip 0", "Clip 4") else clip for clip in clips]
+    clips[1] = clips[1].replaced(path=clips[2].path)
     found = check(prepared(tmp_path / "shards", clips, SETTINGS))
     assert found.faults == ["1 origins lie in several splits, such as youtube"]
     assert found.remarks == ["1 videos are there more than once, such as Clip 1, Clip 2"]

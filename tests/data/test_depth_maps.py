@@ -23,18 +23,18 @@ def test_all_groups_share_one_scale_and_come_back(bits: int) -> None:
     rng = np.random.default_rng(0)
     groups = [rng.uniform(-3, 5, (2, 16, 16)).astype(np.float32) * k for k in (1, 2)]
     found = stored(groups, bits=bits, by="x")
-    assert found.low == pytest.approx(min(g.min() for g in groups))
-    assert found.high == pytest.approx(max(g.max() for g in groups))
-    step = (found.high - found.low) / (2**bits - 1)
+    assert found.scale.low == pytest.approx(min(g.min() for g in groups))
+    assert found.scale.high == pytest.approx(max(g.max() for g in groups))
+    step = (found.scale.high - found.scale.low) / (2**bits - 1)
     for maps, group in zip(found.maps, groups, strict=True):
         for png, right in zip(maps, group, strict=True):
             assert values(png).dtype == (np.uint16 if bits == 16 else np.uint8)
-            assert np.abs(found.low + values(png) * step - right).max() <= 0.51 * step
+            assert np.abs(found.scale.low + values(png) * step - right).max() <= 0.51 * step
 
 
 def test_flat_depth_is_no_division_by_zero() -> None:
     found = stored([np.full((1, 4, 4), 7, np.float32)], bits=16, by="x")
-    assert values(found.maps[0][0]).max() == 0 and found.low == found.high == 7
+    assert values(found.maps[0][0]).max() == 0 and found.scale.low == found.scale.high == 7
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

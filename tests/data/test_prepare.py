@@ -67,7 +67,7 @@ def test_a_folder_becomes_a_data_set(source: Path, options: PrepareOptions) -> N
     assert check(options.out).faults == []
     groups = ShardGroups(options.out)
     assert groups.group(0).captions == ("number 0", "blobs that slide")
-    assert groups.about(0)["depth"]["by"] == "own"
+    assert (own := groups.about(0).depth) is not None and own.by == "own"
 
 
 def test_a_second_run_makes_nothing_and_changes_nothing(source: Path, options: PrepareOptions) -> None:
@@ -161,7 +161,7 @@ def test_what_fails_is_listed_can_be_tried_again_and_the_rest_stays(
 def clips_of(folder: Path) -> list[str]:
     """Of each group the clip."""
     groups = ShardGroups(folder)
-    return [groups.about(index)["clip"] for index in range(len(groups))]
+    return [groups.about(index).clip for index in range(len(groups))]
 
 
 def test_a_retry_that_is_stopped_and_repeated_takes_each_clip_once(
@@ -291,7 +291,7 @@ def test_other_settings_need_another_folder(source: Path, options: PrepareOption
     with pytest.raises(RunError, match=r"prepared with seed = 0 \(now 1\)"):
         prepare(str(source), replace(options, seed=1))
     done = prepare(str(source), replace(options, seed=1, mode="overwrite"))
-    assert done.shards_made == 4 and read_index(options.out)["settings"]["seed"] == 1
+    assert done.shards_made == 4 and read_index(options.out).settings["seed"] == 1
 
 
 def test_folders_of_other_things_are_left_alone(source: Path, options: PrepareOptions) -> None:
@@ -306,8 +306,8 @@ def test_folders_of_other_things_are_left_alone(source: Path, options: PrepareOp
 def test_a_dry_run_writes_nothing(source: Path, options: PrepareOptions) -> None:
     (source / "clip03.txt").unlink()
     found = planned_figures(str(source), options)
-    assert (found["clips"], found["shards"], found["skipped"]) == ({"all": 9}, {"all": 3}, {"no_caption": 1})
-    assert found["groups_at_most"] == 18 and not options.out.exists()
+    assert (found.clips, found.shards, found.skipped) == ({"all": 9}, {"all": 3}, {"no_caption": 1})
+    assert found.groups_at_most == 18 and not options.out.exists()
 
 
 def test_a_source_without_clips_is_refused(options: PrepareOptions, tmp_path: Path) -> None:
@@ -359,8 +359,8 @@ def test_edit_prompts_go_along(source: Path, options: PrepareOptions, tmp_path: 
     write_prompts(tmp_path / "prompts.jsonl", [ClipPrompts(id="clip03", prompts=(edit,))])
     prepare(str(source), replace(options, prompts=tmp_path / "prompts.jsonl"))
     groups = ShardGroups(options.out)
-    found = {about["clip"]: about.get("prompts") for about in map(groups.about, range(len(groups)))}
-    assert found == {f"clip{k:02}": [edit.as_dict()] if k == 3 else None for k in range(10)}
+    found = {about.clip: about.prompts for about in map(groups.about, range(len(groups)))}
+    assert found == {f"clip{k:02}": (edit,) if k == 3 else () for k in range(10)}
 
 
 def odd_videos(folder: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The contact sheet: groups from all over the data set, hostile captions as text, a picture to look at."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ def test_a_sheet_of_all_groups(tmp_path: Path) -> None:
 
 
 def test_captions_are_text(tmp_path: Path) -> None:
-    clips = [replace(clip, captions=(HOSTILE,)) for clip in some_clips(tmp_path / "videos", 3)]
+    clips = [clip.replaced(captions=(HOSTILE,)) for clip in some_clips(tmp_path / "videos", 3)]
     files = show(prepared(tmp_path / "shards", clips), ShowOptions(groups=1, out=tmp_path / "sheet"))
     page = Path(files["page"]).read_text()
     assert "<script>" not in page and "&lt;script&gt;" in page and "{{ 7 * 7 }}" in page

@@ -12,7 +12,8 @@ from prepared import Listed
 def made(folder: Path, shard: str, **reasons: str) -> None:
     """What the job writes of a shard's clips."""
     lines = (
-        json.dumps({"clip": name, "reason": why} if why else {"clip": name}) for name, why in reasons.items()
+        json.dumps({"clip": name, "groups": 0, "reason": why} if why else {"clip": name, "groups": 1})
+        for name, why in reasons.items()
     )
     (folder / f"{shard}.jsonl").write_text("".join(f"{line}\n" for line in lines))
 

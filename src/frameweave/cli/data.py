@@ -30,7 +30,7 @@ def prepare(
     from frameweave.data.prepare import prepare as job  # noqa: PLC0415
 
     if options.dry_run:
-        console.result(**planned_figures(source, options))
+        console.result(**asdict(planned_figures(source, options)))
         return
     done = job(source, options, progress=console.progress())
     figures = {} if done.summary is None else asdict(done.summary)

@@ -7,14 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from frameweave.data.captions.asker import Asker
 from frameweave.data.captions.cache import Cache
 from frameweave.data.captions.edit_prompt import RULES, ClipPrompts
 from frameweave.data.captions.endpoint import MODEL, Endpoint
-from frameweave.data.captions.estimate import Estimate, estimate_model, estimate_rules
-from frameweave.data.captions.model import Model, Patience
+from frameweave.data.captions.estimate import Estimate, estimate
 from frameweave.data.captions.prompts_file import FILE, write_prompts
-from frameweave.data.captions.rewriting import by_model, by_rules
 from frameweave.data.captions.rules import Rules
 from frameweave.data.captions.spending import Prices, Spending
 from frameweave.data.captions.vocabulary import VOCABULARIES
@@ -78,44 +75,32 @@ def caption(
             f"{path}: is there already",
             hint="give another --out, or --overwrite; kept answers are not paid for again",
         )
-    if options.rules:
-        estimate = estimate_rules(records)
-        if options.dry_run:
-            return CaptionSummary(estimate=estimate)
-        made = by_rules(_clips(records), _rules(options), kinds=options.kinds)
-        return _written(made, CaptionSummary(estimate=estimate, path=path), progress)
-    cache = Cache(options.cache or cache_folder() / "captions")
-    endpoint = None if options.dry_run else Endpoint.from_environment()
-    estimate = estimate_model(
+    cache = None if options.rules else Cache(options.cache or cache_folder() / "captions")
+    endpoint = None if options.rules or options.dry_run else Endpoint.from_environment()
+    planned = estimate(
         records,
         options.kinds,
+        cache,
         model=os.environ.get(MODEL, ""),
-        cache=cache,
         retry_failed=options.retry_failed,
         prices=_prices(options),
     )
-    if endpoint is None:
-        return CaptionSummary(estimate=estimate)
+    if options.dry_run:
+        return CaptionSummary(estimate=planned)
+    summary = CaptionSummary(estimate=planned, path=path)
+    rules = Rules(VOCABULARIES[options.vocabulary], options.seed)
+    if cache is None or endpoint is None:
+        made = (rules.completed(record, kinds=options.kinds) for record in _clips(records))
+        return _written(made, summary, progress)
     cache.make_ready()
-    progress.note(estimate.text)
-    summary = CaptionSummary(estimate=estimate, path=path)
-    return _asked(records, endpoint, cache, summary, options=options, progress=progress)
+    progress.note(planned.text)
+    from frameweave.data.captions.asking import Asker, by_model  # noqa: PLC0415 - an extra
+    from frameweave.data.captions.model import Model  # noqa: PLC0415
 
-
-def _asked(
-    records: Iterable[ClipRecord | Skipped],
-    endpoint: Endpoint,
-    cache: Cache,
-    summary: CaptionSummary,
-    *,
-    options: CaptionOptions,
-    progress: Progress,
-) -> CaptionSummary:
     spending = Spending(prices=_prices(options), most_tokens=options.max_tokens, most_cost=options.max_cost)
-    patience = Patience(concurrency=options.concurrency, attempts=options.attempts, timeout=options.timeout)
-    model = Model.connected(endpoint, patience, spending)
+    model = Model(endpoint, options, spending)
     asker = Asker(model, cache, retry_failed=options.retry_failed)
-    made = by_model(_clips(records), asker, _rules(options), kinds=options.kinds)
+    made = by_model(_clips(records), asker, rules, kinds=options.kinds)
     return replace(
         _written(made, summary, progress),
         cached=asker.cached,
@@ -157,10 +142,6 @@ def _written(
 
 def _clips(records: Iterable[ClipRecord | Skipped]) -> Iterator[ClipRecord]:
     return (record for record in records if isinstance(record, ClipRecord))
-
-
-def _rules(options: CaptionOptions) -> Rules:
-    return Rules(VOCABULARIES[options.vocabulary], options.seed)
 
 
 def _prices(options: CaptionOptions) -> Prices | None:

@@ -1,15 +1,14 @@
 """Whether a data set is what its index says, and whether its splits can be trusted."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from frameweave.data.dataset import made_in, read_index, shard_faults, successes
+from frameweave.data.dataset import Index, Row, read_index
 from frameweave.data.plan import PLAN, Plan
 from frameweave.data.reading import ShardGroups
+from frameweave.data.shards.seal import made_in, read_seal, successes
 from frameweave.data.shards.tars import read_members
 from frameweave.errors import DataError
 from frameweave.progress import SILENT, Progress
@@ -31,10 +30,10 @@ def check(folder: Path, *, progress: Progress = SILENT) -> Checked:
     """
     found = Checked()
     index = read_index(folder)
-    if not (folder / PLAN).is_file() or sha256(folder / PLAN) != index["plan"]:
+    if not (folder / PLAN).is_file() or sha256(folder / PLAN) != index.plan:
         found.faults.append(f"{PLAN} is missing or has changed since the index was written")
-    for row in progress.track(index["shards"], "checking shards"):
-        faults = shard_faults(folder, row) or list(_shard(folder, row))
+    for row in progress.track(index.shards, "checking shards"):
+        faults = row.all_faults(folder) or list(_shard(folder, row))
         found.faults.extend(faults)
     if not found.faults:
         found.faults.extend(_groups(folder, progress))
@@ -44,17 +43,14 @@ def check(folder: Path, *, progress: Progress = SILENT) -> Checked:
     return found
 
 
-def _shard(folder: Path, row: dict[str, Any]) -> Iterator[str]:
+def _shard(folder: Path, row: Row) -> Iterator[str]:
     """Faults of the members: the seal must tell of each where it lies."""
-    name = row["shard"]
-    seal = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     try:
-        members = [[m.name, m.offset, m.size] for m in read_members(folder / f"{name}.tar")]
+        members = tuple(read_members(folder / f"{row.shard}.tar"))
+        if members != read_seal(folder, row.shard).members:
+            yield f"{row.shard}.tar: its members are not those that its seal names"
     except DataError as error:
         yield str(error)
-        return
-    if members != seal["members"]:
-        yield f"{name}.tar: its members are not those that its seal names"
 
 
 def _groups(folder: Path, progress: Progress) -> Iterator[str]:
@@ -67,7 +63,7 @@ def _groups(folder: Path, progress: Progress) -> Iterator[str]:
             continue
         sizes.add(tuple(group.frames.shape))
         if not group.captions:
-            yield f"group {number} ({groups.about(number)['clip']}): no caption"
+            yield f"group {number} ({groups.about(number).clip}): no caption"
     if len(sizes) > 1:
         yield f"groups of {len(sizes)} different shapes: {sorted(sizes)}"
 
@@ -84,24 +80,24 @@ def _shared_origins(folder: Path) -> Iterator[str]:
         yield f"{len(shared)} origins lie in several splits, such as {', '.join(shared[:3])}"
 
 
-def _twice(folder: Path, index: dict[str, Any]) -> Iterator[str]:
+def _twice(folder: Path, index: Index) -> Iterator[str]:
     """Clips whose groups are there more than once: training would see them more often than others."""
     shards: defaultdict[str, list[str]] = defaultdict(list)
-    for row in index["shards"]:
-        for clip in successes(folder, row["shard"]):
-            shards[clip].append(row["shard"])
+    for row in index.shards:
+        for clip in successes(folder, row.shard):
+            shards[clip].append(row.shard)
     twice = sorted(clip for clip, names in shards.items() if len(names) > 1)
     if twice:
         first = f"{twice[0]} in {' and '.join(shards[twice[0]])}"
         yield f"{len(twice)} clips gave groups in several shards, such as {first}"
 
 
-def _copies(folder: Path, index: dict[str, Any]) -> Iterator[str]:
+def _copies(folder: Path, index: Index) -> Iterator[str]:
     clips: defaultdict[str, list[str]] = defaultdict(list)
-    for row in index["shards"]:
-        for made in made_in(folder, row["shard"]):
-            if digest := made.get("source", {}).get("sha256"):
-                clips[digest].append(made["clip"])
+    for row in index.shards:
+        for made in made_in(folder, row.shard):
+            if made.source is not None and made.source.sha256:
+                clips[made.source.sha256].append(made.clip)
     copies = sorted(names for names in clips.values() if len(set(names)) > 1)
     if copies:
         yield f"{len(copies)} videos are there more than once, such as {', '.join(copies[0][:3])}"

@@ -1,16 +1,18 @@
 """A prepared data set as a whole: its index, what was skipped, and whether all of it is there."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from frameweave import __version__
-from frameweave.data.plan import FORMAT, PLAN, Plan
+from frameweave.data.lines import Record, parsed
+from frameweave.data.plan import FORMAT, PLAN, Format, Plan, Values, split_of
 from frameweave.data.record import Skipped
-from frameweave.data.shards.shard import faults, seal_of
+from frameweave.data.shards.seal import Sealed, failures, seal_of, successes
 from frameweave.errors import DataError
 from frameweave.runs.atomic import sha256, stage_of, staged
 
@@ -31,22 +33,47 @@ class Summary:
     """Clips that gave none, by reason."""
 
 
-def made_in(folder: Path, shard: str) -> Iterator[dict[str, Any]]:
-    """What became of each clip of a finished shard: the fields of `shard.Made` that are not empty."""
-    with (folder / f"{shard}.jsonl").open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+class Row(Sealed):
+    """A shard in the index."""
+
+    seal: str
+    """SHA-256 of the file that seals it."""
+
+    @property
+    def split(self) -> str:
+        return split_of(self.shard)
+
+    def all_faults(self, folder: Path) -> list[str]:
+        """What is wrong with the shard and its seal: a line for each."""
+        seal = folder / f"{self.shard}.json"
+        if not seal.is_file():
+            return [f"{seal.name} is missing"]
+        found = [] if sha256(seal) == self.seal else [f"{seal.name} has changed"]
+        return found + self.faults(folder)
 
 
-def failures(folder: Path, shard: str) -> Iterator[Skipped]:
-    """The clips of a finished shard that gave no group."""
-    for made in made_in(folder, shard):
-        if made.get("reason"):
-            yield Skipped(id=made["clip"], reason=made["reason"], detail=made.get("detail", ""))
+class Index(Record):
+    """A finished data set."""
 
+    format: Format
+    made_by: str
+    source: str
+    settings: Values
+    plan: str
+    """SHA-256 of the plan."""
+    shards: tuple[Row, ...]
+    skipped: dict[str, int]
+    """Clips that gave no group, by reason."""
 
-def successes(folder: Path, shard: str) -> Iterator[str]:
-    """The ids of a finished shard's clips that gave groups."""
-    return (made["clip"] for made in made_in(folder, shard) if not made.get("reason"))
+    @property
+    def summary(self) -> Summary:
+        return Summary(
+            shards=len(self.shards),
+            clips=sum(row.clips - row.failed for row in self.shards),
+            groups=sum(row.groups for row in self.shards),
+            bytes=sum(part.bytes for row in self.shards for part in row.files.values()),
+            skipped=self.skipped,
+        )
 
 
 def write_index(folder: Path, plan: Plan) -> Summary | None:
@@ -54,57 +81,38 @@ def write_index(folder: Path, plan: Plan) -> Summary | None:
 
     Any process may do it: the same shards give the same files.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for shard in plan.shards():
         seal = seal_of(folder, shard, plan.settings_hash, trust_sizes=True)
         if seal is None:
             return None
-        kept = {name: seal[name] for name in ("shard", "plan", "clips", "failed", "groups", "files")}
-        rows.append(kept | {"seal": sha256(folder / f"{shard.name}.json")})
-    reasons: Counter[str] = Counter()
+        kept = {name: getattr(seal, name) for name in Sealed.model_fields}
+        rows.append(Row(**kept, seal=sha256(folder / f"{shard.name}.json")))
     # a clip that failed and was tried again is no longer skipped once it gave a group
-    good = {clip for row in rows for clip in successes(folder, row["shard"])}
-    with staged(folder / SKIPPED) as stage, stage.open("w", encoding="utf-8") as file:
-        listed: set[str] = set()
-        for one in _all_skipped(folder, plan, rows):
-            if one.id in good or one.id in listed:
-                continue
-            listed.add(one.id)
-            reasons[one.reason] += 1
-            file.write(json.dumps(asdict(one), ensure_ascii=False, sort_keys=True) + "\n")
-    table = {
-        "format": FORMAT,
-        "made_by": f"frameweave {__version__}",
-        "source": plan.header["source"],
-        "settings": plan.header["settings"],
-        "plan": sha256(folder / PLAN),
-        "shards": rows,
-        "skipped": dict(reasons),
-    }
-    with staged(folder / INDEX) as stage:
-        stage.write_text(json.dumps(table, indent=1, ensure_ascii=False, sort_keys=True), encoding="utf-8")
-    return summary_of(table)
-
-
-def _all_skipped(folder: Path, plan: Plan, rows: list[dict[str, Any]]) -> Iterator[Skipped]:
-    yield from plan.skipped()
-    for row in reversed(rows):  # the last try is the one that is told
-        yield from failures(folder, row["shard"])
-
-
-def summary_of(index: dict[str, Any]) -> Summary:
-    """The figures of an index."""
-    rows = index["shards"]
-    return Summary(
-        shards=len(rows),
-        clips=sum(row["clips"] - row["failed"] for row in rows),
-        groups=sum(row["groups"] for row in rows),
-        bytes=sum(part["bytes"] for row in rows for part in row["files"].values()),
-        skipped=index["skipped"],
+    good = {clip for row in rows for clip in successes(folder, row.shard)}
+    # the last try is the one that is told
+    tried = (one for row in reversed(rows) for one in failures(folder, row.shard))
+    lost: dict[str, Skipped] = {}
+    for one in chain(plan.skipped(), tried):
+        if one.id not in good:
+            lost.setdefault(one.id, one)
+    with staged(folder / SKIPPED) as stage:
+        stage.write_text("".join(f"{one.line()}\n" for one in lost.values()), encoding="utf-8")
+    index = Index(
+        format=FORMAT,
+        made_by=f"frameweave {__version__}",
+        source=plan.header.source,
+        settings=plan.header.settings,
+        plan=sha256(folder / PLAN),
+        shards=tuple(rows),
+        skipped=dict(Counter(one.reason for one in lost.values())),
     )
+    with staged(folder / INDEX) as stage:
+        stage.write_text(index.line(indent=1), encoding="utf-8")
+    return index.summary
 
 
-def read_index(folder: Path) -> dict[str, Any]:
+def read_index(folder: Path) -> Index:
     """The index of a data set. Raises `DataError` when there is none, or it is damaged."""
     file = folder / INDEX
     if not file.is_file():
@@ -113,28 +121,28 @@ def read_index(folder: Path) -> dict[str, Any]:
             f"{folder}: {'not finished' if unfinished else 'no data set'}, found no {INDEX}",
             hint="run frameweave data prepare on it again" if unfinished else "prepare one first",
         )
-    try:
-        table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: damaged ({error})", hint="remove it and prepare again") from error
-    if table.get("format") != FORMAT:
-        raise DataError(f"{file}: format {table.get('format')!r}, expected {FORMAT}", hint="prepare it anew")
-    return table
+    return parsed(Index, file.read_bytes(), str(file), hint="remove it and prepare again")
+
+
+class _Ours(BaseModel):
+    """What plans and indexes have, of any version."""
+
+    format: object
+    settings: object
 
 
 def is_dataset(folder: Path) -> bool:
     """Whether shards were prepared there, finished or not; others' files may have the same names."""
-    return any({"format", "settings"} <= _header(folder / name).keys() for name in (PLAN, INDEX))
+    return _is_ours(folder / PLAN) or _is_ours(folder / INDEX)
 
 
-def _header(file: Path) -> dict[str, Any]:
-    """The object in the first line of a plan, or in an index; empty when there is none."""
+def _is_ours(file: Path) -> bool:
     try:
-        with file.open(encoding="utf-8") as opened:
-            table: Any = json.loads(opened.readline() if file.name == PLAN else opened.read())
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
+        with file.open("rb") as opened:
+            _Ours.model_validate_json(opened.readline() if file.name == PLAN else opened.read())
+    except (OSError, ValidationError):
+        return False
+    return True
 
 
 def files_of(folder: Path) -> Iterator[Path]:
@@ -145,7 +153,7 @@ def files_of(folder: Path) -> Iterator[Path]:
     if (folder / PLAN).is_file():
         shards = {shard.name for shard in Plan.open(folder).shards()}
     else:
-        shards = {row["shard"] for row in read_index(folder)["shards"]}
+        shards = {row.shard for row in read_index(folder).shards}
     for path in folder.iterdir():
         stage = stage_of(path)
         name = stage or path.name
@@ -153,12 +161,3 @@ def files_of(folder: Path) -> Iterator[Path]:
         of_shard = shard in shards and suffix in ("tar", "jsonl", "json", "safetensors")
         if (of_shard or name in (INDEX, SKIPPED) or stage == PLAN) and path.is_file():
             yield path
-
-
-def shard_faults(folder: Path, row: dict[str, Any]) -> list[str]:
-    """What is wrong with a shard of the index: a line for each."""
-    seal = folder / f"{row['shard']}.json"
-    if not seal.is_file():
-        return [f"{seal.name} is missing"]
-    found = [] if sha256(seal) == row["seal"] else [f"{seal.name} has changed"]
-    return found + faults(folder, row)

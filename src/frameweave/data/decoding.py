@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from frameweave.data.record import CAPTION_LIMIT
+from frameweave.data.text import CAPTION_LIMIT
 from frameweave.errors import DataError
 from frameweave.video.group import FrameGroup
 from frameweave.video.reading import UNREADABLE

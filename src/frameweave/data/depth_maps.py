@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from frameweave.data.grouping import GroupSettings, shown_part
+from frameweave.data.lines import Record
 from frameweave.errors import DataError
 from frameweave.video.reading import UNREADABLE, counted
 
@@ -19,15 +20,22 @@ Estimate = Callable[[list[bytes]], Maps]
 """Inverse depth of encoded pictures, at the estimator's own scale."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredDepth:
-    """The groups' maps as PNG files, and how to get back: depth = low + value / levels * (high - low)."""
+class DepthScale(Record):
+    """How the values of a group's depth files are meant: low + value / levels * (high - low)."""
 
-    maps: tuple[tuple[bytes, ...], ...]
     low: float
     high: float
+    bits: int
     by: str
-    """The estimator's name, or "own"."""
+    """The estimator, or "own"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDepth:
+    """The maps of a clip's groups as PNG files."""
+
+    maps: tuple[tuple[bytes, ...], ...]
+    scale: DepthScale
 
 
 def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
@@ -43,9 +51,7 @@ def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
         maps=tuple(
             tuple(_png(((one - low) * scale).round().astype(kind)) for one in maps) for maps in groups
         ),
-        low=low,
-        high=high,
-        by=by,
+        scale=DepthScale(low=low, high=high, bits=bits, by=by),
     )
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from frameweave.data.dataset import read_index
 from frameweave.data.encoded import CachedGroups
 from frameweave.data.options import EncodeOptions
 from frameweave.data.reading import ShardGroups
@@ -24,7 +23,7 @@ def encode(folder: Path, options: EncodeOptions, *, progress: Progress = SILENT)
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     pixels = options.size or model.native
     encoder = CachedGroups(groups, model, estimator, folder, pixels, crop=options.resize == "crop")
-    sums = {row["shard"]: row["files"]["tar"]["sha256"] for row in read_index(folder)["shards"]}
+    sums = {shard: groups.sum_of(shard) for shard in numbers}
     missing = [shard for shard in numbers if not is_whole(folder, shard, encoder.print, tar=sums[shard])]
     for shard in progress.track(missing, "encoding shards"):
         encoded = {key: encoder.encoded(groups.group(index))[0] for key, index in numbers[shard].items()}

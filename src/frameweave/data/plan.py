@@ -1,4 +1,4 @@
-"""The plan of a data set: which clips go into which shard, before anything is decoded.
+"""The plan of a data set: every shard and what goes into it, settled before anything is decoded.
 
 A file of JSON lines: a header with the settings and the choice of clips, then a line for each shard,
 then one for each clip that the reader passed over. A shard is a function of its own line and the
@@ -8,39 +8,52 @@ settings, so any order of work, any engine and any retry give the same bytes.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from pydantic import AfterValidator, Field, RootModel
+
+from frameweave.data.lines import Record, read_records
 from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.errors import DataError
 from frameweave.runs.atomic import staged
 
 PLAN = "plan.jsonl"
 FORMAT = 1
+_HINT = "prepare the data set anew"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardPlan:
+def _of_ours(value: int) -> int:
+    if value != FORMAT:
+        raise ValueError(f"format {value}, expected {FORMAT}")
+    return value
+
+
+Format = Annotated[int, AfterValidator(_of_ours)]
+Values = dict[str, str | int | float]
+"""Settings by name."""
+
+
+class ShardPlan(Record):
     """One shard: its name and its clips, in order."""
 
-    name: str
+    name: str = Field(validation_alias="shard", serialization_alias="shard")
     clips: tuple[ClipRecord, ...]
 
-    def line(self) -> str:
-        table = {"shard": self.name, "clips": [clip.as_dict() for clip in self.clips]}
-        return json.dumps(table, ensure_ascii=False, sort_keys=True)
+    @property
+    def split(self) -> str:
+        return split_of(self.name)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the line."""
-        return hashlib.sha256(self.line().encode()).hexdigest()
+        return hashlib.sha256(self.line(lean=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
+class Choice(Record):
     """Which clips of which source a plan has, and how they are divided."""
 
     source: str
@@ -54,12 +67,33 @@ class Choice:
     """SHA-256 of the file of edit prompts; empty without one."""
 
 
-def settings_hash(settings: dict[str, Any]) -> str:
+class Header(Choice):
+    """The first line of a plan. Plans of earlier versions kept only the source of a choice."""
+
+    format: Format
+    settings: Values
+    clips_per_shard: int = 0
+
+
+class _SkippedLine(Record):
+    skipped: Skipped
+
+
+class _Line(RootModel[Header | ShardPlan | _SkippedLine]):
+    pass
+
+
+def split_of(shard: str) -> str:
+    """The split that a shard's name begins with."""
+    return shard.rsplit("-", 1)[0]
+
+
+def settings_hash(settings: Mapping[str, str | int | float]) -> str:
     """A short name of everything that decides what a shard holds."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write_plan(folder: Path, reader: Reader, settings: dict[str, Any], choice: Choice) -> None:
+def write_plan(folder: Path, reader: Reader, settings: Values, choice: Choice) -> None:
     """Read the source twice, to count and to write: memory does not grow with the number of clips.
 
     Shards of a split differ by one clip at most. Raises `DataError` when there is no clip to use.
@@ -70,18 +104,15 @@ def write_plan(folder: Path, reader: Reader, settings: dict[str, Any], choice: C
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "nothing found"
         raise DataError(f"{choice.source}: no clip to use ({why})", hint="check the source and its captions")
     with staged(folder / PLAN) as stage, stage.open("w", encoding="utf-8") as file:
-        header = {"format": FORMAT, "settings": settings, **asdict(choice)}
-        file.write(json.dumps(header, ensure_ascii=False, sort_keys=True) + "\n")
+        header = Header(format=FORMAT, settings=settings, **dict(choice))
+        file.write(f"{header.line()}\n")
         for split, count in sorted(counts.items()):
-            for plan in planned(_of_split(reader, split), split, count, choice.clips_per_shard):
-                file.write(plan.line() + "\n")
+            own = (item for item in reader if isinstance(item, ClipRecord) and (item.split or "all") == split)
+            for plan in planned(own, split, count, choice.clips_per_shard):
+                file.write(f"{plan.line(lean=True)}\n")
         for item in reader:
             if isinstance(item, Skipped):
-                file.write(json.dumps({"skipped": asdict(item)}, ensure_ascii=False, sort_keys=True) + "\n")
-
-
-def _of_split(reader: Reader, split: str) -> Iterator[ClipRecord]:
-    return (item for item in reader if isinstance(item, ClipRecord) and (item.split or "all") == split)
+                file.write(f"{_SkippedLine(skipped=item).line()}\n")
 
 
 def planned(
@@ -97,10 +128,10 @@ def planned(
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan on the disk, read line by line."""
+    """A plan on the disk, read line by line. Raises `DataError` with the line that is none of a plan's."""
 
     file: Path
-    header: dict[str, Any]
+    header: Header
 
     @classmethod
     def open(cls, folder: Path) -> "Plan":
@@ -108,53 +139,36 @@ class Plan:
         file = folder / PLAN
         if not file.is_file():
             raise DataError(f"{folder}: no {PLAN} in it", hint="prepare a data set first")
-        header = next(cls(file, {}).lines(), {})
-        if header.get("format") != FORMAT:
-            raise DataError(
-                f"{file}: format {header.get('format')!r}, expected {FORMAT}", hint="prepare it anew"
-            )
+        header = next(read_records(file, Header, hint=_HINT), None)
+        if header is None:
+            raise DataError(f"{file}: empty", hint=_HINT)
         return cls(file, header)
 
     @property
     def settings_hash(self) -> str:
-        return settings_hash(self.header["settings"])
+        return settings_hash(self.header.settings)
 
     @property
     def choice(self) -> Choice | None:
-        """None in plans of earlier versions, which kept only the source."""
-        names = [field.name for field in fields(Choice)]
-        if not self.header.keys() >= set(names):
+        """None in plans of earlier versions."""
+        if not self.header.model_fields_set >= Choice.model_fields.keys():
             return None
-        return Choice(**{name: self.header[name] for name in names})
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """The JSON objects of the file. Raises `DataError` with the line that is none."""
-        with self.file.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
-                try:
-                    table: Any = json.loads(text)
-                except json.JSONDecodeError as error:
-                    raise DataError(
-                        f"{self.file}, line {number}: {error}", hint="prepare the data set anew"
-                    ) from error
-                yield table
+        return Choice(**{name: getattr(self.header, name) for name in Choice.model_fields})
 
     def shards(self) -> Iterator[ShardPlan]:
-        for table in self.lines():
-            if "shard" in table:
-                clips = tuple(ClipRecord.from_dict(clip) for clip in table["clips"])
-                yield ShardPlan(name=table["shard"], clips=clips)
+        return (line.root for line in self._lines() if isinstance(line.root, ShardPlan))
 
     def skipped(self) -> Iterator[Skipped]:
-        for table in self.lines():
-            if "skipped" in table:
-                yield Skipped(**table["skipped"])
+        return (line.root.skipped for line in self._lines() if isinstance(line.root, _SkippedLine))
+
+    def _lines(self) -> Iterator[_Line]:
+        return read_records(self.file, _Line, hint=_HINT)
 
     def extended(self, split: str, clips: list[ClipRecord], per_shard: int) -> None:
         """Add shards for further clips behind those that are planned; these stay as they are."""
-        names = [table["shard"] for table in self.lines() if table.get("shard", "").startswith(f"{split}-")]
+        names = [shard.name for shard in self.shards() if shard.name.startswith(f"{split}-")]
         first = 1 + max((int(name.rsplit("-", 1)[1]) for name in names), default=-1)
         with staged(self.file) as stage, stage.open("w", encoding="utf-8") as file:
             file.write(self.file.read_text(encoding="utf-8"))
             for plan in planned(clips, split, len(clips), per_shard, first=first):
-                file.write(plan.line() + "\n")
+                file.write(f"{plan.line(lean=True)}\n")

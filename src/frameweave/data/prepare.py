@@ -5,14 +5,14 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from frameweave.data.dataset import Summary, write_index
 from frameweave.data.options import PrepareOptions
 from frameweave.data.plan import Plan
 from frameweave.data.prepare_plan import plan_of, settings_of, write_new
-from frameweave.data.shard_work import build, item_of, on_gpu
-from frameweave.data.shards.shard import ShardSettings, seal_of
+from frameweave.data.shard_work import Item, build, on_gpu
+from frameweave.data.shards.seal import Sealed, seal_of
+from frameweave.data.shards.shard import ShardSettings
 from frameweave.data.tries import LastTries
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
@@ -38,6 +38,17 @@ class Prepared:
     """Of the whole data set; None while shards of other array tasks are missing."""
     shards_made: int
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What a run would do: clips and shards by split, clips that are skipped by reason, and the room."""
+
+    clips: dict[str, int]
+    shards: dict[str, int]
+    skipped: dict[str, int]
+    groups_at_most: int
+    megabytes_at_most: int
 
 
 def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT) -> Prepared:
@@ -70,8 +81,8 @@ def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT
     )
 
 
-def planned_figures(source: str, options: PrepareOptions) -> dict[str, Any]:
-    """What a run would do, without doing it: clips and shards by split, what is skipped, how much room."""
+def planned_figures(source: str, options: PrepareOptions) -> Figures:
+    """What a run would do, without doing it."""
     _check(options)
     settings = settings_of(options)
     with tempfile.TemporaryDirectory() as folder:
@@ -79,18 +90,17 @@ def planned_figures(source: str, options: PrepareOptions) -> dict[str, Any]:
         clips: Counter[str] = Counter()
         shards: Counter[str] = Counter()
         for shard in plan.shards():
-            split = shard.name.rsplit("-", 1)[0]
-            clips[split] += len(shard.clips)
-            shards[split] += 1
+            clips[shard.split] += len(shard.clips)
+            shards[shard.split] += 1
         skipped = Counter(one.reason for one in plan.skipped())
     groups = sum(clips.values()) * settings.per_clip
-    return {
-        "clips": dict(clips),
-        "shards": dict(shards),
-        "skipped": dict(skipped),
-        "groups_at_most": groups,
-        "megabytes_at_most": round(groups * settings.frames * _bytes_of_frame(settings) / 2**20),
-    }
+    return Figures(
+        clips=dict(clips),
+        shards=dict(shards),
+        skipped=dict(skipped),
+        groups_at_most=groups,
+        megabytes_at_most=round(groups * settings.frames * _bytes_of_frame(settings) / 2**20),
+    )
 
 
 def _check(options: PrepareOptions) -> None:
@@ -148,14 +158,14 @@ def _make(
     _check_rate(tries, options)
     names = set(missing)
     items = (
-        item_of(
-            options.out,
-            shard,
-            settings_of(options),
+        Item(
+            folder=str(options.out.absolute()),
+            shard=shard,
+            settings=settings_of(options).as_dict(),
             timeout=options.timeout,
             memory_gb=options.memory_gb,
             device=options.device,
-        )
+        ).line(lean=True)
         for shard in plan.shards()
         if shard.name in names
     )
@@ -178,8 +188,9 @@ def _make(
                 if "No space left" in outcome.failure.message:
                     break
                 continue
-            clips += outcome.value["clips"]
-            tries.count(outcome.value["shard"])
+            sealed = Sealed.model_validate_json(outcome.value)
+            clips += sealed.clips
+            tries.count(sealed.shard)
             progress.measure(clips_per_second=clips / (time.monotonic() - start), skipped=tries.failed)
             _check_rate(tries, options)
     finally:

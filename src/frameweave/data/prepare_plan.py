@@ -1,16 +1,15 @@
 """The plan that a run works on: a new one, the folder's own, or with some modes a longer one."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
-from frameweave.data.captions.prompted import Prompted
-from frameweave.data.captions.prompts_file import sum_of
-from frameweave.data.dataset import failures, files_of, is_dataset
+from frameweave.data.captions.prompts_file import Prompted, sum_of
+from frameweave.data.dataset import files_of, is_dataset
 from frameweave.data.options import PrepareOptions
 from frameweave.data.plan import PLAN, Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord, Reader
-from frameweave.data.shards.shard import ShardSettings, seal_of
+from frameweave.data.shards.seal import failures, seal_of
+from frameweave.data.shards.shard import ShardSettings
 from frameweave.data.sources.detect import read_source
 from frameweave.errors import RunError
 from frameweave.progress import Progress
@@ -89,24 +88,20 @@ def _anew(source: str, options: PrepareOptions, progress: Progress) -> Plan:
 
 def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
     """Raises `RunError` for other settings, and for another choice of clips unless some are to be added."""
-    before, now = plan.header["settings"], settings_of(options).as_dict()
+    before: dict[str, object] = dict(plan.header.settings)
+    now: dict[str, object] = dict(settings_of(options).as_dict())
     if plan.choice is not None and options.mode != "extend":
-        before, now = before | asdict(plan.choice), now | asdict(_choice(source, options))
-    if differences := _differences(before, now):
-        raise RunError(
-            f"{plan.file.parent}: prepared with {differences}",
-            hint="give the same settings, another --out, or --mode overwrite",
-        )
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """The first that differ, in words; empty when none does."""
+        before, now = before | dict(plan.choice), now | dict(_choice(source, options))
     differ = [
         f"{name} = {before.get(name)} (now {value})"
         for name, value in now.items()
         if before.get(name) != value
     ]
-    return ", ".join(differ[:3])
+    if differ:
+        raise RunError(
+            f"{plan.file.parent}: prepared with {', '.join(differ[:3])}",
+            hint="give the same settings, another --out, or --mode overwrite",
+        )
 
 
 def _extend(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:

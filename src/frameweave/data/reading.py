@@ -4,17 +4,18 @@ A group's number does not depend on workers or processes, so a run that stopped 
 very next group.
 """
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from frameweave.data.dataset import read_index
+from frameweave.data.dataset import Row, read_index
 from frameweave.data.decoding import captions_of, group_of, wanted
+from frameweave.data.lines import parsed
 from frameweave.data.shards.open_files import OpenFiles
+from frameweave.data.shards.seal import read_seal
+from frameweave.data.shards.shard import About
 from frameweave.data.shards.sidecars import Sidecars
 from frameweave.errors import DataError
 from frameweave.video.group import FrameGroup
@@ -45,46 +46,45 @@ class ShardGroups:
 
     @cached_property
     def _entries(self) -> list[_Entry]:
-        rows = [
-            row
-            for row in read_index(self.folder)["shards"]
-            if not self.split or row["shard"].rsplit("-", 1)[0] == self.split
-        ]
+        rows = [row for row in self._rows.values() if not self.split or row.split == self.split]
         if not rows:
             raise DataError(f"{self.folder}: no shard of the split {self.split!r}", hint="see its index.json")
         return [entry for row in rows for entry in self._of_shard(row)]
 
     @cached_property
-    def _sums(self) -> dict[str, str]:
-        return {row["shard"]: row["files"]["tar"]["sha256"] for row in read_index(self.folder)["shards"]}
+    def _rows(self) -> dict[str, Row]:
+        return {row.shard: row for row in read_index(self.folder).shards}
 
-    def _of_shard(self, row: dict[str, Any]) -> list[_Entry]:
-        name = row["shard"]
-        tar = self.folder / f"{name}.tar"
+    def _of_shard(self, row: Row) -> list[_Entry]:
+        tar, sealed = self.folder / f"{row.shard}.tar", row.files["tar"].bytes
         size = tar.stat().st_size if tar.is_file() else -1
-        if size != row["files"]["tar"]["bytes"]:
+        if size != sealed:
             raise DataError(
-                f"{tar}: {'missing' if size < 0 else f'{size} bytes'}, sealed with "
-                f"{row['files']['tar']['bytes']}",
+                f"{tar}: {'missing' if size < 0 else f'{size} bytes'}, sealed with {sealed}",
                 hint="copy it again, or run frameweave data prepare",
             )
-        seal = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
         found: dict[str, dict[str, tuple[int, int]]] = {}
-        for member, offset, length in seal["members"]:
-            key, _, rest = member.partition(".")
-            found.setdefault(key, {})[rest] = (offset, length)
-        return [_Entry(name, key, members) for key, members in found.items()]
+        for member in read_seal(self.folder, row.shard).members:
+            key, _, rest = member.name.partition(".")
+            found.setdefault(key, {})[rest] = (member.offset, member.size)
+        return [_Entry(row.shard, key, members) for key, members in found.items()]
+
+    def sum_of(self, shard: str) -> str:
+        """The SHA-256 of a shard's tar."""
+        return self._rows[shard].files["tar"].sha256
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def key(self, index: int) -> str:
         entry = self._entries[index]
-        return f"{self._sums[entry.shard]} {entry.key}"
+        return f"{self.sum_of(entry.shard)} {entry.key}"
 
-    def about(self, index: int) -> dict[str, Any]:
+    def about(self, index: int) -> About:
         """What is known of a group: clip, frames, times, split, scale of its depth."""
-        return json.loads(self._bytes(self._entries[index], "json"))
+        entry = self._entries[index]
+        where = f"{self.folder / entry.shard}.tar: group {entry.key}"
+        return parsed(About, self._bytes(entry, "json"), where, hint="run frameweave data check")
 
     def group(self, index: int) -> FrameGroup:
         entry = self._entries[index]
@@ -95,7 +95,7 @@ class ShardGroups:
         """See `EncodedSource`: out of the shard's sidecar."""
         entry = self._entries[index]
         sidecars = self._sidecars.setdefault(print_, Sidecars(self.folder, print_))
-        tensors = sidecars.group(entry.shard, entry.key, tar=self._sums[entry.shard])
+        tensors = sidecars.group(entry.shard, entry.key, tar=self.sum_of(entry.shard))
         return None if tensors is None else (tensors, captions_of(self._bytes(entry, "txt")))
 
     def by_shard(self) -> dict[str, dict[str, int]]:

@@ -3,7 +3,7 @@
 import io
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -11,46 +11,35 @@ from PIL import Image
 from frameweave.data.depth_maps import Estimate, Maps
 from frameweave.data.extraction import Extracted, extract
 from frameweave.data.grouping import GroupSettings
-from frameweave.data.plan import ShardPlan
-from frameweave.data.record import ClipRecord
+from frameweave.data.lines import Record
+from frameweave.data.plan import ShardPlan, Values
+from frameweave.data.shards.seal import Sealed
 from frameweave.data.shards.shard import Extract, ShardSettings, build_shard
 from frameweave.errors import DataError, FrameweaveError, ModelFolderError
 from frameweave.runs.engines import Guarded, Stopped
 
 
-def build(item: dict[str, Any]) -> dict[str, Any]:
-    """Write the shard of an item (see `item_of`); return its figures."""
-    settings = ShardSettings(**item["settings"])
-    clips = tuple(ClipRecord.from_dict(clip) for clip in item["clips"])
-    plan = ShardPlan(name=item["shard"], clips=clips)
+class Item(Record):
+    """All that a worker must know."""
+
+    folder: str
+    shard: ShardPlan
+    settings: Values
+    timeout: float | None
+    memory_gb: float | None
+    device: str
+
+
+def build(text: str) -> str:
+    """Write the shard of an `Item`; return its figures, a `Sealed`. Both travel as JSON."""
+    item = Item.model_validate_json(text)
+    settings = ShardSettings(**cast("Any", item.settings))
     # models load only where a clip needs one
-    needed = settings.depth == "auto" and any(not clip.depth for clip in clips)
-    estimate = _estimate(settings.depth_model, item["device"]) if needed else None
-    table = build_shard(
-        Path(item["folder"]), plan, settings, _guarded(item["timeout"], item["memory_gb"]), estimate
-    )
-    return {name: table[name] for name in ("shard", "clips", "failed", "groups")}
-
-
-def item_of(
-    folder: Path,
-    plan: ShardPlan,
-    settings: ShardSettings,
-    *,
-    timeout: float | None,
-    memory_gb: float | None,
-    device: str,
-) -> dict[str, Any]:
-    """All that a worker must know, in plain values."""
-    return {
-        "folder": str(folder.absolute()),
-        "shard": plan.name,
-        "clips": [clip.as_dict() for clip in plan.clips],
-        "settings": settings.as_dict(),
-        "timeout": timeout,
-        "memory_gb": memory_gb,
-        "device": device,
-    }
+    needed = settings.depth == "auto" and any(not clip.depth for clip in item.shard.clips)
+    estimate = _estimate(settings.depth_model, item.device) if needed else None
+    extract = _guarded(item.timeout, item.memory_gb)
+    seal = build_shard(Path(item.folder), item.shard, settings, extract, estimate)
+    return Sealed(**{name: getattr(seal, name) for name in Sealed.model_fields}).line()
 
 
 def on_gpu(settings: ShardSettings, device: str) -> bool:

@@ -3,14 +3,14 @@
 import io
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from frameweave.data.dataset import read_index, summary_of
+from frameweave.data.dataset import read_index
 from frameweave.data.options import ShowOptions
 from frameweave.data.reading import ShardGroups
+from frameweave.data.shards.shard import About
 from frameweave.data.sheet import Sample, write_sheet
 from frameweave.errors import InputError
 from frameweave.runs.atomic import staged
@@ -29,8 +29,7 @@ def show(folder: Path, options: ShowOptions) -> dict[str, str]:
         raise InputError(f"--groups {options.groups}, expected at least 1", hint="12 is usual")
     groups = ShardGroups(folder, options.split)
     samples = [_sample(groups, index) for index in chosen(len(groups), options.groups, options.seed)]
-    index = read_index(folder)
-    found = summary_of(index)
+    found = read_index(folder).summary
     lost = ", ".join(f"{count} {reason}" for reason, count in found.skipped.items()) or "none"
     about = (
         f"{found.groups} groups of {found.clips} clips in {found.shards} shards, "
@@ -61,7 +60,7 @@ def _sample(groups: ShardGroups, number: int) -> Sample:
     frames = [_png(frame) for frame in (group.frames * 255).round().byte().permute(0, 2, 3, 1).numpy()]
     depth = [] if group.depth is None else [_png(m) for m in (group.depth[:, 0] * 255).byte().numpy()]
     return Sample(
-        title=f"{about['clip']}, group {about['group']}",
+        title=f"{about.clip}, group {about.group}",
         about=_words(about),
         frames=tuple(frames),
         depth=tuple(depth),
@@ -69,12 +68,16 @@ def _sample(groups: ShardGroups, number: int) -> Sample:
     )
 
 
-def _words(about: dict[str, Any]) -> str:
-    times = about["times"]
-    parts = [f"frames {about['frames'][0]} to {about['frames'][-1]}", f"{times[0]:.2f} to {times[-1]:.2f} s"]
-    width, height = about["source_size"]
-    parts.append(f"source {width} x {height}")
-    return ", ".join([*parts, *(str(about[name]) for name in ("split", "category") if name in about)])
+def _words(about: About) -> str:
+    width, height = about.source_size
+    return ", ".join(
+        [
+            f"frames {about.frames[0]} to {about.frames[-1]}",
+            f"{about.times[0]:.2f} to {about.times[-1]:.2f} s",
+            f"source {width} x {height}",
+            *filter(None, (about.split, about.category)),
+        ]
+    )
 
 
 def _png(pixels: Picture) -> bytes:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from frameweave.data.dataset import made_in
 from frameweave.data.plan import Plan
+from frameweave.data.shards.seal import made_in
 
 
 class LastTries:
@@ -27,6 +27,6 @@ class LastTries:
     def count(self, shard: str) -> None:
         """Count the clips of a finished shard, which is given once."""
         for made in made_in(self._folder, shard):
-            if self._shard_of[made["clip"]] == shard:
+            if self._shard_of[made.clip] == shard:
                 self.clips += 1
-                self.failed += bool(made.get("reason"))
+                self.failed += bool(made.reason)

@@ -242,19 +242,19 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     """The split train, and validate or test; without such splits the last clips are held out."""
     index = read_index(folder)
     for name in ("frames", "stride", "resize"):
-        if (found := index["settings"][name]) != (asked := getattr(options, name)):
+        if (found := index.settings[name]) != (asked := getattr(options, name)):
             raise InputError(
                 f"{folder}: prepared with {name} {found}, expected {asked}",
                 hint=f"give --{name} {found}, or prepare the videos again",
             )
-    splits = {row["shard"].rsplit("-", 1)[0] for row in index["shards"]}
+    splits = {row.split for row in index.shards}
     held_out = [name for name in ("validate", "test") if name in splits]
     if "train" in splits and held_out:
         others = ShardGroups(folder, held_out[0])
         return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
     every = ShardGroups(folder)
     cut = _cut(every, options)
-    cut -= every.about(cut)["group"]  # to the first group of its clip, so that no clip is on both sides
+    cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
     return Part(every, 0, cut), Part(every, cut, len(every))
 
 

@@ -33,10 +33,10 @@ def test_answers_come_back_in_this_and_a_later_run(tmp_path: Path) -> None:
 def test_a_kept_failure_does_not_settle_a_question_that_is_asked_again(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.put("a", REFUSED)
-    assert cache.settled("a") == REFUSED
-    assert cache.settled("a", retry_failed=True) is None
+    assert cache.get("a") == REFUSED
+    assert cache.get("a", retry_failed=True) is None
     cache.put("a", FOUND)
-    assert cache.settled("a", retry_failed=True) == FOUND
+    assert cache.get("a", retry_failed=True) == FOUND
 
 
 def test_each_sees_what_another_writes(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """What counts as a sound edit prompt, and its way to JSON and back."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from frameweave.data.captions.edit_prompt import (
     PROMPT_LIMIT,
@@ -16,7 +16,6 @@ from frameweave.data.captions.edit_prompt import (
     fault_of,
     sources_of,
 )
-from frameweave.errors import DataError
 
 SOUND = EditPrompt(
     source="a man drives a red car",
@@ -47,14 +46,17 @@ SOUND = EditPrompt(
     ],
 )
 def test_faults(change: dict[str, Any], fault: str) -> None:
-    found = fault_of(replace(SOUND, **change))
+    found = fault_of(EditPrompt.model_construct(**dict(SOUND) | change))
     assert fault in found if fault else found == ""
+    if fault:
+        with pytest.raises(ValidationError, match=f"the prompt .*{fault}"):
+            SOUND.replaced(**change)
 
 
 def test_json_and_back() -> None:
-    clip = ClipPrompts(id="video1", prompts=(SOUND, replace(SOUND, kind="object")), fallback="refused")
-    assert ClipPrompts.from_dict(json.loads(json.dumps(clip.as_dict()))) == clip
-    assert "fallback" not in replace(clip, fallback="").as_dict()
+    clip = ClipPrompts(id="video1", prompts=(SOUND, SOUND.replaced(kind="object")), fallback="refused")
+    assert ClipPrompts.model_validate_json(clip.line(lean=True)) == clip
+    assert "fallback" not in clip.replaced(fallback="").line(lean=True)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +74,14 @@ def test_json_and_back() -> None:
     ],
 )
 def test_what_is_no_prompt_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(DataError):
-        EditPrompt.from_dict(SOUND.as_dict() | change)
+    with pytest.raises(ValidationError):
+        EditPrompt.model_validate_json(json.dumps(SOUND.model_dump() | change))
 
 
 @pytest.mark.parametrize("table", [[], {}, {"id": 1, "prompts": []}, {"id": "a", "prompts": {}}, None, "id"])
 def test_what_are_no_prompts_of_a_clip_is_refused(table: Any) -> None:
-    with pytest.raises(DataError):
-        ClipPrompts.from_dict(table)
+    with pytest.raises(ValidationError):
+        ClipPrompts.model_validate_json(json.dumps(table))
 
 
 def test_sources_are_clean_short_and_each_there_once() -> None:

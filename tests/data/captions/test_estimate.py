@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.data.captions.asking import key_of_question
 from frameweave.data.captions.cache import Answer, Cache
 from frameweave.data.captions.edit_prompt import KINDS
-from frameweave.data.captions.estimate import estimate_model, estimate_rules
-from frameweave.data.captions.spending import Prices, estimated
+from frameweave.data.captions.estimate import estimate
+from frameweave.data.captions.question import estimated, key_of_question
+from frameweave.data.captions.spending import Prices
 from frameweave.data.record import ClipRecord, Skipped
 
 RECORDS = [
@@ -21,27 +21,27 @@ RECORDS = [
 
 
 def test_rules_ask_nothing() -> None:
-    found = estimate_rules(RECORDS)
+    found = estimate(RECORDS, KINDS, None)
     assert (found.clips, found.skipped, found.questions, found.tokens_in) == (4, 1, 0, 0)
 
 
 def test_questions_tokens_and_cost(tmp_path: Path) -> None:
     prices = Prices(read=3.0, written=5.0)
-    found = estimate_model(RECORDS, KINDS, model="m", cache=Cache(tmp_path), prices=prices)
+    found = estimate(RECORDS, KINDS, Cache(tmp_path), model="m", prices=prices)
     car, bus = estimated(["a car"], KINDS), estimated(["a bus", "a red bus"], KINDS)
     assert (found.clips, found.skipped, found.questions, found.cached) == (4, 1, 3, 0)
     assert (found.tokens_in, found.tokens_out) == (2 * car.read + bus.read, 2 * car.written + bus.written)
     assert found.cost == pytest.approx((found.tokens_in * 3 + found.tokens_out * 5) / 1e6)
     assert "3 of 4 clips to ask about" in found.text
-    assert "prices" not in estimate_model(RECORDS, KINDS, model="m", cache=Cache(tmp_path)).text
+    assert "prices" not in estimate(RECORDS, KINDS, Cache(tmp_path), model="m").text
 
 
 def test_kept_answers_cost_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.put(key_of_question("m", ["a car"], KINDS), Answer(failed="refused"))
-    found = estimate_model(RECORDS, KINDS, model="m", cache=cache)
+    found = estimate(RECORDS, KINDS, cache, model="m")
     assert (found.questions, found.cached) == (1, 2)
-    again = estimate_model(RECORDS, KINDS, model="m", cache=cache, retry_failed=True)
+    again = estimate(RECORDS, KINDS, cache, model="m", retry_failed=True)
     assert (again.questions, again.cached) == (3, 0)
-    other = estimate_model(RECORDS, KINDS, model="another", cache=cache)
+    other = estimate(RECORDS, KINDS, cache, model="another")
     assert other.questions == 3

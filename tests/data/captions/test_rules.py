@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from frameweave.data.captions.edit_prompt import KINDS, EditPrompt, Kind, fault_of, sources_of
 from frameweave.data.captions.rules import Rules
 from frameweave.data.captions.vocabulary import GENERAL, MINIATURE, Vocabulary
+from frameweave.data.record import ClipRecord
 
 SMALL = Vocabulary(
     things=(("dog", "elephant"), ("bicycle bike", "scooter")),
@@ -142,3 +143,11 @@ def test_any_caption_has_sound_prompts(captions: list[str], vocabulary: Vocabula
     assert [fault_of(edit) for edit in made] == [""] * len(made)
     assert all(edit.source in sources for edit in made)
     assert any(edit.kind == "style" for edit in made) == bool(sources)
+
+
+def test_a_clip_without_captions_says_so() -> None:
+    records = [ClipRecord(id="v0", path="x", captions=("a man sings",)), ClipRecord(id="mute", path="x")]
+    made = [Rules().completed(record) for record in records]
+    assert [(clip.id, clip.fallback) for clip in made] == [("v0", ""), ("mute", "no_caption")]
+    assert made[0].prompts == Rules().prompts(records[0].captions, clip="v0")
+    assert made[1].prompts == ()

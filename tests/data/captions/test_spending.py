@@ -5,13 +5,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from frameweave.data.captions.asking import messages
 from frameweave.data.captions.edit_prompt import KINDS
-from frameweave.data.captions.spending import BudgetSpent, Prices, Spending, Tokens, estimated
+from frameweave.data.captions.question import INSTRUCTIONS, estimated, question
+from frameweave.data.captions.spending import BudgetSpent, Prices, Spending, Tokens
 
 
 def test_a_token_for_four_bytes() -> None:
-    sent = len(json.dumps([message["content"] for message in messages(["a car"], KINDS)]).encode()) / 4
+    sent = len(json.dumps([INSTRUCTIONS, question(["a car"], KINDS)]).encode()) / 4
     assert estimated(["a car"], KINDS).read == pytest.approx(sent, rel=0.05)
     more = estimated(["a car", "x" * 300], KINDS).read - estimated(["a car", "x"], KINDS).read
     assert more == pytest.approx(299 / 4, abs=1)

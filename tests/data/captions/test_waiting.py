@@ -1,14 +1,13 @@
 """How long to wait: what endpoints say, and what they do not."""
 
 import asyncio
-import random
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frameweave.data.captions.waiting import Gate, asked_wait, backoff
+from frameweave.data.captions.waiting import Gate, asked_wait
 
 NOW = 1_445_412_480.0  # Wed, 21 Oct 2015 07:28:00 GMT
 
@@ -49,16 +48,6 @@ def test_what_the_endpoint_asks_for(headers: dict[str, str], seconds: float) -> 
 )
 def test_any_header_is_a_time_of_at_least_0(headers: dict[str, str]) -> None:
     assert asked_wait({"x-ratelimit-remaining-tokens": "0", **headers}, now=NOW) >= 0
-
-
-def test_backoff_doubles_up_to_a_minute_and_differs() -> None:
-    chance = random.Random(0)
-    for attempt in range(1, 12):
-        longest = min(60.0, 0.5 * 2 ** (attempt - 1))
-        drawn = {backoff(attempt, first=0.5, chance=chance) for _ in range(50)}
-        assert len(drawn) == 50
-        assert longest / 2 <= min(drawn) <= max(drawn) <= longest
-    assert backoff(10**6, first=1.0, chance=chance) <= 60
 
 
 def test_the_gate_holds_all_back_until_the_longest_time_is_over() -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frameweave.data.dataset import INDEX, SKIPPED, read_index, shard_faults, summary_of
+from frameweave.data.dataset import INDEX, SKIPPED, read_index
 from frameweave.data.extraction import extract
 from frameweave.data.plan import PLAN, Choice, Plan, ShardPlan, planned, write_plan
 from frameweave.data.reading import ShardGroups
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.shards.shard import build_shard, seal_of
+from frameweave.data.shards.seal import seal_of
+from frameweave.data.shards.shard import About, build_shard
 from frameweave.errors import DataError
 from prepared import SETTINGS, Listed, brightness, prepared, some_clips
 
@@ -28,7 +29,7 @@ CHOICE = Choice(source="here", clips_per_shard=2)
 def clips(tmp_path: Path) -> list[ClipRecord]:
     """Three for training, two for tests, the last of which is missing."""
     found = some_clips(tmp_path / "videos", 5)
-    return [*found[:4], replace(found[4], path=str(tmp_path / "absent.mp4"))]
+    return [*found[:4], found[4].replaced(path=str(tmp_path / "absent.mp4"))]
 
 
 def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, clips: list[ClipRecord]) -> None:
@@ -51,16 +52,16 @@ def test_groups_come_back_with_depth_and_captions(tmp_path: Path, clips: list[Cl
     assert len({whole.key(index) for index in range(8)}) == 8
     for index in range(6):
         about, group = train.about(index), train.group(index)
-        clip = next(clip for clip in clips if clip.id == about["clip"])
-        expected = extract(clip.path, clip.id, SETTINGS).groups[about["group"]]
-        assert tuple(about["frames"]) == expected.numbers
-        assert (about["split"], about["category"]) == ("train", "music")
+        clip = next(clip for clip in clips if clip.id == about.clip)
+        expected = extract(clip.path, clip.id, SETTINGS).groups[about.group]
+        assert about.frames == expected.numbers
+        assert (about.split, about.category) == ("train", "music")
         assert group.captions == clip.captions
         right = np.stack([np.asarray(Image.open(io.BytesIO(p))) for p in expected.pictures])
         assert np.allclose(group.frames.permute(0, 2, 3, 1).numpy() * 255, right, atol=1e-3)
-        assert group.depth is not None
-        scale = about["depth"]
-        back = scale["low"] + group.depth[:, 0].numpy() * (scale["high"] - scale["low"])
+        scale = about.depth
+        assert group.depth is not None and scale is not None
+        back = scale.low + group.depth[:, 0].numpy() * (scale.high - scale.low)
         assert np.allclose(back, brightness(list(expected.pictures)), atol=0.01)
 
 
@@ -91,16 +92,16 @@ def test_webdataset_reads_them_too(tmp_path: Path, clips: list[ClipRecord]) -> N
     }
     groups = ShardGroups(folder, "train")
     for index, sample in enumerate(samples):
-        assert json.loads(sample["json"]) == groups.about(index)
+        assert About.model_validate_json(sample["json"]) == groups.about(index)
 
 
 def test_clips_that_fail_are_listed_and_stop_nothing(tmp_path: Path, clips: list[ClipRecord]) -> None:
     folder = prepared(tmp_path / "a", clips)
     index = read_index(folder)
-    assert index["skipped"] == {"missing": 1}
+    assert index.skipped == {"missing": 1}
     lines = (folder / SKIPPED).read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["Clip 4"]
-    found = summary_of(index)
+    found = index.summary
     assert (found.shards, found.clips, found.groups) == (3, 4, 8)
     parts = [path for name in ("test", "train") for path in folder.glob(f"{name}-*")]
     assert found.bytes == sum(path.stat().st_size for path in parts if path.suffix != ".json")
@@ -110,13 +111,14 @@ def test_without_depth_of_its_own_a_clip_fails_when_only_that_counts(
     tmp_path: Path, clips: list[ClipRecord]
 ) -> None:
     np.save(tmp_path / "own.npy", np.random.default_rng(0).uniform(0, 1, (12, 32, 48)).astype(np.float32))
-    owning = [replace(clips[0], depth=str(tmp_path / "own.npy")), *clips[1:4]]
+    owning = [clips[0].replaced(depth=str(tmp_path / "own.npy")), *clips[1:4]]
     index = read_index(prepared(tmp_path / "a", owning, replace(SETTINGS, depth="own")))
-    assert index["skipped"] == {"no_depth": 3}
+    assert index.skipped == {"no_depth": 3}
     groups = ShardGroups(tmp_path / "a")
-    assert len(groups) == 2 and groups.about(0)["depth"]["by"] == "own"
+    own = groups.about(0).depth
+    assert len(groups) == 2 and own is not None and own.by == "own"
     none = ShardGroups(prepared(tmp_path / "b", clips, replace(SETTINGS, depth="none")))
-    assert none.group(0).depth is None and "depth" not in none.about(0)
+    assert none.group(0).depth is None and none.about(0).depth is None
 
 
 @pytest.mark.parametrize("suffix", ["tar", "jsonl", "json"])
@@ -126,19 +128,19 @@ def test_a_shard_is_finished_only_when_all_of_it_is_whole(
     folder = prepared(tmp_path / "a", clips)
     plan = Plan.open(folder)
     shard = next(s for s in plan.shards() if s.name == "train-000000")
-    row = next(r for r in read_index(folder)["shards"] if r["shard"] == shard.name)
+    row = next(r for r in read_index(folder).shards if r.shard == shard.name)
     assert seal_of(folder, shard, SETTINGS.hash) is not None
-    assert shard_faults(folder, row) == []
+    assert row.all_faults(folder) == []
     file = folder / f"train-000000.{suffix}"
     whole = file.read_bytes()
     file.write_bytes(whole[:-40] + b"x" * 40)
     assert seal_of(folder, shard, SETTINGS.hash) is None
-    assert shard_faults(folder, row) == [f"{file.name} has changed"]
+    assert row.all_faults(folder) == [f"{file.name} has changed"]
     file.write_bytes(whole[:-1])
     assert seal_of(folder, shard, SETTINGS.hash, trust_sizes=True) is None
     file.unlink()
     assert seal_of(folder, shard, SETTINGS.hash) is None
-    assert f"{file.name} is missing" in shard_faults(folder, row)
+    assert f"{file.name} is missing" in row.all_faults(folder)
     build_shard(folder, shard, SETTINGS, extract, brightness)
     assert file.read_bytes() == whole
 
@@ -147,7 +149,7 @@ def test_other_settings_and_other_plans_are_not_finished(tmp_path: Path, clips: 
     folder = prepared(tmp_path / "a", clips)
     shard = next(iter(Plan.open(folder).shards()))
     assert seal_of(folder, shard, replace(SETTINGS, seed=1).hash) is None
-    renamed = tuple(replace(clip, captions=("another",)) for clip in shard.clips)
+    renamed = tuple(clip.replaced(captions=("another",)) for clip in shard.clips)
     assert seal_of(folder, ShardPlan(name=shard.name, clips=renamed), SETTINGS.hash) is None
 
 
@@ -179,9 +181,9 @@ def test_damaged_pictures_are_told(tmp_path: Path, clips: list[ClipRecord]) -> N
 
 
 def test_ids_with_one_key_are_told_apart(tmp_path: Path, clips: list[ClipRecord]) -> None:
-    both = [replace(clips[0], id="a b"), replace(clips[1], id="a/b")]
+    both = [clips[0].replaced(id="a b"), clips[1].replaced(id="a/b")]
     groups = ShardGroups(prepared(tmp_path / "a", both))
-    assert [groups.about(k)["clip"] for k in range(4)] == ["a b", "a b", "a/b", "a/b"]
+    assert [groups.about(k).clip for k in range(4)] == ["a b", "a b", "a/b", "a/b"]
 
 
 def test_shards_are_as_equal_as_can_be() -> None:
@@ -203,7 +205,7 @@ def test_a_plan_is_read_as_it_was_written_and_can_grow(tmp_path: Path, clips: li
     assert list(plan.skipped()) == [lost]
     assert plan.settings_hash == SETTINGS.hash
     before = list(plan.shards())
-    plan.extended("train", [replace(clips[0], id="new")], 2)
+    plan.extended("train", [clips[0].replaced(id="new")], 2)
     after = list(Plan.open(tmp_path).shards())
     assert after[:3] == before and [s.name for s in after[3:]] == ["train-000002"]
     assert list(Plan.open(tmp_path).skipped()) == [lost]

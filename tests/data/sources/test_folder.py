@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frameweave.data.record import ClipRecord
+from frameweave.data.record import ClipRecord, Told
 from frameweave.data.sources.detect import read_source
-from frameweave.data.sources.folder import fields_of_json
+from frameweave.data.sources.folder import told_by_json
 from reading_sources import lost, taken
 
 
@@ -71,15 +71,12 @@ def test_a_link_that_leads_round_ends(tmp_path: Path) -> None:
 
 
 def test_captions_in_json_of_every_form() -> None:
-    assert fields_of_json(b'"one"') == fields_of_json(b'{"text": "one"}') == {"captions": ("one",)}
-    assert fields_of_json(b'[1, "two", null]') == {"captions": ("two",)}
-    assert fields_of_json(
+    assert told_by_json(b'"one"') == told_by_json(b'{"text": "one"}') == Told(captions=("one",))
+    assert told_by_json(b'[1, "two", null]') == Told(captions=("two",))
+    assert told_by_json(
         b'{"caption": [], "captions": null, "text": ["a", "b"], "split": 7, "origin": []}'
-    ) == {
-        "captions": ("a", "b"),
-        "split": "7",
-    }
-    assert fields_of_json(b"{}") == {"captions": ()}
+    ) == Told(captions=("a", "b"), split="7")
+    assert told_by_json(b"{}") == Told()
 
 
 def test_names_of_other_alphabets_and_encodings(tmp_path: Path) -> None:

@@ -9,28 +9,39 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Literal
+
+from pydantic import ValidationError
 
 from frameweave.data.captions.edit_prompt import EditPrompt
-from frameweave.errors import FrameweaveError, RunError
+from frameweave.data.lines import Record
+from frameweave.errors import RunError
 
 FILE = "captions.jsonl"
-FAILURES = ("refused", "nonsense")
 _LINE_LIMIT = 2**20  # bytes; no line of ours is longer
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
+class Answer(Record):
     """What came of asking about one clip's captions."""
 
     edits: tuple[EditPrompt, ...] = ()
-    failed: str = ""
-    """One of `FAILURES` where there are no edits: the model would not, or answered nothing of use."""
+    failed: Literal["", "refused", "nonsense", "rejected", "no_answer", "budget"] = ""
+    """Why there are no edits. The model would not, or wrote nothing of use: these are kept. The endpoint
+    would not have the captions, gave nothing, or there is no money left: these are not."""
+    detail: str = ""
+    """The endpoint's own words."""
 
-    def as_dict(self) -> dict[str, Any]:
-        return {"edits": [edit.as_dict() for edit in self.edits], "failed": self.failed}
+    @property
+    def lasting(self) -> bool:
+        """Whether asking again would give the same."""
+        return self.failed in ("", "refused", "nonsense")
+
+
+class _Line(Record):
+    key: str
+    edits: tuple[EditPrompt, ...]
+    failed: Literal["", "refused", "nonsense"]
 
 
 class Cache:
@@ -48,31 +59,29 @@ class Cache:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.touch()
 
-    def get(self, key: str) -> Answer | None:
-        """The answer, also when another process has just written it. Raises `RunError` as `put` does."""
+    def get(self, key: str, *, retry_failed: bool = False) -> Answer | None:
+        """The answer that saves asking, also when another process has just written it.
+
+        With `retry_failed` a kept failure saves nothing. Raises `RunError` as `put` does.
+        """
         if not self._path.exists():
             return None
         with self._explained(), self._path.open("rb") as file:
             self._catch_up(file)
-            if key not in self._places:
-                return None
-            start, length = self._places[key]
+            start, length = self._places.get(key, (0, 0))
             file.seek(start)
-            found = _answer(file.read(length))
-        return found[1] if found is not None and found[0] == key else None
-
-    def settled(self, key: str, *, retry_failed: bool = False) -> Answer | None:
-        """The answer that saves asking: with `retry_failed`, a kept failure does not."""
-        kept = self.get(key)
-        return None if kept is not None and kept.failed and retry_failed else kept
+            line = _line(file.read(length))
+        if line is None or line.key != key or (line.failed and retry_failed):
+            return None
+        return Answer(edits=line.edits, failed=line.failed)
 
     def put(self, key: str, answer: Answer) -> None:
         """Append an answer; it is on the disk when this returns. Raises `RunError` when that fails."""
-        line = json.dumps({"key": key, **answer.as_dict()}, ensure_ascii=False) + "\n"
-        with self._explained(), self._path.open("ab+") as file, _locked(file):
-            file.seek(_end_of_lines(file))
-            file.truncate()
-            file.write(line.encode())
+        table = {"key": key} | answer.model_dump(mode="json", include={"edits", "failed"})
+        with self._explained(), self._path.open("ab+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+            file.truncate(_end_of_lines(file))
+            file.write(f"{json.dumps(table, ensure_ascii=False)}\n".encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -81,8 +90,8 @@ class Cache:
             self._places, self._read = {}, 0
         file.seek(self._read)
         while (line := file.readline(_LINE_LIMIT)).endswith(b"\n") or len(line) == _LINE_LIMIT:
-            if (found := _answer(line)) is not None:
-                self._places[found[0]] = (self._read, len(line))
+            if (found := _line(line)) is not None:
+                self._places[found.key] = (self._read, len(line))
             self._read += len(line)
 
     @contextmanager
@@ -96,16 +105,13 @@ class Cache:
             ) from error
 
 
-def _answer(line: bytes) -> tuple[str, Answer] | None:
-    """Key and answer of a line; None for a line that is not one of ours."""
+def _line(content: bytes) -> _Line | None:
+    """None for a line that is not one of ours."""
     try:
-        table: Any = json.loads(line)
-        key, edits, failed = table["key"], table["edits"], table["failed"]
-        if not isinstance(key, str) or failed not in ("", *FAILURES) or bool(edits) == bool(failed):
-            return None
-        return key, Answer(edits=tuple(EditPrompt.from_dict(edit) for edit in edits), failed=failed)
-    except (ValueError, RecursionError, LookupError, TypeError, FrameweaveError):
+        line = _Line.model_validate_json(content)
+    except ValidationError:
         return None
+    return line if bool(line.edits) != bool(line.failed) else None
 
 
 def _end_of_lines(file: IO[bytes]) -> int:
@@ -119,12 +125,3 @@ def _end_of_lines(file: IO[bytes]) -> int:
             return start + feed + 1
         end = start
     return 0
-
-
-@contextmanager
-def _locked(file: IO[bytes]) -> Generator[None, None, None]:
-    fcntl.flock(file, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)

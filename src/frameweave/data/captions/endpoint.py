@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from frameweave.data.record import cleaned
+from frameweave.data.text import cleaned
 from frameweave.errors import InputError
 
 KEY, BASE_URL, MODEL = "OPENAI_API_KEY", "OPENAI_BASE_URL", "FRAMEWEAVE_CAPTION_MODEL"

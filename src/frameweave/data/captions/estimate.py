@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from frameweave.data.captions.asking import key_of_question
 from frameweave.data.captions.cache import Cache
 from frameweave.data.captions.edit_prompt import Kind, sources_of
-from frameweave.data.captions.spending import Prices, Tokens, estimated
+from frameweave.data.captions.question import estimated, key_of_question
+from frameweave.data.captions.spending import Prices, Tokens
 from frameweave.data.record import ClipRecord, Skipped
 
 
@@ -36,22 +36,16 @@ class Estimate:
         )
 
 
-def estimate_rules(records: Iterable[ClipRecord | Skipped]) -> Estimate:
-    """Without a model nothing is asked."""
-    skipped = [isinstance(record, Skipped) for record in records]
-    return Estimate(clips=len(skipped) - sum(skipped), skipped=sum(skipped))
-
-
-def estimate_model(
+def estimate(
     records: Iterable[ClipRecord | Skipped],
     kinds: Sequence[Kind],
+    cache: Cache | None,
     *,
-    model: str,
-    cache: Cache,
+    model: str = "",
     retry_failed: bool = False,
     prices: Prices | None = None,
 ) -> Estimate:
-    """`retry_failed` counts kept failures as still to ask."""
+    """Without a cache, by rules, nothing is asked. `retry_failed` counts kept failures as still to ask."""
     clips = skipped = questions = cached = 0
     tokens = Tokens()
     for record in records:
@@ -59,13 +53,14 @@ def estimate_model(
             skipped += 1
             continue
         clips += 1
-        if not (sources := sources_of(record.captions)):
+        sources = sources_of(record.captions)
+        if cache is None or not sources:
             continue
-        if cache.settled(key_of_question(model, sources, kinds), retry_failed=retry_failed) is not None:
+        if cache.get(key_of_question(model, sources, kinds), retry_failed=retry_failed):
             cached += 1
-            continue
-        questions += 1
-        tokens += estimated(sources, kinds)
+        else:
+            questions += 1
+            tokens += estimated(sources, kinds)
     return Estimate(
         clips=clips,
         skipped=skipped,

@@ -1,194 +1,206 @@
-"""A model behind an endpoint: asked in a form, asked again when that helps, left when it does not."""
+"""A model behind an OpenAI-compatible endpoint, through the openai client. Needs the extra `captions`.
+
+The client asks again where that may help, and waits between. Hooks see every request and every reply:
+they hold all questions back while the endpoint wants to be left alone, and limit what is read of a reply.
+Redirects are not followed. Nothing that is returned or raised holds the key.
+"""
 
 import asyncio
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, runtime_checkable
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import cast
 
-from frameweave.data.captions.asking import SCHEMA, Nonsense, messages, read_answer
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
 from frameweave.data.captions.cache import Answer
 from frameweave.data.captions.edit_prompt import EditPrompt, Kind
 from frameweave.data.captions.endpoint import BASE_URL, KEY, MODEL, Endpoint
-from frameweave.data.captions.reply import Received, complaint, read_reply, usage
-from frameweave.data.captions.spending import Spending, Tokens, estimated
-from frameweave.data.captions.waiting import Gate, asked_wait, backoff
-from frameweave.errors import InputError, RunError, require_extra
+from frameweave.data.captions.question import INSTRUCTIONS, Edits, Reply, estimated, question, read_edits
+from frameweave.data.captions.spending import Spending
+from frameweave.data.captions.waiting import Gate, asked_wait
+from frameweave.data.options import CaptionOptions
+from frameweave.data.text import cleaned
+from frameweave.errors import InputError, RunError
 
-_OK = 200
+REPLY_LIMIT = 2**20
+"""Bytes of a reply."""
+LONGEST_WAIT = 120.0
+"""Seconds for which an endpoint may ask; the client itself waits no longer."""
 _FORM_REFUSED = (400, 422)
 _REJECTED = (400, 413, 422)
-_PASSING = (0, 408, 409, 425, 429)  # and 500 and above
-_FORM: dict[str, Any] = {
-    "response_format": {
-        "type": "json_schema",
-        "json_schema": {"name": "edits", "strict": True, "schema": SCHEMA},
-    },
-    "max_completion_tokens": 4096,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How much is asked at once and again. Times in seconds."""
-
-    concurrency: int = 8
-    """Questions at once."""
-    attempts: int = 5
-    """Questions about one clip, at most."""
-    timeout: float = 60.0
-    """For one question and its whole reply."""
-    first_wait: float = 1.0
-    """Before the second attempt, when the endpoint does not say how long; then twice as long each time."""
-    longest_wait: float = 600.0
-    """For which an endpoint may ask."""
-
-
-class NoAnswer(Exception):
-    """A clip's captions got no answer at all; `reason` is no_answer or rejected."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-
-
-@runtime_checkable
-class Wire(Protocol):
-    """What takes a question's JSON to the endpoint, and gives back whatever came of it."""
-
-    async def post(self, body: dict[str, Any]) -> Received: ...
-
-    async def close(self) -> None: ...
+_PASSING = (408, 409, 425, 429)  # and 500 and above
 
 
 class Model:
     """For one event loop. Counts what it sends."""
 
-    def __init__(self, endpoint: Endpoint, wire: Wire, patience: Patience, spending: Spending) -> None:
-        self.name, self.requests, self.retried = endpoint.model, 0, 0
-        self.patience = patience
-        self._endpoint, self._wire, self._spending = endpoint, wire, spending
-        self._slots, self._gate = asyncio.Semaphore(patience.concurrency), Gate()
-        self._chance = random.Random()
+    def __init__(self, endpoint: Endpoint, options: CaptionOptions, spending: Spending) -> None:
+        self.name, self.concurrency = endpoint.model, options.concurrency
+        self.requests = self._questions = 0
+        self._attempts, self._timeout = options.attempts, options.timeout
+        self._endpoint, self._spending = endpoint, spending
+        self._slots, self._gate = asyncio.Semaphore(options.concurrency), Gate()
         self._form_works = self._form_dropped = False
+        self._client = openai.AsyncOpenAI(
+            api_key=endpoint.key,
+            base_url=endpoint.base_url,
+            timeout=options.timeout,
+            default_headers={"Accept-Encoding": "identity"},
+            http_client=openai.DefaultAsyncHttpxClient(
+                follow_redirects=False,
+                trust_env=not endpoint.local,  # a proxy has no business with this machine's own servers
+                event_hooks={"request": [self._sending], "response": [self._receiving]},
+            ),
+        )
 
-    @classmethod
-    def connected(cls, endpoint: Endpoint, patience: Patience, spending: Spending) -> "Model":
-        """Raises `MissingExtra` without the openai client."""
-        require_extra("captions", "openai")
-        from frameweave.data.captions.connection import Connection  # noqa: PLC0415 - an extra
-
-        return cls(endpoint, Connection(endpoint, timeout=patience.timeout), patience, spending)
+    @property
+    def retried(self) -> int:
+        """Requests that repeated an earlier one."""
+        return self.requests - self._questions
 
     async def answer(self, sources: Sequence[str], kinds: Sequence[Kind]) -> Answer:
-        """Sound edits, or that the model refused or answered nonsense to the last.
+        """Sound edits, or why there are none.
 
-        Raises `NoAnswer` when none came, `BudgetSpent`, `InputError` when the endpoint will not have
-        the key or the model, `RunError` when it will not go on.
+        Raises `BudgetSpent`, `InputError` when the endpoint will not have the key or the model, `RunError`
+        when it will not go on.
         """
-        failure = NoAnswer("no_answer", "")
-        nonsense = False
-        for attempt in range(1, self.patience.attempts + 1):
-            self.retried += attempt > 1
-            received = await self._asked(sources, kinds)
-            wait = asked_wait(received.headers)
-            if received.status == _OK:
-                self._gate.shut(min(wait, self.patience.longest_wait))
-                try:
-                    return self._read(received, sources, kinds)
-                except Nonsense:
-                    nonsense = True
-                    continue
-            if received.status in _REJECTED:
-                raise NoAnswer("rejected", self._said(received))
-            if received.status not in _PASSING and received.status < 500:
-                self._stop(received)
-            nonsense = received.trouble == "too_large"
-            failure = NoAnswer("no_answer", self._said(received))
-            if attempt < self.patience.attempts:
-                await self._wait(received, wait, attempt)
-        if nonsense:
-            return Answer(failed="nonsense")
-        raise failure
+        left = self._attempts
+        try:
+            while left:
+                body, taken = await self._asked(sources, kinds, left)
+                left -= taken
+                reply = Reply.read(body)
+                if reply.refused:
+                    return Answer(failed="refused")
+                edits = read_edits(reply.text, sources, kinds, model=self.name)
+                if harmless := tuple(edit for edit in edits if not self._shows_key(edit)):
+                    return Answer(edits=harmless)
+        except openai.APIStatusError as error:
+            return self._unanswered(error)
+        except openai.APITimeoutError:
+            return Answer(failed="no_answer", detail="timeout")
+        except openai.APIConnectionError as error:
+            if not isinstance(error.__cause__, _TooLarge):
+                return Answer(failed="no_answer", detail="broken")
+        return Answer(failed="nonsense")
 
     async def close(self) -> None:
-        await self._wire.close()
+        await self._client.close()
 
-    async def _asked(self, sources: Sequence[str], kinds: Sequence[Kind]) -> Received:
-        """In a form that the endpoint keeps the answer to; in plain words where it cannot."""
-        plain: dict[str, Any] = {"model": self.name, "messages": messages(sources, kinds)}
+    async def _asked(self, sources: Sequence[str], kinds: Sequence[Kind], attempts: int) -> tuple[bytes, int]:
         tokens = estimated(sources, kinds)
         async with self._slots:
-            if self._form_dropped:
-                return await self._sent(plain, tokens)
-            received = await self._sent({**plain, **_FORM}, tokens)
-            if received.status == _OK:
+            with self._spending.promised(tokens):
+                self._questions += attempts == self._attempts
+                body, taken = await self._sent(question(sources, kinds), attempts)
+                self._spending.pay(Reply.read(body).tokens or tokens)
+                return body, taken
+
+    async def _sent(self, content: str, attempts: int) -> tuple[bytes, int]:
+        """In a form that the endpoint keeps the answer to; in plain words where it cannot.
+
+        Returns the reply and how many attempts it took.
+        """
+        completions = self._client.with_options(max_retries=attempts - 1).chat.completions.with_raw_response
+        messages: list[ChatCompletionMessageParam] = [
+            {"role": "system", "content": INSTRUCTIONS},
+            {"role": "user", "content": content},
+        ]
+        if not self._form_dropped:
+            try:
+                response = await completions.parse(
+                    model=self.name,
+                    messages=messages,
+                    response_format=Edits,
+                    max_completion_tokens=4096,
+                )
                 self._form_works = True
-            if received.status in _FORM_REFUSED and not self._form_works:
-                self.retried += 1
-                received = await self._sent(plain, tokens)
-                self._form_dropped = self._form_dropped or received.status == _OK
-            return received
+                return response.content, 1 + response.retries_taken
+            except openai.APIStatusError as error:
+                if error.status_code not in _FORM_REFUSED or self._form_works:
+                    raise
+        response = await completions.create(model=self.name, messages=messages)
+        self._form_dropped = True
+        return response.content, 1 + response.retries_taken
 
-    async def _sent(self, body: dict[str, Any], tokens: Tokens) -> Received:
+    async def _sending(self, _: httpx2.Request) -> None:
         await self._gate.passed()
-        with self._spending.promised(tokens):
-            self.requests += 1
-            received = await self._wire.post(body)
-            if received.status == _OK:
-                self._spending.pay(usage(received.body) or tokens)
-        return received
+        self.requests += 1
 
-    def _read(self, received: Received, sources: Sequence[str], kinds: Sequence[Kind]) -> Answer:
-        reply = read_reply(received.body)
-        if reply.refused:
-            return Answer(failed="refused")
-        edits = read_answer(reply.text, sources, kinds, model=self.name)
-        harmless = tuple(edit for edit in edits if not self._shows_key(edit))
-        if not harmless:
-            raise Nonsense("the key")
-        return Answer(edits=harmless)
+    async def _receiving(self, response: httpx2.Response) -> None:
+        if "content-encoding" in response.headers:  # was not asked for, and could unpack to any size
+            raise _TooLarge("")
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Limited(response.stream, time.monotonic() + self._timeout)
+        wait = asked_wait(response.headers)
+        self._gate.shut(min(wait, LONGEST_WAIT))
+        if wait > LONGEST_WAIT or (
+            response.status_code == 429 and b"insufficient_quota" in await response.aread()
+        ):
+            response.headers["x-should-retry"] = "false"  # as endpoints say that it is in vain
 
     def _shows_key(self, edit: EditPrompt) -> bool:
         return any(self._endpoint.shows_key(text) for text in (edit.prompt, *edit.changed))
 
-    async def _wait(self, received: Received, asked: float, attempt: int) -> None:
-        """Raises `RunError` when the endpoint wants longer than there is patience, or has no more."""
-        if complaint(received.body)[0] == "insufficient_quota":
+    def _unanswered(self, error: openai.APIStatusError) -> Answer:
+        """Raises `InputError` or `RunError` where asking about other captions is in vain, too."""
+        host, status, said = self._endpoint.host, error.status_code, self._said(error)
+        if status in _REJECTED:
+            return Answer(failed="rejected", detail=said)
+        if error.code == "insufficient_quota":
             raise RunError(
-                f"{self._endpoint.host}: the account has no quota left",
-                hint="the same command goes on once there is some",
-            )
-        if asked > self.patience.longest_wait:
+                f"{host}: the account has no quota left", hint="the same command goes on once there is some"
+            ) from None
+        if (wait := asked_wait(error.response.headers)) > LONGEST_WAIT:
             raise RunError(
-                f"{self._endpoint.host}: asks to wait for {asked:.0f} s",
-                hint="the same command goes on after that time",
-            )
-        if asked:
-            self._gate.shut(asked)
-        else:
-            await asyncio.sleep(backoff(attempt, first=self.patience.first_wait, chance=self._chance))
-
-    def _stop(self, received: Received) -> NoReturn:
-        host, status = self._endpoint.host, received.status
+                f"{host}: asks to wait for {wait:.0f} s", hint="the same command goes on after that time"
+            ) from None
+        if status in _PASSING or status >= 500:
+            return Answer(failed="no_answer", detail=said)
         if status in (401, 403):
-            raise InputError(f"{host}: refuses the key ({self._said(received)})", hint=f"check {KEY}")
+            raise InputError(f"{host}: refuses the key ({said})", hint=f"check {KEY}") from None
         if status == 404:
             raise InputError(
-                f"{host}: has no model {self.name!r}, or no chat completions there ({self._said(received)})",
+                f"{host}: has no model {self.name!r}, or no chat completions there ({said})",
                 hint=f"check {MODEL} and {BASE_URL}",
-            )
+            ) from None
         if 300 <= status < 400:
             raise InputError(
                 f"{host}: sends on to another address ({status}), where the key is not taken",
                 hint=f"give the right address in {BASE_URL}",
-            )
-        raise RunError(f"{host}: {self._said(received)}", hint="the same command goes on where it stopped")
+            ) from None
+        raise RunError(f"{host}: {said}", hint="the same command goes on where it stopped") from None
 
-    def _said(self, received: Received) -> str:
+    def _said(self, error: openai.APIStatusError) -> str:
         """Status and the endpoint's own words, unless these show the key."""
-        if not received.status:
-            return received.trouble
-        message = complaint(received.body)[1]
-        shown = f"{received.status}, {message}" if message else str(received.status)
-        return str(received.status) if self._endpoint.shows_key(message) else shown
+        body: object = error.body
+        message = cast("Mapping[str, object]", body).get("message") if isinstance(body, Mapping) else body
+        words = cleaned(message)[:200] if isinstance(message, str) else ""
+        shown = words and not self._endpoint.shows_key(message if isinstance(message, str) else "")
+        return f"{error.status_code}, {words}" if shown else str(error.status_code)
+
+
+class _TooLarge(httpx2.ReadError):
+    pass
+
+
+class _Limited(httpx2.AsyncByteStream):
+    """A reply that ends in an error when it is too large or takes too long."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, latest: float) -> None:
+        self._stream, self._latest = stream, latest
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        received = 0
+        async for piece in self._stream:
+            received += len(piece)
+            if received > REPLY_LIMIT:
+                raise _TooLarge("")
+            if time.monotonic() > self._latest:
+                raise httpx2.ReadTimeout("")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

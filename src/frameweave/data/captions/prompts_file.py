@@ -1,32 +1,29 @@
 """Edit prompts on the disk: a file of JSON lines, one for each clip, in the source's order."""
 
-import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from frameweave.data.captions.edit_prompt import ClipPrompts
+from frameweave.data.captions.edit_prompt import ClipPrompts, EditPrompt
+from frameweave.data.lines import read_records
+from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.errors import DataError
 from frameweave.runs.atomic import sha256, staged
 
 FILE = "prompts.jsonl"
+_HINT = "make it with frameweave data caption"
 
 
 def write_prompts(path: Path, clips: Iterable[ClipPrompts]) -> None:
     """Whole or not at all; memory does not grow with the number of clips."""
     with staged(path) as stage, stage.open("w", encoding="utf-8", newline="\n") as file:
-        for clip in clips:
-            file.write(json.dumps(clip.as_dict(), ensure_ascii=False) + "\n")
+        file.writelines(f"{clip.line(lean=True, sort=False)}\n" for clip in clips)
 
 
 def read_prompts(path: Path) -> Iterator[ClipPrompts]:
     """Raises `DataError` with file and line where there is no clip's prompts."""
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                yield _clip(line, f"{path}, line {number}")
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    return read_records(path, ClipPrompts, hint=_HINT)
 
 
 def sum_of(path: Path) -> str:
@@ -34,20 +31,24 @@ def sum_of(path: Path) -> str:
     try:
         return sha256(path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise DataError(f"{path}: {error.strerror}", hint=_HINT) from error
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: {error.strerror}", hint="make it with frameweave data caption")
+@dataclass(frozen=True)
+class Prompted:
+    """The clips of a reader, each with its prompts of a file; clips that it does not name have none.
 
+    Raises `DataError` when the file cannot be read.
+    """
 
-def _clip(line: bytes, where: str) -> ClipPrompts:
-    try:
-        table: Any = json.loads(line)
-        return ClipPrompts.from_dict(table)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{where}: not JSON", hint="make the file anew with frameweave data caption"
-        ) from error
-    except DataError as error:
-        raise DataError(f"{where}: {error.args[0]}", hint=error.hint) from error
+    reader: Reader
+    file: Path
+
+    @cached_property
+    def _prompts(self) -> dict[str, tuple[EditPrompt, ...]]:
+        return {clip.id: clip.prompts for clip in read_prompts(self.file)}
+
+    def __iter__(self) -> Iterator[ClipRecord | Skipped]:
+        for item in self.reader:
+            found = self._prompts.get(item.id, ())
+            yield item.replaced(prompts=found) if isinstance(item, ClipRecord) and found else item

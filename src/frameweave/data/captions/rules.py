@@ -8,13 +8,18 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeVar
 
-from frameweave.data.captions.edit_prompt import KINDS, RULES, EditPrompt, Kind, fault_of, sources_of
+from pydantic import ValidationError
+
+from frameweave.data.captions.cache import Answer
+from frameweave.data.captions.edit_prompt import KINDS, RULES, ClipPrompts, EditPrompt, Kind, sources_of
 from frameweave.data.captions.vocabulary import GENERAL, Vocabulary
 from frameweave.data.captions.wording import plural, spliced, uncapitalised
+from frameweave.data.record import ClipRecord
 
 T = TypeVar("T")
 Draw = Callable[[Sequence[str]], str]
@@ -65,6 +70,20 @@ class Rules:
         found = (self._prompt(sources, clip, kind) for kind in kinds)
         return tuple(edit for edit in found if edit is not None)
 
+    def completed(
+        self, record: ClipRecord, answer: Answer | None = None, kinds: Sequence[Kind] = KINDS
+    ) -> ClipPrompts:
+        """A clip's prompts: a model's where there are some, and the rules' of the other kinds."""
+        edits = answer.edits if answer is not None else ()
+        made = {edit.kind for edit in edits}
+        missing: list[Kind] = [kind for kind in kinds if kind not in made]
+        every = (*edits, *self.prompts(record.captions, clip=record.id, kinds=missing))
+        return ClipPrompts(
+            id=record.id,
+            prompts=tuple(sorted(every, key=lambda edit: kinds.index(edit.kind))),
+            fallback=answer.failed if answer is not None else "" if every else "no_caption",
+        )
+
     def _prompt(self, sources: tuple[str, ...], clip: str, kind: Kind) -> EditPrompt | None:
         """Exchanging comes before adding, in any caption."""
         for way in self._ways(kind):
@@ -73,11 +92,10 @@ class Rules:
                 if (change := way(source, draw)) is None:
                     continue
                 prompt, *changed = change
-                edit = EditPrompt(
-                    source=source, prompt=prompt, kind=kind, changed=(changed[0], changed[1]), by=RULES
-                )
-                if not fault_of(edit):
-                    return edit
+                with suppress(ValidationError):
+                    return EditPrompt(
+                        source=source, prompt=prompt, kind=kind, changed=(changed[0], changed[1]), by=RULES
+                    )
         return None
 
     def _ways(self, kind: Kind) -> Iterator[Way]:

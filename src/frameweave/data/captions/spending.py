@@ -1,13 +1,8 @@
 """Tokens and money: what asking will take, what it took, and the point at which it stops."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from frameweave.data.captions.asking import messages
-from frameweave.data.captions.edit_prompt import Kind
-
-_AROUND_AN_EDIT = 45  # tokens of an edit's JSON around the prompt, with the changed words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +38,6 @@ class Prices:
         1.5
         """
         return (tokens.read * self.read + tokens.written * self.written) / 1e6
-
-
-def estimated(sources: Sequence[str], kinds: Sequence[Kind]) -> Tokens:
-    """What one question and its answer take: a token for every four bytes, and a prompt for each kind."""
-    asked = sum(_tokens(message["content"]) for message in messages(sources, kinds))
-    prompt = max((_tokens(text) for text in sources), default=0)
-    return Tokens(read=asked, written=len(kinds) * (prompt + _AROUND_AN_EDIT))
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text.encode()) // 4)
 
 
 class BudgetSpent(Exception):

@@ -1,28 +1,20 @@
-"""How long to wait before asking again: as the endpoint says, else longer each time, and by chance."""
+"""For how long an endpoint wants to be left alone, and a door that keeps every question back so long."""
 
 import asyncio
 import math
-import random
 import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-_LONGEST_BACKOFF = 60.0  # seconds
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def backoff(attempt: int, *, first: float, chance: random.Random) -> float:
-    """Seconds before the attempt after number `attempt` (from 1): doubled each time, less up to a half."""
-    longest = min(_LONGEST_BACKOFF, first * 2.0 ** min(attempt - 1, 30))
-    return longest * chance.uniform(0.5, 1.0)
 
 
 def asked_wait(headers: Mapping[str, str], *, now: float | None = None) -> float:
     """Seconds for which the endpoint asks to be left alone; 0 when it does not.
 
-    `headers` have lower-case names. Reads retry-after-ms, retry-after (seconds or a date; `now` is
-    in seconds since 1970) and the x-ratelimit headers, where something has run out.
+    Reads retry-after-ms, retry-after (seconds or a date; `now` is in seconds since 1970) and the
+    x-ratelimit headers, where something has run out.
 
     >>> asked_wait({"retry-after": "2.5"})
     2.5

@@ -7,18 +7,21 @@ lies in the tar.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from frameweave.data.depth_maps import Estimate, StoredDepth, own_depth, stored
+from frameweave.data.captions.edit_prompt import EditPrompt
+from frameweave.data.depth_maps import DepthScale, Estimate, StoredDepth, own_depth, stored
 from frameweave.data.extraction import Extracted
 from frameweave.data.grouping import GroupSettings
-from frameweave.data.plan import FORMAT, ShardPlan, settings_hash
-from frameweave.data.record import ClipRecord, key_of
-from frameweave.data.shards.tars import Member, write_tar
+from frameweave.data.lines import Record
+from frameweave.data.plan import FORMAT, ShardPlan, Values, settings_hash
+from frameweave.data.record import ClipRecord
+from frameweave.data.shards.seal import Made, Seal, Sum, Video
+from frameweave.data.shards.tars import write_tar
+from frameweave.data.text import key_of
 from frameweave.errors import DataError, FrameweaveError
 from frameweave.runs.atomic import sha256, staged
 
@@ -37,7 +40,7 @@ class ShardSettings(GroupSettings):
     depth_bits: Literal[8, 16] = 16
     """Of the depth's PNG files."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Values:
         return asdict(self)
 
     @property
@@ -45,23 +48,27 @@ class ShardSettings(GroupSettings):
         return settings_hash(self.as_dict())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """What became of a clip."""
+class About(Record):
+    """What is kept of a group beside its pictures and captions."""
 
     clip: str
-    groups: int = 0
-    reason: str = ""
-    """Why it gave no group; empty when it gave some."""
-    detail: str = ""
-    passed_over: dict[str, int] | None = None
-    source: dict[str, Any] | None = None
-    """Of the video: width, height, frames, seconds, sha256."""
+    group: int
+    frames: tuple[int, ...]
+    """Their numbers in the clip."""
+    times: tuple[float, ...]
+    """In seconds from the clip's first frame."""
+    source_size: tuple[int, int]
+    """Width and height."""
+    split: str = ""
+    category: str = ""
+    origin: str = ""
+    prompts: tuple[EditPrompt, ...] = ()
+    depth: DepthScale | None = None
 
 
 def build_shard(
     folder: Path, plan: ShardPlan, settings: ShardSettings, extract: Extract, estimate: Estimate | None
-) -> dict[str, Any]:
+) -> Seal:
     """Write a shard into `folder`; return what seals it.
 
     A clip that cannot be used is a line of the jsonl, and stops nothing. Raises `OSError` when the
@@ -69,66 +76,30 @@ def build_shard(
     """
     made: list[Made] = []
     seal = folder / f"{plan.name}.json"
+    tar, lines = (folder / f"{plan.name}.{suffix}" for suffix in ("tar", "jsonl"))
     seal.unlink(missing_ok=True)
-    with staged(folder / f"{plan.name}.tar") as stage:
+    with staged(tar) as stage:
         members = write_tar(stage, _samples(plan, settings, extract, estimate, made))
-    with staged(folder / f"{plan.name}.jsonl") as stage:
-        lines = (json.dumps(_plain(one), ensure_ascii=False, sort_keys=True) for one in made)
-        stage.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    table = _sealed(folder, plan, settings, made, members)
+    with staged(lines) as stage:
+        stage.write_text("".join(f"{one.line(lean=True)}\n" for one in made), encoding="utf-8")
+    table = Seal(
+        format=FORMAT,
+        shard=plan.name,
+        plan=plan.digest,
+        settings=settings.hash,
+        clips=len(made),
+        failed=sum(1 for one in made if one.reason),
+        groups=sum(one.groups for one in made),
+        files={"tar": _sum(tar), "jsonl": _sum(lines)},
+        members=tuple(members),
+    )
     with staged(seal) as stage:
-        stage.write_text(json.dumps(table, sort_keys=True), encoding="utf-8")
+        stage.write_text(table.line(), encoding="utf-8")
     return table
 
 
-def _sealed(
-    folder: Path, plan: ShardPlan, settings: ShardSettings, made: list[Made], members: list[Member]
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "shard": plan.name,
-        "plan": plan.digest,
-        "settings": settings.hash,
-        "clips": len(made),
-        "failed": sum(1 for one in made if one.reason),
-        "groups": sum(one.groups for one in made),
-        "files": {
-            suffix: {"bytes": file.stat().st_size, "sha256": sha256(file)}
-            for suffix in ("tar", "jsonl")
-            for file in [folder / f"{plan.name}.{suffix}"]
-        },
-        "members": [[member.name, member.offset, member.size] for member in members],
-    }
-
-
-def seal_of(
-    folder: Path, plan: ShardPlan, settings: str, *, trust_sizes: bool = False
-) -> dict[str, Any] | None:
-    """What seals a finished shard of this plan and these settings; None when it must be made (again).
-
-    Sums are taken anew, unless sizes are trusted.
-    """
-    try:
-        table = json.loads((folder / f"{plan.name}.json").read_text(encoding="utf-8"))
-        if (table["format"], table["plan"], table["settings"]) != (FORMAT, plan.digest, settings):
-            return None
-        return None if faults(folder, table, trust_sizes=trust_sizes) else table
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def faults(folder: Path, table: dict[str, Any], *, trust_sizes: bool = False) -> list[str]:
-    """What is wrong with a sealed shard's files: a line for each."""
-    found: list[str] = []
-    for suffix, expected in table["files"].items():
-        file = folder / f"{table['shard']}.{suffix}"
-        if not file.is_file():
-            found.append(f"{file.name} is missing")
-        elif file.stat().st_size != expected["bytes"]:
-            found.append(f"{file.name} has {file.stat().st_size} bytes, expected {expected['bytes']}")
-        elif not trust_sizes and sha256(file) != expected["sha256"]:
-            found.append(f"{file.name} has changed")
-    return found
+def _sum(file: Path) -> Sum:
+    return Sum(bytes=file.stat().st_size, sha256=sha256(file))
 
 
 def _samples(
@@ -146,19 +117,22 @@ def _samples(
             reason = _why_none(found)
             depth = None if reason else _depth(clip, found, settings, estimate)
         except FrameweaveError as error:
-            made.append(Made(clip=clip.id, reason=error.reason or "unreadable", detail=str(error)))
+            made.append(Made(clip=clip.id, groups=0, reason=error.reason or "unreadable", detail=str(error)))
             continue
-        key = _free_key(clip.id, keys)
-        yield from _members(key, clip, found, depth, settings)
+        yield from _members(_free_key(clip.id, keys), clip, found, depth, settings)
         made.append(
             Made(
                 clip=clip.id,
                 groups=len(found.groups),
                 reason=reason,
                 passed_over=found.passed_over or None,
-                source={
-                    name: getattr(found, name) for name in ("width", "height", "frames", "seconds", "sha256")
-                },
+                source=Video(
+                    width=found.width,
+                    height=found.height,
+                    frames=found.frames,
+                    seconds=found.seconds,
+                    sha256=found.sha256,
+                ),
             )
         )
 
@@ -189,30 +163,23 @@ def _members(
     captions = "".join(f"{caption}\n" for caption in clip.captions).encode()
     for index, group in enumerate(found.groups):
         name = f"{key}_{index}"
-        about: dict[str, Any] = {
-            "clip": clip.id,
-            "group": index,
-            "frames": list(group.numbers),
-            "times": list(group.times),
-            "source_size": [found.width, found.height],
-        }
-        about |= {
-            field: getattr(clip, field) for field in ("split", "category", "origin") if getattr(clip, field)
-        }
-        if clip.prompts:
-            about["prompts"] = list(clip.prompts)
+        about = About(
+            clip=clip.id,
+            group=index,
+            frames=group.numbers,
+            times=group.times,
+            source_size=(found.width, found.height),
+            split=clip.split,
+            category=clip.category,
+            origin=clip.origin,
+            prompts=clip.prompts,
+            depth=None if depth is None else depth.scale,
+        )
         for place, picture in enumerate(group.pictures):
             yield f"{name}.f{place}.{settings.picture}", picture
-        if depth is not None:
-            about["depth"] = {
-                "low": depth.low,
-                "high": depth.high,
-                "bits": settings.depth_bits,
-                "by": depth.by,
-            }
-            for place, map_ in enumerate(depth.maps[index]):
-                yield f"{name}.d{place}.png", map_
-        yield f"{name}.json", json.dumps(about, ensure_ascii=False, sort_keys=True).encode()
+        for place, map_ in enumerate(() if depth is None else depth.maps[index]):
+            yield f"{name}.d{place}.png", map_
+        yield f"{name}.json", about.line(lean=True).encode()
         yield f"{name}.txt", captions
 
 
@@ -223,7 +190,3 @@ def _free_key(clip: str, taken: set[str]) -> str:
         key = f"{key[:50]}-{hashlib.sha256(clip.encode()).hexdigest()[:8]}"
     taken.add(key)
     return key
-
-
-def _plain(one: Made) -> dict[str, Any]:
-    return {name: value for name, value in asdict(one).items() if value not in ("", None)}

@@ -15,6 +15,9 @@ from frameweave.data.decoding import group_of, wanted
 from frameweave.errors import DataError, require_extra
 from frameweave.video.group import FrameGroup
 
+Sample = dict[str, Any]
+"""As webdataset gives them: bytes by member, and texts by names such as url."""
+
 
 def streamed(urls: list[str], *, shuffle: int = 0, seed: int = 0) -> Iterable[FrameGroup]:
     """The groups of tars at these URLs or paths, divided between processes and loader workers.
@@ -45,7 +48,7 @@ def _webdataset() -> Any:
     return importlib.import_module("webdataset")
 
 
-def _members(shards: Iterator[dict[str, Any]]) -> Generator[dict[str, Any], None, None]:
+def _members(shards: Iterator[Sample]) -> Generator[Sample, None, None]:
     """The members of every tar, as webdataset's own expander gives them."""
     wds = _webdataset()
     for shard in shards:
@@ -58,7 +61,7 @@ def _members(shards: Iterator[dict[str, Any]]) -> Generator[dict[str, Any], None
                 raise DataError(f"{shard['url']}: cannot be read ({error})", hint="check the URL") from error
 
 
-def _groups(samples: Iterator[dict[str, Any]]) -> Generator[FrameGroup, None, None]:
+def _groups(samples: Iterator[Sample]) -> Generator[FrameGroup, None, None]:
     for sample in samples:
         members = {name: sample[name] for name in wanted(sample)}
         yield group_of(members, where=f"{sample['__url__']}: group {sample['__key__']}")

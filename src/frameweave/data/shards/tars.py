@@ -8,8 +8,8 @@ import io
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from frameweave.errors import DataError
 
@@ -18,8 +18,7 @@ _LARGEST = 2**28  # bytes of a member: 256 MB
 _MOST = 1_000_000  # members of a tar
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """Where a member's bytes lie."""
 
     name: str

@@ -16,6 +16,7 @@ ANNOTATIONS = (
     "MSRVTT_data.json",
     "MSR_VTT.json",
 )
+_TOLD = ("split", "category", "url")
 _FORMS = (("videos", "sentences"), ("images", "annotations"))
 
 
@@ -23,7 +24,8 @@ _FORMS = (("videos", "sentences"), ("images", "annotations"))
 class Annotations:
     """What all files together tell, by the name of the video."""
 
-    videos: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    videos: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """split, category and url, where they are told."""
     captions: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list[str]))
     skipped: list[Skipped] = field(default_factory=list[Skipped])
 
@@ -49,12 +51,18 @@ def read_annotations(files: list[Path]) -> Annotations:
                 found.skipped.append(Skipped(id=name, reason="duplicate", detail=f"twice in {file}"))
             elif name:
                 here.add(name)
-                found.videos.setdefault(name, {}).update(video)
+                told = {key: _plain(video[key]) for key in _TOLD if key in video}
+                found.videos.setdefault(name, {}).update(told)
         for sentence in sentences:
             name = _name(sentence, "video_id", "image_id")
             if name and isinstance(sentence.get("caption"), str):
                 found.captions[name].append(sentence["caption"])
     return found
+
+
+def _plain(value: Any) -> str:
+    """Copies have numbers and nothing where others have texts."""
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _name(entry: Any, *keys: str) -> str:

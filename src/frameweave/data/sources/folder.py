@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frameweave.data.record import ClipRecord, Skipped
+from frameweave.data.record import ClipRecord, Skipped, Told
 from frameweave.video.reading import PICTURES, VIDEOS
 
 _LARGEST = 2**24  # bytes of a file of captions: 16 MB
@@ -32,7 +32,7 @@ class FolderReader:
             except (OSError, ValueError) as error:
                 yield Skipped(id=name, reason="bad_caption", detail=str(error))
                 continue
-            yield ClipRecord(id=name, path=str(video), depth=depth_beside(video), **found)
+            yield ClipRecord(id=name, path=str(video), depth=depth_beside(video), **dict(found))
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -64,15 +64,15 @@ def _is_clip(folder: Path) -> bool:
         return False
 
 
-def captions_beside(video: Path) -> dict[str, Any]:
-    """The fields of a record that the text beside a video gives. Raises `ValueError` for wrong JSON."""
+def captions_beside(video: Path) -> Told:
+    """What the text beside a video says. Raises `ValueError` for wrong JSON."""
     text, table = (video.parent / f"{_name(video)}{suffix}" for suffix in (".txt", ".json"))
     for file in (text, table):
         if file.is_file() and file.stat().st_size > _LARGEST:
             raise ValueError(f"{file.name}: more than {_LARGEST >> 20} MB of captions")
     if text.is_file():
-        return {"captions": lines_of(text.read_bytes())}
-    return fields_of_json(table.read_bytes()) if table.is_file() else {}
+        return Told(captions=lines_of(text.read_bytes()))
+    return told_by_json(table.read_bytes()) if table.is_file() else Told()
 
 
 def lines_of(content: bytes) -> tuple[str, ...]:
@@ -80,11 +80,11 @@ def lines_of(content: bytes) -> tuple[str, ...]:
     return tuple(content.decode("utf-8", "replace").splitlines())
 
 
-def fields_of_json(content: bytes) -> dict[str, Any]:
+def told_by_json(content: bytes) -> Told:
     """From a string, a list, or an object with caption, captions or text; and split, category, origin.
 
-    >>> fields_of_json(b'{"caption": "a red car", "split": "train", "category": 3}')
-    {'captions': ('a red car',), 'split': 'train', 'category': '3'}
+    >>> told_by_json(b'{"caption": "a red car", "split": "train", "category": 3}')
+    Told(captions=('a red car',), split='train', category='3', origin='')
 
     Raises `ValueError` when it is no JSON.
     """
@@ -92,20 +92,15 @@ def fields_of_json(content: bytes) -> dict[str, Any]:
         given: Any = json.loads(content)
     except RecursionError as error:
         raise ValueError("JSON that is nested too deeply") from error
-    if not isinstance(given, dict):
-        return {"captions": _strings(given)}
-    texts = next((given[name] for name in ("captions", "caption", "text") if given.get(name)), ())
-    others = {
-        name: str(given[name])
+    table = given if isinstance(given, dict) else {"captions": given}
+    texts: Any = next((table[name] for name in ("captions", "caption", "text") if table.get(name)), ())
+    split, category, origin = (
+        str(table[name]) if isinstance(table.get(name), str | int) else ""
         for name in ("split", "category", "origin")
-        if isinstance(given.get(name), str | int)
-    }
-    return {"captions": _strings(texts), **others}
-
-
-def _strings(given: Any) -> tuple[str, ...]:
-    items: list[Any] = given if isinstance(given, list) else [given]
-    return tuple(item for item in items if isinstance(item, str))
+    )
+    listed = texts if isinstance(texts, list) else [texts]
+    captions = tuple(text for text in listed if isinstance(text, str))
+    return Told(captions=captions, split=split, category=category, origin=origin)
 
 
 def depth_beside(video: Path) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.annotations import annotations_below, read_annotations
@@ -32,10 +31,7 @@ class MsrVttReader:
         videos = {path.stem: path for path in files.values() if path.suffix.lower() in VIDEOS}
         only: dict[str, str] = {}
         if self.division == "full":
-            splits = {
-                name: _plain(about.get("split")) or official_split(name)
-                for name, about in told.videos.items()
-            }
+            splits = {name: about.get("split") or official_split(name) for name, about in told.videos.items()}
             check_full(splits)
         else:
             splits, only = one_k_a(self.folder, files)
@@ -49,14 +45,10 @@ class MsrVttReader:
                 path=str(videos[name]),
                 captions=(only[name],) if name in only else tuple(told.captions[name]),
                 split=splits[name],
-                category=_plain(about.get("category")),
-                origin=_origin(_plain(about.get("url"))),
+                category=about.get("category", ""),
+                origin=_origin(about.get("url", "")),
                 depth=depth_beside(videos[name]),
             )
-
-
-def _plain(value: Any) -> str:
-    return str(value) if isinstance(value, str | int) else ""
 
 
 def _order(name: str) -> tuple[bool, int, str]:

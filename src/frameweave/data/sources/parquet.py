@@ -8,6 +8,8 @@ from typing import Any
 
 from frameweave.errors import DataError, require_extra
 
+Row = dict[str, Any]
+"""Whatever stands in a row of a table, by column."""
 _ROWS = 1000  # of a batch
 
 
@@ -17,7 +19,7 @@ def column_names(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
-def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Each row as values by column. Raises `DataError` for values that Python has none for."""
     with _opened(path) as file:
         for batch in file.iter_batches(batch_size=_ROWS, columns=list(columns)):

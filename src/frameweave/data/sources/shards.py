@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.sources.folder import fields_of_json, lines_of
+from frameweave.data.record import ClipRecord, Skipped, Told
+from frameweave.data.sources.folder import lines_of, told_by_json
 from frameweave.data.sources.headers import Header, headers
 from frameweave.data.sources.member import MARK
 from frameweave.video.reading import VIDEOS
@@ -54,7 +53,7 @@ def _records(tar: Path) -> Iterator[ClipRecord | Skipped]:
         except (OSError, ValueError) as error:
             yield Skipped(id=key, reason="bad_caption", detail=str(error))
             continue
-        yield ClipRecord(id=key, path=f"{tar}{MARK}{videos[0].name}", **found)
+        yield ClipRecord(id=key, path=f"{tar}{MARK}{videos[0].name}", **dict(found))
 
 
 def _reason(tar: Path, header: Header, suffix: str) -> str:
@@ -80,14 +79,14 @@ def split_name(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", f"{dot}{suffix}".lower()
 
 
-def _captions(tar: Path, members: dict[str, Header]) -> dict[str, Any]:
+def _captions(tar: Path, members: dict[str, Header]) -> Told:
     for suffix in (".txt", ".json"):
         if header := members.get(suffix):
             if header.size > _TEXT:
                 raise ValueError(f"{header.name}: more than {_TEXT >> 20} MB of captions")
             content = _content(tar, header, _TEXT)
-            return {"captions": lines_of(content)} if suffix == ".txt" else fields_of_json(content)
-    return {}
+            return Told(captions=lines_of(content)) if suffix == ".txt" else told_by_json(content)
+    return Told()
 
 
 def _content(tar: Path, header: Header, most: int) -> bytes:

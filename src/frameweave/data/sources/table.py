@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.sources.parquet import column_names, parquet_rows
+from frameweave.data.sources.parquet import Row, column_names, parquet_rows
 from frameweave.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -67,7 +67,7 @@ class TableReader:
             )
         return found
 
-    def _record(self, number: int, row: dict[str, Any], columns: Columns) -> ClipRecord | Skipped:
+    def _record(self, number: int, row: Row, columns: Columns) -> ClipRecord | Skipped:
         given = {field: _text(row.get(names[0])) for field, names in columns.items() if names}
         path, name = given.get("path", ""), given.get("id") or given.get("path", "")
         if not path or "\0" in path:
@@ -84,7 +84,7 @@ class TableReader:
         )
 
 
-def rows_of(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
     """Rows of a csv, tsv or jsonl file by the line on which they end; cells beyond the head are under "".
 
     Raises `DataError` for a file that cannot be read, naming the line.
@@ -120,7 +120,7 @@ def _texts(value: Any) -> list[str]:
     return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
 
 
-def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(_FIELD)
     header = file.readline(_FIELD)
     file.seek(0)
@@ -134,7 +134,7 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         ) from error
 
 
-def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from frameweave.data.record import CAPTIONS_LIMIT, ClipRecord, Reader, Skipped, cleaned, key_of
+from frameweave.data.record import CAPTIONS_LIMIT, ClipRecord, Reader, Skipped
 from frameweave.data.sources.member import is_there
+from frameweave.data.text import cleaned, key_of
 
 _OTHER_NAMES = {"training": "train", "val": "validate", "valid": "validate", "validation": "validate"}
 _LONGEST = 200  # characters of an id
@@ -24,7 +25,7 @@ class Usable:
         seen: set[bytes] = set()
         for item in self.reader:
             if isinstance(item, Skipped):
-                yield replace(item, id=plain_id(item.id), detail=cleaned(item.detail))
+                yield item.replaced(id=plain_id(item.id), detail=cleaned(item.detail))
                 continue
             name = plain_id(item.id)
             mark = hashlib.sha256(name.encode()).digest()[:16]
@@ -39,8 +40,7 @@ class Usable:
                 yield Skipped(id=name, reason="no_caption", detail="no caption, or an empty one")
             else:
                 seen.add(mark)
-                yield replace(
-                    item,
+                yield item.replaced(
                     id=name,
                     captions=texts,
                     split=usual_split(item.split),
