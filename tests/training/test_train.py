@@ -125,7 +125,7 @@ def test_prepared_shards(options: TrainOptions, tmp_path: Path) -> None:
     assert load_adaptor(str(tmp_path / "a" / "adaptor")).tokens is not None
     with pytest.raises(InputError, match="prepared with frames 2, expected 3"):
         train(("lora",), replace(options, data=str(shards), out=tmp_path / "b"))
-    clips = [replace(clip, split="") for clip in some_clips(tmp_path / "videos", 5)]
+    clips = [clip.replaced(split="") for clip in some_clips(tmp_path / "videos", 5)]
     train_groups, held_out = sources(
         replace(on_shards, data=str(prepared(tmp_path / "one", clips)), held_out=1)
     )
