@@ -9,7 +9,7 @@ import psutil
 from engine_tasks import dies, digest, hangs_with_child, meets, surroundings
 from frameweave.progress import SILENT
 from frameweave.runs.engines.local import LocalPool, processors
-from processes import descendants, soon
+from processes import descendants, program, soon
 
 
 def test_workers_are_single_threaded_light_and_kept() -> None:
@@ -73,6 +73,27 @@ def test_a_limit_too_low_for_any_start_fails_each_task_and_ends() -> None:
     pool = LocalPool(workers=2, memory=40 * 2**20, retries=0)
     failures = [outcome.failure for outcome in pool.run(digest, [{"n": 1}, {"n": 2}])]
     assert [failure and failure.kind in ("memory", "crashed") for failure in failures] == [True] * 2
+
+
+_FAILS = """
+import sys
+from pathlib import Path
+from engine_tasks import hangs
+from frameweave.runs.engines.local import LocalPool
+from processes import soon
+outcomes = LocalPool(workers=2).run(hangs, [{"file": sys.argv[1]}, {"hangs": False}, {"hangs": False}])
+next(outcomes)
+assert soon(lambda: Path(sys.argv[1]).exists() and Path(sys.argv[1]).read_text())
+raise RuntimeError("the reader of the outcomes fails")
+"""
+
+
+def test_a_program_that_fails_does_not_wait_for_its_tasks(tmp_path: Path) -> None:
+    file = tmp_path / "id"
+    with program(_FAILS, str(file)) as process:
+        assert process.wait(60) == 1
+        assert process.stderr and b"the reader of the outcomes fails" in process.stderr.read()
+    assert soon(lambda: not _runs(int(file.read_text())))
 
 
 def test_as_many_workers_as_processors() -> None:
