@@ -10,6 +10,7 @@ from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from browser import chromium
+from frameweave.study.answers import Answer
 from frameweave.study.folder import read_design
 from frameweave.study.server.storage import Store
 from studies import TOKEN, served
@@ -58,9 +59,9 @@ def watch(page: Page) -> None:
     ).wait_for()
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
+def rows(folder: Path) -> list[Answer]:
     store = Store(f"sqlite:///{folder}/answers.sqlite", read_design(folder))
-    found = store.rows()
+    found = store.answers()
     store.close()
     return found
 
@@ -78,8 +79,8 @@ def test_by_keys_through_the_whole_study(browser: Browser, address: str, folder:
             page.keyboard.press("Enter")
     assert page.url.endswith("/thanks") and len(page.inner_text(".code")) == 10
     found = rows(folder)
-    assert len(found) == 18 and all(row["loops"] >= 1 and row["milliseconds"] > 300 for row in found)
-    sides = [row["choice"] for row in found]
+    assert len(found) == 18 and all(row.loops >= 1 and row.milliseconds > 300 for row in found)
+    sides = [row.choice for row in found]
     assert sides.count("left") == 12  # the first two questions of six pages
     assert faults == []
 

@@ -62,12 +62,12 @@ def test_raters_who_begin_at_once_get_balanced_pairs_and_every_answer_is_kept(
         thread.start()
     for thread in threads:
         thread.join()
-    rows = store.rows()
+    rows = store.answers()
     assert len(rows) == 4 * 6 * 3
-    counted = [row for row in rows if row["kind"] == "pair" and row["criterion"] == "quality"]
-    assert set(Counter(row["pair"] for row in counted).values()) == {2}
-    assert set(Counter((row["pair"], row["left"]) for row in counted).values()) == {1}
+    counted = [row for row in rows if row.kind == "pair" and row.criterion == "quality"]
+    assert set(Counter(row.pair for row in counted).values()) == {2}
+    assert set(Counter((row.pair, row.left) for row in counted).values()) == {1}
     store.close()
     again = Store(url, design)
-    assert len(again.rows()) == len(rows)
+    assert len(again.answers()) == len(rows)
     again.close()

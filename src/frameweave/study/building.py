@@ -1,4 +1,4 @@
-"""Builds a study's folder out of finished runs: pairs of edits, checks of attention, media, the design."""
+"""The pairs of a study, out of finished runs: edits that can be compared, media, checks of attention."""
 
 import hashlib
 import json
@@ -6,13 +6,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from frameweave.measuring.report.reading import read_results
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
-from frameweave.study.design import Design, Pair
-from frameweave.study.folder import DESIGN, MEDIA
+from frameweave.study.design import Pair
+from frameweave.study.folder import MEDIA
 from frameweave.study.media import Look, common_look, even_out, spoilt, write_media
 from frameweave.video.clip import Clip
 
@@ -58,11 +56,10 @@ def build(
     out: Path,
     found: Sequence[Candidate],
     *,
-    settings: dict[str, Any],
     checks: int,
     progress: Progress = SILENT,
-) -> Design:
-    """Write media and design into an empty folder; the design last, so that a stopped build is none.
+) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Write the media into an empty folder; return the pairs, and the checks of attention.
 
     Raises `DataError` for a video that is missing, unplayable or of another length.
     """
@@ -87,10 +84,7 @@ def build(
         )
     with_source = [one for one in found if one.source is not None][:: max(1, len(found) // max(1, checks))]
     obvious = tuple(_check(media, one, number) for number, one in enumerate(with_source[:checks]))
-    design = Design(pairs=tuple(pairs), obvious=obvious, **settings)
-    with staged(out / DESIGN) as stage:
-        stage.write_text(json.dumps(design.as_dict(), indent=1), encoding="utf-8")
-    return design
+    return tuple(pairs), obvious
 
 
 def _check(media: Path, one: Candidate, number: int) -> Pair:

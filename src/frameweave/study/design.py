@@ -1,10 +1,14 @@
 """What a study asks: pairs of videos, criteria, checks of attention, and how much each rater does."""
 
-from dataclasses import asdict, dataclass, field
+import hashlib
+import json
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from frameweave.errors import InputError
+from frameweave.runs.settings import Settings
 
 CRITERIA = {
     "alignment": "Which video fits the text better?",
@@ -16,8 +20,7 @@ Kind = Literal["pair", "obvious", "repeat"]
 """A pair that counts; a check with a known answer; a pair shown again with its sides swapped."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
+class Pair(Settings):
     """Two edits of one clip by one prompt. Media are names of files in the study's folder."""
 
     id: str
@@ -33,8 +36,7 @@ class Pair:
     """For an obvious pair, which of both is better."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Design:
+class Design(Settings):
     """A whole study, fixed before the first answer."""
 
     name: str
@@ -53,10 +55,11 @@ class Design:
     """Whether "no preference" may be answered."""
     consent: str = ""
     """What raters agree to; a default says what is stored."""
-    fields: dict[str, str] = field(default_factory=dict[str, str])
+    fields: dict[str, str] = Field(default_factory=dict[str, str])
     """Where the videos come from: run folders and their settings' digests."""
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Design":
         if not self.pairs:
             raise InputError("a study without pairs", hint="give runs that hold two arms of the same clips")
         check_counts(per_rater=self.per_rater, per_pair=self.per_pair)
@@ -69,6 +72,7 @@ class Design:
             raise InputError("no criteria to ask for", hint=f"choose some of {', '.join(CRITERIA)}")
         if self.obvious_per_rater and not self.obvious:
             raise InputError("checks of attention without an obvious pair", hint="give obvious_per_rater 0")
+        return self
 
     @cached_property
     def _by_id(self) -> dict[str, Pair]:
@@ -78,21 +82,11 @@ class Design:
         """The pair or check of that id."""
         return self._by_id[name]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values that JSON holds."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> "Design":
-        """What `as_dict` gave. Raises `InputError` for anything else."""
-        try:
-            values: dict[str, Any] = dict(table)
-            for name in ("pairs", "obvious"):
-                values[name] = tuple(_pair(row) for row in values[name])
-            values["criteria"] = tuple(values["criteria"])
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"no design of a study ({error})", hint="build it with `study new`") from error
+    @property
+    def digest(self) -> str:
+        """By which a database knows the design that its answers belong to."""
+        values = self.model_dump(mode="json")
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def check_counts(*, per_rater: int, per_pair: int) -> None:
@@ -100,8 +94,3 @@ def check_counts(*, per_rater: int, per_pair: int) -> None:
     for name, count, usual in (("per_rater", per_rater, 20), ("per_pair", per_pair, 6)):
         if count < 1:
             raise InputError(f"{name} {count}, expected at least 1", hint=f"{usual} is usual")
-
-
-def _pair(row: dict[str, Any]) -> Pair:
-    values: dict[str, Any] = {**row, "systems": tuple(row["systems"]), "media": tuple(row["media"])}
-    return Pair(**values)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.study.building import Candidate, build, candidates
-from frameweave.study.design import check_counts
+from frameweave.study.design import Design, check_counts
+from frameweave.study.folder import write_design
 from frameweave.study.options import StudyNewOptions
 from frameweave.study.power import Power, powers
 
@@ -60,24 +60,23 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
             f"{clips} clips of an editor: more clips tell more than more raters, 40 are a good start"
         )
     if not options.dry_run:
-        build(options.out, found, settings=_settings(runs, options), checks=options.checks, progress=progress)
+        pairs, obvious = build(options.out, found, checks=options.checks, progress=progress)
+        design = Design(
+            name=options.name,
+            seed=options.seed,
+            pairs=pairs,
+            obvious=obvious,
+            criteria=options.criteria,
+            per_rater=options.per_rater,
+            per_pair=options.per_pair,
+            obvious_per_rater=options.checks,
+            repeats_per_rater=options.repeats,
+            no_preference=options.undecided,
+            consent=options.consent.read_text(encoding="utf-8") if options.consent else "",
+            fields={str(number): str(run) for number, run in enumerate(runs)},
+        )
+        write_design(options.out, design)
     return planned
-
-
-def _settings(runs: Sequence[Path], options: StudyNewOptions) -> dict[str, Any]:
-    """The design's values beside its pairs."""
-    return {
-        "name": options.name,
-        "seed": options.seed,
-        "criteria": options.criteria,
-        "per_rater": options.per_rater,
-        "per_pair": options.per_pair,
-        "obvious_per_rater": options.checks,
-        "repeats_per_rater": options.repeats,
-        "no_preference": options.undecided,
-        "consent": options.consent.read_text(encoding="utf-8") if options.consent else "",
-        "fields": {str(number): str(run) for number, run in enumerate(runs)},
-    }
 
 
 def _systems(text: str) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 """The figures of a study: known preferences are found, bad raters are left out by the rules, ties stay."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from frameweave.study.answers import Answer
 from frameweave.study.assignment import trials_of
 from frameweave.study.design import Design, Pair
 from frameweave.study.results.analysis import analysed
@@ -34,10 +36,10 @@ def design(editors: int = 2, clips: int = 12, **more: Any) -> Design:
 
 def rows(
     study: Design, chance: dict[str, float], raters: int = 12, *, seed: int = 0, **oddity: Any
-) -> list[dict[str, Any]]:
+) -> list[Answer]:
     """Answers of simulated raters who prefer the second system with a given chance by editor."""
     rng = random.Random(seed)
-    found: list[dict[str, Any]] = []
+    found: list[Answer] = []
     for rater in range(raters):
         memory: dict[tuple[str, str], int] = {}
         for position, trial in enumerate(trials_of(study, rater, {})):
@@ -46,10 +48,11 @@ def rows(
                 prefers = int(rng.random() < chance.get(pair.editor, 1.0))
                 prefers = memory.setdefault((pair.id, criterion), prefers)
                 side = "left" if prefers == trial.left else "right"
-                row = {"rater": rater, "position": position, "pair": pair.id, "kind": trial.kind}
-                row |= {"left": trial.left, "criterion": criterion, "choice": side}
-                row |= {"milliseconds": 4000, "loops": 2}
-                found.append(row | (oddity if rater == 0 else {}))
+                answer = Answer(
+                    rater=rater, position=position, pair=pair.id, kind=trial.kind, left=trial.left,
+                    criterion=criterion, choice=side, at=0, milliseconds=4000, loops=2,
+                )  # fmt: skip
+                found.append(replace(answer, **oddity) if rater == 0 else answer)
     return found
 
 
@@ -86,19 +89,21 @@ def test_raters_are_left_out_by_fixed_rules(oddity: dict[str, Any], reason: str)
 
 def test_failed_checks_leave_a_rater_out() -> None:
     study = design()
-    answers = rows(study, {"e0": 0.6, "e1": 0.6})
-    for row in answers:
-        if row["rater"] == 3 and row["kind"] == "obvious":
-            row["choice"] = "right" if row["choice"] == "left" else "left"
+    answers = [
+        replace(one, choice="right" if one.choice == "left" else "left")
+        if one.rater == 3 and one.kind == "obvious"
+        else one
+        for one in rows(study, {"e0": 0.6, "e1": 0.6})
+    ]
     assert analysed(study, answers).excluded == {3: "failed 2 of 2 checks of attention"}
 
 
 def test_ties_are_counted_and_left_out_of_the_share() -> None:
     study = design(editors=1, clips=3, no_preference=True, per_rater=3)
-    answers = rows(study, {"e0": 1.0}, raters=4)
-    for row in answers:
-        if row["pair"] == "0-0" and row["kind"] == "pair":
-            row["choice"] = "none"
+    answers = [
+        replace(one, choice="none") if one.pair == "0-0" and one.kind == "pair" else one
+        for one in rows(study, {"e0": 1.0}, raters=4)
+    ]
     (first, *_) = analysed(study, answers).preferences
     assert first.ties == 4 and first.share is not None and (first.share.n, first.share.value) == (8, 1.0)
 

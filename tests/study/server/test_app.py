@@ -63,10 +63,10 @@ def test_a_whole_study(client: TestClient, site: Site) -> None:
         page = answer.text
     assert seen == 6  # four pairs, a check, a repeat
     assert "completion code" in client.get("/thanks").text
-    rows = site.store.rows()
-    assert len(rows) == 18 and {row["loops"] for row in rows} == {2}
+    rows = site.store.answers()
+    assert len(rows) == 18 and {row.loops for row in rows} == {2}
     assert client.post("/forget", data={"csrf": field_of(page, "csrf")}).status_code == 200
-    assert site.store.rows() == [] and client.get("/task").status_code == 403
+    assert site.store.answers() == [] and client.get("/task").status_code == 403
 
 
 def test_nothing_says_who_made_a_video(client: TestClient, site: Site) -> None:
@@ -97,7 +97,7 @@ def test_the_first_answer_stands(client: TestClient, site: Site) -> None:
     for side in ("left", "right"):
         answer = client.post("/task", data=answers(page, quality=side))
         assert answer.status_code == 303  # a second click goes on to the next page
-    assert [row["choice"] for row in site.store.rows() if row["criterion"] == "quality"] == ["left"]
+    assert [row.choice for row in site.store.answers() if row.criterion == "quality"] == ["left"]
 
 
 def test_a_link_goes_on_in_another_browser(client: TestClient, site: Site) -> None:
@@ -123,7 +123,7 @@ def test_forms_that_are_not_ours_change_nothing(
     page = begin(client)
     answer = client.post("/task", data=answers(page) | change)
     assert answer.status_code == status and "<h1>Sorry</h1>" in answer.text
-    assert site.store.rows() == []
+    assert site.store.answers() == []
 
 
 def test_a_form_from_another_site_has_no_proof(client: TestClient, site: Site) -> None:
@@ -155,7 +155,7 @@ def test_other_peoples_videos_and_files_are_out_of_reach(client: TestClient, sit
         assert client.get(path).status_code in (403, 404, 422), path
     forged = TestClient(client.app, cookies={"frameweave_rater": "forged"})
     assert forged.get(f"/media/{trial}/left.mp4").status_code == 403
-    assert site.store.rows() == []
+    assert site.store.answers() == []
 
 
 def test_every_answer_has_its_headers(client: TestClient) -> None:
@@ -229,4 +229,4 @@ def test_no_preference_is_offered_where_it_is_allowed(tmp_path: Path) -> None:
     page = begin(client)
     assert page.count("No preference") == 3
     assert client.post("/task", data=answers(page, quality="none")).status_code == 303
-    assert {row["choice"] for row in store.rows()} == {"left", "none"}
+    assert {row.choice for row in store.answers()} == {"left", "none"}

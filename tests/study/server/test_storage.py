@@ -2,7 +2,6 @@
 
 import threading
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,10 +43,10 @@ def test_a_rater_goes_through_all_pages_and_answers_are_kept(store: Store, tmp_p
     assert finish(store, 0) == 4 and store.position(0) == (4, 4)
     store.close()
     again = Store(f"sqlite:///{tmp_path}/answers.sqlite", design())
-    rows = again.rows()
-    assert len(rows) == 12 and Counter(row["kind"] for row in rows) == {"pair": 9, "obvious": 3}
-    assert {(row["criterion"], row["choice"]) for row in rows} == set(ALL.items())
-    assert {row["milliseconds"] for row in rows} == {1500}
+    rows = again.answers()
+    assert len(rows) == 12 and Counter(row.kind for row in rows) == {"pair": 9, "obvious": 3}
+    assert {(row.criterion, row.choice) for row in rows} == set(ALL.items())
+    assert {row.milliseconds for row in rows} == {1500}
 
 
 def test_the_first_answer_stands_and_a_second_is_no_error(store: Store) -> None:
@@ -56,7 +55,7 @@ def test_the_first_answer_stands_and_a_second_is_no_error(store: Store) -> None:
     (given,) = store.upcoming(rater)
     assert store.answer(rater, given.id, ALL)  # pyright: ignore
     assert not store.answer(rater, given.id, dict.fromkeys(ALL, "right"))  # pyright: ignore
-    assert [row["choice"] for row in store.rows()] == list(ALL.values())
+    assert [row.choice for row in store.answers()] == list(ALL.values())
 
 
 def test_the_same_page_from_twenty_threads_is_one_row(store: Store) -> None:
@@ -72,7 +71,7 @@ def test_the_same_page_from_twenty_threads_is_one_row(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(new) == [False] * 19 + [True] and len(store.rows()) == 3
+    assert sorted(new) == [False] * 19 + [True] and len(store.answers()) == 3
 
 
 def test_other_peoples_pages_and_later_ones_are_refused(store: Store) -> None:
@@ -83,7 +82,7 @@ def test_other_peoples_pages_and_later_ones_are_refused(store: Store) -> None:
     for trial in (theirs, later, "nonsense"):
         with pytest.raises(NotYours):
             store.answer(first, trial, ALL)  # pyright: ignore
-    assert store.rows() == [] and store.rater("forged") is None
+    assert store.answers() == [] and store.rater("forged") is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_missing_and_unknown_answers_are_refused(store: Store, choices: dict[str
     assert rater is not None
     with pytest.raises(InputError):
         store.answer(rater, store.upcoming(rater)[0].id, choices)  # pyright: ignore
-    assert store.rows() == []
+    assert store.answers() == []
 
 
 def test_enrolment_ends_when_every_pair_has_enough_and_balances_all_the_way(store: Store) -> None:
@@ -104,11 +103,11 @@ def test_enrolment_ends_when_every_pair_has_enough_and_balances_all_the_way(stor
         finish(store, rater)
     with pytest.raises(StudyFull):
         store.enrol()
-    counted = [row for row in store.rows() if row["kind"] == "pair" and row["criterion"] == "quality"]
-    assert set(Counter(row["pair"] for row in counted).values()) == {2}
-    assert {row["pair"]: 0 for row in counted}.keys() == {f"p{n}" for n in range(6)}
+    counted = [row for row in store.answers() if row.kind == "pair" and row.criterion == "quality"]
+    assert set(Counter(row.pair for row in counted).values()) == {2}
+    assert {row.pair: 0 for row in counted}.keys() == {f"p{n}" for n in range(6)}
     for number in range(6):
-        assert sum(row["left"] for row in counted if row["pair"] == f"p{number}") == 1
+        assert sum(row.left for row in counted if row.pair == f"p{number}") == 1
 
 
 def test_pairs_of_raters_who_left_go_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +127,7 @@ def test_pairs_of_raters_who_left_go_back(store: Store, monkeypatch: pytest.Monk
 def test_a_changed_design_is_refused(store: Store, tmp_path: Path) -> None:
     store.close()
     with pytest.raises(RunError, match="changed"):
-        Store(f"sqlite:///{tmp_path}/answers.sqlite", replace(design(), per_rater=4))
+        Store(f"sqlite:///{tmp_path}/answers.sqlite", design().replaced(per_rater=4))
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/x.sqlite", "nonsense", "oracle://x/y"])
@@ -142,4 +141,4 @@ def test_a_rater_can_be_forgotten(store: Store) -> None:
     assert rater is not None
     finish(store, rater)
     store.forget(rater)
-    assert store.rows() == [] and store.raters() == 0
+    assert store.answers() == [] and store.raters() == 0

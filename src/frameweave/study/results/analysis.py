@@ -1,9 +1,8 @@
 """From answers to figures: who is left out and why, shares with intervals and tests, agreement, sides."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from scipy import stats
 
@@ -18,7 +17,7 @@ from frameweave.measuring.stats.votes import (
     clustered_interval,
     p_over_clips,
 )
-from frameweave.study.assignment import video_on
+from frameweave.study.answers import Answer
 from frameweave.study.design import Design
 
 FAILED_CHECKS = 2
@@ -69,29 +68,15 @@ class Analysis:
     """How often the left side was chosen."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    rater: int
-    pair: str
-    kind: str
-    criterion: str
-    side: str
-    prefers: int | None
-    """Which of the pair's two videos; None for no preference."""
-    milliseconds: int
-    loops: int
-
-
-def analysed(design: Design, rows: Iterable[Mapping[str, Any]], *, exclude: bool = True) -> Analysis:
-    """The figures of a study from the answers that `Store.rows` gives.
+def analysed(design: Design, answers: Sequence[Answer], *, exclude: bool = True) -> Analysis:
+    """The figures of a study from its answers.
 
     With `exclude=False` nobody is left out, to show what the rules change.
     """
-    answers = [_answer(row) for row in rows]
     excluded = _excluded(design, answers) if exclude else {}
     kept = [answer for answer in answers if answer.rater not in excluded]
     counted = [answer for answer in kept if answer.kind == "pair"]
-    sides = [answer.side for answer in counted if answer.side != "none"]
+    sides = [answer.choice for answer in counted if answer.choice != "none"]
     return Analysis(
         preferences=_preferences(design, counted),
         excluded=excluded,
@@ -113,16 +98,8 @@ def analysed(design: Design, rows: Iterable[Mapping[str, Any]], *, exclude: bool
     )
 
 
-def _answer(row: Mapping[str, Any]) -> _Answer:
-    return _Answer(
-        rater=row["rater"], pair=row["pair"], kind=row["kind"], criterion=row["criterion"],
-        side=row["choice"], prefers=video_on(row["choice"], row["left"]),
-        milliseconds=row["milliseconds"], loops=row["loops"],
-    )  # fmt: skip
-
-
-def _excluded(design: Design, answers: Sequence[_Answer]) -> dict[int, str]:
-    by_rater: dict[int, list[_Answer]] = defaultdict(list)
+def _excluded(design: Design, answers: Sequence[Answer]) -> dict[int, str]:
+    by_rater: dict[int, list[Answer]] = defaultdict(list)
     for answer in answers:
         by_rater[answer.rater].append(answer)
     found: dict[int, str] = {}
@@ -132,7 +109,7 @@ def _excluded(design: Design, answers: Sequence[_Answer]) -> dict[int, str]:
     return found
 
 
-def _fault(design: Design, own: Sequence[_Answer]) -> str:
+def _fault(design: Design, own: Sequence[Answer]) -> str:
     """Why a rater is left out; empty for all others."""
     judged = "quality" if "quality" in design.criteria else design.criteria[0]
     checks = [answer for answer in own if answer.kind == "obvious" and answer.criterion == judged]
@@ -143,15 +120,15 @@ def _fault(design: Design, own: Sequence[_Answer]) -> str:
     hasty = sum(loops == 0 for loops in pages.values())
     if hasty > HASTY * len(pages):
         return f"answered {hasty} of {len(pages)} pages before the videos were seen once"
-    sides = [answer.side for answer in own if answer.side != "none" and answer.criterion == judged]
+    sides = [answer.choice for answer in own if answer.choice != "none" and answer.criterion == judged]
     if sides and stats.binomtest(sides.count("left"), len(sides)).pvalue < ONE_SIDED:
         side = "left" if sides.count("left") * 2 > len(sides) else "right"
         return f"chose the {side} side in {sides.count(side)} of {len(sides)} pages"
     return ""
 
 
-def _preferences(design: Design, answers: Sequence[_Answer]) -> list[Preference]:
-    groups: dict[tuple[str, str, tuple[str, str]], list[_Answer]] = {}
+def _preferences(design: Design, answers: Sequence[Answer]) -> list[Preference]:
+    groups: dict[tuple[str, str, tuple[str, str]], list[Answer]] = {}
     for editor in dict.fromkeys(pair.editor for pair in design.pairs):
         for systems in dict.fromkeys(pair.systems for pair in design.pairs if pair.editor == editor):
             for criterion in design.criteria:
@@ -183,7 +160,7 @@ def _preferences(design: Design, answers: Sequence[_Answer]) -> list[Preference]
     return [replace(one, p_holm=by_number.get(number)) for number, one in enumerate(found)]
 
 
-def _repeats(answers: Sequence[_Answer]) -> tuple[int, int]:
+def _repeats(answers: Sequence[Answer]) -> tuple[int, int]:
     first = {
         (answer.rater, answer.pair, answer.criterion): answer.prefers
         for answer in answers
@@ -197,7 +174,7 @@ def _repeats(answers: Sequence[_Answer]) -> tuple[int, int]:
     return sum(again), len(again)
 
 
-def _strengths(design: Design, answers: Sequence[_Answer]) -> dict[str, Strengths]:
+def _strengths(design: Design, answers: Sequence[Answer]) -> dict[str, Strengths]:
     systems = {name for pair in design.pairs for name in pair.systems}
     if len(systems) < 3:
         return {}
@@ -211,7 +188,7 @@ def _strengths(design: Design, answers: Sequence[_Answer]) -> dict[str, Strength
                     Match(
                         winner=names[answer.prefers],
                         loser=names[1 - answer.prefers],
-                        winner_left=answer.side == "left",
+                        winner_left=answer.choice == "left",
                     )
                 )
         if matches:

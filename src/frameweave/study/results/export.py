@@ -2,29 +2,31 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
-from frameweave.study.assignment import video_on
+from frameweave.study.answers import Answer
 from frameweave.study.design import Design
 
+Named = dict[str, str | int | float]
+"""A row of the table, by the names of its columns."""
 
-def named_answers(design: Design, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each answer of `Store.rows` with what its pair is, and the system that was preferred."""
-    found: list[dict[str, Any]] = []
-    for row in rows:
-        pair = design.pair(row["pair"])
-        preferred = video_on(row["choice"], row["left"])
+
+def named_answers(design: Design, answers: Sequence[Answer]) -> list[Named]:
+    """Each answer with what its pair is, and the system that was preferred."""
+    found: list[Named] = []
+    for answer in answers:
+        pair = design.pair(answer.pair)
         found.append(
-            {**row, "editor": pair.editor, "clip": pair.clip, "prompt": pair.prompt}
-            | {"preferred": "" if preferred is None else pair.systems[preferred]}
+            {**asdict(answer), "editor": pair.editor, "clip": pair.clip, "prompt": pair.prompt}
+            | {"preferred": "" if answer.prefers is None else pair.systems[answer.prefers]}
         )
     return found
 
 
-def answers_csv(design: Design, rows: Iterable[Mapping[str, Any]]) -> str:
+def answers_csv(design: Design, answers: Sequence[Answer]) -> str:
     """The same as a table; empty without answers."""
-    named = named_answers(design, rows)
+    named = named_answers(design, answers)
     target = io.StringIO()
     if named:
         writer = csv.DictWriter(target, list(named[0]), lineterminator="\n")
@@ -33,7 +35,7 @@ def answers_csv(design: Design, rows: Iterable[Mapping[str, Any]]) -> str:
     return target.getvalue()
 
 
-def _harmless(row: Mapping[str, Any]) -> dict[str, Any]:
+def _harmless(row: Named) -> Named:
     """Texts that a spreadsheet would take for formulas are quoted."""
     return {
         name: f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@") else value

@@ -35,21 +35,21 @@ def study_report(folder: Path, options: StudyReportOptions) -> Reported:
     if options.database is None and not (folder / ANSWERS).is_file():
         raise RunError(f"{folder}: nobody has answered yet", hint="serve it first: `frameweave study serve`")
     store = open_store(folder, design, options.database)
-    rows = store.rows()
+    answers = store.answers()
     store.close()
-    if not rows:
+    if not answers:
         raise RunError(f"{folder}: nobody has answered yet", hint="wait for answers")
     out = options.out or folder / "report"
-    found = analysed(design, rows, exclude=not options.everybody)
+    found = analysed(design, answers, exclude=not options.everybody)
     tables = study_tables(found)
     for name, table in tables.items():
         write_table(out, name, table)
     figure = preference_figure(found)
     write_figure(out, "preferences", figure)
     with staged(out / "answers.csv") as stage:
-        stage.write_text(answers_csv(design, rows), encoding="utf-8")
+        stage.write_text(answers_csv(design, answers), encoding="utf-8")
     with staged(out / "answers.json") as stage:
-        stage.write_text(json.dumps(named_answers(design, rows), indent=1), encoding="utf-8")
+        stage.write_text(json.dumps(named_answers(design, answers), indent=1), encoding="utf-8")
     page = out / "study.html"
     with staged(page) as stage:
         stage.write_text(study_page(design, found, tables, figure), encoding="utf-8")

@@ -38,7 +38,7 @@ def admin_router(pages: Pages) -> APIRouter:
     @router.get("/admin/results", response_class=HTMLResponse)
     def results(request: Request, frameweave_admin: Kept = None) -> Response:
         _check(pages, frameweave_admin)
-        found = analysed(site.design, site.store.rows())
+        found = analysed(site.design, site.store.answers())
         return pages.draw(
             "results.html",
             request,
@@ -52,7 +52,7 @@ def admin_router(pages: Pages) -> APIRouter:
     def as_csv(frameweave_admin: Kept = None) -> Response:
         _check(pages, frameweave_admin)
         return Response(
-            answers_csv(site.design, site.store.rows()),
+            answers_csv(site.design, site.store.answers()),
             media_type="text/csv",
             headers={"content-disposition": "attachment; filename=answers.csv"},
         )
@@ -60,7 +60,7 @@ def admin_router(pages: Pages) -> APIRouter:
     @router.get("/admin/answers.json")
     def as_json(frameweave_admin: Kept = None) -> Response:
         _check(pages, frameweave_admin)
-        return JSONResponse(named_answers(site.design, site.store.rows()))
+        return JSONResponse(named_answers(site.design, site.store.answers()))
 
     return router
 

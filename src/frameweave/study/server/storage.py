@@ -5,18 +5,18 @@ write-ahead log and full synchronisation.
 """
 
 import hashlib
-import json
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from frameweave.errors import InputError, RunError
+from frameweave.study.answers import Answer
 from frameweave.study.assignment import Shown, Trial, trials_of
 from frameweave.study.design import Design, Kind
 from frameweave.study.server.database import ANSWERS, RATERS, STUDY, TABLES, TRIALS, engine_of
@@ -54,19 +54,18 @@ class Store:
         """
         self.design = design
         self._engine = engine_of(url)
-        digest = hashlib.sha256(json.dumps(design.as_dict(), sort_keys=True).encode()).hexdigest()
         try:
             TABLES.create_all(self._engine)
             with self._engine.begin() as connection:
                 found = connection.execute(sa.select(STUDY.c.digest)).scalar()
                 if found is None:
-                    connection.execute(STUDY.insert().values(digest=digest, made=time.time()))
+                    connection.execute(STUDY.insert().values(digest=design.digest, made=time.time()))
         except SQLAlchemyError as error:
             raise RunError(
                 f"{self._engine.url.render_as_string()}: cannot be used ({_reason(error)})",
                 hint="check the path or the URL, and whether the disk has room",
             ) from error
-        if found not in (None, digest):
+        if found not in (None, design.digest):
             raise RunError(
                 "the study was changed after it was served: its answers belong to the old design",
                 hint="build the changed study into a new folder with `study new`",
@@ -158,8 +157,8 @@ class Store:
             raise
         return True
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Every answer with its trial and rater, in order; raters are numbers only."""
+    def answers(self) -> list[Answer]:
+        """All of them in order; raters are numbers only."""
         joined = ANSWERS.join(TRIALS, ANSWERS.c.trial == TRIALS.c.id).join(
             RATERS, TRIALS.c.rater == RATERS.c.number
         )
@@ -169,7 +168,7 @@ class Store:
         )  # fmt: skip
         with self._reading() as connection:
             found = connection.execute(sa.select(*columns).select_from(joined).order_by(ANSWERS.c.id))
-            return [dict(row) for row in found.mappings()]
+            return [Answer(**dict(row)) for row in found.mappings()]
 
     def raters(self) -> int:
         """How many have begun."""
