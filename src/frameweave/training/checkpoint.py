@@ -5,10 +5,9 @@ Each is written whole or not at all, and read only when its checksums are right.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -29,8 +28,8 @@ class Checkpoint:
 
     step: int
     tensors: dict[str, Tensor]
-    settings: dict[str, Any] | None = None
-    scaler: dict[str, Any] = field(default_factory=dict[str, Any])
+    settings: Mapping[str, object] | None = None
+    scaler: dict[str, float] = field(default_factory=dict[str, float])
     """Of the gradient scaler; empty without one."""
 
 
@@ -81,7 +80,7 @@ def latest(folder: Path, *, note: Callable[[str], None] = SILENT.note) -> Path |
     return None
 
 
-def read(path: Path, settings: dict[str, Any] | None = None) -> Checkpoint:
+def read(path: Path, settings: Mapping[str, object] | None = None) -> Checkpoint:
     """Read a checkpoint. Raises `RunError` when it was made with other settings than the given ones."""
     record = json.loads((path / RECORD).read_text(encoding="utf-8"))
     before = record["settings"]

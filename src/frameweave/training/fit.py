@@ -6,7 +6,7 @@ on with the same bits as one that was not.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -67,7 +67,7 @@ def fit(
     folder: Path,
     *,
     accelerator: Accelerator | None = None,
-    settings: dict[str, Any] | None = None,
+    settings: Mapping[str, object] | None = None,
     note: Callable[[str], None] = SILENT.note,
 ) -> Iterator[Step]:
     """Train until `plan.steps`, going on from the folder's newest whole checkpoint if there is one.

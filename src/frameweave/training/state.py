@@ -2,9 +2,8 @@
 
 import contextlib
 import importlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ class State:
         self.optimiser = _optimiser(list(self.weights.values()), plan)
         self.scaler = torch.amp.GradScaler(device.type, enabled=resolved(plan.precision, device) == "fp16")
 
-    def checkpoint(self, step: int, settings: dict[str, Any] | None) -> Checkpoint:
+    def checkpoint(self, step: int, settings: Mapping[str, object] | None) -> Checkpoint:
         flat = {f"weights/{k}": p.detach() for k, p in self.weights.items()}
         flat |= {f"average/{k}": p for k, p in self.average.items()}
         flat |= {f"buffer/{k}": b for k, b in self.buffers.items()}
@@ -40,7 +39,7 @@ class State:
         tensors = {k: v.contiguous() for k, v in flat.items()}
         return Checkpoint(step, tensors, settings, self.scaler.state_dict())
 
-    def load(self, path: Path, settings: dict[str, Any] | None) -> int:
+    def load(self, path: Path, settings: Mapping[str, object] | None) -> int:
         """Take over a checkpoint; return the number of steps behind it."""
         checkpoint = read(path, settings)
         flat = checkpoint.tensors

@@ -3,7 +3,6 @@
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -124,5 +123,5 @@ def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:
         return last
 
 
-def _fixed(options: TrainOptions) -> dict[str, Any]:
+def _fixed(options: TrainOptions) -> dict[str, object]:
     return {key: value for key, value in to_table(options).items() if key not in _MINE}

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -168,7 +167,7 @@ def _write(clip: Clip, path: Path, rotation: int) -> None:
         container.mux(stream.encode(None))
 
 
-def _annotations(numbers: list[int], splits: list[str], seed: int, frames: int) -> dict[str, Any]:
+def _annotations(numbers: list[int], splits: list[str], seed: int, frames: int) -> dict[str, object]:
     """The official schema, with a space in two of its keys."""
     return {
         "info": {"contributor": "the Miniature's world", "data_created": "2026", "version": "1.0",
@@ -178,7 +177,7 @@ def _annotations(numbers: list[int], splits: list[str], seed: int, frames: int) 
     }  # fmt: skip
 
 
-def _video(number: int, split: str, seed: int, frames: int) -> dict[str, Any]:
+def _video(number: int, split: str, seed: int, frames: int) -> dict[str, object]:
     shaped = Shaped.of(seed, number)
     start = 12.5 * (number % 2)
     return {
@@ -192,7 +191,7 @@ def _video(number: int, split: str, seed: int, frames: int) -> dict[str, Any]:
     }
 
 
-def _sentences(number: int, seed: int) -> Iterator[dict[str, Any]]:
+def _sentences(number: int, seed: int) -> Iterator[dict[str, object]]:
     """Twenty paraphrases of what the clip shows; where there is a cut, of both scenes in turn."""
     scenes, shown = sample_scenes(2, seed=(seed, number), split="all"), 1 + Shaped.of(seed, number).cut
     for place in range(_CAPTIONS):
