@@ -12,7 +12,7 @@ from frameweave import __version__
 from frameweave.data.lines import Record, parsed
 from frameweave.data.plan import FORMAT, PLAN, Format, Plan, Values, split_of
 from frameweave.data.record import Skipped
-from frameweave.data.shards.seal import Sealed, failures, seal_of, successes
+from frameweave.data.shards.seal import Sealed, failures, made_in, seal_of, successes
 from frameweave.errors import DataError
 from frameweave.runs.atomic import sha256, stage_of, staged
 
@@ -161,3 +161,29 @@ def files_of(folder: Path) -> Iterator[Path]:
         of_shard = shard in shards and suffix in ("tar", "jsonl", "json", "safetensors")
         if (of_shard or name in (INDEX, SKIPPED) or stage == PLAN) and path.is_file():
             yield path
+
+
+class LastTries:
+    """Counts the clips of shards as these are finished. Of each clip the last try that is planned counts,
+    so that one whose next try is still to be made is no failure.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._folder: Path = plan.file.parent
+        self._shard_of = {clip.id: shard.name for shard in plan.shards() for clip in shard.clips}
+        self.clips = 0
+        """Clips whose last try is made."""
+        self.failed = 0
+        """Those of them that gave no group."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every clip's last try is made."""
+        return self.clips == len(self._shard_of)
+
+    def count(self, shard: str) -> None:
+        """Count the clips of a finished shard, which is given once."""
+        for made in made_in(self._folder, shard):
+            if self._shard_of[made.clip] == shard:
+                self.clips += 1
+                self.failed += bool(made.reason)

@@ -6,14 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from frameweave.data.dataset import Summary, write_index
+from frameweave.data.dataset import LastTries, Summary, write_index
 from frameweave.data.options import PrepareOptions
 from frameweave.data.plan import Plan
 from frameweave.data.prepare_plan import plan_of, settings_of, write_new
 from frameweave.data.shard_work import Item, build, on_gpu
 from frameweave.data.shards.seal import Sealed, seal_of
 from frameweave.data.shards.shard import ShardSettings
-from frameweave.data.tries import LastTries
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, in_shards, part

@@ -11,8 +11,8 @@ from pathlib import Path
 from torch import Tensor
 
 from frameweave.data.dataset import Row, read_index
-from frameweave.data.decoding import captions_of, group_of, wanted
 from frameweave.data.lines import parsed
+from frameweave.data.shards.decoding import captions_of, group_of, wanted
 from frameweave.data.shards.open_files import OpenFiles
 from frameweave.data.shards.seal import read_seal
 from frameweave.data.shards.shard import About

@@ -1,6 +1,7 @@
 """A contact sheet of a prepared data set: frames, depth and captions, as a picture and as a page."""
 
 import io
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +12,24 @@ from frameweave.data.dataset import read_index
 from frameweave.data.options import ShowOptions
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.shard import About
-from frameweave.data.sheet import Sample, write_sheet
 from frameweave.errors import InputError
 from frameweave.runs.atomic import staged
 from frameweave.video import Picture
+from frameweave.video.pages import data_url, rendered
 
 _SIDE, _TEXT = 128, 30  # pixels of a picture, and of the line above a row
 _WIDTH = 460  # of the captions' column
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One row: pictures as PNG files, and words."""
+
+    title: str
+    about: str
+    frames: tuple[bytes, ...]
+    depth: tuple[bytes, ...]
+    captions: tuple[str, ...]
 
 
 def show(folder: Path, options: ShowOptions) -> dict[str, str]:
@@ -39,7 +51,17 @@ def show(folder: Path, options: ShowOptions) -> dict[str, str]:
     picture = options.out / "sheet.png"
     with staged(picture) as stage:
         drawn(samples).save(stage)
-    page = write_sheet(options.out / "sheet.html", title=str(folder), about=about, samples=samples)
+    page = options.out / "sheet.html"
+    html = rendered(
+        __package__ or "",
+        "sheet.html",
+        title=str(folder),
+        about=about,
+        samples=samples,
+        data=lambda content: data_url(content, ".png"),
+    )
+    with staged(page) as stage:
+        stage.write_text(html, encoding="utf-8")
     return {"picture": str(picture), "page": str(page)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import fsspec
 
-from frameweave.data.decoding import group_of, wanted
+from frameweave.data.shards.decoding import group_of, wanted
 from frameweave.errors import DataError, require_extra
 from frameweave.video.group import FrameGroup
 

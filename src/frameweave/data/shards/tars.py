@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from frameweave.data.sources.headers import headers
 from frameweave.errors import DataError
 
 _NAME = re.compile(r"[a-z0-9_-]{1,80}(\.[a-z0-9]{1,10}){1,2}")
 _LARGEST = 2**28  # bytes of a member: 256 MB
-_MOST = 1_000_000  # members of a tar
 
 
 class Member(NamedTuple):
@@ -49,19 +49,18 @@ def read_members(path: Path) -> Iterator[Member]:
     Raises `DataError` for a torn file, and for a member that is no plain file, is too large or has
     a name that our shards never have (such as one with a folder or `..` in it).
     """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for count, header in enumerate(tar):
-                if count >= _MOST:
-                    raise DataError(f"{path}: more than {_MOST:,} members", hint="this is no shard")
-                if not header.isreg() or not _NAME.fullmatch(header.name) or header.size > _LARGEST:
-                    what = "plain file" if not header.isreg() else "name of a shard's member"
-                    what = f"at most {_LARGEST >> 20} MB" if header.size > _LARGEST else what
-                    raise DataError(
-                        f"{path}: member {header.name[:100]!r}, expected a {what}", hint="this is no shard"
-                    )
-                yield Member(header.name, header.offset_data, header.size)
-            if tar.offset > path.stat().st_size:
-                raise DataError(f"{path}: cut off in its last member", hint="copy or prepare it again")
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: not a whole tar ({error})", hint="copy or prepare it again") from error
+    for header in headers(path):
+        if not header.whole:
+            raise DataError(f"{path}: cut off in a member", hint="copy or prepare it again")
+        expected = ""
+        if not _NAME.fullmatch(header.name):
+            expected = "a name of a shard's member"
+        elif not header.plain:
+            expected = "a plain file"
+        elif header.size > _LARGEST:
+            expected = f"at most {_LARGEST >> 20} MB"
+        if expected:
+            raise DataError(
+                f"{path}: member {header.name[:100]!r}, expected {expected}", hint="this is no shard"
+            )
+        yield Member(header.name, header.offset, header.size)

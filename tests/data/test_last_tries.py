@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from frameweave.data.dataset import LastTries
 from frameweave.data.plan import Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord
-from frameweave.data.tries import LastTries
 from prepared import Listed
 
 

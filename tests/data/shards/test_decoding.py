@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from frameweave.data.decoding import group_of
+from frameweave.data.shards.decoding import group_of
 
 
 def png(mode: str, level: int) -> bytes:
