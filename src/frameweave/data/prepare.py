@@ -3,12 +3,13 @@
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from frameweave.data.dataset import LastTries, Summary, write_index
 from frameweave.data.options import PrepareOptions
-from frameweave.data.plan import Plan
+from frameweave.data.plan import Plan, ShardPlan
 from frameweave.data.prepare_plan import plan_of, settings_of, write_new
 from frameweave.data.shard_work import Item, build, on_gpu
 from frameweave.data.shards.seal import Sealed, seal_of
@@ -67,10 +68,15 @@ def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT
     plan = plan_of(source, options, progress)
     names = (shard.name for shard in plan.shards())
     wanted = list(part(names, options.shard_index, options.num_shards))
-    finished = _finished(plan, set(wanted), options, progress)
+    mine = set(wanted)
+    own = (shard for shard in plan.shards() if shard.name in mine)
+    looked_at = progress.track(own, "looking for finished shards", len(wanted))
+    finished = _finished(looked_at, plan, trust_sizes=options.trust_sizes)
+    if finished:
+        progress.note(f"{len(finished)} of {len(wanted)} shards are finished already")
     missing = [name for name in wanted if name not in finished]
     _make(plan, missing, _counted(plan, finished), options, progress)
-    _check_rate(_counted(plan, _finished_by_any(plan)), options)
+    _check_rate(_counted(plan, _finished(plan.shards(), plan, trust_sizes=True)), options)
     summary = write_index(options.out, plan)
     return Prepared(
         folder=options.out,
@@ -120,26 +126,12 @@ def _bytes_of_frame(settings: ShardSettings) -> float:
     return settings.size**2 * (picture + depth)
 
 
-def _finished(plan: Plan, wanted: set[str], options: PrepareOptions, progress: Progress) -> set[str]:
-    """Those of the wanted shards that need not be made."""
-    finished = {
-        shard.name
-        for shard in progress.track(plan.shards(), "looking for finished shards")
-        if shard.name in wanted
-        and seal_of(options.out, shard, plan.settings_hash, trust_sizes=options.trust_sizes)
-    }
-    if finished:
-        progress.note(f"{len(finished)} of {len(wanted)} shards are finished already")
-    return finished
-
-
-def _finished_by_any(plan: Plan) -> set[str]:
-    """The shards that are finished now, by whatever job of an array."""
-    folder = plan.file.parent
+def _finished(shards: Iterable[ShardPlan], plan: Plan, *, trust_sizes: bool) -> set[str]:
+    """Those of the shards that need not be made, whatever job of an array has made them."""
     return {
         shard.name
-        for shard in plan.shards()
-        if seal_of(folder, shard, plan.settings_hash, trust_sizes=True) is not None
+        for shard in shards
+        if seal_of(plan.file.parent, shard, plan.settings_hash, trust_sizes=trust_sizes)
     }
 
 

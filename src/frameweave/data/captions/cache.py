@@ -19,7 +19,6 @@ from frameweave.data.lines import Record
 from frameweave.errors import RunError
 
 FILE = "captions.jsonl"
-_LINE_LIMIT = 2**20  # bytes; no line of ours is longer
 
 
 class Answer(Record):
@@ -80,7 +79,8 @@ class Cache:
         table = {"key": key} | answer.model_dump(mode="json", include={"edits", "failed"})
         with self._explained(), self._path.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
-            file.truncate(_end_of_lines(file))
+            self._catch_up(file)
+            file.truncate(self._read)
             file.write(f"{json.dumps(table, ensure_ascii=False)}\n".encode())
             file.flush()
             os.fsync(file.fileno())
@@ -89,7 +89,7 @@ class Cache:
         if os.fstat(file.fileno()).st_size < self._read:  # someone emptied it
             self._places, self._read = {}, 0
         file.seek(self._read)
-        while (line := file.readline(_LINE_LIMIT)).endswith(b"\n") or len(line) == _LINE_LIMIT:
+        while (line := file.readline()).endswith(b"\n"):
             if (found := _line(line)) is not None:
                 self._places[found.key] = (self._read, len(line))
             self._read += len(line)
@@ -112,16 +112,3 @@ def _line(content: bytes) -> _Line | None:
     except ValidationError:
         return None
     return line if bool(line.edits) != bool(line.failed) else None
-
-
-def _end_of_lines(file: IO[bytes]) -> int:
-    """Behind the last line feed."""
-    end = file.seek(0, os.SEEK_END)
-    while end > 0:
-        start = max(0, end - 4096)
-        file.seek(start)
-        feed = file.read(end - start).rfind(b"\n")
-        if feed >= 0:
-            return start + feed + 1
-        end = start
-    return 0
