@@ -9,19 +9,24 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+import torch
 
 from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.editing.edit import edit
+from frameweave.editing.options import EditOptions
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import experiment
 from frameweave.measuring.draw import report
 from frameweave.measuring.experiments import cell_work
+from frameweave.measuring.experiments.arms import Arm
+from frameweave.measuring.experiments.work import PairWork
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.report.reading import read_results
-from frameweave.runs.run import read_run
+from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.runs.run import Run, read_run
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
 
@@ -147,16 +152,17 @@ def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.M
     assert grid(None, options).failed == {}  # the next call tries them again
 
 
-def interrupted(item: dict[str, Any]) -> dict[str, Any]:
+def interrupted(given: str) -> dict[str, str]:
     """A worker at whose second pair somebody presses Ctrl-C."""
-    if item["pair"]["name"] == "001":
+    if PairWork.model_validate_json(given).item.name == "001":
         raise KeyboardInterrupt
-    return cell_work.work_on_pair(item)
+    return cell_work.work_on_pair(given)
 
 
-def lost(item: dict[str, Any]) -> dict[str, Any]:
+def lost(given: str) -> dict[str, str]:
     """A worker that is lost after four cells."""
-    cell_work.work_on_pair(item | {"cells": item["cells"][:4]})
+    work = PairWork.model_validate_json(given)
+    cell_work.work_on_pair(work.model_copy(update={"cells": work.cells[:4]}).model_dump_json())
     raise RuntimeError("the worker is gone")
 
 
@@ -250,6 +256,55 @@ def test_a_table_of_videos(tmp_path: Path) -> None:
     assert len(results.values("framewise", "without", "clip_score")) == 1  # two prompts, one clip
     assert results.values("framewise", "without", "psnr_truth") == {}
     assert results.reason("framewise", "without", "psnr_truth") == "needs the true edit"
+
+
+def test_a_clip_of_a_table_is_what_edit_gives_the_model(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 96 x 64 pixels: scaled as a whole and padded, never squashed; what is measured has no padding."""
+    video = tmp_path / "wide.mp4"
+    Clip.of(torch.rand(3, 3, 64, 96, generator=torch.Generator().manual_seed(0))).write(video)
+    seen: list[torch.Tensor] = []
+    encode = StableDiffusion.encode
+
+    def watched(self: StableDiffusion, frames: torch.Tensor, *others: object) -> torch.Tensor:
+        seen.append(frames)
+        return encode(self, frames, *others)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(StableDiffusion, "encode", watched)
+    given = EditOptions(
+        model=str(tiny_folder), steps=1, editor="framewise", use_cache=False, out=tmp_path / "e"
+    )
+    edit(video, ["a red car"], given)
+    by_edit = torch.cat(seen)
+    seen.clear()
+    (tmp_path / "edits.csv").write_text("video,prompt\nwide.mp4,a red car\n")
+    options = replace(SMALL, editors=("framewise",), arms=(), steps=1, frames=3, out=tmp_path / "run")
+    options = replace(options, model=str(tiny_folder), backbones="miniature")
+    assert grid(tmp_path / "edits.csv", options).failed == {}
+    assert seen and all(torch.equal(frames, by_edit) for frames in seen)
+    size = by_edit.shape[3], round(by_edit.shape[3] * 64 / 96)
+    assert by_edit.shape[2] > size[1]  # it is padded
+    cells = [Clip.read(file / "frames") for file in (tmp_path / "run" / "cells").iterdir()]
+    assert {clip.size for clip in cells} == {size}
+
+
+def test_a_cell_is_found_by_values_that_stay(tmp_path: Path) -> None:
+    """Cells that were made before are found again: these keys are those of the published experiments."""
+    options = replace(SMALL, seeds=1, arms=(), editors=("framewise",), clips=2, out=tmp_path / "run")
+    for changes, digest in ((1, "7774b2d5b6d93e54"), (2, "1a6fa462a1f7dac9")):
+        items, _ = experiment.items_of(None, replace(options, changes=changes))
+        run = Run(tmp_path / "run", {})
+        work = next(iter(experiment.works_of(run, items, [Arm(name="without")], options)))
+        assert work.cells[0].key == digest
+
+
+def test_a_set_that_is_called_otherwise_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = replace(SMALL, clips=1, steps=1, editors=("framewise",), arms=(), out=tmp_path / "run")
+    done = grid(None, options)
+    monkeypatch.setattr(experiment, "set_name", lambda *_: "the clips in other words")
+    assert grid(None, options).earlier == done.done
+    assert read_run(tmp_path / "run")["result"]["test_set"] == "the clips in other words"
 
 
 def test_videos_count_by_their_contents(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """frameweave bench."""
 
+from dataclasses import asdict
+
 from frameweave.cli import console
 
 
@@ -16,4 +18,4 @@ def bench(*, quick: bool = False) -> None:
     from frameweave.measuring.bench.bench import bench as job  # noqa: PLC0415 - torch must not slow --help
 
     for row in job(quick=quick, progress=console.progress()):
-        console.result(**row)
+        console.result(**asdict(row))

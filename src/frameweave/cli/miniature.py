@@ -1,6 +1,6 @@
 """frameweave miniature: train, score and look at the packaged model."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from frameweave.cli import console
@@ -93,7 +93,7 @@ def score(*, samples: int = 512, out: Path | None = None) -> None:
     from frameweave.measuring.miniature_score import score as job  # noqa: PLC0415 - torch must not slow --help
 
     for row in job(samples, out, progress=console.progress()):
-        console.result(**row)
+        console.result(**asdict(row))
 
 
 def msrvtt(

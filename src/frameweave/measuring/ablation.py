@@ -4,9 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.measuring.experiment import Experimented, begun, digests, items_of, run_experiment
-from frameweave.measuring.experiments.arms import WITH, WITHOUT, Arm
+from frameweave.measuring.experiment import (
+    Experimented,
+    Given,
+    begun,
+    digests,
+    finish,
+    items_of,
+    run_experiment,
+)
+from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.options import AblationOptions
+from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.settings import from_table
 from frameweave.training.options import TrainOptions
@@ -28,12 +37,12 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     """
     items, named = items_of(table, options)
     whole = _training(options)
-    given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
+    given = Given.of(table, named)
     run = begun("ablation", options, given)
     arms = _arms(whole, options, progress)
     run.log(arms=digests(arms, options.editors))
     done = run_experiment(run, items, arms, options, progress=progress)
-    run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
+    finish(run, given, done)
     return done
 
 

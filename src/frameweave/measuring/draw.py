@@ -65,7 +65,7 @@ def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
     for number, folder in enumerate(trainings, 1):
         file = folder / LOG_FILE
         steps = [(number, line) for number, line in lines_of(file) if {"stage", "step"} <= line.keys()]
-        log = [LossLine.of(line, where=f"{file}, line {number}: ") for number, line in steps]
+        log = [LossLine.from_json(line, where=f"{file}, line {number}: ") for number, line in steps]
         if not log:
             raise InputError(f"{folder}: no step in its {LOG_FILE} yet", hint="let the training go on")
         yield f"losses-{number}", f"Losses of {folder}", curves(log)

@@ -2,27 +2,35 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from frameweave.editing.setup import lacking
-from frameweave.editing.table import check_names, folder_name, read_edits
 from frameweave.editors import base
-from frameweave.errors import DataError, InputError
-from frameweave.measuring.backbones import backbones_of
+from frameweave.errors import InputError
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.cell_work import work_on_pair
-from frameweave.measuring.experiments.cells import EDITING, is_finished, key_of
-from frameweave.measuring.experiments.measures import measures_on
-from frameweave.measuring.experiments.pair_files import is_described
-from frameweave.measuring.experiments.pairs import set_name, world_items
-from frameweave.measuring.experiments.references import REFERENCE, reference_names
-from frameweave.measuring.experiments.scoring import is_scored, note_failure
+from frameweave.measuring.experiments.cells import EDITING, Cell, is_finished
+from frameweave.measuring.experiments.items import (
+    Item,
+    WorldItem,
+    set_name,
+    table_items,
+    table_name,
+    world_items,
+)
+from frameweave.measuring.experiments.measures import Backbones
+from frameweave.measuring.experiments.pair_files import described
+from frameweave.measuring.experiments.references import reference_names
+from frameweave.measuring.experiments.scoring import note_failure, read_scores
+from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.gather import gather
+from frameweave.measuring.keys import key_of
 from frameweave.measuring.options import FREE, ExperimentOptions
+from frameweave.measuring.records import REFERENCE
 from frameweave.models.identity import identity
 from frameweave.models.loading import CONTROL, DEPTH, VISION, has_part, located, torch_device
 from frameweave.models.vision import NAME_A_TOWER
@@ -33,12 +41,10 @@ from frameweave.runs.ranges import COUNT, Range, check_ranges
 from frameweave.runs.run import Run
 from frameweave.world.scene import ATTRIBUTES
 
-_FILES = ("video", "truth")  # of a table's line: their contents count, not where they lie
 _RANGES: dict[str, Range] = dict.fromkeys(
     ("clips", "frames", "seeds", "steps", "threads", "size", "train_steps"), COUNT
 ) | {"changes": Range(1, len(ATTRIBUTES))}
 _MODELS = ("model", "control", "depth_model", "vision")  # options that name networks
-_COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +61,7 @@ class Experimented:
     seconds: float
 
 
-def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[str, Any]], str]:
+def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[Item], str]:
     """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
 
     Raises `InputError` for numbers that make no sense, a device that is not here and an editor whose depth
@@ -79,29 +85,11 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[list[dict[
         if (model := getattr(options, name)) is not None:
             located(model)
     _check_depth(options, estimated=table is not None)
-    measures_on(backbones_of(options, options.model), world=table is None)
+    Backbones.asked(options, model=options.model, world=table is None).measures()
     if table is None:
         items = world_items(options.clip_set, options.clips, options.frames, options.changes)
         return items, set_name(options.clip_set, options.clips, options.changes)
-    items: list[dict[str, Any]] = []
-    for number, line in enumerate(read_edits(table, _COLUMNS)):
-        item: dict[str, Any] = {
-            **line,
-            "name": folder_name(line.get("name") or f"{number:03d}"),
-            "frames": options.frames,
-            "size": options.size,
-        }
-        for column in ("video", "truth"):
-            if column in item:
-                path = (table.parent / item[column]).absolute()
-                if not path.exists():
-                    raise DataError(
-                        f"{table}: the {column} {path} is not there", hint="paths are relative to the table"
-                    )
-                item[column] = str(path)
-        items.append(item)
-    check_names(table, [item["name"] for item in items])
-    return items, f"{table.name}, {sha256(table)[:12]}"
+    return table_items(table, options.frames, options.size), table_name(table)
 
 
 def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
@@ -131,21 +119,48 @@ def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
             )
 
 
-def begun(command: str, options: ExperimentOptions, given: dict[str, Any]) -> Run:
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What an experiment is given besides its options, as its run file holds it."""
+
+    test_set: str
+    """In words, which may change: options and the table's digest tell what is edited from others."""
+    arms: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Their digests, by name."""
+    table: str = ""
+    """The file's path."""
+    table_digest: str = ""
+    adaptor: str = ""
+
+    @classmethod
+    def of(cls, table: Path | None, test_set: str, **others: Any) -> "Given":
+        """With a table's path and digest, if there is one."""
+        if table is None:
+            return cls(test_set=test_set, **others)
+        return cls(test_set=test_set, table=str(table.absolute()), table_digest=sha256(table)[:12], **others)
+
+
+def begun(command: str, options: ExperimentOptions, given: Given) -> Run:
     """The run in `options.out`: a new one, or an unfinished one of the same settings and input that goes on.
 
     Raises `RunError` when the folder holds another run.
     """
     replaced = options.overwrite
     plan = Run.planned(
-        options.out, command, options, given=given, overwrite=replaced, resume=not replaced, free=FREE
+        options.out,
+        command,
+        options,
+        given={name: value for name, value in asdict(given).items() if value},
+        overwrite=replaced,
+        resume=not replaced,
+        free=(*FREE, "test_set"),
     )
     return plan.start()
 
 
 def run_experiment(
     run: Run,
-    items: Sequence[dict[str, Any]],
+    items: Sequence[Item],
     arms: Sequence[Arm],
     options: ExperimentOptions,
     *,
@@ -153,40 +168,40 @@ def run_experiment(
 ) -> Experimented:
     """Do the missing cells, and write what the report reads: see `gather`."""
     start = time.monotonic()
-    backbones = backbones_of(options, options.model)
-    measures = measures_on(backbones, world="world" in items[0])
-    cells_folder = (options.cells or run.folder / "cells").absolute()
-    scores_folder = (run.folder / "scores").absolute()
-    for folder in (cells_folder, scores_folder):
+    works = list(works_of(run, items, arms, options))
+    measures = works[0].backbones.measures()
+    for folder in (works[0].cells_folder, works[0].scores_folder):
         clear_stale(folder)
-    tasks = list(_tasks(items, arms, options, cells_folder, scores_folder))
-    mine = list(part(tasks, options.shard_index, options.num_shards))
-    cells = [cell for task in mine for cell in task["cells"]]
-    waiting: list[dict[str, Any]] = []
+    mine = list(part(works, options.shard_index, options.num_shards))
+    cells = [cell for work in mine for cell in work.cells]
+    waiting: list[PairWork] = []
 
-    def there(key: str) -> bool:
-        return is_finished(cells_folder / key) and is_scored(scores_folder / key, measures)
+    def there(work: PairWork, key: str) -> bool:
+        scored = read_scores(work.scores_folder / key, measures) is not None
+        return scored and is_finished(work.cells_folder / key)
 
-    for task in mine:
-        missing = [cell for cell in task["cells"] if not there(cell["key"])]
-        if missing or not is_described(run.folder, task["pair"]["name"], task["made_of"]):
-            waiting.append({**task, "cells": missing, "backbones": asdict(backbones)})
-    count = sum(len(task["cells"]) for task in waiting)
+    for work in mine:
+        missing = tuple(cell for cell in work.cells if not there(work, cell.key))
+        if missing or described(run.folder, work.item.name, work.made_of) is None:
+            waiting.append(work.model_copy(update={"cells": missing}))
+    count = sum(len(work.cells) for work in waiting)
     progress.note(f"{count} of {len(cells)} cells are missing, of {len(waiting)} of {len(mine)} pairs")
     failed: dict[str, str] = {}
-    outcomes = engine_of(options).run(work_on_pair, waiting, what="editing pairs", progress=progress)
+    texts = [work.model_dump_json() for work in waiting]
+    outcomes = engine_of(options).run(work_on_pair, texts, what="editing pairs", progress=progress)
     try:
         for outcome in outcomes:
-            told: dict[str, str] = {} if outcome.value is None else outcome.value["failed"]
+            work = waiting[outcome.position]
+            told: dict[str, str] = outcome.value or {}
             if outcome.failure is not None:  # the worker is gone, but not what it had finished
-                unfinished = (cell["key"] for cell in waiting[outcome.position]["cells"])
-                told = {key: outcome.failure.message for key in unfinished if not there(key)}
+                unfinished = [cell.key for cell in work.cells if not there(work, cell.key)]
+                told = dict.fromkeys(unfinished, outcome.failure.message)
             for key, reason in told.items():
-                note_failure(scores_folder / key, reason)
+                note_failure(work.scores_folder / key, reason)
             failed |= told
     finally:  # an interrupted experiment has its tables, too
-        gather(run.folder, tasks, measures, progress=progress)
-    names = {_name(cell, options.seeds): cell["key"] for cell in cells}  # arms may edit alike: one key
+        gather(run, works, measures, progress=progress)
+    names = {_name(cell, options.seeds): cell.key for cell in cells}  # arms may edit alike: one key
     without_result = {name: failed[key] for name, key in names.items() if key in failed}
     return Experimented(
         folder=run.folder,
@@ -197,10 +212,21 @@ def run_experiment(
     )
 
 
-def _name(cell: dict[str, Any], seeds: int) -> str:
+def finish(run: Run, given: Given, done: Experimented) -> None:
+    """Write into the run file what came of a grid or an ablation."""
+    run.finish(
+        {
+            "test_set": given.test_set,
+            "seconds": done.seconds,
+            "done": done.done,
+            "failed": len(done.failed),
+        }
+    )
+
+
+def _name(cell: Cell, seeds: int) -> str:
     """What people call a cell."""
-    seed = f" seed {cell['seed']}" if seeds > 1 else ""
-    return f"{cell['pair']} {cell['editor']} {cell['arm']['name']}{seed}"
+    return f"{cell.pair} {cell.editor} {cell.arm.name}{f' seed {cell.seed}' if seeds > 1 else ''}"
 
 
 def digests(arms: Sequence[Arm], editors: Sequence[str]) -> dict[str, str]:
@@ -208,46 +234,43 @@ def digests(arms: Sequence[Arm], editors: Sequence[str]) -> dict[str, str]:
     return {arm.name: key_of([arm.effect(editor) for editor in editors]) for arm in arms}
 
 
-def _tasks(
-    items: Sequence[dict[str, Any]],
-    arms: Sequence[Arm],
-    options: ExperimentOptions,
-    cells: Path,
-    scores: Path,
-) -> Iterator[dict[str, Any]]:
+def works_of(
+    run: Run, items: Sequence[Item], arms: Sequence[Arm], options: ExperimentOptions
+) -> Iterator[PairWork]:
     """One for each pair, with all its cells."""
-    model = {name: getattr(options, name) for name in (*_MODELS, "dtype", "device", "threads")}
-    weights = [identity(model[name]) for name in _MODELS]
+    loading = Loading(**{name: getattr(options, name) for name in (one.name for one in fields(Loading))})
+    weights = [identity(name) for name in loading.networks]
     fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
     effects = {(editor, arm.name): key_of(arm.effect(editor)) for editor in options.editors for arm in arms}
     contents_of = cache(contents)  # a video has several prompts
-    settings = {"steps": options.steps}
+    edits: list[tuple[str, dict[str, Any], Arm]] = [
+        (editor, {"steps": options.steps}, arm) for editor in options.editors for arm in arms
+    ]
     for item in items:
-        table: list[dict[str, Any]] = []
-        files = [[name, contents_of(Path(item[name]))] for name in _FILES if name in item]
-        said = {name: value for name, value in item.items() if name not in _FILES}
-        edits = [(editor, settings, arm) for editor in options.editors for arm in arms]
-        rows = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
-        for editor, chosen, arm in [*edits, *rows]:
-            for seed in range(1 if editor == REFERENCE else options.seeds):
-                effect = arm.name if editor == REFERENCE else effects[editor, arm.name]
-                table.append(
-                    {
-                        "pair": item["name"],
-                        "editor": editor,
-                        "settings": chosen,
-                        "arm": arm.as_dict(),
-                        "effect": effect,
-                        "seed": seed,
-                        "key": key_of(fixed, said, files, editor, chosen, effect, seed),
-                    }
+        facts = item.facts()
+        files = [[name, contents_of(path)] for name, path in item.files.items()]
+        references = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
+        cells: list[Cell] = []
+        for editor, settings, arm in [*edits, *references]:
+            effect = effects.get((editor, arm.name), arm.name)
+            cells += [
+                Cell(
+                    pair=item.name,
+                    editor=editor,
+                    settings=settings,
+                    arm=arm,
+                    effect=effect,
+                    seed=seed,
+                    key=key_of(fixed, facts, files, editor, settings, effect, seed),
                 )
-        yield {
-            "pair": item,
-            "made_of": key_of(said, files),
-            "cells": table,
-            "model": model,
-            "cells_folder": str(cells),
-            "scores_folder": str(scores),
-            "run_folder": str(scores.parent),
-        }
+                for seed in range(1 if editor == REFERENCE else options.seeds)
+            ]
+        yield PairWork(
+            item=item,
+            made_of=key_of(facts, files),
+            cells=tuple(cells),
+            loading=loading,
+            backbones=Backbones.asked(options, model=options.model, world=isinstance(item, WorldItem)),
+            run_folder=run.folder.absolute(),
+            cells_folder=(options.cells or run.folder / "cells").absolute(),
+        )

@@ -1,78 +1,59 @@
-"""Everything an experiment has so far, as the tidy files that the report and other programs read.
+"""Everything an experiment has so far, as the tidy files that `records` names."""
 
-`metrics.json` says what each metric is; `pairs.jsonl` has a line for each clip with its prompt,
-`cells.jsonl` for each edit, `scores.jsonl` for each score of an edit, `pooled.jsonl` for each measure that
-is taken over all clips at once, and `sweep.jsonl` for each pair of windows where arms differ in theirs.
-"""
-
-import json
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.adaptor.card import Card
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.cells import VIDEO, is_finished, read_facts
-from frameweave.measuring.experiments.measures import Measures
-from frameweave.measuring.experiments.pair_files import is_described, read_pair
-from frameweave.measuring.experiments.pooling import pooled_rows
-from frameweave.measuring.experiments.scoring import failure_of, is_scored, read_scores
-from frameweave.measuring.experiments.sweeping import sweep_rows
+from frameweave.measuring.experiments.measures import Measures, write_metrics
+from frameweave.measuring.experiments.pair_files import described
+from frameweave.measuring.experiments.pooling import pooled_lines
+from frameweave.measuring.experiments.scoring import failure_of, read_scores
+from frameweave.measuring.experiments.sweeping import sweep_lines
+from frameweave.measuring.experiments.work import PairWork
+from frameweave.measuring.records import CellLine, ScoreLine
+from frameweave.measuring.report.results import Results, RunInfo
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
+from frameweave.runs.records import write_lines
+from frameweave.runs.run import Run
 
 
-def gather(
-    folder: Path,
-    tasks: Sequence[dict[str, Any]],
-    measures: Measures,
-    *,
-    progress: Progress = SILENT,
-) -> None:
+def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress: Progress = SILENT) -> None:
     """Write the tidy files into a run folder; cells that are missing have no lines, failed ones say why."""
-    cells: list[dict[str, Any]] = []
-    scores: list[dict[str, Any]] = []
-    for task in progress.track(tasks, "gathering"):
-        for cell in task["cells"]:
-            about = {
-                "pair": cell["pair"],
-                "seed": cell["seed"],
-                "editor": cell["editor"],
-                "arm": cell["arm"]["name"],
-            }
-            place = Path(task["cells_folder"]) / cell["key"]
-            scored = Path(task["scores_folder"]) / cell["key"]
-            if is_finished(place) and is_scored(scored, measures):
-                facts = read_facts(place)
-                kept = {name: facts[name] for name in ("seconds", "inversion_recalled", "memory_gb")}
-                cells.append({**about, "video": os.path.relpath(place / VIDEO, folder), **kept})
-                scores += [{**about, **line} for line in read_scores(scored)]
+    cells: list[CellLine] = []
+    scores: list[ScoreLine] = []
+    for work in progress.track(works, "gathering"):
+        for cell in work.cells:
+            edit = cell.edit.model_dump()
+            place, scored = work.cells_folder / cell.key, work.scores_folder / cell.key
+            kept = read_scores(scored, measures) if is_finished(place) else None
+            if kept is not None:
+                facts = read_facts(place).model_dump(include={"seconds", "inversion_recalled", "memory_gb"})
+                video = os.path.relpath(place / VIDEO, run.folder)
+                cells.append(CellLine(**edit, video=video, **facts))
+                dumped = [score.model_dump(exclude={"key"}, exclude_unset=True) for score in kept]
+                scores += [ScoreLine(**edit, **score) for score in dumped]
             elif (reason := failure_of(scored)) is not None:
-                cells.append({**about, "video": None, "error": reason})
-    known = [(task["pair"]["name"], task["made_of"]) for task in tasks]
-    pairs = [read_pair(folder, name) for name, made_of in known if is_described(folder, name, made_of)]
-    write_lines(folder / "pairs.jsonl", pairs)
-    write_lines(folder / "cells.jsonl", cells)
-    write_lines(folder / "scores.jsonl", scores)
-    if windows := sweep_rows(_adapted(tasks), scores, {pair["pair"]: pair["clip"] for pair in pairs}):
-        write_lines(folder / "sweep.jsonl", windows)
-    write_lines(folder / "pooled.jsonl", pooled_rows(tasks, measures, progress=progress))
-    with staged(folder / "metrics.json") as stage:
-        stage.write_text(json.dumps(measures.described(), indent=1), encoding="utf-8")
+                cells.append(CellLine(**edit, video=None, error=reason))
+    found = [described(run.folder, work.item.name, work.made_of) for work in works]
+    results = Results(
+        folder=run.folder,
+        run=RunInfo(command=str(run.tables["command"])),
+        pairs=tuple(line for line in found if line is not None),
+        cells=tuple(cells),
+        scores=tuple(scores),
+        pooled=tuple(pooled_lines(works, measures, progress=progress)),
+    )
+    for name in ("pairs", "cells", "scores", "pooled"):
+        write_lines(run.folder / f"{name}.jsonl", getattr(results, name))
+    if windows := sweep_lines(_adapted(works), results):
+        write_lines(run.folder / "sweep.jsonl", windows)
+    write_metrics(run.folder, measures)
 
 
-def _adapted(tasks: Sequence[dict[str, Any]]) -> list[tuple[Arm, Card]]:
+def _adapted(works: Sequence[PairWork]) -> list[tuple[Arm, Card]]:
     """The arms that have an adaptor, with its card."""
-    arms: dict[str, Arm] = {}
-    for cell in tasks[0]["cells"] if tasks else ():
-        if "adaptor" in cell["arm"]:
-            arms[cell["arm"]["name"]] = Arm.from_dict(cell["arm"])
+    arms = {cell.arm.name: cell.arm for work in works[:1] for cell in work.cells}
     return [(arm, load_adaptor(arm.adaptor).card) for arm in arms.values() if arm.adaptor]
-
-
-def write_lines(target: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write a file of JSON lines, atomically."""
-    with staged(target) as stage:
-        stage.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -5,14 +5,17 @@ from pathlib import Path
 from frameweave.errors import InputError
 from frameweave.measuring.experiment import (
     Experimented,
+    Given,
     begun,
     check_vision,
     digests,
+    finish,
     items_of,
     run_experiment,
 )
-from frameweave.measuring.experiments.arms import WITH, WITHOUT, Arm, parsed_arm
+from frameweave.measuring.experiments.arms import Arm, parsed_arm
 from frameweave.measuring.options import GridOptions
+from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.models.loading import MINIATURE
 from frameweave.progress import SILENT, Progress
 
@@ -32,8 +35,8 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
     if len(set(names)) < len(names):
         raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
     check_vision(arms, options)
-    given = {"test_set": named, "table": "" if table is None else str(table.absolute())}
-    run = begun("grid", options, given | {"arms": digests(arms, options.editors)})
+    given = Given.of(table, named, arms=digests(arms, options.editors))
+    run = begun("grid", options, given)
     done = run_experiment(run, items, arms, options, progress=progress)
-    run.finish({"test_set": named, "seconds": done.seconds, "done": done.done, "failed": len(done.failed)})
+    finish(run, given, done)
     return done

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,28 +34,30 @@ STEPS = 25
 _EDIT_FRAMES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measured figure with its 95 % interval (half its width) and its bar."""
+    """One measured figure with its 95 % interval, its bar, and whether that is reached."""
 
     measure: str
-    value: float
-    interval: float
+    value: str
     bar: float
-    lower_is_better: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        good = self.value <= self.bar if self.lower_is_better else self.value >= self.bar
-        value = f"{self.value:.3f} ± {self.interval:.3f}" if self.interval else f"{self.value:.3f}"
-        return {"measure": self.measure, "value": value, "bar": self.bar, "reached": good}
+    reached: bool
 
 
-def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+def row(measure: str, value: float, half: float, bar: float, *, lower_is_better: bool = False) -> Row:
+    """The row of a value; `half` is half the width of its interval."""
+    shown = f"{value:.3f} ± {half:.3f}" if half else f"{value:.3f}"
+    return Row(
+        measure=measure, value=shown, bar=bar, reached=value <= bar if lower_is_better else value >= bar
+    )
+
+
+def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Iterator[Row]:
     """Measure everything, row by row; with `out` also write sheets of pictures to look at."""
     model, folder = load(), miniature_folder()
     judge = packaged_judge()
     frames = world_frames(512, (SEED, 0), "held-out")
-    yield Row("VAE PSNR on held-out frames, dB", psnr(model.vae, frames), 0, 29).as_dict()
+    yield row("VAE PSNR on held-out frames, dB", psnr(model.vae, frames), 0, 29)
     named = judge.name((frames + 1) / 2)
     truth = sample_scenes(512, seed=(SEED, 0), split="held-out").attributes()
     for name in ATTRIBUTES:
@@ -64,7 +65,7 @@ def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Ite
     clip = CLIPModel.from_pretrained(folder / "clip").float().eval()
     pairs = world_pairs(model.tokenizer, 512, (SEED, 1), "held-out")
     for name, value in zero_shot(clip, model.tokenizer, pairs).items():
-        yield Row(f"CLIP {name.replace('_', ' ')}", value, _half(value, 512), 0.95).as_dict()
+        yield row(f"CLIP {name.replace('_', ' ')}", value, _half(value, 512), 0.95)
     yield from _samples(model, judge, samples, out, progress)
     yield _inversion(model)
     yield from _edits(model, judge, max(16, samples // 8), out, progress)
@@ -72,7 +73,7 @@ def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Ite
     if model.controlnet is not None and estimator is not None:
         yield _control(model, estimator, max(32, samples // 4), out, progress)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
-    yield Row("all weights together, MB", size, 0, 60, lower_is_better=True).as_dict()
+    yield row("all weights together, MB", size, 0, 60, lower_is_better=True)
     yield _speed(model)
 
 
@@ -80,9 +81,9 @@ def _half(share: float, n: int) -> float:
     return 1.96 * (share * (1 - share) / n) ** 0.5
 
 
-def _share(measure: str, right: Bool[Tensor, " N"], bar: float) -> dict[str, Any]:
+def _share(measure: str, right: Bool[Tensor, " N"], bar: float) -> Row:
     value = float(right.float().mean())
-    return Row(measure, value, _half(value, len(right)), bar).as_dict()
+    return row(measure, value, _half(value, len(right)), bar)
 
 
 @torch.no_grad()
@@ -109,7 +110,7 @@ def sampled(
 
 def _samples(
     model: StableDiffusion, judge: Judge, n: int, out: Path | None, progress: Progress
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     scenes = sample_scenes(n, seed=(SEED, 2), split="held-out")
     prompts = captions(scenes, (SEED, 3), complete=True)
     pictures = sampled(model, prompts, guidance=Framewise().guidance, seed=SEED, progress=progress)
@@ -121,7 +122,7 @@ def _samples(
 
 
 @torch.no_grad()
-def _inversion(model: StableDiffusion) -> dict[str, Any]:
+def _inversion(model: StableDiffusion) -> Row:
     scenes = sample_scenes(64, seed=(SEED, 4), split="held-out")
     x_0 = model.encode(render(scenes, torch.zeros(64)).frames)
     text = torch.cat([model.condition([phrase(scenes.words(i))]).states[:, 0] for i in range(64)])
@@ -133,12 +134,12 @@ def _inversion(model: StableDiffusion) -> dict[str, Any]:
     error = ((model.decode(back) - model.decode(x_0)) ** 2).mean((1, 2, 3)).clamp(min=1e-9)
     decibels = -10 * torch.log10(error)
     half = 1.96 * float(decibels.std()) / 8
-    return Row("inversion and back against the VAE's picture, dB", float(decibels.mean()), half, 32).as_dict()
+    return row("inversion and back against the VAE's picture, dB", float(decibels.mean()), half, 32)
 
 
 def _edits(
     model: StableDiffusion, judge: Judge, n: int, out: Path | None, progress: Progress
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Framewise edits of held-out clips, one attribute each: was the target reached, frame by frame?"""
     scenes = sample_scenes(n, seed=(SEED, 5), split="held-out")
     reached: dict[str, list[float]] = {name: [] for name in ATTRIBUTES}
@@ -172,15 +173,15 @@ def _edits(
     yield _mean("framewise edits, other attributes kept", kept, 0.75)
 
 
-def _mean(measure: str, values: list[float], bar: float) -> dict[str, Any]:
+def _mean(measure: str, values: list[float], bar: float) -> Row:
     tensor = torch.tensor(values)
     half = 1.96 * float(tensor.std()) / len(values) ** 0.5
-    return Row(measure, float(tensor.mean()), half, bar).as_dict()
+    return row(measure, float(tensor.mean()), half, bar)
 
 
 def _control(
     model: StableDiffusion, estimator: DepthEstimator, n: int, out: Path | None, progress: Progress
-) -> dict[str, Any]:
+) -> Row:
     """How well the object of a depth-guided picture lies on the object of the given depth.
 
     The generated object is found by the depth estimator, which is trained on the world alone.
@@ -208,9 +209,9 @@ def _control(
     return _mean("depth ControlNet, object overlap (IoU)", overlaps, 0.6)
 
 
-def _speed(model: StableDiffusion) -> dict[str, Any]:
+def _speed(model: StableDiffusion) -> Row:
     clip = Clip.of(render_clip(sample_scenes(1, seed=1), 16).frames)
     start = time.perf_counter()
     edit_clip(Framewise(steps=STEPS), clip, "a red duck in the snow", model, rng=torch.Generator())
     seconds = time.perf_counter() - start
-    return Row("framewise edit, 16 frames, 25 steps, seconds", seconds, 0, 15, lower_is_better=True).as_dict()
+    return row("framewise edit, 16 frames, 25 steps, seconds", seconds, 0, 15, lower_is_better=True)

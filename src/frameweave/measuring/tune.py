@@ -4,28 +4,26 @@ A strength that changes with the noise level is the paper's future work.
 """
 
 import itertools
-import json
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.adaptor.injection import Injection, strength_in_range
 from frameweave.errors import InputError, RunError
-from frameweave.measuring.backbones import backbones_of
-from frameweave.measuring.experiment import begun, check_vision, digests, items_of, run_experiment
-from frameweave.measuring.experiments.arms import WITHOUT, Arm
-from frameweave.measuring.experiments.measures import measures_on
-from frameweave.measuring.experiments.pairs import clip_name
+from frameweave.measuring.experiment import Given, begun, check_vision, digests, items_of, run_experiment
+from frameweave.measuring.experiments.arms import Arm
+from frameweave.measuring.experiments.items import Item
+from frameweave.measuring.experiments.measures import Backbones
 from frameweave.measuring.experiments.tuning import NOTHING, WORTH_OF_NOTHING, Gain, candidates, gain, worth
-from frameweave.measuring.gather import write_lines
 from frameweave.measuring.options import TuneOptions
-from frameweave.measuring.stats.paired import FEWEST, Draw, matched
+from frameweave.measuring.records import WITHOUT
+from frameweave.measuring.report.reading import read_measured
+from frameweave.measuring.stats.paired import FEWEST
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import in_shards
+from frameweave.runs.records import Record, write_lines
 from frameweave.runs.run import Run
 
 RECORD = "tuning.jsonl"
@@ -64,7 +62,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         raise InputError("no --strengths to choose from", hint="give some in (0, 2], e.g. 0.5, 1 and 2")
     for strength in options.strengths:
         strength_in_range(strength)
-    clips = {clip_name(item) for item in items}
+    clips = {item.clip for item in items}
     if len(clips) < FEWEST:
         raise InputError(
             f"{len(clips)} clips to choose by, expected at least {FEWEST}",
@@ -79,8 +77,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
             hint="leave the shards out; --ray spreads the trials over machines",
         )
     arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
-    given = {"adaptor": adaptor, "test_set": named, "arms": arms}
-    run = begun("tune", options, given)
+    run = begun("tune", options, Given.of(table, named, arms=arms, adaptor=adaptor))
     search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
     found = dict[str, _Trial]()
     for editor in options.editors:
@@ -100,6 +97,19 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
     seconds = round(time.monotonic() - start, 1)
     run.finish({"injections": injections, "tokens_for": tokens_for, "worths": worths, "seconds": seconds})
     return Tuned(adaptor=folder, injections=injections, tokens_for=tokens_for, worths=worths, seconds=seconds)
+
+
+class TrialLine(Record):
+    """A trial with what it gains, as tuning.jsonl holds it."""
+
+    editor: str
+    band: str
+    """In which strengths were tried; empty for the prompt tokens."""
+    chosen: bool
+    injection: str
+    tokens: bool
+    worth: float
+    gains: tuple[Gain, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +132,13 @@ class _Search:
     """Trials, each measured on all clips."""
 
     run: Run
-    items: list[dict[str, Any]]
+    items: Sequence[Item]
     adaptor: str
     options: TuneOptions
     better: dict[str, str]
     """Whether lower or higher is better, of each metric to choose by or to guard."""
     progress: Progress
-    record: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    record: list[TrialLine] = field(default_factory=list[TrialLine])
 
     @property
     def guards(self) -> set[str]:
@@ -151,9 +161,15 @@ class _Search:
         best = max([before, *trials], key=lambda trial: trial.worth)
         for trial in trials:
             self.record.append(
-                {"editor": editor, "band": band, "chosen": trial is best}
-                | asdict(trial)
-                | {"gains": [asdict(one) for one in gains[trial.name]]}
+                TrialLine(
+                    editor=editor,
+                    band=band,
+                    chosen=trial is best,
+                    injection=trial.injection,
+                    tokens=trial.tokens,
+                    worth=trial.worth,
+                    gains=tuple(gains[trial.name]),
+                )
             )
         write_lines(self.run.folder / RECORD, self.record)
         return best
@@ -170,32 +186,17 @@ class _Search:
         if done.failed:
             name, reason = next(iter(done.failed.items()))
             raise RunError(f"{len(done.failed)} trials failed, the first, {name}: {reason}")
-        values, reasons = self._values(editor)
+        results = read_measured(self.run.folder)
         found: dict[str, list[Gain]] = {trial.name: [] for trial in trials}
         for arm, name in itertools.product(found, self.better):
-            with_, without = matched(values[arm, name], values[WITHOUT, name])
+            with_, without = results.matched(editor, arm, WITHOUT, name)
             if not with_:
-                reason = reasons.get((arm, name), "missing")
+                reason = results.reason(editor, arm, name)
                 raise RunError(
                     f"{name} has no value on any clip: {reason}", hint="give other --metrics or --guards"
                 )
             found[arm].append(gain(name, with_, without, lower=self.better[name] == "lower"))
         return found
-
-    def _values(
-        self, editor: str
-    ) -> tuple[dict[tuple[str, str], dict[Draw, float]], dict[tuple[str, str], str]]:
-        """By arm and metric: the values of the edits, and why there are none."""
-        clips = {row["pair"]: row["clip"] for row in _lines(self.run.folder / "pairs.jsonl")}
-        values: dict[tuple[str, str], dict[Draw, float]] = defaultdict(dict)
-        reasons: dict[tuple[str, str], str] = {}
-        for row in _lines(self.run.folder / "scores.jsonl"):
-            if row["editor"] == editor and row["value"] is not None:
-                draw = clips[row["pair"]], row["pair"], row["seed"]
-                values[row["arm"], row["metric"]][draw] = row["value"]
-            elif row["editor"] == editor:
-                reasons[row["arm"], row["metric"]] = row["reason"]
-        return values, reasons
 
 
 def _check_bands(bands: Sequence[str]) -> None:
@@ -212,16 +213,12 @@ def _check_bands(bands: Sequence[str]) -> None:
     Injection.parse(",".join(f"{band}:1" for band in bands))
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    return map(json.loads, file.read_text(encoding="utf-8").splitlines())
-
-
 def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
     """Whether lower or higher is better, of each metric to choose by or to guard.
 
     Raises `InputError` for an unfit one.
     """
-    each = measures_on(backbones_of(options, options.model), world=world).each
+    each = Backbones.asked(options, model=options.model, world=world).measures().each
     known = {metric.name: metric.better for metric in each if metric.better != "none"}
     if not options.metrics:
         raise InputError("no --metrics to choose by", hint=f"give some of {', '.join(known)}")

@@ -27,7 +27,7 @@ class Record(BaseModel):
         return json.dumps(self.model_dump(mode="json", exclude_unset=True))
 
     @classmethod
-    def of(cls: type[R], found: object, *, where: str, hint: str = _AGAIN) -> R:
+    def from_json(cls: type[R], found: object, *, where: str, hint: str = _AGAIN) -> R:
         """The record from what JSON held. Raises `DataError` that begins with `where`, e.g. "a.jsonl: "."""
         try:
             return cls.model_validate(found)
@@ -74,7 +74,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def read_lines(kind: type[R], path: Path, *, hint: str = _AGAIN) -> tuple[R, ...]:
     """The records of a file of JSON lines; none when there is no file. Raises what `lines_of` raises."""
     return tuple(
-        kind.of(found, where=f"{path}, line {number}: ", hint=hint) for number, found in lines_of(path)
+        kind.from_json(found, where=f"{path}, line {number}: ", hint=hint) for number, found in lines_of(path)
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.errors import InputError
@@ -19,7 +20,8 @@ def test_reading() -> None:
     )
     assert [parsed_arm(f"a=b{how}").tokens for how in ("", ",tokens", ",no-tokens")] == [None, True, False]
     arm = parsed_arm("a=b,window=0.5-1,tokens")
-    assert Arm.from_dict(arm.as_dict()) == arm and arm.window == (0.5, 1.0)
+    travelling = TypeAdapter(Arm)
+    assert travelling.validate_json(travelling.dump_json(arm)) == arm and arm.window == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(

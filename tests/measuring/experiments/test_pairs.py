@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from frameweave.errors import InputError
-from frameweave.measuring.experiments.pairs import SEEDS, ClipSet, edited_area, pair_of, set_name, world_items
+from frameweave.measuring.experiments.items import SEEDS, ClipSet, TableItem, set_name, world_items
+from frameweave.measuring.experiments.pairs import edited_area, pair_of
 from frameweave.measuring.metrics.flow import warp_error
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
@@ -21,7 +22,7 @@ def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None
     first, again = (pair_of(items[5], tiny) for _ in range(2))
     assert torch.equal(first.source.frames, again.source.frames)
     assert (first.prompt, first.name, first.clip) == (again.prompt, "005", "005")
-    assert items[0]["world"] == SEEDS["test"]
+    assert items[0].world == SEEDS["test"]
 
 
 def test_each_kind_of_attribute_is_changed_in_turn(tiny: StableDiffusion) -> None:
@@ -62,8 +63,13 @@ def test_every_word_is_asked_for(tiny: StableDiffusion) -> None:
 def test_a_truth_of_another_size_is_read_at_the_sources(tiny: StableDiffusion, tmp_path: Path) -> None:
     for name, size in (("source", (30, 50)), ("truth", (60, 64))):
         Clip.of(torch.rand(2, 3, *size)).write(tmp_path / f"{name}.mp4")
-    item = {"name": "a", "prompt": "a red car", "frames": 2, "size": None}
-    pair = pair_of(item | {"video": str(tmp_path / "source.mp4"), "truth": str(tmp_path / "truth.mp4")}, tiny)
+    files = {name: str(tmp_path / f"{name}.mp4") for name in ("source", "truth")}
+    pair = pair_of(
+        TableItem(
+            name="a", prompt="a red car", frames=2, size=None, video=files["source"], truth=files["truth"]
+        ),
+        tiny,
+    )
     assert pair.truth is not None and pair.truth.size == pair.source.size
 
 
@@ -118,17 +124,12 @@ def test_edited_areas() -> None:
 def test_a_line_of_a_table_is_scaled_to_the_model(tiny: StableDiffusion, tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     Clip.of(torch.rand(5, 3, 30, 50, generator=rng)).write(tmp_path / "a.mp4")
-    item = {
-        "name": "a",
-        "video": str(tmp_path / "a.mp4"),
-        "prompt": "a red car",
-        "frames": 3,
-        "size": None,
-    }
+    item = TableItem(name="a", video=str(tmp_path / "a.mp4"), prompt="a red car", frames=3, size=None)
     pair = pair_of(item, tiny)
     width, height = pair.source.size
     assert len(pair.source) == 3
-    assert max(width, height) == tiny.native and width % tiny.multiple == height % tiny.multiple == 0
+    assert (width, height) == (tiny.native, round(30 / 50 * tiny.native))  # its shape is kept
+    assert pair.given.shape[2] % tiny.multiple == pair.given.shape[3] % tiny.multiple == 0
     Clip.of(torch.rand(2, 3, 30, 50, generator=rng)).write(tmp_path / "short.mp4")
     with pytest.raises(InputError, match=r"short.mp4: 2 frames, .*a.mp4 has 3"):
-        pair_of(item | {"truth": str(tmp_path / "short.mp4")}, tiny)
+        pair_of(item.model_copy(update={"truth": str(tmp_path / "short.mp4")}), tiny)

@@ -1,5 +1,6 @@
 """Distances over all clips, from cells that are measured as the grid does it."""
 
+import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from frameweave.measuring.experiments.cells import write_cell
-from frameweave.measuring.experiments.measures import Measures
+from frameweave.measuring.experiments.arms import Arm
+from frameweave.measuring.experiments.cells import Cell, Facts, write_cell
+from frameweave.measuring.experiments.items import world_items
+from frameweave.measuring.experiments.measures import Backbones, Measures
 from frameweave.measuring.experiments.pairs import Pair
-from frameweave.measuring.experiments.pooling import pooled_rows
+from frameweave.measuring.experiments.pooling import pooled_lines
 from frameweave.measuring.experiments.scoring import score_cell
+from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.metrics.frechet import frechet_distance
 from frameweave.video.clip import Clip
 
@@ -38,24 +42,57 @@ def a_clip(seed: int) -> Clip:
     return Clip(frames, tuple(Fraction(k, 8) for k in range(4)))
 
 
-def tasks_in(folder: Path, arms: dict[str, list[int]], *, truths: bool = False) -> list[dict[str, Any]]:
+def works_in(folder: Path, arms: dict[str, list[int]], *, truths: bool = False) -> list[PairWork]:
     """Cells of the edits that each arm has, by the clips' numbers; the k-th arm's pictures are its own."""
     numbers = sorted({number for clips in arms.values() for number in clips})
-    tasks: list[dict[str, Any]] = []
+    works: list[PairWork] = []
     for number in numbers:
         name = f"{number:03d}"
         truth = a_clip(5000 + number) if truths else None
-        pair = Pair(name=name, clip=name, source=a_clip(number), prompt="a cat", truth=truth)
-        cells: list[dict[str, Any]] = []
+        source = a_clip(number)
+        pair = Pair(name=name, clip=name, source=source, given=source.frames, prompt="a cat", truth=truth)
+        cells: list[Cell] = []
         for k, arm in enumerate(arms):
             key = f"{name}-{k}"
+            cell = Cell(
+                pair=name, editor="framewise", settings={}, arm=Arm(name=arm), effect="", seed=0, key=key
+            )
             if number in arms[arm]:
-                write_cell(folder / "cells" / key, a_clip(1000 * (k + 1) + number), {})
+                facts = Facts(
+                    pair=name,
+                    editor="framewise",
+                    arm=cell.arm,
+                    seconds=1,
+                    inversion_recalled=False,
+                    memory_gb=1,
+                )
+                write_cell(folder / "cells" / key, a_clip(1000 * (k + 1) + number), facts)
                 score_cell(folder / "cells" / key, pair, folder / "scores" / key, MEASURES)
-            cells.append({"key": key, "pair": name, "seed": 0, "editor": "framewise", "arm": {"name": arm}})
-        task = {"pair": {"name": name}, "cells": cells, "scores_folder": str(folder / "scores")}
-        tasks.append(task)
-    return tasks
+            cells.append(cell)
+        works.append(
+            PairWork(
+                item=world_items("test", number + 1, 4)[number],
+                made_of="",
+                cells=tuple(cells),
+                loading=Loading(
+                    model="miniature",
+                    control=None,
+                    depth_model=None,
+                    vision=None,
+                    dtype="fp32",
+                    device="cpu",
+                    threads=1,
+                ),
+                backbones=Backbones(kind="miniature"),
+                run_folder=folder,
+                cells_folder=folder / "cells",
+            )
+        )
+    return works
+
+
+def pooled(works: list[PairWork], measures: Measures) -> list[dict[str, Any]]:
+    return [json.loads(line.as_json()) for line in pooled_lines(works, measures)]
 
 
 def frechet(numbers: list[int], k: int) -> float:
@@ -68,7 +105,7 @@ def frechet(numbers: list[int], k: int) -> float:
 
 def test_arms_are_compared_on_the_clips_that_both_edited(tmp_path: Path) -> None:
     arms = {"without": [0, 1, 2, 3], "with": [1, 2, 3, 4]}
-    rows = pooled_rows(tasks_in(tmp_path, arms), MEASURES)
+    rows = pooled(works_in(tmp_path, arms), MEASURES)
     fid = [row for row in rows if row["metric"] == "fid_source"]
     own = {row["arm"]: row["value"] for row in fid if "against" not in row}
     for k, (arm, numbers) in enumerate(arms.items()):
@@ -86,12 +123,12 @@ def test_arms_are_compared_on_the_clips_that_both_edited(tmp_path: Path) -> None
 
 
 def test_true_edits_have_rows_where_they_are_known_and_few_frames_a_warning(tmp_path: Path) -> None:
-    rows = pooled_rows(tasks_in(tmp_path, {"without": [0, 1]}, truths=True), MEASURES)
+    rows = pooled(works_in(tmp_path, {"without": [0, 1]}, truths=True), MEASURES)
     assert {row["metric"] for row in rows} == {"fid_source", "kid_source", "fid_truth", "kid_truth"}
     assert all(row["interval"] is None for row in rows)  # two clips do not say how they scatter
     assert all("8 frames of 2 clips for 3 dimensions" in row["warning"] for row in rows)
 
 
 def test_one_clip_has_no_kernel_distance(tmp_path: Path) -> None:
-    values = {row["metric"]: row["value"] for row in pooled_rows(tasks_in(tmp_path, {"with": [0]}), MEASURES)}
+    values = {row["metric"]: row["value"] for row in pooled(works_in(tmp_path, {"with": [0]}), MEASURES)}
     assert values["kid_source"] is None and values["fid_source"] > 0

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from frameweave.measuring.experiments.pairs import pair_of, world_items
+from frameweave.measuring.experiments.items import TableItem, world_items
+from frameweave.measuring.experiments.pairs import pair_of
 from frameweave.measuring.experiments.references import blurred, frozen, reference_names, references
 from frameweave.models.stable_diffusion import StableDiffusion
 
@@ -28,4 +29,6 @@ def test_rows(tiny: StableDiffusion) -> None:
     assert torch.equal(rows["source unchanged"](), pair.source.frames)
     assert pair.truth is not None and torch.equal(rows["true edit"](), pair.truth.frames)
     assert rows["VAE round trip"]().shape == pair.source.frames.shape
-    assert "true edit" not in reference_names({"video": "a.mp4"})
+    assert "true edit" not in reference_names(
+        TableItem(name="a", video="a.mp4", prompt="a", frames=2, size=None)
+    )

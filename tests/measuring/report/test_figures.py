@@ -98,7 +98,7 @@ def test_curves_have_a_panel_for_each_stage() -> None:
     log = [{"stage": "tokens", "step": k, "noise": 1 / k, "rate": 0.1} for k in range(1, 5)]
     log += [{"stage": "lora", "step": k, "noise": 1 / k, "temporal": 0.0} for k in range(1, 5)]
     log[-1] |= {"held_out_noise": 0.3, "held_out_similarity": 0.9}
-    said = words(curves([LossLine.of(line, where="log: ") for line in log]))
+    said = words(curves([LossLine.from_json(line, where="log: ") for line in log]))
     assert {"stage tokens", "stage lora", "noise", "held out noise"} <= set(said)
     assert not {"rate", "held out similarity", "temporal"} & set(said)  # zeros have no logarithm
 

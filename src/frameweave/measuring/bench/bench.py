@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import av
 import numpy as np
@@ -17,7 +16,7 @@ from frameweave.editors import base
 from frameweave.measuring.bench.data import data_rows
 from frameweave.measuring.bench.length import length_rows
 from frameweave.measuring.bench.metrics import metrics_row
-from frameweave.measuring.bench.paired import paired, row, seconds
+from frameweave.measuring.bench.paired import Row, paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
 from frameweave.models.loading import load
 from frameweave.models.memory import peak_bytes
@@ -31,7 +30,7 @@ from frameweave.world.scene import sample_scenes
 _STEPS, _FRAMES = 25, 16
 
 
-def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
     """Yield one row per figure: what, the measured ratio or value, and its bar."""
     repeats = 1 if quick else 3
     yield _import_time()
@@ -55,7 +54,7 @@ def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[
         yield _video_memory(Path(folder), length)
 
 
-def _import_time() -> dict[str, Any]:
+def _import_time() -> Row:
     """`import frameweave` beside a bare interpreter."""
     command = [sys.executable, "-c"]
     runs = [
@@ -66,7 +65,7 @@ def _import_time() -> dict[str, Any]:
     return row("import frameweave, seconds", median(runs), "< 0.1")
 
 
-def _world_speed() -> dict[str, Any]:
+def _world_speed() -> Row:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     scenes = sample_scenes(32, seed=0)
@@ -76,7 +75,7 @@ def _world_speed() -> dict[str, Any]:
     return row("world, frames per second on one core", 512 / took, "> 300")
 
 
-def _editing(model: StableDiffusion, name: str, repeats: int) -> dict[str, Any]:
+def _editing(model: StableDiffusion, name: str, repeats: int) -> Row:
     """An edit over the bare batched network calls that it needs."""
     clip = Clip.of(render_clip(sample_scenes(1, seed=1), _FRAMES).frames)
     editor = base.make(name, {"steps": _STEPS})
@@ -159,7 +158,7 @@ def _copy_by_hand(source: Path, target: Path) -> None:
         writer.mux(stream.encode(None))
 
 
-def _video_speed(folder: Path, seconds: int, repeats: int) -> dict[str, Any]:
+def _video_speed(folder: Path, seconds: int, repeats: int) -> Row:
     source = _source(folder / "source.mp4", seconds)
     ratio = paired(
         lambda: _copy(source, folder / "ours.mp4"),
@@ -169,7 +168,7 @@ def _video_speed(folder: Path, seconds: int, repeats: int) -> dict[str, Any]:
     return row("720p read and write over a plain PyAV loop", ratio, "<= 1.2")
 
 
-def _video_memory(folder: Path, seconds: int) -> dict[str, Any]:
+def _video_memory(folder: Path, seconds: int) -> Row:
     """Peak memory of a process that copies ten times the length, over one that copies the length."""
     code = "import sys; from frameweave.measuring.bench.bench import copy_peak as peak; peak(*sys.argv[1:])"
     peaks: list[int] = []

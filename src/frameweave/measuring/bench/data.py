@@ -15,7 +15,7 @@ from PIL import Image
 
 from frameweave.data.grouping import GroupSettings, candidates, members
 from frameweave.data.reading import ShardGroups
-from frameweave.measuring.bench.paired import paired, row
+from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.progress import SILENT, Progress
 from frameweave.training.folder import FolderGroups
 from frameweave.video.clip import Clip
@@ -53,7 +53,7 @@ print(sum(spent) / (time.perf_counter() - began[0]))
 """
 
 
-def data_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+def data_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
     """Speed over a plain loop, reading over decoding, memory over ten times the clips."""
     clips, length = (10, 60) if quick else (60, 300)
     with tempfile.TemporaryDirectory() as folder:

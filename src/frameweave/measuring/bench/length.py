@@ -6,10 +6,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from frameweave.editors import base
-from frameweave.measuring.bench.paired import row
+from frameweave.measuring.bench.paired import Row, row
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from frameweave.world.render import render_clip
@@ -31,7 +30,7 @@ print(json.dumps({"peak": peak_bytes(), "seconds": done.seconds["edit"]}))
 """
 
 
-def length_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[dict[str, Any]]:
+def length_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
     """Whole jobs in processes of their own, from file to file."""
     counts = (16, 32) if quick else (16, 32, 64, 128, 300)
     with tempfile.TemporaryDirectory() as folder:

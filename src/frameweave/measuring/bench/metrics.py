@@ -1,13 +1,12 @@
 """Measuring an edited clip, over making it."""
 
-from typing import Any
-
 import torch
 
 from frameweave.editors import base
-from frameweave.measuring.bench.paired import paired, row
-from frameweave.measuring.experiments.measures import Backbones, measures_on
-from frameweave.measuring.experiments.pairs import pair_of, world_items
+from frameweave.measuring.bench.paired import Row, paired, row
+from frameweave.measuring.experiments.items import world_items
+from frameweave.measuring.experiments.measures import Backbones
+from frameweave.measuring.experiments.pairs import pair_of
 from frameweave.measuring.experiments.scoring import case_of
 from frameweave.measuring.metrics.base import Looked, measured
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -15,11 +14,11 @@ from frameweave.models.stable_diffusion import StableDiffusion
 _FASTEST = "text2video_zero"
 
 
-def metrics_row(model: StableDiffusion, repeats: int, *, frames: int, steps: int) -> dict[str, Any]:
+def metrics_row(model: StableDiffusion, repeats: int, *, frames: int, steps: int) -> Row:
     """Every metric of one clip, whose source nothing has looked at before, over its fastest edit."""
     item = world_items("development", 1, frames)[0]
     editor = base.make(_FASTEST, {"steps": steps})
-    measures = measures_on(Backbones(kind="miniature"), world=True)
+    measures = Backbones(kind="miniature", world=True).measures()
     known = pair_of(item, model)
 
     def edit() -> None:

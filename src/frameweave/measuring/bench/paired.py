@@ -2,8 +2,17 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What, the measured ratio or value, and its bar."""
+
+    figure: str
+    value: float
+    bar: str
 
 
 def paired(ours: Callable[[], object], floor: Callable[[], object], repeats: int) -> float:
@@ -20,6 +29,6 @@ def seconds(job: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def row(figure: str, value: float, bar: str) -> dict[str, Any]:
-    """A line of the bench: what, the measured ratio or value, and its bar."""
-    return {"figure": figure, "value": round(value, 3), "bar": bar}
+def row(figure: str, value: float, bar: str) -> Row:
+    """A line of the bench."""
+    return Row(figure=figure, value=round(value, 3), bar=bar)

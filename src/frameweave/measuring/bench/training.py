@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from frameweave.data.encoded import CachedGroups
 from frameweave.diffusion.losses import noise_loss
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
-from frameweave.measuring.bench.paired import paired, row
+from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.models.features import collected
 from frameweave.models.loading import load
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -37,7 +36,7 @@ _OPTIONS = TrainOptions(
 )
 
 
-def training_rows(repeats: int) -> Iterator[dict[str, Any]]:
+def training_rows(repeats: int) -> Iterator[Row]:
     """One step of stage 3 on eight items (forward and backward) against others, in turns."""
     model = load(device="cpu")
     assert model.vision_tower is not None
@@ -100,7 +99,7 @@ def _published(stage: LowRank, model: StableDiffusion, frames: Tensor, batch: Ba
     return F.mse_loss(eps_hat.float(), batch.eps) + _OPTIONS.temporal_weight * stage.temporal(maps, batch)
 
 
-def adaptor_row(repeats: int, *, frames: int, steps: int) -> dict[str, Any]:
+def adaptor_row(repeats: int, *, frames: int, steps: int) -> Row:
     """An edit with the adaptor in its window over the same edit without it."""
     model, adaptor = load(device="cpu"), load_adaptor("miniature")
     clip = Clip.of(render_clip(sample_scenes(1, seed=1), frames).frames)

@@ -1,9 +1,8 @@
 """The arms of an experiment: how a model is used by every editor, without an adaptor and with several."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.card import Card
@@ -13,8 +12,6 @@ from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
-
-WITHOUT, WITH = "without", "with"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +32,7 @@ class Arm:
     """Whether the prompt tokens act; default: as the adaptor says for the editor."""
     in_inversion: bool = True
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values that JSON holds, and `from_dict` takes; without those that are as usual."""
-        usual = Arm(name="")
-        return {key: value for key, value in asdict(self).items() if value != getattr(usual, key)}
-
-    @classmethod
-    def from_dict(cls, table: dict[str, Any]) -> "Arm":
-        values: dict[str, Any] = dict(table)
-        if window := values.get("window"):
-            values["window"] = (window[0], window[1])
-        return cls(**values)
-
-    def effect(self, editor: str) -> dict[str, Any]:
+    def effect(self, editor: str) -> Mapping[str, object]:
         """What an edit in that editor depends on, as JSON holds it; nothing without an adaptor.
 
         Arms of equal effect edit alike. They are the only ones that invert alike, too: an adaptor that is

@@ -4,17 +4,19 @@ A cell is a folder whose name is a digest of everything that the edit depends on
 cells, and a stopped one goes on with those that are missing. It is there as a whole or not at all.
 """
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import Float
 from PIL import Image
+from pydantic import Field, JsonValue
 from torch import Tensor
 
 from frameweave.errors import DataError
+from frameweave.measuring.experiments.arms import Arm
+from frameweave.measuring.records import EditLine
 from frameweave.runs.atomic import MANIFEST, staged
+from frameweave.runs.records import Record
 from frameweave.video.clip import Clip
 
 VIDEO = "edited.mp4"
@@ -24,13 +26,36 @@ _FACTS = "cell.json"
 _FRAMES = "frames"  # PNG files: what is measured, without a codec's losses
 
 
-def key_of(*facts: Any) -> str:
-    """A name for whatever depends on these facts, which JSON must hold.
+class Cell(Record):
+    """What is to be done for one cell."""
 
-    >>> key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1})
-    True
-    """
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    pair: str
+    editor: str
+    settings: dict[str, JsonValue]
+    arm: Arm
+    effect: str
+    """A digest of how the arm acts in this editor: arms of one effect edit alike."""
+    seed: int
+    key: str
+    """The folder's name."""
+
+    @property
+    def edit(self) -> EditLine:
+        """What every line about it begins with."""
+        return EditLine(pair=self.pair, seed=self.seed, editor=self.editor, arm=self.arm.name)
+
+
+class Facts(Record):
+    """What a cell on the disk says about itself."""
+
+    pair: str
+    editor: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    arm: Arm
+    seed: int = 0
+    seconds: float
+    inversion_recalled: bool
+    memory_gb: float
 
 
 def is_finished(folder: Path) -> bool:
@@ -38,7 +63,7 @@ def is_finished(folder: Path) -> bool:
     return (folder / _FACTS).is_file() and (folder / MANIFEST).is_file()
 
 
-def write_cell(folder: Path, clip: Clip, facts: dict[str, Any]) -> None:
+def write_cell(folder: Path, clip: Clip, facts: Facts) -> None:
     """Store an edit: its frames as they are, a video to look at, and what is said about it."""
     with staged(folder) as stage:
         frames = stage / _FRAMES
@@ -46,15 +71,17 @@ def write_cell(folder: Path, clip: Clip, facts: dict[str, Any]) -> None:
         for number, picture in enumerate(clip.pixels()):
             Image.fromarray(picture).save(frames / f"{number:04d}.png")
         clip.write(stage / VIDEO)
-        (stage / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        (stage / _FACTS).write_text(facts.as_json(), encoding="utf-8")
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> Facts:
     """What a cell says about itself. Raises `DataError` when it is damaged."""
+    hint = "delete the folder and run again"
     try:
-        return json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{folder}: no cell ({error})", hint="delete the folder and run again") from error
+        found = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder}: no cell ({error})", hint=hint) from error
+    return Facts.from_json(found, where=f"{folder}: ", hint=hint)
 
 
 def read_frames(folder: Path) -> Float[Tensor, "F 3 H W"]:

@@ -1,87 +1,69 @@
-"""Which metrics an experiment takes, and in which order its tables show them."""
+"""What is measured: the metrics on one set of networks, and the distances over all clips at once."""
 
+import json
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from frameweave.measuring.experiments.cells import key_of
+from frameweave.measuring.measuring_options import MeasuringOptions
 from frameweave.measuring.metrics.backbones.alexnet import alexnet_trunk
 from frameweave.measuring.metrics.backbones.clip import hub_clip
 from frameweave.measuring.metrics.backbones.inception import inception
 from frameweave.measuring.metrics.base import Metric
-from frameweave.measuring.metrics.clip_score import clip_metric
-from frameweave.measuring.metrics.encoders import Encoder, TextImage, Trunk
-from frameweave.measuring.metrics.fidelity import FRAME_DIFFERENCE, pixel_metric
-from frameweave.measuring.metrics.flow import flow_share_metric, warp_error_metric
-from frameweave.measuring.metrics.following import ALL, following_metric, log_chance_metric
-from frameweave.measuring.metrics.frechet import Distance, fid_of_clip_metric, printed
-from frameweave.measuring.metrics.lpips import lpips_metric
+from frameweave.measuring.metrics.encoders import Encoder
+from frameweave.measuring.metrics.frechet import Distance, printed
 from frameweave.measuring.metrics.miniature_encoders import judge_trunk, miniature_clip
-from frameweave.world.scene import ATTRIBUTES
+from frameweave.measuring.metrics.registry import Networks, metrics_on
+from frameweave.measuring.records import MetricInfo
+from frameweave.models.loading import MINIATURE
+from frameweave.runs.atomic import staged
+from frameweave.runs.cache_folder import cache_folder
 
-HEADLINE = ("warp_error", "lpips_consecutive", "clip_score", "follows_all", "lpips_truth", "psnr_truth")
-"""The metrics whose tests are corrected for their number; the others are for exploring."""
-_FORMULAS = 2  # raised when a metric of the same definition gives other values
-PUBLISHED = ("lpips_consecutive", "clip_score", "fid_clip_frames")
-"""The ones whose definitions are nearest to those of the published tables; see docs/explanation/measuring.md."""
+DISTANCES = (Distance("fid"), Distance("kid"))
+"""Those over all clips."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measures:
-    """A set of metrics on one set of backbones."""
+    """A set of metrics on one set of networks."""
 
     each: tuple[Metric, ...]
     """Of every edited clip."""
     encoder: Encoder
     """Of the distances that are taken over all clips at once."""
 
-    def described(self) -> list[dict[str, Any]]:
+    def described(self) -> list[MetricInfo]:
         """What the tables say about each metric, in their order."""
-        rows = [
-            {
-                "name": metric.name,
-                "title": metric.title,
-                "better": metric.better,
-                "digits": metric.digits,
-                "family": "headline" if metric.name in HEADLINE else "other",
-                "published": metric.name in PUBLISHED,
-                "backbone": metric.backbone,
-                "definition": metric.definition,
-            }
-            for metric in self.each
-        ]
-        return rows + [
-            self._pooled(kind, against) for kind in self.distances for against in ("source", "truth")
-        ]
+        pooled = [self._pooled(one.kind, against) for one in DISTANCES for against in ("source", "truth")]
+        return [metric.info for metric in self.each] + pooled
 
-    def _pooled(self, kind: Literal["fid", "kid"], against: str) -> dict[str, Any]:
+    def _pooled(self, kind: Literal["fid", "kid"], against: str) -> MetricInfo:
         """What the tables say about a distance over all clips."""
         name = {"fid": "Fréchet", "kid": "1000 x kernel"}[kind]
         apart = " Frames of one clip are not compared with each other." if kind == "kid" else ""
-        others = {"source": "the source frames", "truth": "the true edits' frames"}[against]
-        return {
-            "name": f"{kind}_{against}",
-            "title": f"{printed(kind, self.encoder)} to {'sources' if against == 'source' else 'true edits'} "
-            f"[{self.encoder.id}]",
-            "better": "lower" if against == "truth" else "none",
-            "digits": 2,
-            "family": "other",
-            "published": False,
-            "backbone": self.encoder.id,
-            "definition": f"{name} distance of all clips' edited frames (of several seeds the first) "
+        title, others = {
+            "source": ("sources", "the source frames"),
+            "truth": ("true edits", "the true edits' frames"),
+        }[against]
+        return MetricInfo(
+            name=f"{kind}_{against}",
+            title=f"{printed(kind, self.encoder)} to {title} [{self.encoder.id}]",
+            better="lower" if against == "truth" else "none",
+            digits=2,
+            family="other",
+            published=False,
+            backbone=self.encoder.id,
+            definition=f"{name} distance of all clips' edited frames (of several seeds the first) "
             f"from {others}.{apart}",
-        }
+        )
 
-    @cached_property
-    def digest(self) -> str:
-        """Tells these metrics from others."""
-        return key_of(self.described(), _FORMULAS)
 
-    @property
-    def distances(self) -> dict[Literal["fid", "kid"], Distance]:
-        """Those over all clips, by the first part of their names."""
-        return {"fid": Distance("fid"), "kid": Distance("kid")}
+def write_metrics(folder: Path, measures: Measures) -> None:
+    """Write metrics.json."""
+    with staged(folder / "metrics.json") as stage:
+        tables = [info.model_dump() for info in measures.described()]
+        stage.write_text(json.dumps(tables, indent=1), encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,49 +72,45 @@ class Backbones:
 
     kind: Literal["miniature", "real"]
     """The Miniature's own, or AlexNet, Inception and a CLIP model with published weights."""
-    weights: str = ""
+    weights: Path = Path()
     """The folder with the published weights."""
     clip: str = ""
     """The CLIP model: a folder or a hub id."""
+    world: bool = False
+    """Whether clips show the Miniature's world, of which more can be asked."""
+
+    @classmethod
+    def asked(cls, options: MeasuringOptions, *, model: str = "", world: bool = False) -> "Backbones":
+        """As the options say; "auto" is the Miniature's networks for its own edits, real ones for others."""
+        kind = options.backbones
+        if kind == "auto":
+            kind = "miniature" if model == MINIATURE else "real"
+        if kind == "miniature":
+            return cls(kind=kind, world=world)
+        clip = Path(options.clip_model)
+        return cls(
+            kind=kind,
+            weights=(options.weights or cache_folder() / "weights").absolute(),
+            clip=str(clip.absolute()) if clip.is_dir() else options.clip_model,
+            world=world,
+        )
+
+    def measures(self) -> Measures:
+        """The metrics on those networks, which are loaded once.
+
+        Raises `ModelFolderError` when weights are missing: other networks are never taken instead.
+        """
+        return _measures(self)
 
 
 @cache
-def measures_on(backbones: Backbones, *, world: bool) -> Measures:
-    """The metrics on those networks; with `world`, also those that only its clips have.
-
-    Raises `ModelFolderError` when weights are missing: other networks are never taken instead.
-    """
+def _measures(backbones: Backbones) -> Measures:
+    judge = judge_trunk() if backbones.world or backbones.kind == "miniature" else None
+    seen = judge if backbones.world else None
     if backbones.kind == "miniature":
-        judge = judge_trunk()
-        return Measures(each=standard(judge, miniature_clip(), judge, world=world), encoder=judge)
-    folder = Path(backbones.weights)
-    trunk, encoder = alexnet_trunk(folder), inception(folder)
-    return Measures(each=standard(trunk, hub_clip(backbones.clip), encoder, world=world), encoder=encoder)
-
-
-def standard(trunk: Trunk, clip: TextImage, encoder: Encoder, *, world: bool) -> tuple[Metric, ...]:
-    """The metrics on any backbones; with the judge's and the true flow where clips show the world."""
-    following: tuple[Metric, ...] = ()
-    if world:
-        judge = judge_trunk()
-        asked = (following_metric(judge, name) for name in (ALL, *ATTRIBUTES))
-        following = (*asked, log_chance_metric(judge))
-    return (
-        warp_error_metric(true_flow=world),
-        lpips_metric(trunk, "neighbours"),
-        clip_metric(clip, "score"),
-        *following[:1],
-        lpips_metric(trunk, "truth"),
-        pixel_metric("psnr", "truth"),
-        clip_metric(clip, "consistency"),
-        *following[1:],
-        flow_share_metric(true_flow=world),
-        *([pixel_metric("psnr", "object")] if world else []),
-        pixel_metric("ssim", "truth"),
-        pixel_metric("psnr", "outside"),
-        pixel_metric("ssim", "outside"),
-        clip_metric(clip, "directional"),
-        lpips_metric(trunk, "source"),
-        fid_of_clip_metric(encoder),
-        FRAME_DIFFERENCE,
-    )
+        assert judge is not None
+        networks = Networks(trunk=judge, clip=miniature_clip(), encoder=judge, judge=seen)
+    else:
+        trunk, encoder = alexnet_trunk(backbones.weights), inception(backbones.weights)
+        networks = Networks(trunk=trunk, clip=hub_clip(backbones.clip), encoder=encoder, judge=seen)
+    return Measures(each=metrics_on(networks), encoder=networks.encoder)

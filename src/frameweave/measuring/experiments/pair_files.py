@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
+from frameweave.errors import DataError
 from frameweave.measuring.experiments.pairs import Pair
+from frameweave.measuring.records import PairLine
 from frameweave.runs.atomic import staged
 
 _FACTS = "pair.json"
@@ -12,7 +13,7 @@ _FACTS = "pair.json"
 
 def write_pair(run: Path, pair: Pair, made_of: str) -> None:
     """Write the pair into a run folder, unless it is there, made of the same: a digest says so."""
-    if is_described(run, pair.name, made_of):
+    if described(run, pair.name, made_of) is not None:
         return
     folder = run / "pairs" / pair.name
     videos: dict[str, str | None] = {"source": None, "truth": None}
@@ -22,26 +23,23 @@ def write_pair(run: Path, pair: Pair, made_of: str) -> None:
             if clip is not None:
                 clip.write(stage / f"{name}.mp4")
                 videos[name] = f"pairs/{pair.name}/{name}.mp4"
-        facts = {
-            "pair": pair.name,
-            "clip": pair.clip,
-            "source_prompt": pair.source_prompt,
-            "prompt": pair.prompt,
-            "about": pair.about,
-            "made_of": made_of,
+        line = PairLine(
+            pair=pair.name,
+            clip=pair.clip,
+            source_prompt=pair.source_prompt,
+            prompt=pair.prompt,
+            about=pair.about,
+            made_of=made_of,
             **videos,
-        }
-        (stage / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+        )
+        (stage / _FACTS).write_text(line.as_json(), encoding="utf-8")
 
 
-def is_described(run: Path, name: str, made_of: str) -> bool:
-    """Whether the pair is there as a whole, and no older one of that name."""
+def described(run: Path, name: str, made_of: str) -> PairLine | None:
+    """The line about a pair, if it is there as a whole, and no older one of that name."""
+    file = run / "pairs" / name / _FACTS
     try:
-        return read_pair(run, name)["made_of"] == made_of
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def read_pair(run: Path, name: str) -> dict[str, Any]:
-    """The line about a pair."""
-    return json.loads((run / "pairs" / name / _FACTS).read_text(encoding="utf-8"))
+        line = PairLine.from_json(json.loads(file.read_text(encoding="utf-8")), where=f"{file}: ")
+    except (OSError, ValueError, DataError):
+        return None
+    return line if line.made_of == made_of else None

@@ -4,34 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from frameweave.editing.footage import Fit, Footage
 from frameweave.errors import InputError
+from frameweave.measuring.experiments.items import SEEDS, Item, TableItem, WorldItem
 from frameweave.measuring.metrics.base import Looked
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video import probe
-from frameweave.video.clip import Clip, working_size
+from frameweave.video.clip import Clip
 from frameweave.video.in_step import read_in_step
 from frameweave.world.clips import FPS
 from frameweave.world.grammar import phrase
 from frameweave.world.render import Rendered, render_clip
 from frameweave.world.scene import edits_in_turn, sample_scenes
 
-ClipSet = Literal["test", "development", "confirmation"]
-SEEDS: dict[ClipSet, int] = {"test": 20_261, "development": 20_262, "confirmation": 20_263}
-"""Of the sets of the world's clips. Experiments report on the test set: no training and no choice of settings
-may see it. Settings are chosen on the development set. What was found by looking at either is measured once
-more on the confirmation set.
-
-Development clips show combinations of attributes that trainings see. The sources of both others show such as
-no training sees; what is asked of them may be any."""
-_DRAWING = 2  # raised when the same index of a set gives another pair
 _AND = " and "
+_BATCH = 16  # frames that are read at once
 _SHADOW = 5  # pixels around an object that its shadow may reach
 
 
@@ -43,6 +36,9 @@ class Pair:
     clip: str
     """Several prompts for one clip share its name; they are one unit in the statistics."""
     source: Clip
+    """At the size of its edits."""
+    given: Float[Tensor, "F 3 height width"]
+    """What the model is given: the source, which may be padded on the right and below."""
     prompt: str
     source_prompt: str = ""
     negative: str = ""
@@ -63,6 +59,11 @@ class Pair:
     visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
     """Where the same content is seen in a frame and in the next."""
 
+    def without_padding(self, frames: Float[Tensor, "F 3 height width"]) -> Float[Tensor, "F 3 H W"]:
+        """What the model made of `given`, at the source's size."""
+        width, height = self.source.size
+        return frames[:, :, :height, :width]
+
     @cached_property
     def seen_source(self) -> Looked:
         """The source with what encoders saw in it, for all edits of it."""
@@ -74,54 +75,26 @@ class Pair:
         return None if self.truth is None else Looked(self.truth.frames)
 
 
-def set_name(which: ClipSet, count: int, changes: int = 1) -> str:
-    """The name of a set of the world's clips and what is asked of them, which every result carries."""
-    shown = {
-        "test": "sources of held-out combinations",
-        "development": "development set, combinations of the trainings",
-        "confirmation": "confirmation set, sources of held-out combinations",
-    }[which]
-    asked = f", {changes} attributes changed at once" if changes > 1 else ""
-    return f"world, {shown}, seed {SEEDS[which]}, drawing {_DRAWING}, {count} clips{asked}"
-
-
-def world_items(which: ClipSet, count: int, frames: int, changes: int = 1) -> list[dict[str, Any]]:
-    """A set of the world's clips: one prompt a clip; each kind of attribute is changed in turn.
-
-    With several `changes`, 1 to 4, each group of that many kinds.
-    """
-    asked = {"drawing": _DRAWING} | ({"changes": changes} if changes > 1 else {})
-    return [
-        {"name": f"{index:03d}", "world": SEEDS[which], "index": index, "of": count, "frames": frames} | asked
-        for index in range(count)
-    ]
-
-
-def clip_name(item: dict[str, Any]) -> str:
-    """What several prompts for one clip share: a table's video, or the item of the world's set."""
-    return item.get("video", item["name"])
-
-
-def pair_of(item: dict[str, Any], model: StableDiffusion) -> Pair:
+def pair_of(item: Item, model: StableDiffusion) -> Pair:
     """The pair that an item describes: drawn anew, or read from its files and fitted to the model."""
-    return _drawn(item) if "world" in item else _read(item, model)
+    return _drawn(item) if isinstance(item, WorldItem) else _read(item, model)
 
 
-def _drawn(item: dict[str, Any]) -> Pair:
-    scenes = sample_scenes(
-        item["of"], seed=item["world"], split="train" if item["world"] == SEEDS["development"] else "held-out"
-    )
-    scene = scenes[item["index"]]
+def _drawn(item: WorldItem) -> Pair:
+    split = "train" if item.world == SEEDS["development"] else "held-out"
+    scene = sample_scenes(item.of, seed=item.world, split=split)[item.index]
     words = scene.words(0)
-    edits = edits_in_turn(words, item["index"], item.get("changes", 1))
+    edits = edits_in_turn(words, item.index, item.changes)
     wanted = words | edits
-    source = render_clip(scene, item["frames"])
-    truth = render_clip(scene.edited(**edits), item["frames"])
+    source = render_clip(scene, item.frames)
+    truth = render_clip(scene.edited(**edits), item.frames)
     low, high = source.depth.amin(), source.depth.amax()
+    clip = _filed(Clip.of(source.frames, fps=FPS))
     return Pair(
-        name=item["name"],
-        clip=clip_name(item),
-        source=_filed(Clip.of(source.frames, fps=FPS)),
+        name=item.name,
+        clip=item.clip,
+        source=clip,
+        given=clip.frames,
         source_prompt=phrase(words),
         prompt=phrase(wanted),
         about={
@@ -175,30 +148,29 @@ def still_visible(drawn: Rendered) -> Bool[Tensor, "F_minus_1 1 H W"]:
     return inside & ((there > 0.5) == (drawn.mask[:-1] > 0.5))
 
 
-def _read(item: dict[str, Any], model: StableDiffusion) -> Pair:
-    """A line of a table. The clip is scaled to the size at which the model works."""
-    source = _clip(item["video"], item, model)
+def _read(item: TableItem, model: StableDiffusion) -> Pair:
+    """A line of a table. The model is given what `edit` gives it: scaled as a whole, then padded."""
+    video = Path(item.video)
+    info = probe(video)
+    fit = Fit.of((info.width, info.height), item.size or model.native, model.multiple)
+    given = torch.cat(list(Footage(info, item.frames).batches(fit, _BATCH)))
+    width, height = fit.scaled
+    source = Clip.read(video, frames=item.frames, size=fit.scaled).with_frames(given[:, :, :height, :width])
     truth = None
-    if item.get("truth"):
-        video = Path(item["video"])
-        truth = read_in_step(Path(item["truth"]), source, video, frames=item["frames"], size=source.size)
+    if item.truth:
+        truth = read_in_step(Path(item.truth), source, video, frames=item.frames, size=fit.scaled)
     if truth is not None and len(truth) < len(source):
         raise InputError(
-            f"{item['truth']}: {len(truth)} frames, {item['video']} has {len(source)}",
+            f"{item.truth}: {len(truth)} frames, {item.video} has {len(source)}",
             hint="give a true edit of the same length, or fewer --frames",
         )
     return Pair(
-        name=item["name"],
-        clip=clip_name(item),
+        name=item.name,
+        clip=item.clip,
         source=_filed(source),
-        prompt=item["prompt"],
-        source_prompt=item.get("source_prompt", ""),
-        negative=item.get("negative", ""),
+        given=given,
+        prompt=item.prompt,
+        source_prompt=item.source_prompt,
+        negative=item.negative,
         truth=None if truth is None else _filed(truth.first(len(source))),
     )
-
-
-def _clip(path: str, item: dict[str, Any], model: StableDiffusion) -> Clip:
-    info = probe(Path(path))
-    size = working_size((info.width, info.height), item.get("size") or model.native, model.multiple)
-    return Clip.read(Path(path), frames=item["frames"], size=size)

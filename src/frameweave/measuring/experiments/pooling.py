@@ -1,21 +1,20 @@
 """Distances over all clips of an arm at once, and differences of arms on the same clips."""
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
-from frameweave.measuring.experiments.arms import WITHOUT
-from frameweave.measuring.experiments.measures import Measures
-from frameweave.measuring.experiments.pairs import clip_name
-from frameweave.measuring.experiments.references import REFERENCE
-from frameweave.measuring.experiments.scoring import is_scored, read_features
+from frameweave.measuring.experiments.measures import DISTANCES, Measures
+from frameweave.measuring.experiments.scoring import read_features, read_scores
+from frameweave.measuring.experiments.work import PairWork
 from frameweave.measuring.metrics.frechet import Distance, Estimate, few_samples
+from frameweave.measuring.records import REFERENCE, WITHOUT, PooledLine
 from frameweave.progress import SILENT, Progress
 
 _Seen = dict[str, dict[str, Tensor]]
@@ -24,18 +23,17 @@ _Chosen = tuple[tuple[str, tuple[str, ...]], ...]
 """Clips, and of each the prompts that count."""
 
 
-def pooled_rows(
-    tasks: Sequence[dict[str, Any]], measures: Measures, *, progress: Progress = SILENT
-) -> list[dict[str, Any]]:
-    """A row for each editor, arm and distance; and for each arm its difference to the one without adaptor."""
+def pooled_lines(
+    works: Sequence[PairWork], measures: Measures, *, progress: Progress = SILENT
+) -> list[PooledLine]:
+    """A line for each editor, arm and distance, and for each arm its difference to no adaptor."""
     found: dict[tuple[str, str], dict[str, _Seen]] = defaultdict(dict)
-    for task in tasks:
-        clip = clip_name(task["pair"])
-        for cell in task["cells"]:
-            target = Path(task["scores_folder"]) / cell["key"]
-            if cell["seed"] == 0 and is_scored(target, measures):
-                clips = found[cell["editor"], cell["arm"]["name"]]
-                clips.setdefault(clip, {})[cell["pair"]] = read_features(target)
+    for work in works:
+        for cell in work.cells:
+            target = work.scores_folder / cell.key
+            if cell.seed == 0 and read_scores(target, measures) is not None:
+                clips = found[cell.editor, cell.arm.name]
+                clips.setdefault(work.item.clip, {})[cell.pair] = read_features(target)
 
     @cache
     def estimate(editor: str, arm: str, distance: Distance, reference: str, chosen: _Chosen) -> Estimate:
@@ -43,23 +41,37 @@ def pooled_rows(
         seen = found[editor, arm]
         return Estimate.of(distance, [_sets(seen[clip], names, reference) for clip, names in chosen])
 
-    rows: list[dict[str, Any]] = []
+    lines: list[PooledLine] = []
     for (editor, arm), clips in progress.track(list(found.items()), "distances over all clips"):
         base = {} if editor == REFERENCE or arm == WITHOUT else found.get((editor, WITHOUT), {})
-        for kind, distance in measures.distances.items():
-            for reference in ("source", "truth"):
-                row = {"editor": editor, "arm": arm, "metric": f"{kind}_{reference}"}
-                if chosen := _chosen(clips, clips, reference):
-                    figures = _figures(estimate(editor, arm, distance, reference, chosen))
-                    edited = _edited(clips, chosen)
-                    warning = few_samples(edited)
-                    size = {"n": sum(map(len, edited))} | ({"warning": warning} if warning else {})
-                    rows.append(row | figures | size)
-                if both := _chosen(clips, base, reference):
-                    own, other = (estimate(editor, one, distance, reference, both) for one in (arm, WITHOUT))
-                    size = {"n": sum(map(len, _edited(clips, both)))}
-                    rows.append(row | {"against": WITHOUT} | _figures(own - other) | size)
-    return rows
+        for distance, reference in itertools.product(DISTANCES, ("source", "truth")):
+            name = f"{distance.kind}_{reference}"
+            if chosen := _chosen(clips, clips, reference):
+                edited = _edited(clips, chosen)
+                warning = few_samples(edited)
+                lines.append(
+                    PooledLine(
+                        editor=editor,
+                        arm=arm,
+                        metric=name,
+                        n=sum(map(len, edited)),
+                        **figures(estimate(editor, arm, distance, reference, chosen)),
+                        **({"warning": warning} if warning else {}),
+                    )
+                )
+            if both := _chosen(clips, base, reference):
+                own, other = (estimate(editor, one, distance, reference, both) for one in (arm, WITHOUT))
+                lines.append(
+                    PooledLine(
+                        editor=editor,
+                        arm=arm,
+                        metric=name,
+                        against=WITHOUT,
+                        n=sum(map(len, _edited(clips, both))),
+                        **figures(own - other),
+                    )
+                )
+    return lines
 
 
 def _chosen(clips: Mapping[str, _Seen], others: Mapping[str, _Seen], reference: str) -> _Chosen:
@@ -77,10 +89,16 @@ def _sets(seen: _Seen, names: Sequence[str], reference: str) -> tuple[Tensor, Te
     return torch.cat(edited), torch.cat(other[:1] if reference == "source" else other)
 
 
-def _figures(found: Estimate) -> dict[str, Any]:
+class _Figures(TypedDict):
+    value: float | None
+    interval: tuple[float, float] | None
+
+
+def figures(found: Estimate) -> _Figures:
+    """Value and interval of a line; none where the value is no number."""
     if not math.isfinite(found.value):
         return {"value": None, "interval": None}
-    return {"value": found.value, "interval": list(found.interval) if found.interval is not None else None}
+    return {"value": found.value, "interval": found.interval}
 
 
 def _edited(clips: Mapping[str, _Seen], chosen: _Chosen) -> list[Tensor]:

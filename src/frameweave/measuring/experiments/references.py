@@ -5,18 +5,16 @@ that shows them cannot be misread.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from frameweave.measuring.experiments.items import Item
 from frameweave.measuring.experiments.pairs import Pair
 from frameweave.models.stable_diffusion import StableDiffusion
 
-REFERENCE = "reference"
-"""What stands for the editor in these rows."""
 _SIGMA = 1 / 32  # of the blur, as a share of the shorter side
 
 
@@ -37,10 +35,10 @@ def blurred(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 H W"]:
     return F.conv2d(rows, kernel.view(1, 1, -1, 1)).view_as(frames)
 
 
-def reference_names(item: dict[str, Any]) -> list[str]:
+def reference_names(item: Item) -> list[str]:
     """Which rows there are for an item of an experiment; a true edit only where it is known."""
     names = ["source unchanged", "first frame frozen", "blurred", "VAE round trip"]
-    return [*names, "true edit"] if "world" in item or item.get("truth") else names
+    return [*names, "true edit"] if item.knows_truth else names
 
 
 def references(pair: Pair, model: StableDiffusion) -> dict[str, Callable[[], Float[Tensor, "F 3 H W"]]]:
@@ -50,7 +48,7 @@ def references(pair: Pair, model: StableDiffusion) -> dict[str, Callable[[], Flo
         "source unchanged": lambda: frames,
         "first frame frozen": lambda: frozen(frames),
         "blurred": lambda: blurred(frames),
-        "VAE round trip": lambda: model.decode(model.encode(frames)),
+        "VAE round trip": lambda: pair.without_padding(model.decode(model.encode(pair.given))),
     }
     truth = pair.truth
     if truth is not None:

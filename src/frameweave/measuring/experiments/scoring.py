@@ -1,8 +1,6 @@
-"""Scores of cells on the disk: one file a cell, made anew when the metrics are others."""
+"""Scores of cells on the disk: one file a cell, to which metrics that are new are added."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -12,7 +10,9 @@ from frameweave.measuring.experiments.measures import Measures
 from frameweave.measuring.experiments.pairs import Pair
 from frameweave.measuring.metrics.base import Case, Looked, measured
 from frameweave.measuring.metrics.frechet import features_of
+from frameweave.measuring.records import Value
 from frameweave.runs.atomic import staged
+from frameweave.runs.records import Record
 
 
 def case_of(edited: Looked, pair: Pair) -> Case:
@@ -31,37 +31,62 @@ def case_of(edited: Looked, pair: Pair) -> Case:
     )
 
 
+class KeptScore(Record):
+    """A score on the disk, and the key of the metric that gave it."""
+
+    metric: str
+    key: str
+    value: Value | None
+    reason: str = ""
+
+
+class KeptScores(Record):
+    """What is kept of a measured cell; its features lie beside it."""
+
+    encoder: str
+    """Whose features they are."""
+    scores: tuple[KeptScore, ...]
+
+
 def score_cell(cell: Path, pair: Pair, target: Path, measures: Measures) -> None:
-    """Measure a finished cell, unless it is measured: `target`.json, and features in `target`.safetensors."""
-    if is_scored(target, measures):
+    """Measure what is not measured yet of a finished cell: `target`.json, and features in .safetensors."""
+    kept = _kept(target)
+    known = {} if kept is None else {score.key: score for score in kept.scores}
+    missing = [metric for metric in measures.each if metric.key not in known]
+    same_encoder = kept is not None and kept.encoder == measures.encoder.id
+    if same_encoder and not missing:
         return
     case = case_of(Looked(read_frames(cell)), pair)
-    scores = measured(case, measures.each)
-    features: dict[str, Tensor] = {"edited": features_of(case.edited, measures.encoder)}
-    for name, clip in (("source", case.source), ("truth", case.truth)):
-        if clip is not None:
-            features[name] = features_of(clip, measures.encoder)
-    with staged(_features(target)) as stage:
-        save_file(features, stage)
-    rows = [
-        {"metric": score.metric, "value": score.value} | ({"reason": score.reason} if score.reason else {})
-        for score in scores
-    ]
+    if not same_encoder:
+        features = {"edited": features_of(case.edited, measures.encoder)}
+        for name, clip in (("source", case.source), ("truth", case.truth)):
+            if clip is not None:
+                features[name] = features_of(clip, measures.encoder)
+        with staged(_features(target)) as stage:
+            save_file(features, stage)
+    for metric, score in zip(missing, measured(case, missing), strict=True):
+        reason = {"reason": score.reason} if score.reason else {}
+        known[metric.key] = KeptScore(metric=score.metric, key=metric.key, value=score.value, **reason)
+    scores = KeptScores(encoder=measures.encoder.id, scores=tuple(known.values()))
     with staged(_scores(target)) as stage:
-        stage.write_text(json.dumps({"metrics": measures.digest, "scores": rows}), encoding="utf-8")
+        stage.write_text(scores.as_json(), encoding="utf-8")
 
 
-def is_scored(target: Path, measures: Measures) -> bool:
-    """Whether the cell was measured with these metrics."""
+def read_scores(target: Path, measures: Measures) -> list[KeptScore] | None:
+    """A score for each metric, in order; None unless the cell was measured with all of them."""
+    kept = _kept(target)
+    if kept is None or kept.encoder != measures.encoder.id:
+        return None
+    known = {score.key: score for score in kept.scores}
+    found = [known[metric.key] for metric in measures.each if metric.key in known]
+    return found if len(found) == len(measures.each) else None
+
+
+def _kept(target: Path) -> KeptScores | None:
     try:
-        return json.loads(_scores(target).read_text(encoding="utf-8"))["metrics"] == measures.digest
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def read_scores(target: Path) -> list[dict[str, Any]]:
-    """The lines of a measured cell."""
-    return json.loads(_scores(target).read_text(encoding="utf-8"))["scores"]
+        return KeptScores.model_validate_json(_scores(target).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def note_failure(target: Path, reason: str) -> None:

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.measuring.keys import key_of
+from frameweave.measuring.records import Better, MetricInfo
 
 Frames = Float[Tensor, "F 3 H W"]
 Need = Literal["source", "truth", "prompt", "source prompt", "mask", "object", "flow", "wanted", "neighbours"]
@@ -104,7 +106,7 @@ class Metric:
     """For files, e.g. lpips_consecutive."""
     title: str
     """For people; a backbone stands in it in brackets, e.g. "CLIP score [miniature-clip]"."""
-    better: Literal["lower", "higher", "none"]
+    better: Better
     digits: int
     """Behind the point, where it is printed."""
     definition: str
@@ -114,6 +116,35 @@ class Metric:
     """The value; all its needs are there."""
     backbone: str | None = None
     """What tells the weights behind it from others."""
+    parameters: str = ""
+    """What else its value depends on, e.g. where the flow comes from."""
+    version: int = 1
+    """Raised when the same name gives other values: kept scores of an earlier one are measured again."""
+    place: int = 1000
+    """Where its column stands among the others."""
+    headline: bool = False
+    """Whether its tests are corrected for their number; the others are for exploring."""
+    published: bool = False
+    """Whether its definition is among the nearest to those of the published tables."""
+
+    @property
+    def info(self) -> MetricInfo:
+        """What the tables say about it."""
+        return MetricInfo(
+            name=self.name,
+            title=self.title,
+            better=self.better,
+            digits=self.digits,
+            family="headline" if self.headline else "other",
+            published=self.published,
+            backbone=self.backbone,
+            definition=self.definition,
+        )
+
+    @property
+    def key(self) -> str:
+        """Tells its values from those of others: made of what they depend on, and of no words for people."""
+        return key_of(self.name, self.version, self.backbone, self.parameters)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """How well pictures fit words, and each other, in the space of a CLIP model."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch.nn.functional as F
@@ -8,19 +9,21 @@ from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Looked, Metric, Need
 from frameweave.measuring.metrics.encoders import TextImage
+from frameweave.measuring.metrics.registry import Networks
 
 _ROUNDING = 1e-5  # by which unit vectors of the same frame may differ in another batch
 Kind = Literal["score", "consistency", "directional"]
-_KINDS: dict[Kind, tuple[str, frozenset[Need]]] = {
-    "score": ("100 x cosine of frame and prompt, mean over frames, not clamped.", frozenset({"prompt"})),
-    "consistency": ("Mean cosine of neighbouring frames.", frozenset({"neighbours"})),
+_KINDS: dict[Kind, tuple[int, str, frozenset[Need]]] = {
+    "score": (30, "100 x cosine of frame and prompt, mean over frames, not clamped.", frozenset({"prompt"})),
+    "consistency": (70, "Mean cosine of neighbouring frames.", frozenset({"neighbours"})),
     "directional": (
+        150,
         "Cosine of the change from source to edited frame with that of the prompts, over the frames that "
         "change.",
         frozenset({"source", "prompt", "source prompt"}),
     ),
 }
-"""Definition and needs of each."""
+"""Place, definition and needs of each."""
 
 
 def clip_score(pictures: Float[Tensor, "F D"], words: Float[Tensor, " D"]) -> Float[Tensor, ""]:
@@ -65,7 +68,7 @@ def clip_metric(model: TextImage, kind: Kind) -> Metric:
         prompts = model.words(case.prompt), model.words(case.source_prompt)
         return float(clip_directional(pictures(case.edited), pictures(case.source), *prompts))
 
-    definition, needs = _KINDS[kind]
+    place, definition, needs = _KINDS[kind]
     return Metric(
         name=f"clip_{kind}",
         title=f"CLIP {kind} [{model.id}]",
@@ -75,4 +78,12 @@ def clip_metric(model: TextImage, kind: Kind) -> Metric:
         needs=needs,
         measure=measure,
         backbone=model.id,
+        place=place,
+        headline=kind == "score",
+        published=kind == "score",
     )
+
+
+def metrics(networks: Networks) -> Iterator[Metric]:
+    """All three."""
+    return (clip_metric(networks.clip, kind) for kind in _KINDS)

@@ -1,6 +1,6 @@
 """Distances in pixels: to the true edit, to the source outside of the edit, and between neighbours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Frames, Looked, Metric, Need
+from frameweave.measuring.metrics.registry import Networks
 
+Kind = Literal["psnr", "ssim"]
+Where = Literal["truth", "object", "outside"]
 _WINDOW, _SIGMA = 11, 1.5  # of SSIM's Gaussian (Wang et al. 2004)
 _C1, _C2 = 0.01**2, 0.03**2
 _MOST = 100.0  # dB, for frames that are equal
@@ -87,7 +90,7 @@ def _outside(case: Case) -> tuple[Looked, Tensor]:
     return case.source, case.mask < 0.5
 
 
-_PARTS = {
+_PARTS: dict[Where, _Part] = {
     "truth": _Part("to true edit", "to the perfect edit's", frozenset({"truth"}), _truth),
     "object": _Part(
         "to true edit on the object",
@@ -104,7 +107,16 @@ _PARTS = {
 }
 
 
-def pixel_metric(kind: Literal["psnr", "ssim"], part: Literal["truth", "object", "outside"]) -> Metric:
+_PLACES: dict[tuple[Kind, Where], int] = {
+    ("psnr", "truth"): 60,
+    ("psnr", "object"): 110,
+    ("ssim", "truth"): 120,
+    ("psnr", "outside"): 130,
+    ("ssim", "outside"): 140,
+}
+
+
+def pixel_metric(kind: Kind, part: Where) -> Metric:
     """PSNR or SSIM to the true edit, to that on its object, or to the source outside of the edited part."""
     formula: Callable[..., Tensor] = {"psnr": psnr, "ssim": ssim}[kind]
     chosen = _PARTS[part]
@@ -126,6 +138,8 @@ def pixel_metric(kind: Literal["psnr", "ssim"], part: Literal["truth", "object",
         definition=f"{each} of each frame {chosen.definition}, mean over frames.",
         needs=chosen.needs,
         measure=measure,
+        place=_PLACES[kind, part],
+        headline=(kind, part) == ("psnr", "truth"),
     )
 
 
@@ -142,4 +156,13 @@ FRAME_DIFFERENCE = Metric(
     definition="Mean absolute difference of neighbouring frames, in [0, 1]: motion and flicker alike.",
     needs=frozenset({"neighbours"}),
     measure=lambda case: float(frame_difference(case.edited.frames)),
+    place=180,
 )
+
+
+def metrics(networks: Networks) -> Iterator[Metric]:
+    """PSNR and SSIM of each part, and frame differences; on the object alone where clips show the world."""
+    for kind, part in _PLACES:
+        if part != "object" or networks.judge is not None:
+            yield pixel_metric(kind, part)
+    yield FRAME_DIFFERENCE

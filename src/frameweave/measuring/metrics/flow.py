@@ -1,5 +1,6 @@
 """Warp error: how much an edited clip changes along the motion of its source."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import cv2
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Frames, Metric
+from frameweave.measuring.metrics.registry import Networks
 
 _TOLERANCE = 1.0  # pixels that forward and backward flow may disagree
 
@@ -87,7 +89,14 @@ def warp_error_metric(*, true_flow: bool) -> Metric:
         "where the content stays visible.",
         needs=frozenset({"neighbours", "flow"}),
         measure=lambda case: warp_error(case.edited.frames, *_flow(case, true_flow=true_flow)),
+        parameters=_parameters(true_flow=true_flow),
+        place=10,
+        headline=True,
     )
+
+
+def _parameters(*, true_flow: bool) -> str:
+    return "true flow" if true_flow else "farneback"
 
 
 def flow_share_metric(*, true_flow: bool) -> Metric:
@@ -106,4 +115,13 @@ def flow_share_metric(*, true_flow: bool) -> Metric:
         definition="Share of the pixels whose content is followed to the next frame; alike for all edits.",
         needs=frozenset({"neighbours", "flow"}),
         measure=measure,
+        parameters=_parameters(true_flow=true_flow),
+        place=100,
     )
+
+
+def metrics(networks: Networks) -> Iterator[Metric]:
+    """Both, along the true flow where clips show the world."""
+    true_flow = networks.judge is not None
+    yield warp_error_metric(true_flow=true_flow)
+    yield flow_share_metric(true_flow=true_flow)

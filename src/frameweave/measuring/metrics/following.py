@@ -1,11 +1,14 @@
 """Prompt-following in the Miniature's world: does an independent judge see what the prompt asks for?"""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Metric
 from frameweave.measuring.metrics.miniature_encoders import JudgeTrunk
+from frameweave.measuring.metrics.registry import Networks
 from frameweave.world.scene import ATTRIBUTES
 
 ALL = "all"
@@ -31,6 +34,8 @@ def following_metric(judge: JudgeTrunk, attribute: str) -> Metric:
         needs=frozenset({"wanted"}),
         measure=measure,
         backbone=judge.id,
+        place=40 if attribute == ALL else 80,
+        headline=attribute == ALL,
     )
 
 
@@ -51,7 +56,16 @@ def log_chance_metric(judge: JudgeTrunk) -> Metric:
         needs=frozenset({"wanted"}),
         measure=measure,
         backbone=judge.id,
+        place=90,
     )
+
+
+def metrics(networks: Networks) -> Iterator[Metric]:
+    """What the judge says, where clips show the world."""
+    if networks.judge is not None:
+        for attribute in (ALL, *ATTRIBUTES):
+            yield following_metric(networks.judge, attribute)
+        yield log_chance_metric(networks.judge)
 
 
 def _log_chances(case: Case, judge: JudgeTrunk) -> dict[str, Float[Tensor, "F classes"]]:

@@ -1,6 +1,6 @@
 """Fréchet and kernel distances between sets of feature vectors, exact for few samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Looked, Metric
 from frameweave.measuring.metrics.encoders import Encoder
+from frameweave.measuring.metrics.registry import Networks
 
 
 def frechet_distance(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> float:
@@ -169,7 +170,14 @@ def fid_of_clip_metric(encoder: Encoder) -> Metric:
         needs=frozenset({"source", "neighbours"}),
         measure=measure,
         backbone=encoder.id,
+        place=170,
+        published=True,
     )
+
+
+def metrics(networks: Networks) -> Iterator[Metric]:
+    """The published tables' one; those over all clips at once are no metrics of one clip."""
+    yield fid_of_clip_metric(networks.encoder)
 
 
 def printed(kind: Literal["fid", "kid"], encoder: Encoder) -> str:

@@ -4,7 +4,8 @@ The published tables' "LPIPS" is taken between neighbouring frames of the edited
 smoothness in time, not of distance to the source. Both have names of their own here.
 """
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Looked, Metric
 from frameweave.measuring.metrics.encoders import Trunk
+from frameweave.measuring.metrics.registry import Networks
 
 _EPSILON = 1e-10  # as in the published program: a zero vector stays zero
 
@@ -57,14 +59,15 @@ def lpips_metric(trunk: Trunk, against: Against) -> Metric:
             b = stages(other)
         return float(lpips(a, b, trunk.weights).mean())
 
-    name, words, what = {
+    place, name, words, what = {
         "neighbours": (
+            20,
             "lpips_consecutive",
             "consecutive",
             "neighbouring frames of the edited clip, which the published tables call LPIPS",
         ),
-        "source": ("lpips_source", "to source", "the edited and the source frame"),
-        "truth": ("lpips_truth", "to true edit", "the edited frame and that of the true edit"),
+        "source": (160, "lpips_source", "to source", "the edited and the source frame"),
+        "truth": (50, "lpips_truth", "to true edit", "the edited frame and that of the true edit"),
     }[against]
     return Metric(
         name=name,
@@ -75,4 +78,12 @@ def lpips_metric(trunk: Trunk, against: Against) -> Metric:
         needs=frozenset({against}),
         measure=measure,
         backbone=trunk.id,
+        place=place,
+        headline=against != "source",
+        published=against == "neighbours",
     )
+
+
+def metrics(networks: Networks) -> Iterator[Metric]:
+    """Against each of the three."""
+    return (lpips_metric(networks.trunk, against) for against in get_args(Against))

@@ -26,15 +26,20 @@ def read_results(folder: Path) -> Results:
             if stopped
             else "give the folder of `frameweave grid` or `ablation`",
         )
-    run = RunInfo.of(folder)
-    if run.command not in EXPERIMENTS:
+    results = read_measured(folder)
+    if results.run.command not in EXPERIMENTS:
         raise DataError(
-            f"{folder}: a run of {run.command!r}, expected {' or '.join(EXPERIMENTS)}",
+            f"{folder}: a run of {results.run.command!r}, expected {' or '.join(EXPERIMENTS)}",
             hint="give the folder of `frameweave grid` or `ablation`",
         )
+    return results
+
+
+def read_measured(folder: Path) -> Results:
+    """The files of any experiment, a search by `tune` among them. Raises what `read_results` raises."""
     return Results(
         folder=folder,
-        run=run,
+        run=RunInfo.of(folder),
         metrics=_metrics(folder / "metrics.json"),
         pairs=read_lines(PairLine, folder / "pairs.jsonl"),
         cells=read_lines(CellLine, folder / "cells.jsonl"),
@@ -52,7 +57,7 @@ def _metrics(path: Path) -> tuple[MetricInfo, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise DataError(f"{path}: not a list of metrics", hint="run the command again")
     return tuple(
-        MetricInfo.of(
+        MetricInfo.from_json(
             table,
             where=f"{path}: {table.get('name', 'a metric')} has ",
             hint="report with the version that measured, which run.toml names",
