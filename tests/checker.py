@@ -1,5 +1,40 @@
-"""The run-time type checker of the tests: beartype, where an int also passes for a float."""
+"""The run-time type checker of the tests: beartype, where an int also passes for a float.
+
+The import hook decorates inner functions anew in every call of the outer one, and each time two checking
+functions are written, compiled and wrapped: about a millisecond, a third of the time of a short edit. They
+depend on name and signature alone, so they are kept.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 from beartype import BeartypeConf, beartype
+from jaxtyping import _decorator
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))
+_beartyped = beartype(conf=BeartypeConf(is_pep484_tower=True))
+_written: dict[Any, Any] = {}
+_checked: dict[Any, Any] = {}
+_write = _decorator._make_fn_with_signature
+
+
+def _written_once(name: str, qualname: str, module: str, signature: inspect.Signature, output: bool) -> Any:
+    key = (qualname, module, signature, output)
+    try:
+        found = _written.get(key)
+    except TypeError:  # a default that has no hash
+        return _write(name, qualname, module, signature, output)
+    if found is None:
+        found = _written[key] = _write(name, qualname, module, signature, output)
+    return found
+
+
+def check(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its arguments and result checked; the same again for the same function."""
+    found = _checked.get(function)
+    if found is None:
+        found = _checked[function] = _beartyped(function)
+    return found
+
+
+_decorator._make_fn_with_signature = _written_once

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # in what tests start, too: see `same_every_time`
 
 from jaxtyping import install_import_hook
 

@@ -8,6 +8,7 @@ import torch
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import InputError, RunError
+from frameweave.miniature import denoiser, depth, judge, towers, vae
 from frameweave.miniature.recipe import PLANS, Recipe
 from frameweave.miniature.vae import standardised, world_frames
 from frameweave.models.depth import load as load_depth
@@ -22,9 +23,14 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
-    recipe = Recipe(tmp_path_factory.mktemp("training"), shards=1, shard=64)
-    for name in PLANS:
-        recipe.train(name, Plan(steps=2, warmup=1))
+    recipe = Recipe(tmp_path_factory.mktemp("training"), shards=1, shard=32)
+    with pytest.MonkeyPatch.context() as patch:
+        for part in (vae, towers, judge, depth):  # held-out figures of a model of two steps mean nothing
+            patch.setattr(part, "HELD_OUT", 16)
+        for part in (towers, judge, denoiser, depth):
+            patch.setattr(part, "BATCH", 8)
+        for name in PLANS:
+            recipe.train(name, Plan(steps=2, warmup=1))
     return recipe
 
 
@@ -40,13 +46,13 @@ def test_the_folder_loads_and_edits(trained: Recipe, tmp_path: Path) -> None:
 
 
 def test_standardising_changes_latents_and_not_pictures(trained: Recipe) -> None:
-    vae = trained.vae(sharpened=False)
+    network = trained.vae(sharpened=False)
     frames = world_frames(64, (3, 3))
     with torch.no_grad():
-        before = decoded(vae, posterior(vae, frames).mean)
-        weight = vae.quant_conv.weight
+        before = decoded(network, posterior(network, frames).mean)
+        weight = network.quant_conv.weight
         weight[:4] *= 3.0
-        after_scaling = standardised(vae, 256)
+        after_scaling = standardised(network, 256)
         z = posterior(after_scaling, frames).mean
     assert float(z.mean((0, 2, 3)).abs().max()) < 0.3
     assert torch.allclose(z.std((0, 2, 3)), torch.ones(4), atol=0.3)

@@ -14,6 +14,7 @@ from frameweave.world.grammar import captions
 from frameweave.world.render import Rendered, render
 from frameweave.world.scene import Scenes, Split, sample_scenes
 
+HELD_OUT = 256
 _FAR = 0.1  # the world's least inverse depth
 
 
@@ -116,7 +117,7 @@ class EstimatorPart:
         torch.manual_seed(seed)
         self.seed = seed
         self.module = new_estimator()
-        self.held_out = _drawn(256, (seed, 10**9), "held-out")
+        self.held_out = _drawn(HELD_OUT, (seed, 10**9), "held-out")
 
     def _error(self, drawn: Rendered) -> Tensor:
         return self.module(drawn.frames * 2 - 1).predicted_depth[:, None].float() - drawn.depth

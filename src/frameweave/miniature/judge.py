@@ -16,6 +16,7 @@ from frameweave.world.render import render
 from frameweave.world.scene import ATTRIBUTES, Split, sample_scenes
 
 BATCH = 64
+HELD_OUT = 512
 _CHANNELS = (32, 64, 96, 128)
 
 
@@ -80,7 +81,7 @@ class JudgePart:
         torch.manual_seed(seed)
         self.seed = seed
         self.module = channels_last(Judge())
-        self.held_out = _labelled(512, (seed, 10**9), "held-out")
+        self.held_out = _labelled(HELD_OUT, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
         frames, labels = _labelled(BATCH, (self.seed, step), "train")

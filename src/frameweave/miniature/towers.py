@@ -21,6 +21,7 @@ from frameweave.world.render import render
 from frameweave.world.scene import ATTRIBUTES, Scenes, Split, sample_scenes
 
 BATCH = 96
+HELD_OUT = 512
 WIDTH = 128
 
 
@@ -94,7 +95,7 @@ class TowersPart:
         nouns = tokenised(tokenizer, list(ATTRIBUTES["noun"]))[:, 1]
         self.noun_ids = nouns
         self.end = int(nouns.new_tensor(tokenizer.eos_token_id))
-        self.held_out = world_pairs(tokenizer, 512, (seed, 10**9), "held-out")
+        self.held_out = world_pairs(tokenizer, HELD_OUT, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
         pairs = world_pairs(self.tokenizer, BATCH, (self.seed, step))
@@ -159,7 +160,7 @@ class VisionPart:
                 "image_heads": self.image_heads,
             }
         )
-        self.held_out = world_pairs(tokenizer, 512, (seed, 10**9), "held-out")
+        self.held_out = world_pairs(tokenizer, HELD_OUT, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
         pairs = world_pairs(self.tokenizer, BATCH, (self.seed, step))

@@ -14,6 +14,7 @@ from frameweave.world.render import render
 from frameweave.world.scene import Split, sample_scenes
 
 BATCH = 8  # pictures; each has 256 latents, so this is plenty, and steps are what counts
+HELD_OUT = 128
 _KL_WEIGHT = 3e-5  # of the mean over latent elements: keeps latents smooth, costs no sharpness
 
 
@@ -62,7 +63,7 @@ class VaePart:
         self.vae = channels_last(new_vae())
         self.probe = nn.Conv2d(4, 3, 1)
         self.module = nn.ModuleDict({"vae": self.vae, "probe": self.probe})
-        self.held_out = world_frames(128, (seed, 10**9), "held-out")
+        self.held_out = world_frames(HELD_OUT, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
         x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
@@ -95,7 +96,7 @@ class DecoderPart:
         self.vae = channels_last(vae)
         self.vae.encoder.requires_grad_(False)
         self.module = decoder_of(vae)
-        self.held_out = world_frames(128, (seed, 10**9), "held-out")
+        self.held_out = world_frames(HELD_OUT, (seed, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
         x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
