@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def call(*arguments: object, cwd: Path | None = None, **environment: str) -> sub
     )
 
 
+@cache
+def help_of(command: str) -> subprocess.CompletedProcess[str]:
+    """The help of a command, with what was imported for it on standard error."""
+    return call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
+
+
 def test_help_answers_at_once() -> None:
     """In less than twice the time in which its libraries come up, whatever the machine; about 0.3 s."""
     libraries = [sys.executable, "-c", "import cyclopts, rich.console, rich.markdown, rich.panel, rich.table"]
@@ -55,7 +62,7 @@ def test_help_answers_at_once() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> None:
-    done = call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
+    done = help_of(command)
     assert done.returncode == 0
     assert f"frameweave {command}" in done.stdout
     if command not in ("data", "miniature", "train", "plan", "study"):
@@ -68,7 +75,7 @@ def test_flags_are_as_reviewed() -> None:
     golden = Path(__file__).parent / "flags.txt"
     lines: list[str] = []
     for command in COMMANDS:
-        words = call(*command.split(), "--help").stdout.split()
+        words = help_of(command).stdout.split()
         lines += [f"{command} {word}" for word in sorted({w for w in words if w.startswith("--")})]
     if os.environ.get("FRAMEWEAVE_WRITE_GOLDEN"):
         golden.write_text("\n".join(lines) + "\n")
