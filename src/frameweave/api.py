@@ -1,12 +1,15 @@
-"""The public face: everything that a program needs to edit a clip."""
+"""The public face: everything that a program needs to edit a clip, and a package to bring an editor."""
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.pipeline import windowed
-from frameweave.diffusion.schedule import Window
-from frameweave.editors._source import Source
-from frameweave.editors.base import Editor, Generator, edit_clip
+from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.sampling import clean, ddim_step, guided, sample
+from frameweave.diffusion.schedule import Schedule, Window
+from frameweave.diffusion.windows import blended
+from frameweave.editors.base import Editor, Generator, edit_clip, request_of, text_request
 from frameweave.editors.base import load as load_editor
 from frameweave.editors.base import names as editor_names
+from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.errors import (
     AdaptorMismatch,
     CheckFailed,
@@ -19,13 +22,16 @@ from frameweave.errors import (
     OutOfMemory,
     RunError,
 )
+from frameweave.models.attention import Attend, Site, overridden
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth_estimator
 from frameweave.models.loading import load as load_model
 from frameweave.models.loading import miniature_folder
-from frameweave.models.seam import Condition, Model
+from frameweave.models.memory import Chunks
+from frameweave.models.seam import Conditioning, Guides, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.settings import Count, NotNegative, Positive, Share, Split
 from frameweave.video import VideoWriter, probe, read_frames
 from frameweave.video.clip import Clip, working_size
 
@@ -33,35 +39,55 @@ __all__ = [
     "SILENT",
     "Adaptor",
     "AdaptorMismatch",
+    "Attend",
     "CheckFailed",
+    "Chunks",
     "Clip",
-    "Condition",
+    "Conditioning",
+    "Count",
     "DataError",
     "DepthEstimator",
+    "EditRequest",
     "Editor",
     "FrameweaveError",
     "Generator",
+    "Guides",
     "InputError",
     "MissingExtra",
     "Model",
     "ModelFolderError",
     "NotFinite",
+    "NotNegative",
     "OutOfMemory",
+    "Positive",
     "Progress",
     "RunError",
-    "Source",
+    "Schedule",
+    "Share",
+    "Site",
+    "Split",
     "StableDiffusion",
+    "Timesteps",
+    "Trajectory",
     "VideoWriter",
     "Window",
+    "blended",
+    "clean",
+    "ddim_step",
     "edit_clip",
     "editor_names",
+    "guided",
     "load_adaptor",
     "load_depth_estimator",
     "load_editor",
     "load_model",
     "miniature_folder",
+    "overridden",
     "probe",
     "read_frames",
+    "request_of",
+    "sample",
+    "text_request",
     "windowed",
     "working_size",
 ]

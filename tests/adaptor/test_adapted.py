@@ -12,17 +12,21 @@ from frameweave.diffusion.inversion import invert
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import InputError
-from frameweave.models.seam import Model
+from frameweave.models.seam import Guides, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 
 TEXT = "a red car"
 
 
+def seen(model: Model, frames: Tensor) -> Guides:
+    return Guides(seen=model.seen(frames))
+
+
 def inverted(adapted_model: Model, clip: Clip) -> Tensor:
-    states = adapted_model.condition([TEXT], adapted_model.seen(clip.frames)).states
-    x_0 = adapted_model.encode(clip.frames)
-    return invert(lambda x, t: adapted_model.eps(x, t, states)[0], x_0, adapted_model.schedule, 20).noisiest
+    states = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames))
+    x_0, schedule = adapted_model.encode(clip.frames), adapted_model.schedule
+    return invert(lambda x, t: adapted_model.predict(x, t, states)[0], x_0, schedule, 20).noisiest
 
 
 @pytest.mark.parametrize("tokens", [False, True])
@@ -40,18 +44,20 @@ def test_silent_in_inversion_is_the_plain_inversion_bit_for_bit(
 
 
 def test_the_gate_opens_again_after_an_exception(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
-    states = tiny.condition([TEXT]).states
+    states = tiny.conditioning([TEXT])
     x = torch.randn(1, 4, 16, 16)
     with adaptor.on(tiny, tokens=False, in_inversion=False) as adapted_model:
-        adapted = adapted_model.eps(x, 951, states)
+        adapted = adapted_model.predict(x, 951, states)
         with pytest.raises(RuntimeError):
-            adapted_model.inverse.eps(x, 951, states[..., :3])  # too narrow for the UNet
-        assert torch.equal(adapted_model.eps(x, 951, states), adapted)
-    assert not torch.equal(tiny.eps(x, 951, states), adapted)
+            adapted_model.inverse.predict(
+                x, 951, states.with_texts(states.texts[..., :3])
+            )  # too narrow for the UNet
+        assert torch.equal(adapted_model.predict(x, 951, states), adapted)
+    assert not torch.equal(tiny.predict(x, 951, states), adapted)
 
 
 def test_the_baseline_inverts_with_the_inverse(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
-    editor = Framewise(steps=20, guidance=1.0, frames_at_once=2)
+    editor = Framewise(steps=20, guidance=1.0, chunk_size=2)
 
     def edited(adapted_model: Model) -> Tensor:
         return edit_clip(
@@ -65,9 +71,9 @@ def test_the_baseline_inverts_with_the_inverse(tiny: StableDiffusion, adaptor: A
 
 
 def changed(adapted_model: Model, tiny: StableDiffusion, plain: dict[int, Tensor]) -> list[int]:
-    """The timesteps at which the adapted adapted_model differs from the plain one."""
-    states = tiny.condition([TEXT]).states
-    return [t for t in plain if not torch.equal(adapted_model.eps(noise(), t, states), plain[t])]
+    """The timesteps at which the adapted model differs from the plain one."""
+    states = tiny.conditioning([TEXT])
+    return [t for t in plain if not torch.equal(adapted_model.predict(noise(), t, states), plain[t])]
 
 
 def noise() -> Tensor:
@@ -80,35 +86,35 @@ def noise() -> Tensor:
 def test_the_window_by_steps_holds_the_first_ones_whatever_their_values(
     tiny: StableDiffusion, adaptor: Adaptor, share_of: int | None, expected: list[int]
 ) -> None:
-    states = tiny.condition([TEXT]).states
-    plain = {t: tiny.eps(noise(), t, states) for t in tiny.schedule.timesteps(share_of or 8)}
+    states = tiny.conditioning([TEXT])
+    plain = {t: tiny.predict(noise(), t, states) for t in tiny.schedule.timesteps(share_of or 8)}
     with adaptor.on(tiny, tokens=False, share_of=share_of) as adapted_model:
         assert changed(adapted_model, tiny, plain) == expected
     assert adaptor.active(tiny.schedule, share_of or 8, by_share=share_of is not None) == len(expected)
 
 
 def test_the_tokens_follow_the_window_by_steps(tiny: StableDiffusion, adaptor: Adaptor) -> None:
-    states = tiny.condition([TEXT]).states
+    states = tiny.conditioning([TEXT])
     with adaptor.on(tiny, strength=0.0, share_of=8) as adapted_model:
-        given = adapted_model.condition([TEXT]).states
+        given = adapted_model.conditioning([TEXT])
         for t in tiny.schedule.timesteps(8):
-            plain = tiny.eps(noise(), t, states)
-            assert torch.equal(adapted_model.eps(noise(), t, given), plain) == (t != 876)
+            plain = tiny.predict(noise(), t, states)
+            assert torch.equal(adapted_model.predict(noise(), t, given), plain) == (t != 876)
 
 
 def test_the_first_frame_can_give_all_frames_their_tokens(
     tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:
     with adaptor.on(tiny, vision_frame="own") as adapted_model:
-        own = adapted_model.condition([TEXT], adapted_model.seen(clip.frames)).states
-        alone = adapted_model.condition([TEXT], adapted_model.seen(clip.frames[:1])).states
+        own = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames)).texts
+        alone = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames[:1])).texts
     with adaptor.on(tiny, vision_frame="first") as adapted_model:
-        first = adapted_model.condition([TEXT], adapted_model.seen(clip.frames))
-        bare = adapted_model.condition([TEXT]).states
-    torch.testing.assert_close(first.states, alone, rtol=1e-4, atol=1e-5)
-    assert torch.allclose(first.of(slice(2, 4))[:, 0], own[:, 0], atol=1e-6)  # of any chunk of frames
+        first = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames))
+        bare = adapted_model.conditioning([TEXT]).texts
+    torch.testing.assert_close(first.texts, alone, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(first.of(slice(2, 4)).texts[:, 0], own[:, 0], atol=1e-6)  # of any chunk of frames
     assert not torch.allclose(own[:, 3], own[:, 0], atol=1e-3)
-    assert bare.shape[2] == 3 + tiny.condition([TEXT]).states.shape[2]  # no source: shared tokens only
+    assert bare.shape[2] == 3 + tiny.conditioning([TEXT]).texts.shape[2]  # no source: shared tokens only
 
 
 def test_active_counts_by_value_and_by_share(tiny: StableDiffusion, adaptor: Adaptor) -> None:
@@ -121,25 +127,25 @@ def test_one_long_sequence_leaves_no_guidance_and_is_cut_apart_outside_the_windo
 ) -> None:
     literal = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
     prompts, x = ["", TEXT], torch.randn(5, 4, 16, 16)
-    plain = tiny.condition(prompts).states
+    plain = tiny.conditioning(prompts)
     with literal.on(tiny, strength=0.0) as adapted_model:
-        states = adapted_model.condition(prompts, adapted_model.seen(clip.frames)).states
-        assert states.shape[:3] == (2, 5, 12 + 2 * plain.shape[2])
-        uncond, cond = adapted_model.eps(x, 951, states)
+        states = adapted_model.conditioning(prompts, seen(adapted_model, clip.frames))
+        assert states.texts.shape[:3] == (2, 5, 12 + 2 * plain.texts.shape[2])
+        uncond, cond = adapted_model.predict(x, 951, states)
         assert torch.allclose(uncond, cond, atol=1e-6)
-        assert torch.allclose(adapted_model.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-5)
+        assert torch.allclose(adapted_model.predict(x, 500, states), tiny.predict(x, 500, plain), atol=1e-5)
 
 
 def test_the_negative_branch_alone_may_go_without_tokens(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     bare = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, in_uncond=False))
     texts = ["a house", "", TEXT]
     with bare.on(tiny, tokens=True) as adapted_model, adaptor.on(tiny, tokens=True) as everywhere:
-        states, all_ = (one.condition(texts, negative=(1,)).states for one in (adapted_model, everywhere))
-        prefix = states.shape[2] - tiny.condition(texts).states.shape[2]
+        states, all_ = (one.conditioning(texts, negative=(1,)).texts for one in (adapted_model, everywhere))
+        prefix = states.shape[2] - tiny.conditioning(texts).texts.shape[2]
         assert torch.equal(states[[0, 2]], all_[[0, 2]])
         own = states[1, :, prefix : prefix + 1].expand(-1, prefix, -1)
         assert torch.equal(states[1, :, :prefix], own)
-        assert torch.equal(adapted_model.condition(texts).states, all_)  # nothing is negative
+        assert torch.equal(adapted_model.conditioning(texts).texts, all_)  # nothing is negative
 
 
 @pytest.mark.parametrize("reads", ["text", "tokens"])
@@ -147,13 +153,17 @@ def test_the_controlnet_reads_what_it_read_in_training(
     tiny: StableDiffusion, adaptor: Adaptor, reads: Literal["text", "tokens"]
 ) -> None:
     trained = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, controlnet_text=reads))
-    text = tiny.condition([TEXT]).states
+    text = tiny.conditioning([TEXT])
     x, depth = torch.randn(1, 4, 16, 16), torch.rand(1, 1, 32, 32)
     with trained.on(tiny, tokens=True) as adapted_model:
-        states = adapted_model.condition([TEXT]).states
-        found = adapted_model.eps(x, 951, states, depth)
-        read = {"text": text, "tokens": states}
-        by_hand = {what: tiny.eps(x, 951, states, depth, control_text=own) for what, own in read.items()}
+        given = adapted_model.conditioning([TEXT], Guides(depth=depth))
+        found = adapted_model.predict(x, 951, given)
+        read = {"text": text.texts, "tokens": given.texts}
+        steered = tiny.conditioning([TEXT], Guides(depth=depth))
+        by_hand = {
+            what: tiny.predict(x, 951, steered.with_texts(given.texts, for_controlnet=own))
+            for what, own in read.items()
+        }
     assert torch.equal(found, by_hand[reads])
     assert not torch.equal(by_hand["text"], by_hand["tokens"])
 
@@ -162,7 +172,7 @@ def test_one_long_sequence_cannot_be_cut_for_other_branches(tiny: StableDiffusio
     long = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
     x = torch.randn(1, 4, 16, 16)
     with long.on(tiny, tokens=True) as adapted_model:
-        states = adapted_model.condition(["", TEXT]).states
-        assert torch.isfinite(adapted_model.eps(x, 101, states)).all()  # outside the tokens' window
+        states = adapted_model.conditioning(["", TEXT])
+        assert torch.isfinite(adapted_model.predict(x, 101, states)).all()  # outside the tokens' window
         with pytest.raises(InputError, match="2 texts in one sequence, and 1 branches"):
-            adapted_model.eps(x, 101, states[:1])
+            adapted_model.predict(x, 101, states.branches(0))

@@ -17,7 +17,7 @@ from frameweave.adaptor.injection import Injection
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import AdaptorMismatch, ModelFolderError
-from frameweave.models.seam import Model
+from frameweave.models.seam import Guides, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from tiny import prediction
@@ -54,7 +54,7 @@ def test_every_editor_takes_it_and_leaves_no_trace(
     depth = torch.rand(5, 1, 32, 32, generator=torch.Generator().manual_seed(2))
 
     def edited(adapted_model: Model) -> Tensor:
-        editor = base.make(name, {"steps": 10, "frames_at_once": 2})
+        editor = base.make_each({"steps": 10, "chunk_size": 2})[name]
         rng = torch.Generator().manual_seed(0)
         given = depth if editor.needs_depth else None
         return edit_clip(editor, clip, "a red car", adapted_model, depth=given, rng=rng).frames
@@ -73,14 +73,18 @@ def test_the_tokens_stand_before_the_text_inside_the_window_only(
     tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:
     with adaptor.on(tiny, strength=0.0) as adapted_model:
-        plain = tiny.condition(["", "a red car"]).states
-        states = adapted_model.condition(["", "a red car"], adapted_model.seen(clip.frames)).states
-        assert states.shape == (2, 5, 3 + 9 + plain.shape[2], 16)  # 17 vision states: CLS and 8 of 16 patches
-        assert torch.equal(states[:, 2, 12:], plain[:, 0])
-        assert adapted_model.condition(["a red car"]).states.shape[1:3] == (1, 3 + plain.shape[2])
+        plain = tiny.conditioning(["", "a red car"])
+        guides = Guides(seen=adapted_model.seen(clip.frames))
+        given = adapted_model.conditioning(["", "a red car"], guides)
+        states, text = given.texts, plain.texts
+        assert states.shape == (2, 5, 3 + 9 + text.shape[2], 16)  # 17 vision states: CLS and 8 of 16 patches
+        assert torch.equal(states[:, 2, 12:], text[:, 0])
+        assert adapted_model.conditioning(["a red car"]).texts.shape[1:3] == (1, 3 + text.shape[2])
         x = torch.randn(5, 4, 16, 16)
-        assert torch.allclose(adapted_model.eps(x, 500, states), tiny.eps(x, 500, plain), atol=1e-6)
-        assert not torch.allclose(adapted_model.eps(x, 950, states), tiny.eps(x, 950, plain), atol=1e-6)
+        assert torch.allclose(adapted_model.predict(x, 500, given), tiny.predict(x, 500, plain), atol=1e-6)
+        assert not torch.allclose(
+            adapted_model.predict(x, 950, given), tiny.predict(x, 950, plain), atol=1e-6
+        )
 
 
 def test_it_comes_back_from_its_file_with_the_same_bits(adaptor: Adaptor, tmp_path: Path) -> None:
@@ -187,11 +191,11 @@ def test_the_packaged_adaptor_fits_the_packaged_model() -> None:
     from frameweave.models.loading import load
 
     model, packaged = load(device="cpu"), load_adaptor("miniature")
-    before = model.condition(["a red car"]).states
+    before = model.conditioning(["a red car"])
     x = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    plain, below = model.eps(x, 951, before), model.eps(x, 251, before)
+    plain, below = model.predict(x, 951, before), model.predict(x, 251, before)
     with packaged.on(model, tokens=False) as adapted_model:
-        adapted = adapted_model.eps(x, 951, before)
-        assert torch.equal(adapted_model.eps(x, 251, before), below)
+        adapted = adapted_model.predict(x, 951, before)
+        assert torch.equal(adapted_model.predict(x, 251, before), below)
     assert 1e-5 < float((adapted - plain).abs().max()) < 0.5
     assert set(packaged.card.injections) | set(packaged.card.tokens_for) <= set(base.names())

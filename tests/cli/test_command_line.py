@@ -175,14 +175,16 @@ def test_doctor_and_editors(tmp_path: Path) -> None:
         assert (f"pip install 'frameweave[{extra}]'" in found) == missing
     assert "frameweave[dev]" not in found
     listed = " ".join(call("editors").stdout.split())
-    assert "How far to invert, as a share of the noise levels" in listed
+    assert "How far to invert, as a share of the steps" in listed
     assert "One of inverted, random." in listed
     lines = [json.loads(line) for line in call("editors", "--json").stdout.splitlines()]
     assert [line["editor"] for line in lines] == base.names()
     found = {line["editor"]: line["settings"] for line in lines}
-    assert found["tokenflow"]["noise"]["choices"] == ["inverted", "random"]
-    assert found["framewise"]["strength"]["default"] == 1.0
-    assert all(setting["what"] for settings in found.values() for setting in settings.values())
+    assert found["tokenflow"]["properties"]["noise"]["enum"] == ["inverted", "random"]
+    assert found["framewise"]["properties"]["strength"]["default"] == 1.0
+    assert all(
+        setting["description"] for schema in found.values() for setting in schema["properties"].values()
+    )
 
 
 def test_world(tmp_path: Path) -> None:

@@ -43,9 +43,11 @@ def found(
     texts: tuple[torch.Tensor, torch.Tensor] = (UNCOND, COND),
     source: Trajectory | None = None,
 ) -> NullText:
+    uncond, cond = texts
     return optimise(
         model,
-        *texts,
+        lambda x, t: model(x, t, cond),
+        uncond,
         source or trajectory(),
         schedule=SCHEDULE,
         steps=STEPS,

@@ -98,9 +98,9 @@ def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
         edit(video, ["a red car"], replace(options, set=("strenght=1",)))
     with pytest.raises(InputError, match="write it as name=value"):
         edit(video, ["a red car"], replace(options, set=("strength",)))
-    with pytest.raises(InputError, match="strength=much, expected float"):
+    with pytest.raises(InputError, match="strength is much, expected a valid number"):
         edit(video, ["a red car"], replace(options, set=("strength=much",)))
-    with pytest.raises(InputError, match="noise=foo, expected one of inverted, random"):
+    with pytest.raises(InputError, match="noise is foo, expected 'inverted' or 'random'"):
         edit(video, ["a red car"], replace(options, editor="tokenflow", set=("noise=foo",)))
 
 
@@ -224,7 +224,7 @@ def test_a_taken_folder(options: EditOptions, video: Path) -> None:
         ({"steps": 5000}, InputError),
         ({"size": -64}, InputError),
         ({"start": 500.0}, InputError),
-        ({"editor": "tokenflow", "set": ("every=-3",)}, InputError),
+        ({"editor": "tokenflow", "set": ("keyframe_interval=-3",)}, InputError),
         ({"compare": True, "adaptor": "absent"}, ModelFolderError),
     ],
 )
@@ -448,7 +448,7 @@ def test_depth_that_the_model_cannot_give_is_said_before_the_video_is_encoded(
     model = tmp_path / "model"
     shutil.copytree(options.model, model, ignore=shutil.ignore_patterns(folder))
     monkeypatch.setattr(StableDiffusion, "encode", forbidden)
-    monkeypatch.setattr(StableDiffusion, "eps", forbidden)
+    monkeypatch.setattr(StableDiffusion, "predict", forbidden)
     with pytest.raises(ModelFolderError, match=f"{editor} needs depth, and .*{message}"):
         edited(video, replace(options, model=str(model), editor=editor, set=setting))
 

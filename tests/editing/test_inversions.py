@@ -79,14 +79,14 @@ def test_a_second_edit_skips_the_inversion(
     kind: str, tiny: StableDiffusion, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = 0
-    original = StableDiffusion.eps
+    original = StableDiffusion.predict
 
     def counting(self: StableDiffusion, *args: object) -> torch.Tensor:
         nonlocal calls
         calls += 1
         return original(self, *args)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(StableDiffusion, "eps", counting)
+    monkeypatch.setattr(StableDiffusion, "predict", counting)
     store = InversionStore(tmp_path, "tiny") if kind == "disk" else Remembered()
     frames = []
     for _ in range(2):

@@ -18,7 +18,7 @@ from networks import assert_same, networks
 
 STEPS, FRAMES = 4, 3
 DTYPES = ["fp32", "bf16"]
-WITH_DEPTH: dict[str, dict[str, Any]] = {"tokenflow": {"control": True}, "vidtome": {"variant": "depth"}}
+WITH_DEPTH: dict[str, dict[str, Any]] = {"tokenflow": {"controlnet": True}, "vidtome": {"variant": "depth"}}
 CASES = [
     *(pytest.param(name, {}, id=name) for name in base.names()),
     *(pytest.param(name, settings, id=f"{name}-depth") for name, settings in WITH_DEPTH.items()),
@@ -51,8 +51,8 @@ def test_adaptors(
     before = networks(model)
     results = [edited(model, name, settings)]
     for tokens in (False, True):
-        with adaptor.on(model, strength=1.0, tokens=tokens, share_of=STEPS) as model:
-            results.append(edited(model, name, settings))
+        with adaptor.on(model, strength=1.0, tokens=tokens, share_of=STEPS) as adapted_model:
+            results.append(edited(adapted_model, name, settings))
     assert_same(before, networks(model))
     plain, low_rank, with_tokens = results
     assert not torch.equal(plain, low_rank)
@@ -73,5 +73,5 @@ def test_a_silent_adaptor_is_none_bit_for_bit(
     """The window by value begins at 900; four steps visit 751 at most."""
     model = models[dtype]
     how: dict[str, Any] = {"strength": 0.0, "share_of": STEPS} if silent == "strength 0" else {}
-    with adaptor.on(model, tokens=False, **how) as model:
-        assert torch.equal(edited(model, name, settings), edited(model, name, settings))
+    with adaptor.on(model, tokens=False, **how) as adapted_model:
+        assert torch.equal(edited(adapted_model, name, settings), edited(model, name, settings))

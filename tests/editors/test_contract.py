@@ -73,7 +73,7 @@ def test_also_after_an_exception(
 ) -> None:
     before = networks(tiny)
     calls = 0
-    original = StableDiffusion.eps
+    original = StableDiffusion.predict
 
     def failing(self: StableDiffusion, *args: Any) -> torch.Tensor:
         nonlocal calls
@@ -82,19 +82,19 @@ def test_also_after_an_exception(
             raise RuntimeError("out of memory")
         return original(self, *args)
 
-    monkeypatch.setattr(StableDiffusion, "eps", failing)
+    monkeypatch.setattr(StableDiffusion, "predict", failing)
     with pytest.raises(RuntimeError, match="out of memory"):
         edited(name, clip, tiny)
     assert_same(before, networks(tiny))
 
 
-@pytest.mark.parametrize("name", EDITORS)
-@pytest.mark.parametrize("frames_at_once", [1, 2, 3])
-def test_chunks_change_nothing(name: str, frames_at_once: int, clip: Clip, tiny_folder: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in EDITORS if "chunk_size" in base.load(name).model_fields])
+@pytest.mark.parametrize("chunk_size", [1, 2, 3])
+def test_chunks_change_nothing(name: str, chunk_size: int, clip: Clip, tiny_folder: Path) -> None:
     """In float64: in float32 a near-tie of two matches may fall the other way."""
     exact = load(str(tiny_folder), device="cpu", dtype="fp64")
     whole = edited(name, clip, exact)
-    parts = edited(name, clip, exact, frames_at_once=frames_at_once)
+    parts = edited(name, clip, exact, chunk_size=chunk_size)
     assert float((whole.frames - parts.frames).abs().max()) < 2e-4
 
 
@@ -119,10 +119,10 @@ def test_settings_out_of_range_make_no_editor(name: str, setting: str, value: fl
     [
         ("framewise", {"strength": 5.0}),
         ("framewise", {"strength": -1.0}),
-        ("framewise", {"frames_at_once": 0}),
+        ("framewise", {"chunk_size": 0}),
         ("tokenflow", {"attention_share": 7.0}),
-        ("tokenflow", {"every": -3}),
-        ("tokenflow", {"control_scale": math.inf}),
+        ("tokenflow", {"keyframe_interval": -3}),
+        ("tokenflow", {"controlnet_scale": math.inf}),
         ("text2video_zero", {"t0": 1.2}),
         ("text2video_zero", {"motion": (0.0, math.nan)}),
         ("vidtome", {"feature_share": -0.1}),
@@ -145,6 +145,21 @@ def test_the_prompt_matters(name: str, clip: Clip, tiny: StableDiffusion) -> Non
         for prompt in ("a red car", "a yellow duck in the snow")
     ]
     assert not torch.equal(*results)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_an_unknown_setting_is_refused_with_the_nearest(name: str) -> None:
+    with pytest.raises(InputError, match=f"unknown setting of {name} 'stepz'.*did you mean steps"):
+        base.make(name, {"stepz": 3})
+
+
+def test_settings_are_read_from_text() -> None:
+    editor = base.make("text2video_zero", {"motion": "12,0", "as_published": "true", "steps": "7"})
+    assert editor.model_dump(include={"motion", "as_published", "steps"}) == {
+        "steps": 7,
+        "motion": (12.0, 0.0),
+        "as_published": True,
+    }
 
 
 def test_an_unknown_editor_names_the_nearest() -> None:

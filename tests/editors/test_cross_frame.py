@@ -38,10 +38,10 @@ def test_other_layers_follow_their_own_rule() -> None:
 
 def test_branches_do_not_see_each_other(tiny: StableDiffusion) -> None:
     x = torch.randn(2, 3, 4, 16, 16)
-    states = tiny.condition(["a red car", "a blue car"]).states
+    states = tiny.conditioning(["a red car", "a blue car"])
     with overridden(tiny.unet, cross_frame(3, dense_layers(tiny.unet, 0), sparse_causal(3))):
-        both = tiny.eps(x, 500, states)
-        alone = tiny.eps(x[1], 500, states[1:])
+        both = tiny.predict(x, 500, states)
+        alone = tiny.predict(x[1], 500, states.branches(1))
     assert torch.allclose(both[1], alone[0], atol=1e-4)
 
 

@@ -13,11 +13,11 @@ from tests_shared import SD
 def test_it_is_inversion_and_sampling_by_diffusers(tiny: StableDiffusion, clip: Clip) -> None:
     inverse, forward = DDIMInverseScheduler(**SD, clip_sample=False), DDIMScheduler(**SD, clip_sample=False)
     x = tiny.encode(clip.frames)
-    source, target = (tiny.condition([prompt]).states for prompt in ("a blue duck", "a red car"))
+    source, target = (tiny.conditioning([prompt]) for prompt in ("a blue duck", "a red car"))
     for scheduler, states in ((inverse, source), (forward, target)):
         scheduler.set_timesteps(5)
         for t in scheduler.timesteps.tolist():
-            x = scheduler.step(tiny.eps(x, t, states)[0], t, x).prev_sample
+            x = scheduler.step(tiny.predict(x, t, states)[0], t, x).prev_sample
     result = edit_clip(
         Framewise(steps=5, guidance=1.0),
         clip,

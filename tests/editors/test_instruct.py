@@ -1,6 +1,5 @@
 """Text2Video-Zero by instruction, against the pipeline of diffusers with its cross-frame attention."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_vid
 from torch import nn
 
 from frameweave.editors._instruct import frame_noises
-from frameweave.editors.base import edit_clip, source_of
+from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.errors import ModelFolderError
@@ -24,7 +23,7 @@ from golden_cases import relative
 
 STEPS, GUIDANCE, PICTURE = 5, 4.0, 1.3
 EDITOR = Text2VideoZero(
-    steps=STEPS, guidance=GUIDANCE, picture_guidance=PICTURE, variant="instruct", frames_at_once=2
+    steps=STEPS, guidance=GUIDANCE, picture_guidance=PICTURE, variant="instruct", chunk_size=2
 )
 
 
@@ -90,12 +89,12 @@ def by_diffusers(model: StableDiffusion, frames: torch.Tensor, noises: list[Late
 def edited(
     model: StableDiffusion, frames: torch.Tensor, editor: Text2VideoZero = EDITOR, seed: int = 3, **others
 ):
-    source = replace(source_of(editor, frames.double(), model), **others)
-    return editor.edit(source, "make it snow", model, rng=torch.Generator().manual_seed(seed))
+    rng = torch.Generator().manual_seed(seed)
+    return editor.edit(request_of(editor, frames.double(), model, prompt="make it snow", rng=rng, **others))
 
 
 def test_as_published_the_noise_of_each_chunk_is_replayed(instruct: StableDiffusion, clip: Clip) -> None:
-    editor, draws = replace(EDITOR, as_published=True, chunk=4), dict[str, torch.Tensor]()
+    editor, draws = EDITOR.replaced(as_published=True, chunk=4), dict[str, torch.Tensor]()
     for chunk in range(2):
         generator = torch.Generator().manual_seed(3)
         noises = [instruct.noise((4 - chunk, 4, 16, 16), generator) for _ in range(STEPS + 1)]
@@ -119,7 +118,7 @@ def test_it_equals_diffusers(instruct: StableDiffusion, clip: Clip, frames: int)
 
 def test_as_published_every_chunk_starts_anew(instruct: StableDiffusion, clip: Clip) -> None:
     """Chunks of two new frames after the first one, which is thrown away; each from the seed."""
-    editor = replace(EDITOR, as_published=True, chunk=3)
+    editor = EDITOR.replaced(as_published=True, chunk=3)
     expected: list[torch.Tensor] = []
     for chosen in ([0, 0, 1], [0, 2, 3], [0, 4]):
         rng = torch.Generator().manual_seed(3)
@@ -136,7 +135,7 @@ def test_a_frame_does_not_depend_on_how_many_follow_or_on_the_batch(
     again = next(frame_noises(instruct, torch.zeros(5, 4, 16, 16), torch.Generator().manual_seed(3)))
     assert torch.equal(noise, again[:3])
     assert relative(edited(instruct, clip.frames)[:3], three) < 1e-9
-    assert relative(edited(instruct, clip.frames[:3], replace(EDITOR, frames_at_once=3)), three) < 1e-9
+    assert relative(edited(instruct, clip.frames[:3], EDITOR.replaced(chunk_size=3)), three) < 1e-9
 
 
 def test_it_goes_on_where_it_stopped(instruct: StableDiffusion, clip: Clip) -> None:

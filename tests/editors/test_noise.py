@@ -1,6 +1,6 @@
 """Runs of frames that fit the memory, prompts that are too long, depth that is missing; in every editor."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,10 @@ from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from notes import Notes
 
-IN_CHUNKS = [
-    name
-    for name in base.names()
-    if any(field.name == "frames_at_once" for field in fields(base.load(name)))  # pyright: ignore[reportArgumentType]
-]
+IN_CHUNKS = [name for name in base.names() if "chunk_size" in base.load(name).model_fields]
 NEEDING_DEPTH: list[tuple[str, dict[str, Any]]] = [
     ("text2video_zero", {}),
-    ("tokenflow", {"control": True}),
+    ("tokenflow", {"controlnet": True}),
     ("vidtome", {"variant": "depth"}),
 ]
 
@@ -67,16 +63,16 @@ def test_out_of_memory_halves_the_batch_says_so_and_goes_on(
     """With the result of a run that is told the number of frames from the start, in float64."""
     exact = load(str(tiny_folder), device="cpu", dtype="fp64")
     settings = {"chunk": 1} if name == "vidtome" else {}
-    original = StableDiffusion.eps
+    original = StableDiffusion.predict
     at_once = 2 if fit == 3 else fit  # 7 frames are halved to 4, 2, 1
-    expected = edited(name, exact, frames_at_once=at_once, **settings)
+    expected = edited(name, exact, chunk_size=at_once, **settings)
 
     def failing(self: StableDiffusion, x: Tensor, *args: Any) -> Tensor:
         if x.shape[-4] > fit:
             raise torch.OutOfMemoryError
         return original(self, x, *args)
 
-    monkeypatch.setattr(StableDiffusion, "eps", failing)
+    monkeypatch.setattr(StableDiffusion, "predict", failing)
     notes = Notes()
     found = edited(name, exact, progress=notes, **settings)
     assert f"out of memory: going on with {at_once} frames at once" in notes.texts
@@ -87,17 +83,17 @@ def test_frames_that_depend_on_one_another_are_not_parted(
     tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Norms over all frames of fewer frames would be other norms."""
-    original = StableDiffusion.eps
+    original = StableDiffusion.predict
 
     def failing(self: StableDiffusion, x: Tensor, *args: Any) -> Tensor:
         if x.shape[-4] > 3:
             raise torch.OutOfMemoryError("for four frames")
         return original(self, x, *args)
 
-    monkeypatch.setattr(StableDiffusion, "eps", failing)
-    with pytest.raises(OutOfMemory, match="for four frames.*--set window=16"):
+    monkeypatch.setattr(StableDiffusion, "predict", failing)
+    with pytest.raises(OutOfMemory, match="for four frames.*--set context_length=16"):
         edited("vid2vid_zero", tiny)
-    assert torch.isfinite(edited("vid2vid_zero", tiny, window=3, overlap=1)).all()
+    assert torch.isfinite(edited("vid2vid_zero", tiny, context_length=3, context_overlap=1)).all()
 
 
 LONG = " ".join(["a red car in the snow"] * 8)
@@ -129,7 +125,7 @@ def test_missing_depth_is_said_before_the_network_runs(
     def forbidden(self: StableDiffusion, *args: Any) -> Tensor:
         raise AssertionError("heavy work")
 
-    monkeypatch.setattr(StableDiffusion, "eps", forbidden)
+    monkeypatch.setattr(StableDiffusion, "predict", forbidden)
     with pytest.raises(InputError, match="needs the clip's depth, and none was given; give depth"):
         edited(name, tiny, depth=False, **settings)
     with pytest.raises(ModelFolderError, match="needs a depth ControlNet.*--control"):
@@ -141,7 +137,7 @@ def test_a_control_scale_of_zero_is_no_control(
     name: str, settings: dict[str, Any], tiny: StableDiffusion
 ) -> None:
     def drawn(scale: float, shift: float) -> Tensor:
-        editor = base.make(name, {"steps": 2, "control_scale": scale} | settings)
+        editor = base.make(name, {"steps": 2, "controlnet_scale": scale} | settings)
         depth = (torch.rand(3, 1, 24, 32, generator=torch.Generator().manual_seed(1)) + shift).clamp(0, 1)
         clip = Clip.of(torch.rand(3, 3, 24, 32, generator=torch.Generator().manual_seed(2)))
         return edit_clip(

@@ -4,9 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frameweave.editors.base import edit_clip
+from frameweave.editors._published_text2video_zero import PUBLISHED
+from frameweave.editors.base import edit_clip, text_request
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
+from frameweave.models.seam import Latents
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
@@ -61,23 +63,23 @@ def test_equal_depth_gives_equal_frames(tiny: StableDiffusion, clip: Clip) -> No
     assert torch.allclose(result.frames, result.frames[:1].expand_as(result.frames), atol=1e-4)
 
 
+def made(
+    editor: Text2VideoZero, model: StableDiffusion, frames: int, size: tuple[int, int] = (32, 32)
+) -> Latents:
+    seeded = torch.Generator().manual_seed(4)
+    return editor.generate(text_request(model, prompt="a red car", frames=frames, size=size, rng=seeded))
+
+
 @pytest.mark.parametrize("frames", [1, 2, 5])
 def test_text_alone(tiny: StableDiffusion, frames: int) -> None:
-    make = Text2VideoZero(steps=20).generate
-    clips = [
-        make("a red car", tiny, frames=frames, size=(32, 24), rng=torch.Generator().manual_seed(4))
-        for _ in range(2)
-    ]
+    clips = [made(Text2VideoZero(steps=20), tiny, frames, (32, 24)) for _ in range(2)]
     assert clips[0].shape == (frames, 4, 12, 16)
     assert torch.equal(*clips)
     assert torch.isfinite(clips[0]).all()
 
 
 def test_text_alone_keeps_its_first_frame_whatever_follows(tiny: StableDiffusion) -> None:
-    make = Text2VideoZero(steps=20).generate
-    few, many = (
-        make("a red car", tiny, frames=n, size=(32, 32), rng=torch.Generator().manual_seed(4)) for n in (1, 4)
-    )
+    few, many = (made(Text2VideoZero(steps=20), tiny, n) for n in (1, 4))
     assert torch.allclose(few, many[:1], atol=1e-4)
 
 
@@ -88,7 +90,7 @@ def test_depth_is_needed_for_editing(tiny: StableDiffusion, clip: Clip) -> None:
 
 def test_levels_that_fall_together_are_refused(tiny: StableDiffusion) -> None:
     with pytest.raises(InputError, match="is no noisier than"):
-        Text2VideoZero(steps=3).generate("x", tiny, frames=2, size=(32, 32), rng=torch.Generator())
+        made(Text2VideoZero(steps=3), tiny, 2)
 
 
 def test_as_published_a_chunk_has_room_for_another_frame() -> None:
@@ -98,9 +100,9 @@ def test_as_published_a_chunk_has_room_for_another_frame() -> None:
 
 def test_wrong_sizes_and_counts_are_refused(tiny: StableDiffusion) -> None:
     with pytest.raises(InputError, match="expected multiples of 2"):
-        Text2VideoZero().generate("x", tiny, frames=2, size=(31, 32), rng=torch.Generator())
+        made(Text2VideoZero(), tiny, 2, (31, 32))
     with pytest.raises(InputError, match="0 frames"):
-        Text2VideoZero().generate("x", tiny, frames=0, size=(32, 32), rng=torch.Generator())
+        made(Text2VideoZero(), tiny, 0)
 
 
 def test_the_recorded_run_of_the_original(golden: StableDiffusion) -> None:
@@ -121,7 +123,9 @@ def test_the_recorded_run_of_the_original(golden: StableDiffusion) -> None:
         "renoise_eps": torch.cat([case[f"{chunk}.renoise_eps"] for chunk in chunks]),
     }
     found = editor.generate(
-        settings["prompt_encoded"], golden, frames=8, size=(64, 64), rng=rng(), draws=draws
+        text_request(
+            golden, prompt=settings["prompt_encoded"], frames=8, size=(64, 64), rng=rng(), draws=draws
+        )
     )
     expected = torch.cat([case[f"{chunk}.final_latents_f64"][1:] for chunk in chunks])
     assert relative(found, expected) < 1e-5
@@ -132,7 +136,8 @@ def test_the_recorded_draws_come_from_the_recorded_seed(golden: StableDiffusion)
     generator = torch.Generator().manual_seed(case.settings["seed"])
     initial = golden.noise((1, 4, 8, 8), generator)
     assert torch.equal(initial, case["chunk0.initial_noise"])
-    eps = Text2VideoZero(as_published=True)._noise(golden, torch.zeros(8, 4, 8, 8), generator)
+    request = text_request(golden, prompt="x", frames=8, size=(64, 64), rng=generator)
+    eps = PUBLISHED.noise(request, torch.zeros(8, 4, 8, 8), Text2VideoZero().chunk)
     recorded = torch.cat([case["chunk0.renoise_eps"], case["chunk1.renoise_eps"]])
     assert torch.equal(eps, recorded)
 
@@ -142,7 +147,9 @@ def test_the_steps_of_the_joint_pass(golden: StableDiffusion) -> None:
     case = Case.load("text2video_zero/case_a")
     editor = Text2VideoZero(steps=50, guidance=case.settings["guidance_scale"])
     levels = case["timesteps_joint"].tolist()
-    with editor.denoiser(case.settings["prompt_encoded"], "", golden) as eps:
+    prompt = case.settings["prompt_encoded"]
+    request = text_request(golden, prompt=prompt, frames=5, size=(64, 64), rng=rng())
+    with editor.denoiser(request, request.guides) as eps:
         for chunk in ("chunk0", "chunk1"):
             latents = case[f"{chunk}.latents"]
             assert largest_step_error(eps, latents, golden.schedule, levels, 50) < 2e-5

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.editors._propagation import both_neighbours, published_neighbours
-from frameweave.editors.base import Source, edit_clip, source_of
+from frameweave.editors._published_tokenflow import both_neighbours, published_neighbours
+from frameweave.editors.base import edit_clip, request_of
+from frameweave.editors.request import EditRequest
 from frameweave.editors.tokenflow import TokenFlow
 from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -22,10 +23,22 @@ def recorded(name: str) -> tuple[Case, TokenFlow]:
         steps=settings["edit_steps"],
         inversion_steps=settings["inversion_steps"],
         guidance=settings["guidance_scale"],
-        every=settings["batch_size"],
+        keyframe_interval=settings["batch_size"],
         variant="sdedit" if name == "case_a_sdedit" else "pnp",
         as_published=True,
     )
+
+
+def asked(case: Case, model: StableDiffusion) -> dict[str, Any]:
+    """What the recorded run was asked for, besides its latents."""
+    return {
+        "model": model,
+        "prompt": case.settings["prompt"],
+        "negative_prompt": case.settings["negative_prompt"],
+        "source_prompt": case.settings["inversion_prompt"],
+        "draws": case.tensors,
+        "rng": rng(),
+    }
 
 
 @pytest.mark.parametrize("name", ["case_a", "case_a_sdedit"])
@@ -35,18 +48,11 @@ def test_every_step_is_the_recorded_one(name: str, golden: StableDiffusion) -> N
         case["inversion_timesteps"].tolist(),
         torch.cat([case["source_latents"][None], case["inversion_latents"]]),
     )
-    source = Source(x_0=case["source_latents"], prompt=case.settings["inversion_prompt"], draws=case.tensors)
-    start = editor.started(trajectory, golden, rng())
+    request = EditRequest(x_0=case["source_latents"], **asked(case, golden))
+    start = editor.started(request, trajectory)
     assert relative(start, case["latents"][0]) < 1e-5
-    with editor.denoiser(
-        source,
-        trajectory,
-        case.settings["prompt"],
-        golden,
-        negative=case.settings["negative_prompt"],
-        rng=rng(),
-    ) as eps:
-        levels = editor.levels(golden.schedule)
+    with editor.denoiser(request, trajectory) as eps:
+        levels = editor.timesteps(request)
         assert levels == case["timesteps"].tolist()
         error = largest_step_error(eps, case["latents"], golden.schedule, levels, editor.steps)
     assert error < 2e-5  # the recording is float32
@@ -55,13 +61,9 @@ def test_every_step_is_the_recorded_one(name: str, golden: StableDiffusion) -> N
 @pytest.mark.parametrize("name", ["case_a", "case_a_sdedit"])
 def test_end_to_end_in_float64(name: str, golden: StableDiffusion) -> None:
     case, editor = recorded(name)
-    source = source_of(
-        editor, case["frames"], golden, prompt=case.settings["inversion_prompt"], draws=case.tensors
-    )
-    assert relative(source.x_0, case["source_latents"]) < 1e-5
-    found = editor.edit(
-        source, case.settings["prompt"], golden, negative=case.settings["negative_prompt"], rng=rng()
-    )
+    request = request_of(editor, case["frames"], **asked(case, golden))
+    assert relative(request.x_0, case["source_latents"]) < 1e-5
+    found = editor.edit(request)
     assert relative(found, case["final_latents_f64"]) < 1e-5
 
 
@@ -69,8 +71,8 @@ def test_the_drawn_key_frames_are_those_of_the_same_seed(golden: StableDiffusion
     """The original draws from the global generator; the same seed gives the same numbers here."""
     case, editor = recorded("case_a")
     generator = torch.Generator().manual_seed(case.settings["seed"])
-    source = Source(x_0=case["source_latents"])
-    drawn = [editor._keys(source, 8, step, generator) for step in range(10)]
+    request = EditRequest(x_0=case["source_latents"], model=golden, prompt="x", rng=generator)
+    drawn = [editor._keys(request, 8, step) for step in range(10)]
     assert drawn == case["key_frames"].tolist()
 
 
@@ -94,7 +96,7 @@ def test_the_default_looks_both_ways() -> None:
 @pytest.mark.parametrize("variant", ["pnp", "sdedit"])
 def test_any_number_of_frames(frames: int, variant: str, tiny: StableDiffusion) -> None:
     clip = Clip.of(torch.rand(frames, 3, 32, 32, generator=rng()))
-    editor = TokenFlow(steps=4, every=3, variant=variant)  # pyright: ignore[reportArgumentType]
+    editor = TokenFlow(steps=4, keyframe_interval=3, variant=variant)  # pyright: ignore[reportArgumentType]
     result = edit_clip(editor, clip, "a red car", tiny, source_prompt="a car", rng=rng())
     assert len(result) == frames
     assert torch.isfinite(result.frames).all()
@@ -102,7 +104,7 @@ def test_any_number_of_frames(frames: int, variant: str, tiny: StableDiffusion) 
 
 def test_windows_of_a_long_clip(tiny: StableDiffusion) -> None:
     clip = Clip.of(torch.rand(11, 3, 32, 32, generator=rng()))
-    editor = TokenFlow(steps=3, every=2, window=6, overlap=2)
+    editor = TokenFlow(steps=3, keyframe_interval=2, context_length=6, context_overlap=2)
     result = edit_clip(editor, clip, "a red car", tiny, rng=rng())
     assert len(result) == 11
     assert torch.isfinite(result.frames).all()
@@ -111,13 +113,13 @@ def test_windows_of_a_long_clip(tiny: StableDiffusion) -> None:
 def test_a_still_clip_stays_still(tiny: StableDiffusion) -> None:
     """Equal frames have equal latents and features: whatever the key frames, they stay equal."""
     still = Clip.of(torch.rand(1, 3, 32, 32, generator=rng()).expand(5, -1, -1, -1).contiguous())
-    result = edit_clip(TokenFlow(steps=4, every=2), still, "a red car", tiny, rng=rng())
+    result = edit_clip(TokenFlow(steps=4, keyframe_interval=2), still, "a red car", tiny, rng=rng())
     torch.testing.assert_close(result.frames, result.frames[:1].expand_as(result.frames), atol=1e-3, rtol=0)
 
 
 def test_as_published_cuts_to_whole_runs(tiny: StableDiffusion) -> None:
     clip = Clip.of(torch.rand(5, 3, 32, 32, generator=rng()))
-    editor = TokenFlow(steps=2, every=2, as_published=True)
+    editor = TokenFlow(steps=2, keyframe_interval=2, as_published=True)
     assert len(edit_clip(editor, clip, "a red car", tiny, rng=rng())) == 4
     with pytest.raises(InputError, match="at least 8 are needed"):
         edit_clip(TokenFlow(steps=2, as_published=True), clip, "a red car", tiny, rng=rng())
@@ -135,9 +137,9 @@ def test_inversion_steps_must_pass_the_edits_steps(tiny: StableDiffusion, clip: 
     [
         ({"variant": "sdedit", "start": 1.1}, "start is 1.1"),
         ({"start": 0.0}, "start is 0.0"),
-        ({"every": 0}, "every is 0"),
-        ({"window": 0}, "window is 0"),
-        ({"frames_at_once": -1}, "frames_at_once is -1"),
+        ({"keyframe_interval": 0}, "keyframe_interval is 0"),
+        ({"context_length": 0}, "context_length is 0"),
+        ({"chunk_size": -1}, "chunk_size is -1"),
     ],
 )
 def test_settings_out_of_range_are_refused(
@@ -148,7 +150,7 @@ def test_settings_out_of_range_are_refused(
 
 
 def test_random_noise_and_depth(tiny: StableDiffusion, clip: Clip) -> None:
-    editor = TokenFlow(steps=3, variant="sdedit", noise="random", control=True)
+    editor = TokenFlow(steps=3, variant="sdedit", noise="random", controlnet=True)
     depth = torch.rand(5, 1, 32, 32, generator=rng())
     results = [edit_clip(editor, clip, "a red car", tiny, depth=d, rng=rng()) for d in (depth, 1 - depth)]
     assert not torch.equal(results[0].frames, results[1].frames)

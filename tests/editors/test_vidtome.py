@@ -1,5 +1,7 @@
 """VidToMe against recorded runs of the original, its merging against plain definitions."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,8 @@ from torch import Tensor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors._merging import joined, local, matched
 from frameweave.editors._vidtome_draws import ordered, published_draws
-from frameweave.editors.base import Source, edit_clip, source_of
+from frameweave.editors.base import edit_clip, request_of
+from frameweave.editors.request import EditRequest
 from frameweave.editors.vidtome import VidToMe
 from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -35,22 +38,26 @@ def recorded(name: str) -> tuple[Case, VidToMe]:
     )
 
 
+def asked(case: Case, model: StableDiffusion) -> dict[str, Any]:
+    """What the recorded run was asked for, besides its latents and draws."""
+    return {
+        "model": model,
+        "prompt": case.settings["prompt"],
+        "negative_prompt": case.settings["negative_prompt"],
+        "source_prompt": case.settings["inversion_prompt"],
+        "rng": rng(),
+    }
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_step_is_the_recorded_one(name: str, golden: StableDiffusion) -> None:
     case, editor = recorded(name)
     latents = torch.cat([case["source_latents"][None], case["inversion_latents"]])
     trajectory = Trajectory(case["inversion_timesteps"].tolist(), latents)
-    source = Source(x_0=case["source_latents"], prompt=case.settings["inversion_prompt"], draws=case.tensors)
+    request = EditRequest(x_0=case["source_latents"], draws=case.tensors, **asked(case, golden))
     levels = golden.schedule.timesteps(editor.steps)
     assert levels == case["timesteps"].tolist()
-    with editor.denoiser(
-        source,
-        trajectory,
-        case.settings["prompt"],
-        golden,
-        negative=case.settings["negative_prompt"],
-        rng=rng(),
-    ) as eps:
+    with editor.denoiser(request, trajectory) as eps:
         error = largest_step_error(eps, case["latents"], golden.schedule, levels, editor.steps)
     assert error < 2e-5  # the recording is float32
 
@@ -58,12 +65,8 @@ def test_every_step_is_the_recorded_one(name: str, golden: StableDiffusion) -> N
 @pytest.mark.parametrize("name", CASES)
 def test_end_to_end_in_float64(name: str, golden: StableDiffusion) -> None:
     case, editor = recorded(name)
-    source = source_of(
-        editor, case["frames"], golden, prompt=case.settings["inversion_prompt"], draws=case.tensors
-    )
-    found = editor.edit(
-        source, case.settings["prompt"], golden, negative=case.settings["negative_prompt"], rng=rng()
-    )
+    request = request_of(editor, case["frames"], draws=case.tensors, **asked(case, golden))
+    found = editor.edit(request)
     assert relative(found, case["final_latents_f64"]) < 1e-5
 
 
@@ -78,11 +81,8 @@ def test_the_recorded_seed_gives_the_recorded_draws(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_end_to_end_from_the_recorded_seed(name: str, golden: StableDiffusion) -> None:
     case, editor = recorded(name)
-    source = source_of(editor, case["frames"], golden, prompt=case.settings["inversion_prompt"])
     seeded = torch.Generator().manual_seed(case.settings["seed"])
-    found = editor.edit(
-        source, case.settings["prompt"], golden, negative=case.settings["negative_prompt"], rng=seeded
-    )
+    found = editor.edit(request_of(editor, case["frames"], **asked(case, golden) | {"rng": seeded}))
     assert relative(found, case["final_latents_f64"]) < 1e-5
 
 

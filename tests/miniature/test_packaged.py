@@ -43,10 +43,10 @@ def test_it_is_an_ordinary_pipeline(miniature: StableDiffusion) -> None:
     expected = pipeline(
         prompt, latents=x_T, num_inference_steps=5, guidance_scale=4.0, output_type="pt"
     ).images
-    states = miniature.condition(["", prompt]).states
+    states = miniature.conditioning(["", prompt])
 
     def eps(x: torch.Tensor, t: int) -> torch.Tensor:
-        return guided(*miniature.eps(x, t, states), 4.0)
+        return guided(*miniature.predict(x, t, states), 4.0)
 
     ours = miniature.decode(sample(eps, x_T, miniature.schedule, 5))
     assert float((ours - expected).abs().max()) < 5e-3

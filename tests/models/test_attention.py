@@ -9,7 +9,7 @@ from frameweave.models.stable_diffusion import StableDiffusion
 
 def unet_output(tiny: StableDiffusion) -> torch.Tensor:
     x = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    return tiny.eps(x, 500, tiny.condition(["a red car", "a blue car"]).states)
+    return tiny.predict(x, 500, tiny.conditioning(["a red car", "a blue car"]))
 
 
 def test_the_rule_that_changes_nothing_changes_nothing(tiny: StableDiffusion) -> None:

@@ -9,8 +9,11 @@ from frameweave.models.stable_diffusion import StableDiffusion
 
 def gradient(tiny: StableDiffusion) -> torch.Tensor:
     x = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    states = tiny.condition(["a red car"]).states.requires_grad_()
-    (found,) = torch.autograd.grad(tiny.eps(x, 500, states).square().sum(), states)
+    conditioning = tiny.conditioning(["a red car"])
+    states = conditioning.texts.requires_grad_()
+    (found,) = torch.autograd.grad(
+        tiny.predict(x, 500, conditioning.with_texts(states)).square().sum(), states
+    )
     return found
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from frameweave.models.control import embedded, residuals, scaled
+from frameweave.models.control import embedded, residuals
+from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 
 
@@ -15,7 +16,7 @@ def test_two_parts_are_the_stock_controlnet(tiny: StableDiffusion) -> None:
     side = 32 // tiny.vae_factor
     x_t = torch.randn(2, tiny.channels, side, side, generator=rng)
     depth = torch.rand(1, 1, 32, 32, generator=rng)
-    text = tiny.condition(["a red duck"]).states[0].expand(2, -1, -1)
+    text = tiny.conditioning(["a red duck"]).texts[0].expand(2, -1, -1)
 
     down, mid = control(x_t, 500, text, controlnet_cond=depth.expand(2, 3, -1, -1), return_dict=False)
     features = embedded(control, depth).repeat(2, 1, 1, 1)
@@ -35,16 +36,16 @@ def test_the_stem_is_back_after_an_error(tiny: StableDiffusion) -> None:
 
 
 @torch.no_grad()
-def test_what_it_adds_is_scaled_while_the_block_runs(tiny: StableDiffusion) -> None:
+def test_what_it_adds_is_scaled(tiny: StableDiffusion) -> None:
     rng = torch.Generator().manual_seed(0)
     x_t, depth = torch.randn(2, 4, 16, 16, generator=rng), torch.rand(2, 1, 32, 32, generator=rng)
-    text = tiny.condition(["a red duck"]).states
-    free, steered = tiny.eps(x_t, 500, text), tiny.eps(x_t, 500, text, depth)
+
+    def predicted(guides: Guides) -> torch.Tensor:
+        return tiny.predict(x_t, 500, tiny.conditioning(["a red duck"], guides))
+
+    free, steered = predicted(Guides()), predicted(Guides(depth=depth))
     assert not torch.allclose(free, steered, atol=1e-3)
-    with scaled(tiny.controlnet, 0.0):
-        torch.testing.assert_close(tiny.eps(x_t, 500, text, depth), free)
-    with pytest.raises(KeyError), scaled(tiny.controlnet, 0.5):
-        half = tiny.eps(x_t, 500, text, depth)
-        raise KeyError
+    torch.testing.assert_close(predicted(Guides(depth=depth, controlnet_scale=0.0)), free)
+    half = predicted(Guides(depth=depth, controlnet_scale=0.5))
     assert not torch.allclose(half, free, atol=1e-4) and not torch.allclose(half, steered, atol=1e-4)
-    assert torch.equal(tiny.eps(x_t, 500, text, depth), steered)
+    assert torch.equal(predicted(Guides(depth=depth)), steered)

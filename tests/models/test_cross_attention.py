@@ -12,7 +12,7 @@ from frameweave.models.stable_diffusion import StableDiffusion
 
 def eps(tiny: StableDiffusion) -> torch.Tensor:
     x = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    return tiny.eps(x, 500, tiny.condition(["", "a blue car", "a red car"]).states)
+    return tiny.predict(x, 500, tiny.conditioning(["", "a blue car", "a red car"]))
 
 
 def layer_of(tiny: StableDiffusion) -> Attention:

@@ -22,7 +22,7 @@ def test_it_is_the_norm_of_the_five_dimensional_tensor(frames: int, layout: torc
 
 
 def eps(tiny: StableDiffusion, x: torch.Tensor) -> torch.Tensor:
-    return tiny.eps(x, 500, tiny.condition(["a red car", "a blue car"]).states)
+    return tiny.predict(x, 500, tiny.conditioning(["a red car", "a blue car"]))
 
 
 def test_only_norms_outside_transformers(tiny: StableDiffusion) -> None:
@@ -47,9 +47,10 @@ def test_frames_see_each_other_and_one_frame_is_as_ever(tiny: StableDiffusion) -
 def test_branches_have_their_own_statistics(tiny: StableDiffusion) -> None:
     x = torch.randn(2, 3, 4, 16, 16)
     x[0] *= 10
-    states = tiny.condition(["a red car", "a blue car"]).states
+    states = tiny.conditioning(["a red car", "a blue car"])
     with over_frames(tiny.unet, 3):
-        assert torch.allclose(tiny.eps(x, 500, states)[1], tiny.eps(x[1], 500, states[1:])[0], atol=1e-4)
+        both, alone = tiny.predict(x, 500, states), tiny.predict(x[1], 500, states.branches(1))
+        assert torch.allclose(both[1], alone[0], atol=1e-4)
 
 
 def test_restored_after_an_exception_and_when_nested(tiny: StableDiffusion) -> None:

@@ -7,9 +7,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.editors.base import make, source_of
+from frameweave.editors.base import make, request_of
 from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.models.loading import load
+from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 from golden_cases import rng
 
@@ -28,10 +29,10 @@ def test_same_pictures_as_the_stock_pipeline(tiny: StableDiffusion, tiny_folder:
         guidance_scale=5.0,
         output_type="pt",
     ).images
-    states = tiny.condition(["night", "a red car"]).states
+    states = tiny.conditioning(["night", "a red car"])
 
     def eps(x: torch.Tensor, t: int) -> torch.Tensor:
-        uncond, cond = tiny.eps(x, t, states)
+        uncond, cond = tiny.predict(x, t, states)
         return guided(uncond, cond, 5.0)
 
     ours = tiny.decode(sample(eps, x_T, tiny.schedule, 4))
@@ -57,14 +58,21 @@ def test_a_sample_of_the_posterior_is_that_of_diffusers(tiny: StableDiffusion) -
     expected = found * tiny.vae.config["scaling_factor"]
     assert torch.allclose(tiny.encode(frames, noise), expected, atol=1e-5)
     assert not torch.allclose(tiny.encode(frames), expected, atol=1e-3)
-    source = source_of(make("tokenflow", {}), frames, tiny, draws={"posterior_noise": noise})
+    source = request_of(
+        make("tokenflow", {}),
+        frames,
+        tiny,
+        prompt="x",
+        rng=torch.Generator(),
+        draws={"posterior_noise": noise},
+    )
     assert torch.allclose(source.x_0, expected, atol=1e-5)
 
 
 def test_a_long_prompt_says_what_is_cut(tiny: StableDiffusion) -> None:
     words = " ".join(["red"] * 30)
-    assert tiny.condition([f"{words} car"]).cut == "car"
-    assert tiny.condition(["a red car"]).cut == ""
+    assert tiny.conditioning([f"{words} car"]).cut == "car"
+    assert tiny.conditioning(["a red car"]).cut == ""
 
 
 def test_latents_that_are_no_numbers_make_no_black_pictures(tiny: StableDiffusion) -> None:
@@ -79,7 +87,8 @@ def test_depth_without_a_controlnet(tiny: StableDiffusion) -> None:
 
     bare = dataclasses.replace(tiny, controlnet=None)
     with pytest.raises(ModelFolderError, match="no depth ControlNet"):
-        bare.eps(torch.randn(1, 4, 4, 4), 5, bare.condition(["x"]).states, torch.rand(1, 1, 8, 8))
+        guided = bare.conditioning(["x"], Guides(depth=torch.rand(1, 1, 8, 8)))
+        bare.predict(torch.randn(1, 4, 4, 4), 5, guided)
 
 
 def test_v_prediction_is_turned_into_epsilon(tiny: StableDiffusion) -> None:
@@ -87,16 +96,16 @@ def test_v_prediction_is_turned_into_epsilon(tiny: StableDiffusion) -> None:
     import dataclasses
 
     as_v = dataclasses.replace(tiny, prediction="v_prediction")
-    x, states = torch.randn(1, 4, 4, 4), tiny.condition(["x"]).states
+    x, states = torch.randn(1, 4, 4, 4), tiny.conditioning(["x"])
     a = tiny.schedule.at(300)
-    expected = a**0.5 * tiny.eps(x, 300, states) + (1 - a) ** 0.5 * x
-    assert torch.allclose(as_v.eps(x, 300, states), expected, atol=1e-5)
+    expected = a**0.5 * tiny.predict(x, 300, states) + (1 - a) ** 0.5 * x
+    assert torch.allclose(as_v.predict(x, 300, states), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16"])
 def test_half_precision_is_near(tiny: StableDiffusion, tiny_folder: Path, dtype: str) -> None:
     half = load(str(tiny_folder), dtype=dtype, device="cpu")
     x = torch.randn(1, 4, 8, 8)
-    full = tiny.eps(x, 500, tiny.condition(["a red car"]).states)
-    rough = half.eps(x.to(half.dtype), 500, half.condition(["a red car"]).states).float()
+    full = tiny.predict(x, 500, tiny.conditioning(["a red car"]))
+    rough = half.predict(x.to(half.dtype), 500, half.conditioning(["a red car"])).float()
     assert float((rough - full).abs().mean()) < 0.05 * float(full.abs().mean()) + 0.01

@@ -2,18 +2,27 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.errors import InputError
-from frameweave.models.seam import Condition, Frames, Latents, Model, TextStates, VisionStates
+from frameweave.models.seam import (
+    Conditioning,
+    Frames,
+    Guides,
+    Latents,
+    Model,
+    ReadStates,
+    TextStates,
+    VisionStates,
+)
 
 VisionFrame = Literal["own", "first"]
 
@@ -26,12 +35,54 @@ class Gate:
 
     @contextmanager
     def shut(self) -> Generator[None, None, None]:
-        """The LoRA is silent at every noise level while the block runs."""
+        """The LoRA is silent at every timestep while the block runs."""
         before, self.open = self.open, False
         try:
             yield
         finally:
             self.open = before
+
+
+@dataclass(frozen=True, eq=False)
+class WithTokens:
+    """A conditioning with the adaptor's tokens before its texts, and the same without them."""
+
+    joined: Conditioning
+    plain: Conditioning
+    form: Literal["branch", "sequence"]
+    controlnet_reads_tokens: bool
+
+    @property
+    def cut(self) -> str:
+        return self.plain.cut
+
+    @property
+    def texts(self) -> TextStates:
+        return self.joined.texts
+
+    def of(self, frames: slice | list[int]) -> "WithTokens":
+        return replace(self, joined=self.joined.of(frames), plain=self.plain.of(frames))
+
+    def branches(self, *which: int) -> "WithTokens":
+        """Raises `InputError` where all texts are in one sequence and only some of them are wanted."""
+        self._check_parts(len(which))
+        return replace(self, joined=self.joined.branches(*which), plain=self.plain.branches(*which))
+
+    def with_texts(self, texts: TextStates, *, for_controlnet: ReadStates | None = None) -> "WithTokens":
+        """`texts` have the tokens too. Raises what `branches` raises."""
+        self._check_parts(0)
+        plain = texts[:, :, -self.plain.texts.shape[2] :]
+        read = None if self.controlnet_reads_tokens else plain if for_controlnet is None else for_controlnet
+        joined = self.joined.with_texts(texts, for_controlnet=read)
+        return replace(self, joined=joined, plain=self.plain.with_texts(plain))
+
+    def _check_parts(self, wanted: int) -> None:
+        there = len(self.plain.texts)
+        if self.form == "sequence" and wanted != there:
+            raise InputError(
+                f"{there} texts in one sequence, and {wanted} branches of them are wanted",
+                hint="this editor needs tokens in the form branch, or no tokens",
+            )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -54,10 +105,6 @@ class Adapted:
     """The source frame that gives a frame its unshared tokens: its own, or the first."""
     silent: bool = False
     """Whether the LoRA does not act in this view of the model."""
-    text_tokens: int = field(default=0, init=False)
-    """Length of the text without the prefix, once it is known."""
-    text_branches: int = field(default=0, init=False)
-    """How many texts were joined with it."""
 
     @property
     def unet(self) -> nn.Module:
@@ -112,48 +159,34 @@ class Adapted:
         return None if self.tokens is None else self.model.vision(frames)
 
     @torch.no_grad()
-    def condition(
-        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
-    ) -> Condition:
+    def conditioning(
+        self,
+        prompts: Sequence[str],
+        guides: Guides = Guides(),
+        *,
+        negative: Sequence[int] = (),
+        blind: Sequence[int] = (),
+    ) -> Conditioning:
         """The text after the shared tokens and, when source frames were seen, the unshared ones (Eq. 8)."""
-        text = self.model.condition(prompts, seen, negative)
+        plain = self.model.conditioning(prompts, guides, negative=negative, blind=blind)
         if self.tokens is None:
-            return text
+            return plain
+        seen = guides.seen
         if seen is not None and self.vision_frame == "first":
             seen = seen[:1]
-        prefix = self.tokens.to(text.states.device, text.states.dtype)(seen)
-        self.text_branches, self.text_tokens = len(text.states), text.states.shape[2]
-        bare = () if self.in_uncond else negative
-        states = concat_tokens(prefix, text.states, bare=bare, form=self.form)
-        return replace(text, states=states.expand(len(text.states), -1, -1, -1))
+        texts = plain.texts
+        prefix = self.tokens.to(texts.device, texts.dtype)(seen)
+        joined = concat_tokens(prefix, texts, bare=() if self.in_uncond else negative, form=self.form)
+        read = None if self.control_sees_tokens else texts
+        with_tokens = plain.with_texts(joined.expand(len(texts), -1, -1, -1), for_controlnet=read)
+        return WithTokens(with_tokens, plain, self.form, self.control_sees_tokens)
 
-    def eps(
-        self,
-        x_t: Float[torch.Tensor, "*branches F C h w"],
-        t: float,
-        states: TextStates,
-        depth: Float[torch.Tensor, "F 1 H W"] | None = None,
-        picture: Float[torch.Tensor, "branches F C h w"] | None = None,
-        *,
-        control_text: Float[torch.Tensor, "branches _ L_control D"] | None = None,
-    ) -> Float[torch.Tensor, "branches F C h w"]:
+    def predict(
+        self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
+    ) -> Float[Tensor, "branches F C h w"]:
+        if isinstance(conditioning, WithTokens):
+            conditioning = conditioning.joined if t in self.tokens_window else conditioning.plain
         if self.silent:
             with self.gate.shut():
-                return self.model.eps(x_t, t, states, depth, picture, control_text=control_text)
-        if self.tokens is not None and t not in self.tokens_window:
-            states = self._text(states)
-        elif self.tokens is not None and depth is not None and not self.control_sees_tokens:
-            control_text = self._text(states)
-        return self.model.eps(x_t, t, states, depth, picture, control_text=control_text)
-
-    def _text(self, states: TextStates) -> Float[torch.Tensor, "branches _ text D"]:
-        """Each branch's own text out of states with tokens."""
-        if self.form == "branch":
-            return states[:, :, -self.text_tokens :]
-        if len(states) != self.text_branches:
-            raise InputError(
-                f"{self.text_branches} texts in one sequence, and {len(states)} branches of them are wanted",
-                hint="this editor needs tokens in the form branch, or no tokens",
-            )
-        texts = states[:, :, -len(states) * self.text_tokens :].unflatten(2, (len(states), -1))
-        return torch.stack([own[:, branch] for branch, own in enumerate(texts)])
+                return self.model.predict(x_t, t, conditioning)
+        return self.model.predict(x_t, t, conditioning)

@@ -180,10 +180,10 @@ def _noise(model: StableDiffusion, options: VerifyOptions) -> Tensor:
 @torch.no_grad()
 def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOptions) -> Tensor:
     with adaptor.on(model, tokens=False) as adapted_model:
-        states = adapted_model.condition(["", options.prompt]).states
+        conditioning = adapted_model.conditioning(["", options.prompt])
 
         def eps(x: Tensor, t: int) -> Tensor:
-            uncond, cond = adapted_model.eps(x, t, states)
+            uncond, cond = adapted_model.predict(x, t, conditioning)
             return guided(uncond, cond, options.guidance)
 
         x_0 = sample(eps, _noise(model, options), model.schedule, options.steps)

@@ -1,7 +1,7 @@
 """Null-text optimisation (Mokady et al., CVPR 2023, arXiv 2211.09794): guidance that keeps the source.
 
 DDIM inversion without guidance does not undo sampling with guidance. Here the text embedding of the
-unguided branch is optimised at every noise level, so that guided sampling under the source's own
+unguided branch is optimised at every timestep, so that guided sampling under the source's own
 prompt walks back along the inverted trajectory.
 """
 
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.diffusion.sampling import ddim_step, guided
+from frameweave.diffusion.sampling import Eps, ddim_step, guided
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress
@@ -32,15 +32,15 @@ class NullText:
 
     embeddings: Float[Tensor, "N _ L D"]
     losses: list[list[float]]
-    """At each noise level, before each update."""
+    """At each step, before each update."""
     latents: Float[Tensor, "N F C h w"]
     """After each guided step: the source as it is reconstructed."""
 
 
 def optimise(
     eps: TextEps,
-    uncond: States,
-    cond: States,
+    eps_cond: Eps,
+    start: States,
     trajectory: Trajectory,
     *,
     schedule: Schedule,
@@ -51,33 +51,33 @@ def optimise(
     enough: Callable[[int], float],
     progress: Progress = SILENT,
 ) -> NullText:
-    """Optimise the unconditional embedding from `uncond` on, level after level (each starts from the last).
+    """Optimise the unconditional embedding from `start` on, step after step (each goes on from the last).
 
     `rate` and `enough` give Adam's learning rate and the loss that ends the updates, by the index of
     the step. The trajectory must have all timesteps of the schedule for `steps`. One step costs one
-    prediction for `cond`, one with its gradient per update, and one for the updated embedding.
+    guided prediction, one with its gradient per update, and one for the updated embedding.
 
     Raises `InputError` when a loss is not finite.
     """
-    levels = schedule.timesteps(steps)
-    states = uncond.to(torch.promote_types(uncond.dtype, torch.float32))
-    x = trajectory.at(levels[0]).to(uncond.device)
+    timesteps = schedule.timesteps(steps)
+    states = start.to(torch.promote_types(start.dtype, torch.float32))
+    x = trajectory.at(timesteps[0]).to(start.device)
     embeddings: list[Tensor] = []
     losses: list[list[float]] = []
     latents: list[Tensor] = []
     sized = 2.0 ** math.ceil(math.log2(x.numel()))  # a power of two: gradients keep their digits
-    for i, t in enumerate(progress.track(levels, "optimising the null text")):
-        target = (trajectory.at(levels[i + 1]) if i + 1 < steps else trajectory.x_0).to(x)
+    for i, t in enumerate(progress.track(timesteps, "optimising the null text")):
+        target = (trajectory.at(timesteps[i + 1]) if i + 1 < steps else trajectory.x_0).to(x)
         a, a_to = schedule.at(t), schedule.at(schedule.before(t, steps))
         with torch.no_grad():
-            eps_cond = eps(x, t, cond)
+            conditional = eps_cond(x, t)
         states = states.detach().clone().requires_grad_()
         adam = torch.optim.Adam([states], lr=rate(i))
         losses.append([])
         for _ in range(inner_steps):
             with torch.enable_grad():
-                eps_uncond = eps(x, t, states.to(uncond.dtype))
-                back = ddim_step(x, guided(eps_uncond, eps_cond, guidance), a, a_to)
+                eps_uncond = eps(x, t, states.to(start.dtype))
+                back = ddim_step(x, guided(eps_uncond, conditional, guidance), a, a_to)
                 loss = F.mse_loss(back.to(states.dtype), target.to(states.dtype))
                 # The mean's gradient has the size of 1 / x.numel(), where fp16 knows zero only.
                 (gradient,) = torch.autograd.grad(loss * sized, states)
@@ -89,8 +89,8 @@ def optimise(
         progress.measure(loss=losses[-1][-1])
         states = states.detach()
         with torch.no_grad():
-            x = ddim_step(x, guided(eps(x, t, states.to(uncond.dtype)), eps_cond, guidance), a, a_to)
-        embeddings.append(states.to(uncond.dtype))
+            x = ddim_step(x, guided(eps(x, t, states.to(start.dtype)), conditional, guidance), a, a_to)
+        embeddings.append(states.to(start.dtype))
         latents.append(x)
     progress.measure()  # or else the last loss stays beside the loops that follow
     return NullText(torch.stack(embeddings), losses, torch.stack(latents))

@@ -15,7 +15,7 @@ AfterStep = Callable[[int, Tensor, Tensor], None]
 
 
 def ddim_step(x: Tensor, eps: Tensor, a: float, a_to: float) -> Tensor:
-    """Move x from noise level alpha_bar = a to a_to along the predicted noise.
+    """Move x from alpha_bar = a to a_to along the predicted noise.
 
     Going to a higher alpha_bar is sampling, to a lower one is inversion: one formula.
     """
@@ -28,7 +28,7 @@ def noise_of_velocity(v: Tensor, x_t: Tensor, alpha_bar: float | Tensor) -> Tens
 
 
 def clean(x: Tensor, eps: Tensor, a: float) -> Tensor:
-    """The x_0 that x at noise level alpha_bar = a comes from, if eps is its noise."""
+    """The x_0 that x at alpha_bar = a comes from, if eps is its noise."""
     return (x - (1 - a) ** 0.5 * eps) / a**0.5
 
 
@@ -37,7 +37,7 @@ def guided(eps_uncond: Tensor, eps_cond: Tensor, scale: float) -> Tensor:
     return eps_uncond + scale * (eps_cond - eps_uncond)
 
 
-def ancestral_levels(schedule: Schedule, steps: int) -> list[float]:
+def ancestral_timesteps(schedule: Schedule, steps: int) -> list[float]:
     """The timesteps of Euler's ancestral sampler: evenly from T - 1 down to 0, fractions included."""
     if steps == 1:
         return [schedule.T - 1.0]
@@ -48,20 +48,20 @@ def ancestral(
     eps: Callable[[Tensor, float], Tensor],
     x: Tensor,
     schedule: Schedule,
-    levels: list[float],
+    timesteps: list[float],
     noises: Iterator[Tensor],
     *,
     after: AfterStep | None = None,
     progress: Progress = SILENT,
 ) -> Tensor:
-    """Euler's ancestral sampler (k-diffusion) from x at `levels[0]` to x_0.
+    """Euler's ancestral sampler (k-diffusion) from x at `timesteps[0]` to x_0.
 
     With x scaled to unit variance it is DDIM with eta = 1: after every step but the last as much
-    fresh noise is added as a forward step between the two levels would add. `noises` yields it,
+    fresh noise is added as a forward step between the two timesteps would add. `noises` yields it,
     one for every step, in the shape of x.
     """
-    following = [*(schedule.at(t) for t in levels[1:]), 1.0]
-    for count, (t, a_to) in enumerate(zip(progress.track(levels, "sampling"), following, strict=True), 1):
+    following = [*(schedule.at(t) for t in timesteps[1:]), 1.0]
+    for count, (t, a_to) in enumerate(zip(progress.track(timesteps, "sampling"), following, strict=True), 1):
         a, predicted = schedule.at(t), eps(x, t)
         expected = clean(x, predicted, a)
         fresh = ((1 - a_to) / (1 - a) * (1 - a / a_to)) ** 0.5
@@ -84,7 +84,7 @@ def sample(
     """Run DDIM from x at the first timestep to x_0.
 
     `timesteps` (default: all of the schedule's) may be a tail or a part of the list that the
-    schedule gives for `steps`, to start from or to stop at another noise level. `after` is told of
+    schedule gives for `steps`, to start from or to stop at another timestep. `after` is told of
     every step.
     """
     visited = schedule.timesteps(steps) if timesteps is None else timesteps

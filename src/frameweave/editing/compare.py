@@ -33,8 +33,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     acting = replace(options, adaptor=adaptor)
     acting.check()
     check_apart(video, options.out)
-    settings = {"steps": options.steps, "guidance": options.guidance}
-    editors = {name: base.make(name, settings) for name in base.names()}
+    editors = base.make_each({"steps": options.steps, "guidance": options.guidance})
     info = probe(video)
     for note in info.notes:
         progress.note(note)
@@ -77,7 +76,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
                     prompt,
                     adapted_model,
                     source_prompt=options.source_prompt,
-                    negative=options.negative,
+                    negative_prompt=options.negative,
                     depth=depth,
                     inversions=None if given else inversions,
                     rng=torch.Generator().manual_seed(options.seed),

@@ -68,8 +68,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     seconds["load"] = round(time.perf_counter() - start, 2)
     run = plan.start()
     made: list[_Made] = []
-    for editor_name in base.names():
-        editor = base.make(editor_name, {"steps": options.steps})
+    for editor_name, editor in base.make_each({"steps": options.steps}).items():
         for with_adaptor in (False, True):
             start = time.perf_counter()
             inversions = Remembered()

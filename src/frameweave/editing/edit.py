@@ -15,7 +15,7 @@ from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
 from frameweave.editing.setup import adapted, check_apart, editor_of, estimator_of, inversions_of, load_model
 from frameweave.editors import base
-from frameweave.editors.base import Inversions, Source
+from frameweave.editors.request import EditRequest, Inversions
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model
 from frameweave.models.seam import Latents, Model
@@ -88,13 +88,13 @@ def edit(
     with adapted(model, options, options.editor, editor, progress) as adapted_model:
         run = plan.start()
         work = _Work(footage, mask, fit, estimator, editor, adapted_model, options, timer, progress)
-        source = work.read(inversions)
+        request = work.read(prompts[0], inversions)
         done = [
-            Edited(work.result(source, prompt, number, len(prompts)), timer.seconds)
+            Edited(work.result(replace(request, prompt=prompt), number, len(prompts)), timer.seconds)
             for number, prompt in enumerate(prompts, 1)
         ]
     videos = [one.video.name for one in done]
-    run.finish({"videos": videos, "frames_edited": len(source), "seconds": timer.seconds})
+    run.finish({"videos": videos, "frames_edited": len(request), "seconds": timer.seconds})
     return done
 
 
@@ -117,27 +117,33 @@ class _Work:
     timer: "_Timer"
     progress: Progress
 
-    def read(self, inversions: Inversions) -> Source:
+    def read(self, prompt: str, inversions: Inversions) -> EditRequest:
         """The frames to edit, as latents, depth and what the model sees in them."""
-        parts: list[Source] = []
+        parts: list[EditRequest] = []
+        rng = torch.Generator().manual_seed(self.options.seed)
         raw: list[Tensor] = []
         for frames in self.footage.batches(self.fit, _BATCH):
             with self.timer.part("read"):
-                parts.append(base.source_of(self.editor, frames, self.model))
+                parts.append(base.request_of(self.editor, frames, self.model, prompt=prompt, rng=rng))
             if self.estimator is not None:
                 with self.timer.part("depth"):
                     raw.append(self.estimator.raw(frames).half())
         seen = [part.seen for part in parts if part.seen is not None]
-        return Source(
+        return EditRequest(
+            model=self.model,
             x_0=torch.cat([part.x_0 for part in parts]),
-            prompt=self.options.source_prompt,
+            prompt=prompt,
+            negative_prompt=self.options.negative,
+            source_prompt=self.options.source_prompt,
+            rng=rng,
+            progress=self.progress,
             depth=depth_model.per_clip(torch.cat(raw).float()) if raw else None,
             seen=torch.cat(seen) if seen else None,
             inversions=inversions,
             check_inversion=self.options.check_inversion,
         )
 
-    def result(self, source: Source, prompt: str, number: int, of: int) -> Path:
+    def result(self, request: EditRequest, number: int, of: int) -> Path:
         """The video of one prompt; it may be there already when a run goes on."""
         name = "edited" if of == 1 else f"edited-{number}"
         target = self.options.out / f"{name}{_suffix(self.footage.info.path)}"
@@ -145,21 +151,17 @@ class _Work:
             return target
         keeper = StepKeeper(
             self.options.out / "unfinished.safetensors",
-            f"{number}: {prompt}",
+            f"{number}: {request.prompt}",
             self.model,
             preview_every=self.options.preview_every,
         )
-        with self.timer.part("edit"), base.enough_memory(self.editor, source):
-            x = self.editor.edit(
-                replace(source, keeper=keeper),
-                prompt,
-                self.model,
-                negative=self.options.negative,
-                rng=torch.Generator().manual_seed(self.options.seed),
-                progress=self.progress,
+        with self.timer.part("edit"), base.enough_memory(self.editor, request):
+            rng = torch.Generator().manual_seed(self.options.seed)
+            x = self.editor.edit(replace(request, keeper=keeper, rng=rng))
+        if len(x) < len(request):  # tokenflow as published
+            self.progress.note(
+                f"{len(x)} of {len(request)} frames are edited, the last ones stay as they are"
             )
-        if len(x) < len(source):  # tokenflow as published
-            self.progress.note(f"{len(x)} of {len(source)} frames are edited, the last ones stay as they are")
         with self.timer.part("write"):
             self._write(target, x)
         keeper.done()
@@ -194,8 +196,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
     editor = editor_of(options)
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")
-    make = getattr(editor, "generate", None)
-    if make is None:
+    if not isinstance(editor, base.Generator):
         raise InputError(
             f"{options.editor} edits a video and cannot make one from text",
             hint="use --editor text2video_zero",
@@ -210,15 +211,16 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
         timer.part("generate"),
         adapted(model, options, options.editor, editor, progress, sees_source=False) as adapted_model,
     ):
-        x = make(
-            prompt,
+        request = base.text_request(
             adapted_model,
+            prompt=prompt,
             frames=options.frames,
             size=side,
-            negative=options.negative,
+            negative_prompt=options.negative,
             rng=torch.Generator().manual_seed(options.seed),
             progress=progress,
         )
+        x = editor.generate(request)
     run = plan.start()
     with timer.part("write"):
         target = options.out / "generated.mp4"

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from frameweave.editing.adaptor_use import use_of
 from frameweave.editing.inversions import InversionStore, setting_of
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.editors import base
-from frameweave.editors.base import Inversions
+from frameweave.editors.request import Inversions
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
 from frameweave.models.loading import load
@@ -111,7 +110,7 @@ def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
 
 def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     kind = base.load(name)
-    known = {field.name: field for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    known = kind.model_fields
     settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
     if isinstance(options, EditOptions) and options.as_published:
         if "as_published" not in known:
@@ -123,7 +122,7 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
             raise InputError(f"--set {pair!r}", hint="write it as name=value")
         if key not in known:
             raise InputError.unknown(f"setting of {name}", key, list(known))
-        settings[key] = base.parse_setting(key, value, known[key].type)
+        settings[key] = value
     return settings
 
 

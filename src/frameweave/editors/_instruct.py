@@ -1,18 +1,17 @@
 """Text2Video-Zero by instruction: an InstructPix2Pix model sees each frame beside its noise."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import torch
 from torch import Tensor
 
-from frameweave.diffusion.sampling import ancestral, ancestral_levels
-from frameweave.editors._noise import conditioned, resumed
-from frameweave.editors._source import Source
+from frameweave.diffusion.sampling import ancestral, ancestral_timesteps
+from frameweave.editors.request import EditRequest, OnChunk
 from frameweave.errors import ModelFolderError
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Latents, Model
-from frameweave.progress import Progress
 
 
 def check_model(model: Model) -> None:
@@ -37,51 +36,45 @@ def frame_noises(model: Model, x_0: Latents, rng: torch.Generator) -> Iterator[L
 
 
 def instructed(
-    source: Source,
-    prompt: str,
-    negative: str,
-    model: Model,
+    request: EditRequest,
+    noises: Iterator[Latents],
     *,
     steps: int,
-    guidance: float,
-    picture_guidance: float,
-    frames_at_once: int,
-    on_chunk: Callable[[int, int], None],
-    noises: Iterator[Latents],
-    rng: torch.Generator,
-    progress: Progress,
+    guidance: tuple[float, float],
+    chunk_size: int,
+    on_chunk: OnChunk,
 ) -> Latents:
-    """All frames under the instruction `prompt`, by Euler's ancestral sampler.
+    """All frames under the instruction, by Euler's ancestral sampler.
 
-    Guidance has three branches (Brooks et al., 2023, Eq. 3): eps(nothing) + picture_guidance
-    (eps(picture) - eps(nothing)) + guidance (eps(picture, text) - eps(picture)). `noises` yields the
-    noise to start from, then one for each step. `on_chunk`: see `prompt_eps`.
+    Guidance by text and by picture has three branches (Brooks et al., 2023, Eq. 3): eps(nothing) +
+    by_picture (eps(picture) - eps(nothing)) + by_text (eps(picture, text) - eps(picture)). `noises` yields
+    the noise to start from, then one for each step. `on_chunk`: see `EditRequest.eps`.
     """
-    condition = conditioned(model, [negative, negative, prompt], source.seen, progress, negative=(0, 1))
-    chunks = Chunks(frames_at_once, progress)
+    by_text, by_picture = guidance
+    prompts = [request.negative_prompt, request.negative_prompt, request.prompt]
+    guides = replace(request.guides, picture=request.x_0)
+    conditioning = request.conditioning(prompts, guides, negative=(0, 1), blind=(0,))
+    chunks = Chunks(chunk_size, request.progress)
 
     @torch.no_grad()
     def eps(x: Tensor, t: float) -> Tensor:
         def part(chunk: slice) -> Tensor:
             on_chunk(chunk.start, chunk.stop - chunk.start)
-            seen = source.x_0[chunk]
-            picture = torch.stack([torch.zeros_like(seen), seen, seen])
-            nothing, alone, both = model.eps(x[chunk], t, condition.of(chunk), picture=picture)
-            return nothing + picture_guidance * (alone - nothing) + guidance * (both - alone)
+            nothing, alone, both = request.model.predict(x[chunk], t, conditioning.of(chunk))
+            return nothing + by_picture * (alone - nothing) + by_text * (both - alone)
 
         return chunks.over(len(x), part)
 
-    schedule, levels = model.schedule, ancestral_levels(model.schedule, steps)
-    start = (1 - schedule.at(levels[0])) ** 0.5 * next(noises).to(source.x_0)
-    done, x, after = resumed(source, start, steps, rng, progress)
-    return ancestral(
-        eps, x, schedule, levels[done:], islice(noises, done, None), after=after, progress=progress
-    )
+    schedule = request.model.schedule
+    timesteps = ancestral_timesteps(schedule, steps)
+    start = (1 - schedule.at(timesteps[0])) ** 0.5 * next(noises).to(request.x_0)
+    done, x, after = request.resumed(start, steps)
+    rest = islice(noises, done, None)
+    return ancestral(eps, x, schedule, timesteps[done:], rest, after=after, progress=request.progress)
 
 
-def replayed(source: Source, chunk: str = "") -> Iterator[Latents] | None:
+def replayed(draws: Mapping[str, Tensor], chunk: str = "") -> Iterator[Latents] | None:
     """The noise that was given for a run by instruction: at the start, then for each step."""
-    given = source.draws
-    if f"{chunk}initial_noise" not in given:
+    if f"{chunk}initial_noise" not in draws:
         return None
-    return iter([given[f"{chunk}initial_noise"], *given[f"{chunk}step_noise"]])
+    return iter([draws[f"{chunk}initial_noise"], *draws[f"{chunk}step_noise"]])

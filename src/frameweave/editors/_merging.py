@@ -79,7 +79,7 @@ def local(
     aligned: bool,
     stride: int,
     target: Callable[[int, int], int],
-    as_published: bool = False,
+    loose_first: bool = True,
 ) -> Merge | None:
     """Merge the frames of a chunk (B, frames * S, D), level by level, until one frame is left.
 
@@ -87,13 +87,13 @@ def local(
 
     At each level the frames fall into groups of `stride`; in each, one frame is the target:
     `target(level, n)` draws its place among n. Tokens of earlier levels that were not merged are
-    targets too. As published, they are mistaken for tokens of frames from the third level on.
+    targets too. Unless they stand first, they are mistaken for tokens of frames from the third level on.
     """
     size = x.shape[1] // frames
     tokens, merge, level, loose = F.normalize(x, dim=-1), None, 0, 0
     while frames > 1 and ratio > 0:
         group = min(stride, frames)
-        source, into = _split(loose, frames, size, group, target(level, group), as_published, x.device)
+        source, into = _split(loose, frames, size, group, target(level, group), loose_first, x.device)
         stay, dropped, to = matched(
             tokens.index_select(1, source), tokens.index_select(1, into), ratio, aligned=aligned
         )
@@ -108,15 +108,14 @@ def local(
 
 @lru_cache(maxsize=64)
 def _split(  # noqa: PLR0917 - a plain function of numbers, asked for in every layer
-    loose: int, frames: int, size: int, group: int, place: int, as_published: bool, device: torch.device
+    loose: int, frames: int, size: int, group: int, place: int, loose_first: bool, device: torch.device
 ) -> tuple[Int[Tensor, " R"], Int[Tensor, " T"]]:
     """Positions of the source and of the target tokens, behind `loose` ones of earlier levels."""
     now = torch.arange(loose + frames * size, device=device)
     earlier, framed = now[:loose], now[loose:].view(frames, size)
     chosen = torch.arange(frames, device=device) % group == place
-    # behind the frames, as published, the next level but one looks for frames at the wrong place
-    targets = [framed[chosen].flatten(), earlier]
-    return framed[~chosen].flatten(), torch.cat(targets if as_published else targets[::-1])
+    targets = [earlier, framed[chosen].flatten()]
+    return framed[~chosen].flatten(), torch.cat(targets if loose_first else targets[::-1])
 
 
 def _level(source: Tensor, into: Tensor, stay: Tensor, dropped: Tensor, to: Tensor) -> Merge:

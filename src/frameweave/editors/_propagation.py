@@ -11,50 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.editors._injection import STREAMS
+from frameweave.editors._published_tokenflow import Neighbours
 from frameweave.editors._similarity import most_similar
 from frameweave.models.attention import Attend, Site, Tokens
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """The two key frames that a frame follows, by their place in the list of key frames."""
-
-    near: int
-    far: int | None
-    """None when the frame follows one key frame only."""
-    ratio: float = 1.0
-    """Distance to the far one over the sum of both distances."""
-
-
-def published_neighbours(frames: int, every: int) -> list[Neighbours]:
-    """This run's key frame and the one before, as if both lay in the middle of their runs."""
-    found: list[Neighbours] = []
-    for frame in range(frames):
-        run, at = divmod(frame, every)
-        near, far = abs(at - every // 2), abs(at + every - every // 2)
-        found.append(Neighbours(run, run - 1, far / (near + far)) if run else Neighbours(run, None))
-    return found
-
-
-def both_neighbours(frames: int, keys: list[int]) -> list[Neighbours]:
-    """The nearest key frame and the nearest on the frame's other side, by their true distances.
-
-    >>> both_neighbours(4, [1, 3])[2]
-    Neighbours(near=0, far=1, ratio=0.5)
-    >>> both_neighbours(4, [1, 3])[0], both_neighbours(4, [1, 3])[3]
-    (Neighbours(near=0, far=None, ratio=1.0), Neighbours(near=1, far=None, ratio=1.0))
-    """
-    found: list[Neighbours] = []
-    for frame in range(frames):
-        before = max((k for k, key in enumerate(keys) if key <= frame), default=None)
-        after = min((k for k, key in enumerate(keys) if key >= frame), default=None)
-        sides = sorted({k for k in (before, after) if k is not None}, key=lambda k: abs(keys[k] - frame))
-        if len(sides) == 1:
-            found.append(Neighbours(sides[0], None))
-            continue
-        near, far = (abs(keys[k] - frame) for k in sides)
-        found.append(Neighbours(sides[0], sides[1], far / (near + far)))
-    return found
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """VidToMe (Li et al., CVPR 2024, arXiv 2312.10656): tokens of neighbouring frames are merged.
 
-At every noise level the clip is cut into chunks. Within a chunk, self-attention sees the tokens of
+At every timestep the clip is cut into chunks. Within a chunk, self-attention sees the tokens of
 one frame and what the others have that it lacks; from chunk to chunk, tokens are handed on.
 """
 
@@ -8,29 +8,28 @@ import math
 import re
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps, guided
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._merging import joined, local
-from frameweave.editors._noise import conditioned, inverted, needed_depth, sampled
-from frameweave.editors._vidtome_draws import cut, ordered, published_draws
-from frameweave.editors.base import Source, check, check_settings
+from frameweave.editors._published_vidtome import OURS, PUBLISHED, Rules
+from frameweave.editors._vidtome_draws import cut, ordered
+from frameweave.editors.base import Editor
+from frameweave.editors.request import EditRequest
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Site, Tokens, overridden
-from frameweave.models.control import scaled
-from frameweave.models.seam import Latents, Model
-from frameweave.progress import SILENT, Progress
-from frameweave.runs.ranges import COUNT, SHARE
+from frameweave.models.seam import Guides, Latents
+from frameweave.runs.settings import Count, NotNegative, Share
 
 
-@dataclass(frozen=True, kw_only=True)
-class VidToMe:
+class VidToMe(Editor):
     """Local and global merging of tokens, with plug-and-play, a depth ControlNet, or neither.
 
     Draws, in this order. At each step: the length of the first chunk (one integer), whether the
@@ -41,160 +40,123 @@ class VidToMe:
     (steps x chunks).
     """
 
-    steps: int = 25
-    """Noise levels."""
-    inversion_steps: int = 0
-    """Noise levels of the inversion, which must pass those of the edit; 0 means as many."""
+    steps: Count = 25
+    """Steps of the edit."""
+    inversion_steps: NotNegative = 0
+    """Steps of the inversion, which must pass the timesteps of the edit; 0 means as many."""
     guidance: float = 7.5
     """Classifier-free guidance."""
     variant: Literal["pnp", "depth", "plain"] = "pnp"
     """What keeps the structure: the source's injected features, a depth ControlNet, or only its noise."""
-    control_scale: float = 1.0
+    controlnet_scale: float = 1.0
     """How strongly the depth ControlNet steers (depth)."""
-    chunk: int = 4
+    chunk: Count = 4
     """Frames that attend to one another."""
     order: str = "mix-4"
     """In which order chunks hand on their tokens: seq, rand, or mix-D (1/D of them first, at random)."""
-    local_ratio: float = 0.9
+    local_ratio: Share = 0.9
     """Share of the tokens of a chunk's other frames that are merged."""
     merge_global: bool = True
     """Whether chunks hand on tokens."""
-    global_ratio: float = 0.8
+    global_ratio: Share = 0.8
     """Share of the tokens that are merged between chunks."""
-    global_rand: float = 0.5
+    global_rand: Share = 0.5
     """Share of the cases in which the chunk's own tokens are the ones that stay."""
     align: bool = True
     """Whether all guidance branches share one matching (always with pnp)."""
-    stride: int = 4
+    stride: Annotated[int, Field(ge=2)] = 4
     """Frames to a target frame at each level of local merging."""
-    max_downsample: int = 2
+    max_downsample: Count = 2
     """Tokens are merged in layers whose sides are at most so many times smaller than the latents'."""
-    attention_share: float = 0.5
+    attention_share: Share = 0.5
     """Share of the steps in which queries and keys are the source's (pnp)."""
-    feature_share: float = 0.8
+    feature_share: Share = 0.8
     """Share of the steps in which the source's features are injected (pnp)."""
-    frames_at_once: int = 16
-    """Frames in one UNet batch of the inversion; the edit's are those of a chunk."""
+    chunk_size: Count = 16
+    """Frames in one call of the network while the source is inverted; the edit's are those of a chunk."""
     as_published: bool = False
     """Do as the published program: the source stream under an empty prompt, chunks of more than
     16 frames merged at wrong places, and from a seed the same draws as there on a CPU."""
 
-    def __post_init__(self) -> None:
-        shares = dict.fromkeys(("local_ratio", "global_ratio", "global_rand"), SHARE)
-        check_settings(self, max_downsample=COUNT, **shares)
-        if self.stride < 2:
-            raise InputError(
-                f"stride is {self.stride}, expected at least 2",
-                hint="set local_ratio=0 to merge nothing within a chunk",
-            )
+    def model_post_init(self, context: object) -> None:
         if re.fullmatch(r"seq|rand|mix(-[1-9]\d*)?", self.order) is None:
             raise InputError(f"order {self.order!r}", hint="give seq, rand or mix-4")
-
-    @property
-    def uses_source(self) -> bool:
-        return True
 
     @property
     def needs_depth(self) -> bool:
         return self.variant == "depth"
 
-    def edit(
-        self,
-        source: Source,
-        prompt: str,
-        model: Model,
-        *,
-        negative: str = "",
-        rng: torch.Generator,
-        progress: Progress = SILENT,
-    ) -> Latents:
-        check(source, prompt)
-        if self.as_published:
-            draws = published_draws(self, len(source), rng.initial_seed())
-            source = replace(source, draws=draws | dict(source.draws))
-        if self.needs_depth:  # said before the inversion, which takes long and does without
-            needed_depth(source, model, "the depth variant")
-        levels = model.schedule.timesteps(self.steps)
-        trajectory = inverted(
-            source,
-            model,
-            self.inversion_steps or self.steps,
-            keep=levels,
-            frames_at_once=self.frames_at_once,
-            progress=progress,
-        )
-        with self.denoiser(
-            source, trajectory, prompt, model, negative=negative, rng=rng, progress=progress
-        ) as eps:
-            x = trajectory.at(levels[0]).to(source.x_0)
-            return sampled(source, eps, x, model.schedule, self.steps, rng=rng, progress=progress)
+    def edit(self, request: EditRequest) -> Latents:
+        request = replace(request, draws=self._rules.draws(self, request))
+        self._guides(request)  # what is missing is said before the inversion, which takes long
+        timesteps = request.timesteps(self.steps)
+        inversion = request.timesteps(self.inversion_steps or self.steps)
+        trajectory = request.inverted(inversion, keep=timesteps, chunk_size=self.chunk_size)
+        with self.denoiser(request, trajectory) as eps:
+            return request.sampled(trajectory.at(timesteps[0]), eps, timesteps)
 
     @contextmanager
-    def denoiser(
-        self,
-        source: Source,
-        trajectory: Trajectory,
-        prompt: str,
-        model: Model,
-        *,
-        negative: str = "",
-        rng: torch.Generator,
-        progress: Progress = SILENT,
-    ) -> Generator[Eps, None, None]:
+    def denoiser(self, request: EditRequest, trajectory: Trajectory) -> Generator[Eps, None, None]:
         """The guided noise prediction of one edit, while the UNet follows its rules."""
-        near = needed_depth(source, model, "the depth variant") if self.needs_depth else None
-        pnp = self.variant == "pnp"
-        levels = model.schedule.timesteps(self.steps)
+        model, pnp = request.model, self.variant == "pnp"
+        timesteps = request.timesteps(self.steps)
         shares = (self.attention_share, self.feature_share) if pnp else (0.0, 0.0)
-        attention, features = (first_steps(levels, share) for share in shares)
-        first = ["" if self.as_published else source.prompt] if pnp else []
-        condition = conditioned(
-            model, [*first, negative, prompt], source.seen, progress, negative=(len(first),)
+        attention, features = (first_steps(timesteps, share) for share in shares)
+        first = [self._rules.source_prompt(request)] if pnp else []
+        conditioning = request.conditioning(
+            [*first, request.negative_prompt, request.prompt], self._guides(request), negative=(len(first),)
         )
         merging = _Merging(self, attention_layers(model.unet) if pnp else frozenset())
-        now = levels[0]
+        now = timesteps[0]
 
         @torch.no_grad()
         def eps(x: Tensor, t: int) -> Tensor:
             nonlocal now
-            now, step = t, levels.index(t)
+            now, step = t, timesteps.index(t)
             merging.begin(injected=t in attention, latent=x.shape[2] * x.shape[3])
             noise = torch.empty_like(x)
-            for turn, part in enumerate(self._chunks(source, len(x), step, rng)):
-                merging.next_chunk(_Draws(source, step, turn, rng))
+            for turn, part in enumerate(self._chunks(request, len(x), step)):
+                merging.next_chunk(_Draws(request, step, turn))
                 own = x[part]
                 if pnp:
                     own = torch.stack([trajectory.at(t)[part].to(x), own, own])
-                depth = None if near is None else near[part]
-                uncond, cond = model.eps(own, t, condition.of(part), depth)[-2:]
+                uncond, cond = model.predict(own, t, conditioning.of(part))[-2:]
                 noise[part] = guided(uncond, cond, self.guidance)
             return noise
 
         with ExitStack() as stack:
             stack.enter_context(features_injected(model.unet, lambda: now in features))
-            stack.enter_context(scaled(model.controlnet, self.control_scale))
             stack.enter_context(overridden(model.unet, merging.rule))
             yield eps
 
-    def _chunks(self, source: Source, frames: int, step: int, rng: torch.Generator) -> list[slice]:
+    def _guides(self, request: EditRequest) -> Guides:
+        if not self.needs_depth:
+            return request.guides
+        return request.depth_guides("the depth variant", self.controlnet_scale)
+
+    def _chunks(self, request: EditRequest, frames: int, step: int) -> list[slice]:
         """The runs of frames of one step, in their order of work."""
-        if "chunks" in source.draws:
-            given = source.draws["chunks"][step].tolist()
+        if "chunks" in request.draws:
+            given = request.draws["chunks"][step].tolist()
             return [slice(first, first + length) for first, length in given if first >= 0]
-        first = int(torch.randint(self.chunk, (1,), generator=rng)) + 1
-        reverse = float(torch.rand(1, generator=rng)) > 0.5
+        first = int(torch.randint(self.chunk, (1,), generator=request.rng)) + 1
+        reverse = float(torch.rand(1, generator=request.rng)) > 0.5
         parts = [slice(a, a + n) for a, n in cut(frames, first, self.chunk, reverse=reverse)]
         if not self.merge_global or self.order == "seq":
             return parts
-        permutation = torch.randperm(len(parts), generator=rng).tolist()
+        permutation = torch.randperm(len(parts), generator=request.rng).tolist()
         return [parts[k] for k in ordered(permutation, self.order)]
+
+    @property
+    def _rules(self) -> Rules:
+        return PUBLISHED if self.as_published else OURS
 
 
 class _Draws:
     """The random choices of one chunk's call, made when a layer first asks for them."""
 
-    def __init__(self, source: Source, step: int, turn: int, rng: torch.Generator) -> None:
-        self._given, self._at, self._rng = source.draws, (step, turn), rng
+    def __init__(self, request: EditRequest, step: int, turn: int) -> None:
+        self._given, self._at, self._rng = request.draws, (step, turn), request.rng
         self._targets: list[int] = []
         self._float: float | None = None
 
@@ -220,12 +182,13 @@ class _Merging:
         self._editor, self._injectable = editor, injectable
         self._streams = STREAMS if injectable else STREAMS - 1
         self._aligned = editor.align or bool(injectable)
+        self._loose_first = (PUBLISHED if editor.as_published else OURS).loose_first
         self._remembered: dict[str, Tokens] = {}
         self._injected, self._latent = False, 0
         self._draws: _Draws | None = None
 
     def begin(self, *, injected: bool, latent: int) -> None:
-        """A new noise level: forget what was handed on."""
+        """A new timestep: forget what was handed on."""
         self._remembered.clear()
         self._injected, self._latent = injected, latent
 
@@ -247,7 +210,7 @@ class _Merging:
             aligned=self._aligned,
             stride=editor.stride,
             target=draws.target,
-            as_published=editor.as_published,
+            loose_first=self._loose_first,
         )
         own = whole if merge is None else merge.merged(whole)
         y = self._beside_remembered(own, attend, site, draws) if editor.merge_global else None

@@ -95,7 +95,7 @@ def sampled(
     pictures: list[Tensor] = []
     for start in progress.track(range(0, len(prompts), 64), "sampling pictures"):
         batch = prompts[start : start + 64]
-        states = model.condition(["", *batch]).states[:, 0]
+        states = model.conditioning(["", *batch]).texts[:, 0]
         text = torch.cat([states[:1].expand(len(batch), -1, -1), states[1:]])
 
         def eps(x: Tensor, t: int, text: Tensor = text) -> Tensor:
@@ -125,7 +125,7 @@ def _samples(
 def _inversion(model: StableDiffusion) -> Row:
     scenes = sample_scenes(64, seed=(SEED, 4), split="held-out")
     x_0 = model.encode(render(scenes, torch.zeros(64)).frames)
-    text = torch.cat([model.condition([phrase(scenes.words(i))]).states[:, 0] for i in range(64)])
+    text = torch.cat([model.conditioning([phrase(scenes.words(i))]).texts[:, 0] for i in range(64)])
 
     def eps(x: Tensor, t: int) -> Tensor:
         return model.unet(x, t, text, return_dict=False)[0]

@@ -1,7 +1,7 @@
 """The depth ControlNet in two parts, so that what depends on the depth alone is computed once.
 
 The stem turns pictures into features; it is the dearest part of a small ControlNet, and neither the
-noise level, the guidance branch nor the text changes its result.
+timestep, the guidance branch nor the text changes its result.
 """
 
 from collections.abc import Generator
@@ -35,30 +35,20 @@ def new_controlnet(unet: UNet2DConditionModel, vae_factor: int, seed: int) -> Co
 
 
 def residuals(
-    controlnet: ControlNetModel, x_t: Tensor, t: Tensor | float, text: Tensor, features: Embedded
+    controlnet: ControlNetModel,
+    x_t: Tensor,
+    t: Tensor | float,
+    text: Tensor,
+    features: Embedded,
+    *,
+    scale: float = 1.0,
 ) -> dict[str, object]:
-    """What the ControlNet adds to the UNet's down and mid blocks, as keywords of the UNet's call."""
+    """What the ControlNet adds, times `scale`, to the UNet's down and mid blocks: keywords of its call."""
     with _passed_by(controlnet.controlnet_cond_embedding):
         down, mid = controlnet(x_t, t, text, controlnet_cond=features, return_dict=False)
+    if scale != 1:
+        down, mid = [scale * residual for residual in down], scale * mid
     return {"down_block_additional_residuals": down, "mid_block_additional_residual": mid}
-
-
-@contextmanager
-def scaled(controlnet: nn.Module | None, scale: float) -> Generator[None, None, None]:
-    """Multiply all that the ControlNet adds while the block runs; 0 is as if it were not there."""
-    if controlnet is None or scale == 1:
-        yield
-        return
-
-    def weaker(_module: nn.Module, _inputs: object, output: tuple[list[Tensor], Tensor]) -> object:
-        down, mid = output
-        return [scale * residual for residual in down], scale * mid
-
-    handle = controlnet.register_forward_hook(weaker)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @contextmanager

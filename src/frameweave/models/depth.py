@@ -55,7 +55,7 @@ class DepthEstimator:
     preprocessing: Preprocessing = Preprocessing()
     metric: bool = False
     """Whether the network gives distances, which are inverted here."""
-    frames_at_once: int = 16
+    chunk_size: int = 16
 
     def estimate(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 1 H W"]:
         """Inverse depth in [0, 1], near is 1, of frames in [0, 1].
@@ -80,7 +80,7 @@ class DepthEstimator:
             return F.interpolate(depth, frames.shape[2:], mode="bilinear", align_corners=False)
 
         with memory_for("estimating depth", hint="give a smaller --size, or a smaller --depth-model"):
-            return Chunks(self.frames_at_once).over(len(frames), predicted)
+            return Chunks(self.chunk_size).over(len(frames), predicted)
 
 
 def per_clip(depth: Float[Tensor, "F 1 H W"]) -> Float[Tensor, "F 1 H W"]:

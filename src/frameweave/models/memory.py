@@ -38,7 +38,7 @@ def memory_for(what: str, *, hint: str) -> Generator[None, None, None]:
 class Chunks:
     """Runs of frames that fit the memory: when they do not, half of them are tried."""
 
-    frames_at_once: int
+    chunk_size: int
     progress: Progress = field(default=SILENT)
     divisible: bool = True
     """Whether a run may be halved; not when its frames depend on one another."""
@@ -52,15 +52,15 @@ class Chunks:
         start = 0
         while start < frames:
             left = frames - start
-            runs = -(-left // self.frames_at_once)  # as even as can be: some layers refuse a single frame
+            runs = -(-left // self.chunk_size)  # as even as can be: some layers refuse a single frame
             stop = start + -(-left // runs)
             try:
                 parts.append(compute(slice(start, stop)))
             except RuntimeError as error:
                 if not is_out_of_memory(error) or stop - start == 1 or not self.divisible:
                     raise
-                self.frames_at_once = (stop - start + 1) // 2
-                self.progress.note(f"out of memory: going on with {self.frames_at_once} frames at once")
+                self.chunk_size = (stop - start + 1) // 2
+                self.progress.note(f"out of memory: going on with {self.chunk_size} frames at once")
                 continue
             start = stop
         return torch.cat(parts)

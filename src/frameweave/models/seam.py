@@ -1,4 +1,4 @@
-"""`Model`: what an editor may ask of a text-to-image model. `StableDiffusion` is one."""
+"""`Model`: what an editor may ask of a text-to-image model, and its opaque `Conditioning`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +16,49 @@ Latents = Float[Tensor, "F C h w"]
 VisionStates = Float[Tensor, "F N D_vision"]
 TextStates = Float[Tensor, "branches _ L D"]
 """Guidance branches, frames (1 when all frames share the text), tokens, width."""
+ReadStates = Float[Tensor, "branches _ L_read D"]
+"""Other texts of the same branches, perhaps of another length."""
 
 
-@dataclass(frozen=True)
-class Condition:
-    """The text of a run: hidden states per guidance branch, the same for all frames or one per frame.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Guides:
+    """What conditions a prediction beside the text: each is None where it is not given."""
 
-    `cut` is the end of the prompt that the text tower could not take, or empty.
-    """
+    seen: VisionStates | None = None
+    """What `Model.seen` says of the source's frames."""
+    depth: Float[Tensor, "F 1 H W"] | None = None
+    """Inverse depth in [0, 1], near is 1, by which the depth ControlNet steers."""
+    controlnet_scale: float = 1.0
+    """How strongly it does; 0 is as if it were not there."""
+    picture: Latents | None = None
+    """Scaled latents that a model which edits by instruction sees beside the noise."""
 
-    states: TextStates
-    cut: str = ""
 
-    def of(self, frames: slice | list[int]) -> TextStates:
-        """The states of some frames."""
-        return self.states if self.states.shape[1] == 1 else self.states[:, frames]
+@runtime_checkable
+class Conditioning(Protocol):
+    """Whatever a model needs to know beside the noisy latents. Editors choose parts and never look inside."""
+
+    @property
+    def cut(self) -> str:
+        """The end of a prompt that the text tower could not take, or empty."""
+        ...
+
+    @property
+    def texts(self) -> TextStates:
+        """The encoded texts, for what trains one or puts tokens before them; see `with_texts`."""
+        ...
+
+    def of(self, frames: slice | list[int]) -> "Conditioning":
+        """What belongs to some frames."""
+        ...
+
+    def branches(self, *which: int) -> "Conditioning":
+        """Some guidance branches, in that order; one may come twice."""
+        ...
+
+    def with_texts(self, texts: TextStates, *, for_controlnet: ReadStates | None = None) -> "Conditioning":
+        """With other texts in place of its own; the ControlNet may read others than the UNet."""
+        ...
 
 
 @runtime_checkable
@@ -47,7 +75,9 @@ class Model(Protocol):
     def schedule(self) -> Schedule: ...
 
     @property
-    def tokenizer(self) -> CLIPTokenizer: ...
+    def tokenizer(self) -> CLIPTokenizer:
+        """Tells which positions of an encoded text belong to which word."""
+        ...
 
     @property
     def vae_factor(self) -> int:
@@ -85,34 +115,30 @@ class Model(Protocol):
     def decode(self, x_0: Latents) -> Frames: ...
 
     def seen(self, frames: Frames) -> VisionStates | None:
-        """What `condition` must know of the source's frames; None when the text does not depend on them."""
+        """What `conditioning` must know of the source's frames; None when it does not depend on them."""
         ...
 
-    def condition(
-        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
-    ) -> Condition:
-        """The text, one branch per prompt, for all frames or (see `seen`) one per frame.
+    def conditioning(
+        self,
+        prompts: Sequence[str],
+        guides: Guides = Guides(),
+        *,
+        negative: Sequence[int] = (),
+        blind: Sequence[int] = (),
+    ) -> Conditioning:
+        """One guidance branch per prompt, for all frames or one per frame.
 
         `negative` are the branches that guidance leads away from: an adaptor may leave them alone.
+        `blind` are those that see an empty picture.
         """
         ...
 
     def vision(self, frames: Frames) -> VisionStates: ...
 
-    def eps(
-        self,
-        x_t: Float[Tensor, "*branches F C h w"],
-        t: float,
-        states: TextStates,
-        depth: Float[Tensor, "F 1 H W"] | None = None,
-        picture: Float[Tensor, "branches F C h w"] | None = None,
-        *,
-        control_text: Float[Tensor, "branches _ L_control D"] | None = None,
+    def predict(
+        self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
     ) -> Float[Tensor, "branches F C h w"]:
-        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front.
-
-        `control_text` is what the ControlNet reads, when that is not `states`.
-        """
+        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front."""
         ...
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents: ...

@@ -13,9 +13,10 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from frameweave.diffusion.sampling import noise_of_velocity
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, ModelFolderError, NotFinite
+from frameweave.models.conditioning import StableConditioning
 from frameweave.models.control import embedded, residuals
 from frameweave.models.memory import Chunks, memory_for
-from frameweave.models.seam import Condition, Frames, Latents, TextStates, VisionStates
+from frameweave.models.seam import Conditioning, Frames, Guides, Latents, VisionStates
 from frameweave.models.stock import decoded, posterior
 from frameweave.models.vision import NAME_A_TOWER, VisionTower
 
@@ -32,7 +33,7 @@ class StableDiffusion:
     prediction: str = "epsilon"
     controlnet: ControlNetModel | None = None
     vision_tower: VisionTower | None = None
-    frames_at_once: int = 16
+    chunk_size: int = 16
     """How many frames the VAE takes in one batch."""
 
     @property
@@ -82,7 +83,7 @@ class StableDiffusion:
             return found.mean if noise is None else found.mean + found.std * noise[part].to(found.std)
 
         with self._enough_memory("encoding", frames):
-            x_0 = Chunks(self.frames_at_once).over(len(frames), encoded)
+            x_0 = Chunks(self.chunk_size).over(len(frames), encoded)
         return x_0 * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
@@ -93,7 +94,7 @@ class StableDiffusion:
         """
         unscaled = x_0 / self.vae.config["scaling_factor"]
         with self._enough_memory("decoding", x_0):
-            frames = Chunks(self.frames_at_once).over(
+            frames = Chunks(self.chunk_size).over(
                 len(x_0), lambda part: decoded(self.vae, self._placed(unscaled[part])).float().cpu()
             )
         if broken := int((~frames.isfinite().flatten(1).all(1)).sum()):
@@ -107,10 +108,15 @@ class StableDiffusion:
         return None
 
     @torch.no_grad()
-    def condition(
-        self, prompts: Sequence[str], seen: VisionStates | None = None, negative: Sequence[int] = ()
-    ) -> Condition:
-        """The text tower's last hidden states, one branch per prompt; nothing else changes them here."""
+    def conditioning(
+        self,
+        prompts: Sequence[str],
+        guides: Guides = Guides(),
+        *,
+        negative: Sequence[int] = (),
+        blind: Sequence[int] = (),
+    ) -> StableConditioning:
+        """The text tower's last hidden states, one branch per prompt, and what steers beside them."""
         limit = self.tokenizer.model_max_length
         cut = ""
         for prompt in prompts:
@@ -120,7 +126,16 @@ class StableDiffusion:
         ids = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
         ).input_ids
-        return Condition(self.text_encoder(ids.to(self.device)).last_hidden_state[:, None], cut)
+        shown = guides.picture
+        return StableConditioning(
+            texts=self.text_encoder(ids.to(self.device)).last_hidden_state[:, None],
+            cut=cut,
+            depth=guides.depth,
+            controlnet_scale=guides.controlnet_scale,
+            picture=None
+            if shown is None
+            else torch.stack([torch.zeros_like(shown) if k in blind else shown for k in range(len(prompts))]),
+        )
 
     @torch.no_grad()
     def vision(self, frames: Frames) -> VisionStates:
@@ -135,28 +150,21 @@ class StableDiffusion:
             )
         tower = self.vision_tower
         with self._enough_memory("looking at", frames):
-            seen = Chunks(self.frames_at_once).over(len(frames), lambda part: tower(frames[part]))
+            seen = Chunks(self.chunk_size).over(len(frames), lambda part: tower(frames[part]))
         return seen.to(self.device, self.dtype)
 
-    def eps(
-        self,
-        x_t: Float[Tensor, "*branches F C h w"],
-        t: float,
-        states: TextStates,
-        depth: Float[Tensor, "F 1 H W"] | None = None,
-        picture: Float[Tensor, "branches F C h w"] | None = None,
-        *,
-        control_text: Float[Tensor, "branches _ L_control D"] | None = None,
+    def predict(
+        self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
     ) -> Float[Tensor, "branches F C h w"]:
         """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
 
         The batch is branch-major: all frames of the first branch, then of the second. x_t may have
-        an axis of branches in front, when they differ. Gradients reach `states`. With
-        `depth` (inverse depth in [0, 1], near is 1) the ControlNet steers, under `control_text` if
-        given; raises `ModelFolderError` when the model has none. A UNet that `takes_picture` needs `picture`,
-        scaled latents that each branch sees beside the noise; raises `ModelFolderError` without, and
-        when another one gets it.
+        an axis of branches in front, when they differ. Gradients reach the texts. With depth the
+        ControlNet steers; raises `ModelFolderError` when the model has none. A UNet that `takes_picture`
+        needs one; raises `ModelFolderError` without, and when another one gets it.
         """
+        assert isinstance(conditioning, StableConditioning)
+        picture = conditioning.picture
         if self.takes_picture != (picture is not None):
             raise ModelFolderError(
                 "the model edits by instruction: its UNet sees the picture beside the noise"
@@ -165,25 +173,30 @@ class StableDiffusion:
                 hint="edits by instruction are those of text2video_zero with --set variant=instruct, "
                 "on a model such as timbrooks/instruct-pix2pix",
             )
-        branches, n = len(states), x_t.shape[-4]
+        texts, n = conditioning.texts, x_t.shape[-4]
+        branches = len(texts)
         batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
-        text = states.expand(-1, n, -1, -1).flatten(0, 1)
-        extra: dict[str, object] = {}
-        if depth is not None:
-            if self.controlnet is None:
-                raise ModelFolderError(
-                    "depth was given, but the model has no depth ControlNet",
-                    hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
-                )
-            features = embedded(self.controlnet, self._placed(depth)).repeat(branches, 1, 1, 1)
-            own = states if control_text is None else control_text
-            read = own.expand(-1, n, -1, -1).flatten(0, 1)
-            extra = residuals(self.controlnet, batch, t, read, features)
+        extra = {} if conditioning.depth is None else self._steered(batch, t, conditioning)
         beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
+        text = texts.expand(-1, n, -1, -1).flatten(0, 1)
         out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
         if self.prediction == "v_prediction":
             out = noise_of_velocity(out, batch, self.schedule.at(t))
         return out.unflatten(0, (branches, n))
+
+    def _steered(self, batch: Tensor, t: float, conditioning: StableConditioning) -> dict[str, object]:
+        """What the ControlNet adds, as keywords of the UNet's call."""
+        assert conditioning.depth is not None
+        if self.controlnet is None:
+            raise ModelFolderError(
+                "depth was given, but the model has no depth ControlNet",
+                hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
+            )
+        own = conditioning.texts if conditioning.for_controlnet is None else conditioning.for_controlnet
+        n = len(batch) // len(own)
+        features = embedded(self.controlnet, self._placed(conditioning.depth)).repeat(len(own), 1, 1, 1)
+        read, scale = own.expand(-1, n, -1, -1).flatten(0, 1), conditioning.controlnet_scale
+        return residuals(self.controlnet, batch, t, read, features, scale=scale)
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
         """Standard normal noise, drawn on the CPU in float32 so that a seed means one thing everywhere."""

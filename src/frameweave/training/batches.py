@@ -112,7 +112,7 @@ class Batches:
         return x_t, eps, t, text, depth, group.vision[shown].repeat(levels, 1, 1)
 
     def _encoded(self, caption: str) -> Tensor:
-        return self.model.condition([caption]).states[0].float().cpu()
+        return self.model.conditioning([caption]).texts[0].float().cpu()
 
 
 def position(item: int, n: int, seed: int) -> int:

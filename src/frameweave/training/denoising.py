@@ -48,7 +48,7 @@ class Denoiser:
         if mode == "replace":
             return prefix
         if self.options.tokens_form == "sequence":
-            empty = self.model.condition([""]).states[0].to(batch.text)
+            empty = self.model.conditioning([""]).texts[0].to(batch.text)
             branches = torch.stack([empty.expand_as(batch.text), batch.text])
             return concat_tokens(prefix, branches, form="sequence")[0]
         return concat_tokens(prefix, batch.text[None])[0]

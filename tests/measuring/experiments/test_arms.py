@@ -78,28 +78,28 @@ def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:
     assert in_window.effect("tokenflow") == in_window.effect("vidtome")
     model = load()
     with after.on(model, "tokenflow") as one:
-        states = one.condition(["a red car"]).states
-        assert states.shape[2] > 32  # text after tokens
+        states = one.conditioning(["a red car"])
+        assert states.texts.shape[2] > 32  # text after tokens
         x = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-        found = one.eps(x, 950, states)
+        found = one.predict(x, 950, states)
     with by_hand.on(model, "tokenflow") as other:
-        assert torch.equal(other.condition(["a red car"]).states, states)
-        assert torch.equal(other.eps(x, 950, states), found)
+        assert torch.equal(other.conditioning(["a red car"]).texts, states.texts)
+        assert torch.equal(other.predict(x, 950, states), found)
     with replace(after, tokens=False).on(model, "tokenflow") as plain:
-        assert plain.condition(["a red car"]).states.shape[2] == 32
+        assert plain.conditioning(["a red car"]).texts.shape[2] == 32
 
 
 def test_the_window_of_an_arm_replaces_the_adaptors() -> None:
     model = load()
     x = torch.randn(1, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
-    states = model.condition(["a red car"]).states
-    low, high = model.eps(x, 300, states), model.eps(x, 950, states)
+    states = model.conditioning(["a red car"])
+    low, high = model.predict(x, 300, states), model.predict(x, 950, states)
     with Arm(name="w", adaptor="miniature", window=(0.2, 0.5)).on(model, "tokenflow") as adapted:
-        assert not torch.equal(adapted.eps(x, 300, states), low)
-        assert torch.equal(adapted.eps(x, 950, states), high)
+        assert not torch.equal(adapted.predict(x, 300, states), low)
+        assert torch.equal(adapted.predict(x, 950, states), high)
     with Arm(name="plain").on(model, "tokenflow") as adapted_model:
         assert adapted_model is model
-    assert torch.equal(model.eps(x, 300, states), low)
+    assert torch.equal(model.predict(x, 300, states), low)
 
 
 def test_an_injection_is_read_and_stands_alone() -> None:

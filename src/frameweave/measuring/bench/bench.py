@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -20,6 +20,7 @@ from frameweave.measuring.bench.paired import Row, paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
 from frameweave.models.loading import load
 from frameweave.models.memory import peak_bytes
+from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import VideoWriter, read_frames
@@ -81,8 +82,8 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> Row:
     editor = base.make(name, {"steps": _STEPS})
     depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
     x = model.encode(clip.frames)
-    states = model.condition(["a red duck in the snow"]).states
-    calls = frame_forwards(name, _FRAMES)
+    near = None if depth is None else depth[:1]
+    conditioning = model.conditioning(["a red duck in the snow"], Guides(depth=near))
 
     def edit() -> None:
         base.edit_clip(
@@ -95,11 +96,13 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> Row:
             rng=torch.Generator().manual_seed(0),
         )
 
+    calls = frame_forwards(name, _FRAMES) or _counted(model, edit)
+
     @torch.no_grad()
     def forwards() -> None:
         for t in model.schedule.timesteps(_STEPS):
             for count in calls:
-                model.eps(x[:1].expand(count, -1, -1, -1), t, states, _near(depth, count))
+                model.predict(x[:1].expand(count, -1, -1, -1), t, conditioning.of([0] * count))
 
     total = sum(calls) * _STEPS
     return row(
@@ -107,12 +110,21 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> Row:
     )
 
 
-def _near(depth: torch.Tensor | None, count: int) -> torch.Tensor | None:
-    return None if depth is None else depth[:1].expand(count, -1, -1, -1)
+def _counted(model: StableDiffusion, edit: Callable[[], None]) -> list[int]:
+    """The same of an editor from another package: the mean per step of what it sends through the UNet."""
+    batches: list[int] = []
+    hook = model.unet.register_forward_pre_hook(lambda _module, args: batches.append(len(args[0])))
+    try:
+        edit()
+    finally:
+        hook.remove()
+    return [max(1, round(sum(batches) / _STEPS))]
 
 
 def frame_forwards(name: str, frames: int) -> list[int]:
-    """How many frames go through the UNet in each kind of call at one noise level (a mean over all).
+    """How many frames go through the UNet in each kind of call at one timestep (a mean over all).
+
+    Nothing for an editor from another package.
 
     Inversion is one branch, an edit two, plug-and-play three (source, uncond, cond). TokenFlow has
     its key frames besides; VidToMe's chunks come one after the other, as it cuts them on average:
@@ -127,7 +139,7 @@ def frame_forwards(name: str, frames: int) -> list[int]:
         "tokenflow": [frames, 3 * keys, 3 * frames],
         "vidtome": [frames, 3 * 2, *[3 * 4] * ((frames - 4) // 4), 3 * 2],
         "vid2vid_zero": [frames, 5 * frames, 4 * frames],
-    }[name]
+    }.get(name, [])
 
 
 def _source(path: Path, seconds: int) -> Path:

@@ -93,7 +93,7 @@ def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height 
             pair.prompt,
             model,
             source_prompt=pair.source_prompt,
-            negative=pair.negative,
+            negative_prompt=pair.negative,
             depth=depth,
             inversions=setup.inversions,
             rng=torch.Generator().manual_seed(_noise_seed(pair, cell.seed)),
