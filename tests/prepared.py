@@ -8,9 +8,10 @@ from PIL import Image
 
 from frameweave.data.dataset import write_index
 from frameweave.data.extraction import extract
+from frameweave.data.options import ShardSettings
 from frameweave.data.plan import Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.shards.shard import ShardSettings, build_shard
+from frameweave.data.shards.shard import build_shard
 from videos import blobs, write_video
 
 SETTINGS = ShardSettings(size=32, per_clip=2, frames=2, picture="png", depth_model="brightness")
@@ -44,7 +45,7 @@ def some_clips(folder: Path, count: int = 5, train: int | None = None) -> list[C
 def prepared(folder: Path, clips: list[ClipRecord], settings: ShardSettings = SETTINGS) -> Path:
     """All shards of these clips, two to a shard."""
     folder.mkdir(exist_ok=True)
-    write_plan(folder, Listed(clips), settings.as_dict(), Choice(source="here", clips_per_shard=2))
+    write_plan(folder, Listed(clips), settings.table(), Choice(source="here", clips_per_shard=2))
     plan = Plan.open(folder)
     for shard in plan.shards():
         build_shard(folder, shard, settings, extract, brightness)

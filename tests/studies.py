@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -46,7 +45,7 @@ def small_run(
 def small_study(folder: Path, options: StudyNewOptions = SMALL, *, clips: int = 4) -> Path:
     """A study of two editors."""
     run = small_run(folder / "run", clips=clips)
-    new_study([run], replace(options, out=folder / "study"))
+    new_study([run], options.replaced(out=folder / "study"))
     return folder / "study"
 
 

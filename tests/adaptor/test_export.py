@@ -1,7 +1,6 @@
 """The files that an export writes."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def test_an_earlier_export_is_kept(folder: str, tmp_path: Path) -> None:
     export(folder, options)
     with pytest.raises(RunError, match=r"adaptor.safetensors: is there already; give another --out"):
         export(folder, options)
-    export(folder, replace(options, overwrite=True))
+    export(folder, options.replaced(overwrite=True))
 
 
 def test_a_file_in_place_of_the_folder_is_told(folder: str, tmp_path: Path) -> None:
@@ -55,9 +54,9 @@ def test_a_file_in_place_of_the_folder_is_told(folder: str, tmp_path: Path) -> N
 def test_wrong_input_writes_nothing(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
     options = ExportOptions(out=tmp_path / "out")
     with pytest.raises(InputError, match="adaptor strength 3"):
-        export(folder, replace(options, strength=3.0))
-    with pytest.raises(InputError, match="0 steps"):
-        export(folder, replace(options, steps=0))
+        export(folder, options.replaced(strength=3.0))
+    with pytest.raises(InputError, match="steps is 0, expected at least 1"):
+        export(folder, options.replaced(steps=0))
     Adaptor({}, adaptor.tokens, adaptor.card).save(tmp_path / "tokens")
     with pytest.raises(AdaptorMismatch, match="holds tokens and no LoRA"):
         export(str(tmp_path / "tokens"), options)

@@ -66,7 +66,7 @@ def test_folders_of_half_precision_files_are_compared_too(
     for part in ("vae", "unet", "text_encoder"):
         for file in (model / part).glob("*.safetensors"):
             file.rename(file.with_suffix(".fp16.safetensors"))
-    assert len(list(verify(str(folder), replace(OPTIONS, model=str(model))))) == 10
+    assert len(list(verify(str(folder), OPTIONS.replaced(model=str(model))))) == 10
 
 
 @pytest.mark.parametrize(("file", "layout"), [(DIFFUSERS_FILE, "diffusers"), (KOHYA_FILE, "kohya")])

@@ -6,7 +6,6 @@ import pytest
 
 from frameweave.cli.run_files import expanded
 from frameweave.errors import InputError
-from frameweave.runs.settings import from_table
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import presets, settings_of
 
@@ -37,14 +36,14 @@ def test_typed_flags_win() -> None:
 @pytest.mark.parametrize("name", presets())
 def test_every_preset_is_a_run_file(name: str) -> None:
     table, where = settings_of(name)
-    options = from_table(TrainOptions, table, where=where)
+    options = TrainOptions.of_table(table, where=where)
     if name == "robust":  # it pins the defaults by name
         assert options == TrainOptions()
 
 
 def test_presets_differ_where_the_readings_do() -> None:
     def options(name: str) -> TrainOptions:
-        return from_table(TrainOptions, settings_of(name)[0], where=name)
+        return TrainOptions.of_table(settings_of(name)[0], where=name)
 
     assert options("paper").temporal_norm == "T"
     assert options("refcode").temporal_mode == "noise"

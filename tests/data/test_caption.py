@@ -23,7 +23,6 @@ from frameweave.data.options import CaptionOptions
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.errors import DataError, FrameweaveError, InputError, MissingExtra, RunError
 from frameweave.runs.cache_folder import cache_folder
-from frameweave.runs.settings import from_table, to_table
 from notes import Notes
 
 T = TypeVar("T")
@@ -73,7 +72,7 @@ def captioned(
 
 def test_by_a_model(server: CaptionServer, options: CaptionOptions) -> None:
     notes = Notes()
-    priced = replace(options, price_in=1.0, price_out=10.0)
+    priced = options.replaced(price_in=1.0, price_out=10.0)
     records = [*clips(5), Skipped(id="s", reason="missing"), ClipRecord(id="mute", path="x")]
     summary = caption(records, priced, progress=notes)
     assert (summary.clips, summary.prompts, summary.by_model, summary.by_rules) == (6, 20, 20, 0)
@@ -92,15 +91,15 @@ def test_by_rules_nothing_is_asked_and_nothing_is_needed(
 ) -> None:
     for name in ("OPENAI_API_KEY", "FRAMEWEAVE_CAPTION_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    summary, made = captioned(iter(clips(3)), replace(options, rules=True))
+    summary, made = captioned(iter(clips(3)), options.replaced(rules=True))
     assert (summary.clips, summary.by_model, summary.by_rules, summary.fallbacks) == (3, 0, 12, {})
     assert not (tmp_path / "cache").exists()
-    other = replace(options, rules=True, seed=1, kinds=("style",), out=tmp_path / "other")
+    other = options.replaced(rules=True, seed=1, kinds=("style",), out=tmp_path / "other")
     summary, differently = captioned(clips(3), other)
     assert summary.prompts == 3
     assert differently != made
     with pytest.raises(InputError, match="FRAMEWEAVE_CAPTION_MODEL is not set.*--rules"):
-        caption(clips(1), replace(options, out=tmp_path / "third"))
+        caption(clips(1), options.replaced(out=tmp_path / "third"))
 
 
 def test_a_second_run_sends_nothing(server: CaptionServer, options: CaptionOptions, tmp_path: Path) -> None:
@@ -110,11 +109,11 @@ def test_a_second_run_sends_nothing(server: CaptionServer, options: CaptionOptio
         )
 
     server.script = picky
-    first, made = captioned(clips(4), replace(options, attempts=2))
+    first, made = captioned(clips(4), options.replaced(attempts=2))
     assert first.fallbacks == {"nonsense": 1, "refused": 1}
     assert (first.refused, first.by_model, first.by_rules, first.retried) == (1, 8, 8, 1)
     sent = len(server.asked)
-    for again in (replace(options, out=tmp_path / "other"), replace(options, overwrite=True)):
+    for again in (options.replaced(out=tmp_path / "other"), options.replaced(overwrite=True)):
         summary, same = captioned(clips(4), again)
         assert (summary.requests, summary.cached, summary.tokens_in) == (0, 4, 0)
         assert same == made
@@ -124,7 +123,7 @@ def test_a_second_run_sends_nothing(server: CaptionServer, options: CaptionOptio
 def test_a_dry_run_sends_and_writes_nothing(
     server: CaptionServer, options: CaptionOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dry = replace(options, dry_run=True, price_in=1.0, price_out=1.0)
+    dry = options.replaced(dry_run=True, price_in=1.0, price_out=1.0)
     summary = caption(clips(3), dry)
     assert (summary.estimate.questions, summary.path, summary.requests) == (3, None, 0)
     assert summary.estimate.cost is not None and summary.estimate.cost > 0
@@ -148,14 +147,14 @@ def test_prompts_that_are_there_are_kept(server: CaptionServer, options: Caption
 def test_a_budget_stops_cleanly_and_more_of_it_goes_on(
     server: CaptionServer, options: CaptionOptions
 ) -> None:
-    _, whole = captioned(clips(12), replace(options, out=options.out / "whole", cache=options.out / "apart"))
+    _, whole = captioned(clips(12), options.replaced(out=options.out / "whole", cache=options.out / "apart"))
     before = len(server.asked)
-    small, _ = captioned(clips(12), replace(options, max_tokens=1500, concurrency=2))
+    small, _ = captioned(clips(12), options.replaced(max_tokens=1500, concurrency=2))
     assert 0 < small.requests < 12
     assert small.fallbacks == {"budget": 12 - small.requests}
     assert small.clips == 12 and small.by_rules == 4 * small.fallbacks["budget"]
     assert small.tokens_in + small.tokens_out <= 1500
-    more, made = captioned(clips(12), replace(options, overwrite=True))
+    more, made = captioned(clips(12), options.replaced(overwrite=True))
     assert (more.requests, more.cached) == (12 - small.requests, small.requests)
     assert len(server.asked) == before + 12
     assert made == whole
@@ -165,7 +164,7 @@ def test_an_endpoint_that_fails_leaves_what_was_there(server: CaptionServer, opt
     _, made = captioned(clips(1), options)
     server.script = lambda asked: failure(500)
     with pytest.raises(RunError, match="5 clips in a row"):
-        caption(clips(9), replace(options, overwrite=True, attempts=1))
+        caption(clips(9), options.replaced(overwrite=True, attempts=1))
     assert (options.out / "prompts.jsonl").read_bytes() == made
     assert len(list(options.out.iterdir())) == 1
 
@@ -202,13 +201,13 @@ def test_nothing_is_asked_any_more_when_the_work_is_broken_off(
 )
 def test_settings_that_make_no_sense(options: CaptionOptions, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        caption(clips(1), replace(options, **change))
+        caption(clips(1), options.replaced(**change))
 
 
 def test_settings_go_to_toml_and_back(options: CaptionOptions) -> None:
-    table = to_table(replace(options, price_in=1.0, kinds=("style", "colour")))
-    assert from_table(CaptionOptions, table, where="a") == replace(
-        options, price_in=1.0, kinds=("style", "colour")
+    table = options.replaced(price_in=1.0, price_out=2.0, kinds=("style", "colour")).table()
+    assert CaptionOptions.of_table(table, where="a") == options.replaced(
+        price_in=1.0, price_out=2.0, kinds=("style", "colour")
     )
 
 
@@ -239,7 +238,7 @@ def test_hostile_captions_are_text_and_nothing_else(
 
     server.script = obedient
     records = [ClipRecord(id=f"h{n}\x1b[31m", path="x", captions=(text,)) for n, text in enumerate(HOSTILE)]
-    _, made = captioned(records, replace(options, rules=rules, attempts=2))
+    _, made = captioned(records, options.replaced(rules=rules, attempts=2))
     clips = list(read_prompts(options.out / "prompts.jsonl"))
     assert [clip.id for clip in clips] == [record.id for record in records]
     assert made.count(b"\n") == len(HOSTILE)
@@ -297,7 +296,7 @@ def test_the_key_is_nowhere(
         out = tmp_path / f"out{number}"
         try:
             summary = caption(
-                clips(6), replace(options, out=out, attempts=2, retry_failed=True), progress=notes
+                clips(6), options.replaced(out=out, attempts=2, retry_failed=True), progress=notes
             )
             texts.append(repr(summary))
         except FrameweaveError as error:
@@ -306,7 +305,7 @@ def test_the_key_is_nowhere(
         server.asked.clear()
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n")
     with pytest.raises(InputError) as caught:
-        caption(clips(1), replace(options, out=tmp_path / "last"))
+        caption(clips(1), options.replaced(out=tmp_path / "last"))
     texts += ["".join(traceback.format_exception(caught.value)), caplog.text, *capfd.readouterr()]
     assert len(texts) > 15
     assert "HTTP" in caplog.text  # the logs were on

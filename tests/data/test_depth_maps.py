@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from frameweave.data.depth_maps import own_depth, stored
-from frameweave.data.grouping import GroupSettings
+from frameweave.data.options import GroupSettings
 from frameweave.errors import DataError
 
 FULL = GroupSettings(size=16, resize="squash")

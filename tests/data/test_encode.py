@@ -1,6 +1,5 @@
 """Encoded shards: training takes them, with the very tensors that it would have computed."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def test_training_takes_what_was_encoded(
     expected = [own.train_groups[index] for index in range(6)] + [own.held_out_groups[0]]
     done = encode(folder, options)
     assert (done["written"], done["shards"]) == (3, 3)
-    other = Workshop(replace(training, out=tmp_path / "other"), SILENT)
+    other = Workshop(training.replaced(out=tmp_path / "other"), SILENT)
     monkeypatch.setattr(type(other.train_groups), "encoded", None)
     found = [other.train_groups[index] for index in range(6)] + [other.held_out_groups[0]]
     for a, b in zip(found, expected, strict=True):
@@ -49,7 +48,7 @@ def test_only_what_is_missing_is_written_and_other_models_are_others(
     assert encode(folder, options)["written"] == 0
     (folder / f"test-000000.{first['print']}.safetensors").write_bytes(b"torn")
     assert encode(folder, options)["written"] == 1
-    squashed = encode(folder, replace(options, resize="squash"))
+    squashed = encode(folder, options.replaced(resize="squash"))
     assert squashed["print"] != first["print"] and squashed["written"] == 3
 
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from frameweave.data.extraction import extract
-from frameweave.data.grouping import GroupSettings, members
+from frameweave.data.grouping import members
+from frameweave.data.options import GroupSettings
 from frameweave.errors import InputError
 from frameweave.video import read_frames
 from videos import blobs, colour_ramp, enormous_gif, write_video

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from frameweave.data.grouping import GroupSettings, candidates, fault, fitted, members, roughly
+from frameweave.data.grouping import candidates, fault, fitted, members, roughly
+from frameweave.data.options import GroupSettings
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)

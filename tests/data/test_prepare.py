@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,7 @@ def test_few_workers_put_estimators_on_a_gpu(
 
     def listening(asked: PrepareOptions) -> Any:
         seen.append(asked.workers)
-        return engine_of(replace(asked, workers=0))
+        return engine_of(asked.replaced(workers=0))
 
     def ones(pictures: list[bytes]) -> Any:
         return np.ones((len(pictures), 32, 32), np.float32)
@@ -120,7 +119,7 @@ def test_few_workers_put_estimators_on_a_gpu(
     monkeypatch.setattr("frameweave.data.prepare.engine_of", listening)
     monkeypatch.setattr("frameweave.data.prepare.processors", lambda: 32)
     monkeypatch.setattr("frameweave.models.loading.torch_device", lambda _: torch.device(on))
-    prepare(str(source), replace(options, workers=None, depth=depth))
+    prepare(str(source), options.replaced(workers=None, depth=depth))
     assert seen == [workers]
 
 
@@ -129,10 +128,10 @@ def test_workers_and_array_tasks_give_the_same_bytes(
 ) -> None:
     prepare(str(source), options)
     expected = bytes_of(options.out)
-    two = replace(options, workers=2, out=tmp_path / "two")
+    two = options.replaced(workers=2, out=tmp_path / "two")
     prepare(str(source), two)
     assert bytes_of(two.out) == expected
-    tasks = [replace(options, shard_index=k, num_shards=3, out=tmp_path / "array") for k in (2, 0, 1)]
+    tasks = [options.replaced(shard_index=k, num_shards=3, out=tmp_path / "array") for k in (2, 0, 1)]
     done = [prepare(str(source), task) for task in tasks]
     assert [one.summary is None for one in done] == [True, True, False]
     assert bytes_of(tmp_path / "array") == expected
@@ -144,18 +143,18 @@ def test_what_fails_is_listed_can_be_tried_again_and_the_rest_stays(
     video = source / "clip04.mp4"
     whole = video.read_bytes()
     video.write_bytes(whole[: len(whole) // 2])
-    lenient = replace(options, max_failure_rate=0.2)
+    lenient = options.replaced(max_failure_rate=0.2)
     done = prepare(str(source), lenient)
     assert done.summary is not None and done.summary.skipped == {"truncated": 1}
     assert json.loads((options.out / SKIPPED).read_text())["id"] == "clip04"
     before = bytes_of(options.out)
     video.write_bytes(whole)
-    done = prepare(str(source), replace(lenient, mode="retry-failed"))
+    done = prepare(str(source), lenient.replaced(mode="retry-failed"))
     assert done.summary is not None and done.shards_made == 1
     assert (done.summary.clips, done.summary.groups, done.summary.skipped) == (10, 20, {})
     after = bytes_of(options.out)
     assert all(after[name] == before[name] for name in before if name.startswith("all-"))
-    assert prepare(str(source), replace(lenient, mode="retry-failed")).shards_made == 0
+    assert prepare(str(source), lenient.replaced(mode="retry-failed")).shards_made == 0
 
 
 def clips_of(folder: Path) -> list[str]:
@@ -171,10 +170,10 @@ def test_a_retry_that_is_stopped_and_repeated_takes_each_clip_once(
     whole = [video.read_bytes() for video in videos]
     for video in videos:
         video.write_bytes(b"")
-    prepare(str(source), replace(options, max_failure_rate=0.5))
+    prepare(str(source), options.replaced(max_failure_rate=0.5))
     for video, content in zip(videos, whole, strict=True):
         video.write_bytes(content)
-    retry = replace(options, mode="retry-failed")
+    retry = options.replaced(mode="retry-failed")
 
     def stopped(_: object) -> None:
         raise KeyboardInterrupt
@@ -194,7 +193,7 @@ def test_new_clips_are_added_as_new_shards(source: Path, options: PrepareOptions
     before = bytes_of(options.out)
     write_clips(source, range(10, 12))
     assert prepare(str(source), options).shards_made == 0
-    done = prepare(str(source), replace(options, mode="extend"))
+    done = prepare(str(source), options.replaced(mode="extend"))
     assert done.summary is not None and (done.shards_made, done.summary.clips) == (1, 12)
     after = bytes_of(options.out)
     assert all(after[name] == before[name] for name in before if name.startswith("all-"))
@@ -207,7 +206,7 @@ def test_too_many_failures_stop_the_run(source: Path, options: PrepareOptions) -
         with pytest.raises(RunError, match="4 of 10 clips gave no group, more than --max-failure-rate 0.05"):
             prepare(str(source), options)
         assert not (options.out / INDEX).exists()
-    done = prepare(str(source), replace(options, max_failure_rate=0.5))
+    done = prepare(str(source), options.replaced(max_failure_rate=0.5))
     assert done.summary is not None and done.summary.skipped == {"not_a_video": 4}
 
 
@@ -218,45 +217,48 @@ def test_failures_are_counted_over_the_data_set_and_by_the_last_try(
     whole = videos[1].read_bytes()
     for video in videos:
         video.write_bytes(b"")
-    lenient = replace(options, max_failure_rate=0.2)
+    lenient = options.replaced(max_failure_rate=0.2)
     prepare(str(source), lenient)
     videos[1].write_bytes(whole)
-    retry = replace(lenient, mode="retry-failed")
+    retry = lenient.replaced(mode="retry-failed")
     done = prepare(str(source), retry)  # half of this run's clips fail, and a tenth of all
     assert done.summary is not None
     assert (done.summary.clips, done.summary.skipped) == (9, {"not_a_video": 1})
     with pytest.raises(RunError, match="1 of 10 clips gave no group"):
-        prepare(str(source), replace(retry, max_failure_rate=0.05))
+        prepare(str(source), retry.replaced(max_failure_rate=0.05))
 
 
 def test_an_array_of_jobs_is_judged_as_a_whole(source: Path, options: PrepareOptions) -> None:
     (source / "clip00.mp4").write_bytes(b"")
-    jobs = [replace(options, clips_per_shard=2, shard_index=k, num_shards=2) for k in (0, 1)]
+    jobs = [options.replaced(clips_per_shard=2, shard_index=k, num_shards=2) for k in (0, 1)]
     assert prepare(str(source), jobs[0]).summary is None  # 1 of 6 clips: too few to say anything
     with pytest.raises(RunError, match="1 of 10 clips gave no group"):
         prepare(str(source), jobs[1])  # none of its own clips failed
-    lenient = [replace(job, max_failure_rate=0.1) for job in jobs]
+    lenient = [job.replaced(max_failure_rate=0.1) for job in jobs]
     assert prepare(str(source), lenient[0]).summary is not None
 
 
 @pytest.mark.parametrize("mode", ["overwrite", "retry-failed"])
 def test_jobs_of_an_array_cannot_start_anew(mode: Any, source: Path, options: PrepareOptions) -> None:
     with pytest.raises(InputError, match=f"--mode {mode} in one of several jobs"):
-        prepare(str(source), replace(options, mode=mode, shard_index=0, num_shards=2))
+        prepare(str(source), options.replaced(mode=mode, shard_index=0, num_shards=2))
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"clips_per_shard": 0}, "--clips-per-shard 0, expected at least 1; 100 is usual"),
-        ({"frames": 0}, "--frames 0, expected at least 1"),
-        ({"stride": -1}, "--stride -1, expected at least 1"),
-        ({"per_clip": 0}, "--per-clip 0, expected at least 1"),
-        ({"size": 0}, "--size 0, expected at least 1"),
-        ({"tries": 0}, "--tries 0, expected at least 1"),
-        ({"quality": 0}, "--quality 0, expected 1 to 100; 95 is usual"),
-        ({"quality": 101}, "--quality 101, expected 1 to 100"),
-        ({"max_failure_rate": 5.0}, "--max-failure-rate 5, expected 0 to 1"),
+        (
+            {"clips_per_shard": 0},
+            "clips_per_shard is 0, expected at least 1; leave it out for the default, 100",
+        ),
+        ({"frames": 0}, "frames is 0, expected at least 1"),
+        ({"stride": -1}, "stride is -1, expected at least 1"),
+        ({"per_clip": 0}, "per_clip is 0, expected at least 1"),
+        ({"size": 0}, "size is 0, expected at least 1"),
+        ({"tries": 0}, "tries is 0, expected at least 1"),
+        ({"quality": 0}, "quality is 0, expected 1 to 100; leave it out for the default, 95"),
+        ({"quality": 101}, "quality is 101, expected 1 to 100"),
+        ({"max_failure_rate": 5.0}, "max_failure_rate is 5.0, expected 0 to 1"),
     ],
 )
 def test_numbers_out_of_range_are_told_before_any_work(
@@ -264,7 +266,7 @@ def test_numbers_out_of_range_are_told_before_any_work(
 ) -> None:
     for job in (prepare, planned_figures):
         with pytest.raises(InputError, match=message):
-            job("absent", replace(options, **wrong))
+            job("absent", options.replaced(**wrong))
 
 
 def test_a_damaged_picture_costs_its_clip_alone(options: PrepareOptions, tmp_path: Path) -> None:
@@ -280,7 +282,7 @@ def test_a_damaged_picture_costs_its_clip_alone(options: PrepareOptions, tmp_pat
         second = data.index(b"IDAT", data.index(b"IDAT") + 4)
         data[second : second + 4] = bytes(4)
         picture.write_bytes(data)
-    lenient = replace(options, depth="none", cut=1.0, max_failure_rate=0.5)
+    lenient = options.replaced(depth="none", cut=1.0, max_failure_rate=0.5)
     done = prepare(str(tmp_path / "pictures"), lenient)
     assert done.summary is not None
     assert (done.summary.clips, done.summary.skipped) == (1, {"unreadable": 1})
@@ -289,8 +291,8 @@ def test_a_damaged_picture_costs_its_clip_alone(options: PrepareOptions, tmp_pat
 def test_other_settings_need_another_folder(source: Path, options: PrepareOptions) -> None:
     prepare(str(source), options)
     with pytest.raises(RunError, match=r"prepared with seed = 0 \(now 1\)"):
-        prepare(str(source), replace(options, seed=1))
-    done = prepare(str(source), replace(options, seed=1, mode="overwrite"))
+        prepare(str(source), options.replaced(seed=1))
+    done = prepare(str(source), options.replaced(seed=1, mode="overwrite"))
     assert done.shards_made == 4 and read_index(options.out).settings["seed"] == 1
 
 
@@ -299,7 +301,7 @@ def test_folders_of_other_things_are_left_alone(source: Path, options: PrepareOp
     (options.out / "thesis.txt").write_text("mine")
     for mode in ("resume", "overwrite"):
         with pytest.raises(RunError, match="not empty, and no data set"):
-            prepare(str(source), replace(options, mode=mode))
+            prepare(str(source), options.replaced(mode=mode))
     assert (options.out / "thesis.txt").read_text() == "mine"
 
 
@@ -333,7 +335,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
 ) -> None:
     """Kill -9 at twenty random moments."""
     write_clips(source, range(10, 16))
-    whole = replace(options, clips_per_shard=1, out=tmp_path / "whole")
+    whole = options.replaced(clips_per_shard=1, out=tmp_path / "whole")
     prepare(str(source), whole)
     rng, killed = random.Random(0), 0
     command = [sys.executable, "-c", _JOB, str(source), str(tmp_path / "killed")]
@@ -357,7 +359,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
 def test_edit_prompts_go_along(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
     edit = EditPrompt(source="number 3", prompt="number 4", kind="object", changed=("3", "4"), by="rules")
     write_prompts(tmp_path / "prompts.jsonl", [ClipPrompts(id="clip03", prompts=(edit,))])
-    prepare(str(source), replace(options, prompts=tmp_path / "prompts.jsonl"))
+    prepare(str(source), options.replaced(prompts=tmp_path / "prompts.jsonl"))
     groups = ShardGroups(options.out)
     found = {about.clip: about.prompts for about in map(groups.about, range(len(groups)))}
     assert found == {f"clip{k:02}": (edit,) if k == 3 else () for k in range(10)}
@@ -399,7 +401,7 @@ def odd_videos(folder: Path) -> dict[str, str]:
 
 def test_every_odd_video_gets_its_line_and_stops_nothing(options: PrepareOptions, tmp_path: Path) -> None:
     expected = odd_videos(tmp_path / "odd")
-    lenient = replace(options, depth="none", max_failure_rate=1.0, still=0.01)
+    lenient = options.replaced(depth="none", max_failure_rate=1.0, still=0.01)
     done = prepare(str(tmp_path / "odd"), lenient)
     assert done.summary is not None
     lines = (line for file in options.out.glob("all-*.jsonl") for line in file.read_text().splitlines())
@@ -429,5 +431,5 @@ def test_a_full_disk_loses_nothing_that_is_finished(
 def test_ray_gives_the_same_bytes(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     prepare(str(source), options)
-    prepare(str(source), replace(options, ray=True, workers=1, out=tmp_path / "ray"))
+    prepare(str(source), options.replaced(ray=True, workers=1, out=tmp_path / "ray"))
     assert bytes_of(tmp_path / "ray") == bytes_of(options.out)

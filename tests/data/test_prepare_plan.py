@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def test_another_choice_of_clips_is_refused(
     assert planned(source, options) == [f"clip{k}" for k in range(5)]
     for mode in ("resume", "retry-failed"):
         with pytest.raises(RunError, match=f"prepared with {message}"):
-            planned(source, replace(options, mode=mode, **other))
+            planned(source, options.replaced(mode=mode, **other))
 
 
 def test_another_source_is_refused_and_may_extend(
@@ -68,21 +67,21 @@ def test_another_source_is_refused_and_may_extend(
     for other in (named_clips(tmp_path / "more", 7), tmp_path / "absent"):
         with pytest.raises(RunError, match=rf"source = .*videos \(now .*{other.name}\)"):
             planned(other, options)
-    assert planned(tmp_path / "more", replace(options, mode="extend")) == [f"clip{k}" for k in range(7)]
+    assert planned(tmp_path / "more", options.replaced(mode="extend")) == [f"clip{k}" for k in range(7)]
 
 
 def test_other_prompts_are_refused_by_what_is_in_the_file(
     source: Path, options: PrepareOptions, tmp_path: Path
 ) -> None:
-    with_prompts = replace(options, prompts=tmp_path / "prompts.jsonl")
+    with_prompts = options.replaced(prompts=tmp_path / "prompts.jsonl")
     write_prompts(tmp_path / "prompts.jsonl", [])
     planned(source, with_prompts)
     write_prompts(tmp_path / "copy.jsonl", [])
-    assert planned(source, replace(options, prompts=tmp_path / "copy.jsonl"))
+    assert planned(source, options.replaced(prompts=tmp_path / "copy.jsonl"))
     with pytest.raises(RunError, match="prepared with prompts = "):
         planned(source, options)
     with pytest.raises(DataError, match="No such file"):
-        planned(source, replace(options, prompts=tmp_path / "absent.jsonl"))
+        planned(source, options.replaced(prompts=tmp_path / "absent.jsonl"))
 
 
 def test_a_plan_of_an_earlier_version_is_gone_on_with(source: Path, options: PrepareOptions) -> None:
@@ -91,7 +90,7 @@ def test_a_plan_of_an_earlier_version_is_gone_on_with(source: Path, options: Pre
     header, *lines = (options.out / PLAN).read_text().splitlines(keepends=True)
     kept = {name: value for name, value in json.loads(header).items() if name in ("format", "settings")}
     (options.out / PLAN).write_text(json.dumps(kept | {"source": "videos"}) + "\n" + "".join(lines))
-    assert len(planned(source, replace(options, limit=2))) == 5
+    assert len(planned(source, options.replaced(limit=2))) == 5
 
 
 def test_a_plan_can_be_worked_on_from_any_folder(
@@ -117,7 +116,7 @@ def test_what_a_killed_writer_left_is_no_data_set_of_others(
     for stage in (old, new):
         stage.write_text('{"format"')
     os.utime(old, (0, 0))
-    assert len(planned(source, replace(options, mode=mode))) == 5
+    assert len(planned(source, options.replaced(mode=mode))) == 5
     assert not old.exists() and new.exists()
 
 
@@ -147,7 +146,7 @@ def test_overwrite_removes_the_data_set_and_nothing_else(source: Path, options: 
     others = ["thesis.txt", "all-000009.tar", "all-000002.png", "train.json", ".0a1b2c3d-thesis.txt"]
     for name in own + others:
         (options.out / name).touch()
-    assert planned(source, replace(options, mode="overwrite", limit=2)) == ["clip0", "clip1"]
+    assert planned(source, options.replaced(mode="overwrite", limit=2)) == ["clip0", "clip1"]
     assert sorted(path.name for path in options.out.iterdir()) == sorted([PLAN, *others])
 
 
@@ -159,7 +158,7 @@ def test_overwrite_loses_nothing_to_a_wrong_source(
     (tmp_path / "empty").mkdir()
     for wrong in ("absent", "empty"):
         with pytest.raises(DataError):
-            planned(tmp_path / wrong, replace(options, mode="overwrite"))
+            planned(tmp_path / wrong, options.replaced(mode="overwrite"))
     assert (options.out / "all-000000.tar").exists() and len(planned(source, options)) == 5
 
 
@@ -170,5 +169,5 @@ def test_an_index_of_others_is_no_data_set(content: str, source: Path, options: 
         (options.out / name).write_text(content)
     for mode in ("resume", "overwrite"):
         with pytest.raises(RunError, match="not empty, and no data set"):
-            planned(source, replace(options, mode=mode))
+            planned(source, options.replaced(mode=mode))
     assert (options.out / "index.json").read_text() == content

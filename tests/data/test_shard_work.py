@@ -3,7 +3,7 @@
 import pytest
 
 from frameweave.data import shard_work
-from frameweave.data.grouping import GroupSettings
+from frameweave.data.options import GroupSettings
 from frameweave.errors import DataError, InputError
 from frameweave.runs.engines import Stopped
 

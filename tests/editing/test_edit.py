@@ -46,7 +46,7 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("editor", base.names())
 def test_size_times_and_sound_are_kept(options: EditOptions, video: Path, editor: str) -> None:
-    done = edited(video, replace(options, editor=editor))
+    done = edited(video, options.replaced(editor=editor))
     before, after = probe(video), probe(done.video)
     assert (after.width, after.height, after.fps) == (before.width, before.height, before.fps)
     assert [f.time for f in read_frames(done.video)] == [f.time for f in read_frames(video)]
@@ -68,19 +68,19 @@ def test_the_shape_of_pixels_is_kept_or_the_loss_is_told(options: EditOptions, t
     assert probe(edited(wide, options, progress=kept).video).pixel_shape == 2
     assert "pixels of 2:1 are read as squares" in kept.texts
     renamed = shutil.copy(wide, tmp_path / "c.webm")  # read by its contents, written by its name
-    assert probe(edited(renamed, replace(options, overwrite=True), progress=lost).video).pixel_shape == 1
+    assert probe(edited(renamed, options.replaced(overwrite=True), progress=lost).video).pixel_shape == 1
     untold = "this format cannot tell the shape of pixels: the result is shown with square ones"
     assert untold in lost.texts and untold not in kept.texts
 
 
 def test_another_frame_rate_keeps_the_duration(options: EditOptions, video: Path) -> None:
-    done = edited(video, replace(options, fps=3))
+    done = edited(video, options.replaced(fps=3))
     info = probe(done.video)
     assert (info.frames, info.fps) == (3, 3)
 
 
 def test_the_run_says_what_was_done(options: EditOptions, video: Path) -> None:
-    edit(video, ["a red car"], replace(options, frames=2, seed=7))
+    edit(video, ["a red car"], options.replaced(frames=2, seed=7))
     tables = read_run(options.out)
     assert tables["input"] == {"video": str(video), "prompts": ["a red car"]}
     assert tables["settings"]["seed"] == 7
@@ -90,18 +90,18 @@ def test_the_run_says_what_was_done(options: EditOptions, video: Path) -> None:
 
 def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
     same, other = (
-        edited(video, replace(options, set=setting, out=options.out / name)).video.read_bytes()
+        edited(video, options.replaced(set=setting, out=options.out / name)).video.read_bytes()
         for name, setting in (("a", ("strength=1.0",)), ("b", ("strength=0.5",)))
     )
     assert same != other
     with pytest.raises(InputError, match="'strenght'.*did you mean strength"):
-        edit(video, ["a red car"], replace(options, set=("strenght=1",)))
+        edit(video, ["a red car"], options.replaced(set=("strenght=1",)))
     with pytest.raises(InputError, match="write it as name=value"):
-        edit(video, ["a red car"], replace(options, set=("strength",)))
+        edit(video, ["a red car"], options.replaced(set=("strength",)))
     with pytest.raises(InputError, match="strength is much, expected a valid number"):
-        edit(video, ["a red car"], replace(options, set=("strength=much",)))
+        edit(video, ["a red car"], options.replaced(set=("strength=much",)))
     with pytest.raises(InputError, match="noise is foo, expected 'inverted' or 'random'"):
-        edit(video, ["a red car"], replace(options, editor="tokenflow", set=("noise=foo",)))
+        edit(video, ["a red car"], options.replaced(editor="tokenflow", set=("noise=foo",)))
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,18 @@ def test_wrong_settings(
     message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        edit(video, [prompt], replace(options, **changes))
+        edit(video, [prompt], options.replaced(**changes))
 
 
 def test_the_adaptor_s_steps_are_told(
     options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path
 ) -> None:
     new_adaptor(tiny, base=options.model).save(tmp_path / "adaptor")
-    adapted = replace(options, adaptor=str(tmp_path / "adaptor"), overwrite=True)
+    adapted = options.replaced(adaptor=str(tmp_path / "adaptor"), overwrite=True)
 
     def told(**changes: object) -> list[str]:
         notes = Notes()
-        edit(video, ["a red car"], replace(adapted, **changes), progress=notes)
+        edit(video, ["a red car"], adapted.replaced(**changes), progress=notes)
         return [text for text in notes.texts if "adaptor" in text]
 
     nothing = "; WARNING: take more steps or --adaptor-window steps"
@@ -179,15 +179,15 @@ def test_each_way_to_use_an_adaptor_changes_the_video(
     options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     new_adaptor(tiny).save(tmp_path / "adaptor")
-    plain = replace(options, adaptor=str(tmp_path / "adaptor"), adaptor_strength=2.0, overwrite=True)
-    fewer = replace(plain, **dict(list(changes.items())[:-1]))  # all but the last change
+    plain = options.replaced(adaptor=str(tmp_path / "adaptor"), adaptor_strength=2.0, overwrite=True)
+    fewer = plain.replaced(**dict(list(changes.items())[:-1]))  # all but the last change
     before = edited(video, fewer).video.read_bytes()
-    assert edited(video, replace(plain, **changes)).video.read_bytes() != before
+    assert edited(video, plain.replaced(**changes)).video.read_bytes() != before
 
 
 def test_tokens_may_be_declined_where_there_is_no_adaptor(options: EditOptions, video: Path) -> None:
     """Runs of before say so, and so does a table of which some lines have no adaptor."""
-    assert edited(video, replace(options, tokens=False, frames=1)).video.is_file()
+    assert edited(video, options.replaced(tokens=False, frames=1)).video.is_file()
 
 
 def test_tokens_without_a_vision_tower_cost_no_earlier_result(
@@ -196,20 +196,20 @@ def test_tokens_without_a_vision_tower_cost_no_earlier_result(
     shutil.copytree(tiny_folder, tmp_path / "model", ignore=shutil.ignore_patterns("clip"))
     adaptor = new_adaptor(tiny, base=str(tmp_path / "model"))
     replace(adaptor, card=replace(adaptor.card, tokens_for=["vidtome"])).save(tmp_path / "adaptor")
-    earlier = edited(video, replace(options, frames=1)).video
-    asked = replace(options, model=str(tmp_path / "model"), adaptor=str(tmp_path / "adaptor"), frames=1)
-    asked = replace(asked, editor="vidtome", overwrite=True)
+    earlier = edited(video, options.replaced(frames=1)).video
+    asked = options.replaced(model=str(tmp_path / "model"), adaptor=str(tmp_path / "adaptor"), frames=1)
+    asked = asked.replaced(editor="vidtome", overwrite=True)
     for job in (edited, lambda video, options: compare(video, "a red car", options)):
         with pytest.raises(ModelFolderError, match="prompt tokens act in vidtome, .* no vision tower"):
             job(video, asked)
         assert earlier.is_file()
-    assert edited(video, replace(asked, tokens=False)).video.is_file()
+    assert edited(video, asked.replaced(tokens=False)).video.is_file()
     made = GenerateOptions(model=asked.model, adaptor=asked.adaptor, tokens=True, frames=2, steps=20)
-    generate("a red car", replace(made, editor="text2video_zero", out=tmp_path / "made"))
+    generate("a red car", made.replaced(editor="text2video_zero", out=tmp_path / "made"))
 
 
 def test_a_taken_folder(options: EditOptions, video: Path) -> None:
-    edit(video, ["a red car"], replace(options, frames=1))
+    edit(video, ["a red car"], options.replaced(frames=1))
     with pytest.raises(RunError, match="holds a run already"):
         edited(video, options)
 
@@ -233,9 +233,9 @@ def test_wrong_input_costs_no_earlier_result_and_no_folder(
 ) -> None:
     earlier = Run.planned(tmp_path / "earlier", "edit", options).start().folder / "edited.mp4"
     earlier.write_bytes(b"precious")
-    wrong = replace(options, **changes)
-    for chosen in (wrong, replace(wrong, out=tmp_path / "earlier", overwrite=True)):
+    for others in ({}, {"out": tmp_path / "earlier", "overwrite": True}):
         with pytest.raises(error):
+            chosen = options.replaced(**changes, **others)
             if chosen.compare:
                 compare(video, "a red car", chosen)
             else:
@@ -249,7 +249,7 @@ def test_a_video_in_the_run_folder_is_never_removed(options: EditOptions, video:
     shutil.copy(video, earlier)
     for job in (edited, lambda video, options: compare(video, "a red car", options)):
         with pytest.raises(InputError, match="lies in the run folder"):
-            job(earlier, replace(options, overwrite=True))
+            job(earlier, options.replaced(overwrite=True))
     assert earlier.read_bytes() == video.read_bytes()
 
 
@@ -259,7 +259,7 @@ def test_a_clip_that_cannot_be_made_leaves_no_folder(
 ) -> None:
     options = GenerateOptions(model=str(tiny_folder), device="cpu", size=16, out=tmp_path / "run")
     with pytest.raises((InputError, ModelFolderError)):
-        generate("a red car", replace(options, **changes))
+        generate("a red car", options.replaced(**changes))
     assert not options.out.exists()
 
 
@@ -270,7 +270,7 @@ def test_generate(tiny_folder: Path, tmp_path: Path) -> None:
     info = probe(generate("a red car", options).video)
     assert (info.width, info.height, info.frames, info.fps) == (16, 16, 3, 4)
     with pytest.raises(InputError, match="cannot make one from text"):
-        generate("a red car", replace(options, editor="framewise"))
+        generate("a red car", options.replaced(editor="framewise"))
 
 
 def pixels(path: Path) -> list[np.ndarray]:
@@ -278,20 +278,20 @@ def pixels(path: Path) -> list[np.ndarray]:
 
 
 def test_only_a_range_is_edited(options: EditOptions, video: Path) -> None:
-    done = edited(video, replace(options, start=0.5, end=0.7))
+    done = edited(video, options.replaced(start=0.5, end=0.7))
     before, after = pixels(video), pixels(done.video)
     assert len(after) == len(before) == 6
     changed = [float(abs(a - b).mean()) > 8 for a, b in zip(after, before, strict=True)]
     assert changed == [False, False, False, True, True, False]
     with pytest.raises(InputError, match="no frame lies in the range"):
-        edited(video, replace(options, start=90, overwrite=True))
+        edited(video, options.replaced(start=90, overwrite=True))
 
 
 def test_only_what_the_mask_shows_is_edited(options: EditOptions, video: Path, tmp_path: Path) -> None:
     white = np.zeros((30, 50, 3), np.uint8)
     white[:, :25] = 255
     Image.fromarray(white).save(tmp_path / "mask.png")
-    done = edited(video, replace(options, mask=tmp_path / "mask.png"))
+    done = edited(video, options.replaced(mask=tmp_path / "mask.png"))
     for before, after in zip(pixels(video), pixels(done.video), strict=True):
         assert abs(after - before)[:, :20].mean() > 8
         assert abs(after - before)[:, 30:].mean() < 4  # the video code's own loss
@@ -304,10 +304,10 @@ def test_several_prompts_share_the_inversion(options: EditOptions, video: Path) 
     assert done[0].video.read_bytes() != done[1].video.read_bytes()
     assert notes.texts.count("this clip is inverted already: that part is skipped") == 1
     again = Notes()
-    edit(video, ["a red car"], replace(options, overwrite=True), progress=again)
+    edit(video, ["a red car"], options.replaced(overwrite=True), progress=again)
     assert any("inverted already" in text for text in again.texts)
     fresh = Notes()
-    edit(video, ["a red car"], replace(options, overwrite=True, use_cache=False), progress=fresh)
+    edit(video, ["a red car"], options.replaced(overwrite=True, use_cache=False), progress=fresh)
     assert not any("inverted already" in text for text in fresh.texts)
 
 
@@ -320,8 +320,8 @@ def test_a_killed_run_goes_on(
     options: EditOptions, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str
 ) -> None:
     """Killed after the second of four steps, it gives the bytes of a run that was not."""
-    options = replace(options, steps=4, editor=editor, frames=3)
-    whole = edited(video, replace(options, out=tmp_path / "whole")).video.read_bytes()
+    options = options.replaced(steps=4, editor=editor, frames=3)
+    whole = edited(video, options.replaced(out=tmp_path / "whole")).video.read_bytes()
     original = StepKeeper.after
 
     def killing(self: StepKeeper, done: int, *args: Any) -> None:
@@ -335,16 +335,16 @@ def test_a_killed_run_goes_on(
         edited(video, options)
     monkeypatch.undo()
     with pytest.raises(RunError, match="has steps = 4, this one 5"):
-        edited(video, replace(options, steps=5, resume=True))
+        edited(video, options.replaced(steps=5, resume=True))
     notes = Notes()
-    done = edited(video, replace(options, resume=True), progress=notes)
+    done = edited(video, options.replaced(resume=True), progress=notes)
     assert "going on after 2 of 4 steps" in notes.texts
     assert done.video.read_bytes() == whole
     assert not (options.out / "unfinished.safetensors").exists()
 
 
 def test_previews(options: EditOptions, video: Path) -> None:
-    edited(video, replace(options, steps=4, preview_every=2))
+    edited(video, options.replaced(steps=4, preview_every=2))
     assert sorted(path.name for path in options.out.glob("preview-*.png")) == [
         "preview-002.png",
         "preview-004.png",
@@ -352,9 +352,9 @@ def test_previews(options: EditOptions, video: Path) -> None:
 
 
 def test_as_published(options: EditOptions, video: Path) -> None:
-    edited(video, replace(options, editor="vidtome", as_published=True))
+    edited(video, options.replaced(editor="vidtome", as_published=True))
     with pytest.raises(InputError, match="framewise was never published"):
-        edited(video, replace(options, as_published=True, out=options.out / "b"))
+        edited(video, options.replaced(as_published=True, out=options.out / "b"))
 
 
 def test_a_single_picture(options: EditOptions, tmp_path: Path) -> None:
@@ -364,12 +364,12 @@ def test_a_single_picture(options: EditOptions, tmp_path: Path) -> None:
 
 def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     notes = Notes()
-    files = compare(video, "a red car", replace(options, frames=2), progress=notes)
+    files = compare(video, "a red car", options.replaced(frames=2), progress=notes)
     assert set(files) == {"comparison_mp4", "comparison_gif", "slices_png"}
     assert all(Path(file).is_file() for file in files.values())
     panels = read_run(options.out)["result"]["panels"]
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
-    slow = replace(options, frames=2, fps=3, overwrite=True)
+    slow = options.replaced(frames=2, fps=3, overwrite=True)
     assert probe(Path(compare(video, "a red car", slow)["comparison_mp4"])).fps == 3
 
 
@@ -377,13 +377,13 @@ def test_edits_without_the_adaptor_take_none_of_its_inversions(
     options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path
 ) -> None:
     new_adaptor(tiny, base=options.model).save(tmp_path / "adaptor")
-    cached = replace(options, frames=2)
-    asked = replace(cached, adaptor=str(tmp_path / "adaptor"), adaptor_window="steps", adaptor_strength=2.0)
-    edited(video, replace(asked, out=tmp_path / "adapted"))
+    cached = options.replaced(frames=2)
+    asked = cached.replaced(adaptor=str(tmp_path / "adaptor"), adaptor_window="steps", adaptor_strength=2.0)
+    edited(video, asked.replaced(out=tmp_path / "adapted"))
     kept = set((tmp_path / "cache").glob("*.latents"))
     compare(video, "a red car", asked)
     compared = set((tmp_path / "cache").glob("*.latents"))
-    edited(video, replace(cached, out=tmp_path / "plain"))
+    edited(video, cached.replaced(out=tmp_path / "plain"))
     assert set((tmp_path / "cache").glob("*.latents")) == compared > kept > set()
 
 
@@ -398,7 +398,7 @@ def test_odd_sizes_and_counts(
     """The tiny model works at 32 pixels, in multiples of 4: all three are padded, and cropped back."""
     video = write_video(tmp_path / "odd.mp4", colour_ramp(frames, size), fps=6, pixel_format="yuv444p")
     notes = Notes()
-    done = edited(video, replace(options, editor=editor), progress=notes)
+    done = edited(video, options.replaced(editor=editor), progress=notes)
     info = probe(done.video)
     assert (info.width, info.height) == size
     assert len(pixels(done.video)) == frames
@@ -415,9 +415,9 @@ def test_a_mask_that_does_not_fit_is_refused_before_anything_is_loaded(
     mask = write_video(tmp_path / "mask.mp4", colour_ramp(3, (50, 30)), fps=6)
     for changes, frames in (({}, 6), ({"frames": 4}, 4), ({"start": 0.5, "end": 0.7}, 2)):
         with pytest.raises(InputError, match=f"mask.mp4: 3 frames, {frames} frames are edited"):
-            edited(video, replace(options, mask=mask, **changes))
+            edited(video, options.replaced(mask=mask, **changes))
     with pytest.raises(InputError, match="absent.png: no such file"):
-        edited(video, replace(options, mask=tmp_path / "absent.png"))
+        edited(video, options.replaced(mask=tmp_path / "absent.png"))
     assert not options.out.exists()
 
 
@@ -450,7 +450,7 @@ def test_depth_that_the_model_cannot_give_is_said_before_the_video_is_encoded(
     monkeypatch.setattr(StableDiffusion, "encode", forbidden)
     monkeypatch.setattr(StableDiffusion, "predict", forbidden)
     with pytest.raises(ModelFolderError, match=f"{editor} needs depth, and .*{message}"):
-        edited(video, replace(options, model=str(model), editor=editor, set=setting))
+        edited(video, options.replaced(model=str(model), editor=editor, set=setting))
 
 
 @pytest.mark.parametrize(
@@ -461,7 +461,7 @@ def test_the_grid_leaves_out_what_needs_depth_that_is_not_there(
 ) -> None:
     shutil.copytree(options.model, tmp_path / "model", ignore=shutil.ignore_patterns(folder))
     notes = Notes()
-    compare(video, "a red car", replace(options, model=str(tmp_path / "model"), frames=1), progress=notes)
+    compare(video, "a red car", options.replaced(model=str(tmp_path / "model"), frames=1), progress=notes)
     assert f"text2video_zero is left out: the model has no {what}" in notes.texts
     assert "text2video_zero" not in read_run(options.out)["result"]["panels"]
 
@@ -469,7 +469,7 @@ def test_the_grid_leaves_out_what_needs_depth_that_is_not_there(
 def test_resuming_with_other_input_is_refused(options: EditOptions, video: Path, tmp_path: Path) -> None:
     """The finished video of another prompt would be taken for the new one's."""
     before = edited(video, options).video.read_bytes()
-    resumed = replace(options, resume=True)
+    resumed = options.replaced(resume=True)
     with pytest.raises(RunError, match="its run has prompts"):
         edit(video, ["a green car"], resumed)
     with pytest.raises(RunError, match="its run has video"):
@@ -480,7 +480,7 @@ def test_resuming_with_other_input_is_refused(options: EditOptions, video: Path,
 def test_the_inversion_is_checked_on_request(options: EditOptions) -> None:
     """On the packaged model, which knows what it inverts."""
     held_out, notes = held_out_clips()[0], Notes()
-    asked = replace(options, model="miniature", steps=20, frames=2, source_prompt=held_out.caption)
-    edited(held_out.path, replace(asked, check_inversion=True), progress=notes)
+    asked = options.replaced(model="miniature", steps=20, frames=2, source_prompt=held_out.caption)
+    edited(held_out.path, asked.replaced(check_inversion=True), progress=notes)
     (text,) = (text for text in notes.texts if text.startswith("sampling back from the inversion"))
     assert 25 < float(text.split()[-2]) < 60

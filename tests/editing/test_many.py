@@ -1,7 +1,6 @@
 """Many edits by a table: one folder each, finished ones kept, failures told and stopping nothing."""
 
 import json
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -92,14 +91,14 @@ def test_wrong_lines_load_no_model(
 
     monkeypatch.setattr("frameweave.editing.many.load_model", forbidden)
     table.write_text("video,prompt,frames\nvideos/absent.mp4,a red car,\nvideos/0.mp4,a red car,-2\n")
-    failed = edit_many(table, replace(options, device="cpu", seed=1, dtype="fp64")).failed
+    failed = edit_many(table, options.replaced(device="cpu", seed=1, dtype="fp64")).failed
     first, second = failed.values()
     assert "absent.mp4: no such file" in first and "frames is -2" in second
 
 
 def test_no_lines_and_wrong_numbers_for_all_are_refused(table: Path, options: EditManyOptions) -> None:
     with pytest.raises(InputError, match="steps is -5"):
-        edit_many(table, replace(options, steps=-5))
+        edit_many(table, options.replaced(steps=-5))
     table.write_text("video,prompt\n")
     with pytest.raises(InputError, match=r"edits\.csv: no lines"):
         edit_many(table, options)
@@ -115,9 +114,9 @@ def test_other_processes_and_array_jobs_give_the_same_videos(
     lines = table.with_suffix(".jsonl")
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
     edit_many(lines, options)
-    elsewhere = replace(options, out=tmp_path / "elsewhere")
+    elsewhere = options.replaced(out=tmp_path / "elsewhere")
     for index in (1, 0):  # the first job in a process of its own, the other in this one
-        done = edit_many(lines, replace(elsewhere, workers=index, shard_index=index, num_shards=2))
+        done = edit_many(lines, elsewhere.replaced(workers=index, shard_index=index, num_shards=2))
         assert (done.done, done.failed) == (1, {})
     for name in "ab":
         here, there = (folder / name / "edited.mp4" for folder in (options.out, elsewhere.out))
@@ -134,7 +133,7 @@ def test_a_corrected_line_is_not_taken_for_the_finished_edit(table: Path, option
         done = edit_many(lines, options)
         assert (done.done, done.earlier, list(done.failed)) == (0, 1, ["b"])
         assert f"its run has {message} = " in done.failed["b"] and "--overwrite" in done.failed["b"]
-    done = edit_many(lines, replace(options, overwrite=True))
+    done = edit_many(lines, options.replaced(overwrite=True))
     assert (done.done, done.earlier, done.failed) == (1, 1, {})
     assert read_run(options.out / "b")["input"]["video"] == str(table.parent / "videos" / "1.mp4")
     assert (options.out / "a" / "edited.mp4").stat().st_mtime_ns == kept
@@ -144,7 +143,7 @@ def test_jobs_of_an_array_find_names_that_others_have(table: Path, options: Edit
     table.write_text("video,prompt,name\nvideos/0.mp4,a red car,a\nvideos/1.mp4,a red car,a\n")
     for index in (0, 1):
         with pytest.raises(DataError, match="the name 'a' is there 2 times"):
-            edit_many(table, replace(options, shard_index=index, num_shards=2))
+            edit_many(table, options.replaced(shard_index=index, num_shards=2))
 
 
 def test_workers_are_told_whole_paths(
@@ -164,7 +163,7 @@ def test_workers_are_told_whole_paths(
             return []
 
     monkeypatch.setattr("frameweave.editing.many.engine_of", lambda _: Listening())
-    relative = replace(options, out=Path("runs"), cache=Path("cache"))
+    relative = options.replaced(out=Path("runs"), cache=Path("cache"))
     edit_many(Path(table.name), relative)
     assert {item["video"] for item in items} == {str(table.parent / "videos" / "0.mp4")}
     first = items[0]["settings"]

@@ -1,7 +1,6 @@
 """The ablation: which arms it trains, and what is told before hours of training."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def preset(tmp_path: Path) -> str:
 
 
 def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
-    options = replace(SMALL, preset=preset, out=tmp_path / "run")
+    options = SMALL.replaced(preset=preset, out=tmp_path / "run")
     done = ablation(None, options)
     assert done.failed == {}
     results = read_results(tmp_path / "run")
@@ -47,29 +46,29 @@ def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
     assert trained == {"without-depth": False, "without-tokens": True}
     again = ablation(None, options)
     assert (again.done, again.earlier) == (0, done.done)
-    shared = replace(options, out=tmp_path / "again", adaptors=adaptors, cells=tmp_path / "run" / "cells")
+    shared = options.replaced(out=tmp_path / "again", adaptors=adaptors, cells=tmp_path / "run" / "cells")
     assert ablation(None, shared).failed == {}
     assert not (tmp_path / "again" / "adaptors").exists()
     with pytest.raises(RunError, match="trained for 2 steps, 1 are asked for"):
-        ablation(None, replace(shared, train_steps=1, out=tmp_path / "fewer"))
+        ablation(None, shared.replaced(train_steps=1, out=tmp_path / "fewer"))
 
 
 def test_a_taken_folder_is_told_before_any_training(preset: str, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "holiday.mp4").write_bytes(b"precious")
     with pytest.raises(RunError, match="not a run folder"):
-        ablation(None, replace(SMALL, preset=preset, out=tmp_path / "run"))
+        ablation(None, SMALL.replaced(preset=preset, out=tmp_path / "run"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["holiday.mp4"]
 
 
 def test_a_preset_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--preset foo: no such file, and no preset"):
-        ablation(None, replace(SMALL, preset="foo", out=tmp_path / "run"))
+        ablation(None, SMALL.replaced(preset="foo", out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
 def test_weights_that_are_missing_are_told_before_any_training(preset: str, tmp_path: Path) -> None:
-    options = replace(SMALL, preset=preset, backbones="real", weights=tmp_path, out=tmp_path / "run")
+    options = SMALL.replaced(preset=preset, backbones="real", weights=tmp_path, out=tmp_path / "run")
     with pytest.raises(ModelFolderError, match="no weights of AlexNet"):
         ablation(None, options)
     assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.measuring.evaluate import evaluate
-from frameweave.measuring.evaluate_options import EvaluateOptions
+from frameweave.measuring.options import EvaluateOptions
 from frameweave.measuring.experiments import measures
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions

@@ -10,7 +10,7 @@ from PIL import Image
 
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring.evaluate import evaluate
-from frameweave.measuring.evaluate_options import EvaluateOptions
+from frameweave.measuring.options import EvaluateOptions
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
 

@@ -37,7 +37,7 @@ SMALL = GridOptions(clips=2, frames=2, steps=2, editors=("framewise", "text2vide
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished small grid whose adaptor acts at every step."""
     out = tmp_path_factory.mktemp("grid") / "run"
-    done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=out))
+    done = grid(None, SMALL.replaced(arms=("with=miniature@2,window=0-1",), out=out))
     assert (done.done, done.earlier, done.failed) == (18, 0, {})
     return out
 
@@ -87,7 +87,7 @@ def test_a_finished_grid_does_nothing_again(run: Path, monkeypatch: pytest.Monke
         stage.mkdir()
     for stage in left:
         os.utime(stage, (0, 0))
-    done = grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run))
+    done = grid(None, SMALL.replaced(arms=("with=miniature@2,window=0-1",), out=run))
     assert not any(stage.exists() for stage in left) and others.exists()
     others.rmdir()
     assert (done.done, done.earlier) == (0, 18)
@@ -96,8 +96,8 @@ def test_a_finished_grid_does_nothing_again(run: Path, monkeypatch: pytest.Monke
 
 def test_other_settings_are_refused_and_cells_are_shared(run: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="steps"):
-        grid(None, replace(SMALL, arms=("with=miniature@2,window=0-1",), steps=3, out=run))
-    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "b", cells=run / "cells")
+        grid(None, SMALL.replaced(arms=("with=miniature@2,window=0-1",), steps=3, out=run))
+    options = SMALL.replaced(editors=("framewise",), arms=(), out=tmp_path / "b", cells=run / "cells")
     count = len(list((run / "cells").iterdir()))
     done = grid(None, options)
     assert done.failed == {}
@@ -111,13 +111,13 @@ def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
 ) -> None:
     whole = load_adaptor("miniature")
     bare = replace(whole.card, injections={}, tokens_for=[])
-    cards = {"bare": bare, "chosen": replace(bare, tokens_for=["text2video_zero"])}
+    cards = {"bare": bare, "chosen": bare.replaced(tokens_for=["text2video_zero"])}
     keys: dict[str, dict[tuple[object, ...], object]] = {}
     for name, card in cards.items():
         replace(whole, card=card).save(tmp_path / name)
         arms = (f"with={tmp_path / name}", f"again={tmp_path / name},no-tokens")
-        options = replace(
-            SMALL, clips=1, steps=1, arms=arms, cells=tmp_path / "cells", out=tmp_path / f"run-{name}"
+        options = SMALL.replaced(
+            clips=1, steps=1, arms=arms, cells=tmp_path / "cells", out=tmp_path / f"run-{name}"
         )
         assert grid(None, options).failed == {}
         cells = lines(options.out / "cells.jsonl")
@@ -128,21 +128,21 @@ def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
 
 
 def test_other_workers_may_go_on_with_it(run: Path) -> None:
-    options = replace(SMALL, arms=("with=miniature@2,window=0-1",), out=run)
-    assert grid(None, replace(options, workers=1, threads=2)).earlier == 18
+    options = SMALL.replaced(arms=("with=miniature@2,window=0-1",), out=run)
+    assert grid(None, options.replaced(workers=1, threads=2)).earlier == 18
 
 
 def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **named: object) -> object:
         raise RuntimeError("no memory left")
 
-    options = replace(SMALL, clips=1, arms=(), out=tmp_path / "run")
+    options = SMALL.replaced(clips=1, arms=(), out=tmp_path / "run")
     with monkeypatch.context() as patched:
         patched.setattr(cell_work.base, "edit_clip", broken)
         done = grid(None, options)
-        again = grid(None, replace(options, editors=("framewise",), seeds=2, out=tmp_path / "seeds"))
-        alike = replace(options, editors=("framewise",), arms=("a=miniature", "b=miniature"))
-        twice = grid(None, replace(alike, out=tmp_path / "alike"))
+        again = grid(None, options.replaced(editors=("framewise",), seeds=2, out=tmp_path / "seeds"))
+        alike = options.replaced(editors=("framewise",), arms=("a=miniature", "b=miniature"))
+        twice = grid(None, alike.replaced(out=tmp_path / "alike"))
     assert sorted(done.failed) == ["000 framewise without", "000 text2video_zero without"]
     assert sorted(again.failed) == ["000 framewise without seed 0", "000 framewise without seed 1"]
     assert sorted(twice.failed) == [f"000 framewise {arm}" for arm in ("a", "b", "without")]
@@ -167,7 +167,7 @@ def lost(given: str) -> dict[str, str]:
 
 
 def test_an_interrupted_grid_has_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run")
+    options = SMALL.replaced(editors=("framewise",), arms=(), out=tmp_path / "run")
     with monkeypatch.context() as patched:
         patched.setattr(experiment, "work_on_pair", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -181,7 +181,7 @@ def test_what_a_lost_worker_had_finished_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(experiment, "work_on_pair", lost)
-    done = grid(None, replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run"))
+    done = grid(None, SMALL.replaced(clips=1, editors=("framewise",), arms=(), out=tmp_path / "run"))
     assert done.done == 4 and len(done.failed) == 2
     assert all("the worker is gone" in reason for reason in done.failed.values())
     errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
@@ -192,18 +192,18 @@ def test_shards_keep_each_others_failures(tmp_path: Path, monkeypatch: pytest.Mo
     def broken(*args: object, **named: object) -> object:
         raise RuntimeError("no memory left")
 
-    options = replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run")
+    options = SMALL.replaced(editors=("framewise",), arms=(), out=tmp_path / "run")
     monkeypatch.setattr(cell_work.base, "edit_clip", broken)
     for index in range(2):
-        grid(None, replace(options, shard_index=index, num_shards=2))
+        grid(None, options.replaced(shard_index=index, num_shards=2))
     errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
     assert [cell["pair"] for cell in errors] == ["000", "001"]
     with pytest.raises(InputError, match="each would delete what the others made"):
-        grid(None, replace(options, shard_index=0, num_shards=2, overwrite=True))
+        grid(None, options.replaced(shard_index=0, num_shards=2, overwrite=True))
 
 
 def test_a_damaged_cell_is_made_again(run: Path, tmp_path: Path) -> None:
-    options = replace(SMALL, clips=1, editors=("framewise",), arms=(), out=tmp_path / "run")
+    options = SMALL.replaced(clips=1, editors=("framewise",), arms=(), out=tmp_path / "run")
     grid(None, options)
     scores = (tmp_path / "run" / "scores.jsonl").read_text()
     cell = next(iter((tmp_path / "run" / "cells").iterdir()))
@@ -219,7 +219,7 @@ from pathlib import Path
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 options = GridOptions(clips=2, frames=2, steps=2, editors=("framewise",), arms=(), workers=0)
-grid(None, replace(options, out=Path(sys.argv[1])))
+grid(None, options.replaced(out=Path(sys.argv[1])))
 """
 
 
@@ -232,7 +232,7 @@ def test_a_killed_grid_goes_on(run: Path, tmp_path: Path) -> None:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    done = grid(None, replace(SMALL, editors=("framewise",), arms=(), out=out))
+    done = grid(None, SMALL.replaced(editors=("framewise",), arms=(), out=out))
     assert done.failed == {} and done.done + done.earlier == 12
     undisturbed = [
         line
@@ -250,7 +250,7 @@ def test_a_table_of_videos(tmp_path: Path) -> None:
         f"{clip.path},a red car in the snow,{clip.caption}\n"
         f"{clip.path},a green car in the snow,{clip.caption}\n"
     )
-    done = grid(table, replace(SMALL, editors=("framewise",), arms=(), out=tmp_path / "run"))
+    done = grid(table, SMALL.replaced(editors=("framewise",), arms=(), out=tmp_path / "run"))
     assert done.failed == {}
     results = read_results(tmp_path / "run")
     assert len(results.values("framewise", "without", "clip_score")) == 1  # two prompts, one clip
@@ -309,12 +309,12 @@ def test_a_set_that_is_called_otherwise_goes_on(tmp_path: Path, monkeypatch: pyt
 
 def test_videos_count_by_their_contents(tmp_path: Path) -> None:
     """The same files elsewhere take the same cells; another video under the same name does not."""
-    options = replace(SMALL, editors=("framewise",), arms=(), cells=tmp_path / "cells")
+    options = SMALL.replaced(editors=("framewise",), arms=(), cells=tmp_path / "cells")
     for folder, colour in (("a", "red"), ("b", "red"), ("b", "green")):
         (tmp_path / folder).mkdir(exist_ok=True)
         held_out_clips()[0].rendered(2, colour=colour).write(tmp_path / folder / "clip.mp4")
         (tmp_path / folder / "edits.csv").write_text("video,prompt\nclip.mp4,a blue car in the snow\n")
-        done = grid(tmp_path / folder / "edits.csv", replace(options, out=tmp_path / f"run-{folder}"))
+        done = grid(tmp_path / folder / "edits.csv", options.replaced(out=tmp_path / f"run-{folder}"))
         assert done.failed == {}
     assert len(list((tmp_path / "cells").iterdir())) == 2 * 5  # no true edit among the references
     source = Clip.read(tmp_path / "run-b" / "pairs" / "000" / "source.mp4").frames
@@ -327,7 +327,7 @@ def test_videos_that_are_missing_are_told_before_any_work(tmp_path: Path) -> Non
     table = tmp_path / "edits.csv"
     table.write_text("video,prompt\nabsent.mp4,a red car\n")
     with pytest.raises(DataError, match=r"edits\.csv: the video .*absent\.mp4 is not there"):
-        grid(table, replace(SMALL, out=tmp_path / "run"))
+        grid(table, SMALL.replaced(out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -335,7 +335,7 @@ def test_a_model_without_depth_is_told_before_any_work(tmp_path: Path, tiny_fold
     table, model = tmp_path / "edits.csv", tmp_path / "model"
     table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
     shutil.copytree(tiny_folder, model)
-    options = replace(SMALL, model=str(model), backbones="miniature", out=tmp_path / "run")
+    options = SMALL.replaced(model=str(model), backbones="miniature", out=tmp_path / "run")
     for folder, said in (
         ("depth_estimator", "no depth estimator.*--depth-model"),
         ("controlnet", "--control"),
@@ -351,10 +351,10 @@ def test_other_models_are_not_compared_with_the_packaged_adaptor_unasked(
 ) -> None:
     table = tmp_path / "edits.csv"
     table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
-    options = replace(SMALL, editors=("framewise",), backbones="miniature", out=tmp_path / "run")
-    assert grid(table, replace(options, model=str(tiny_folder))).failed == {}
+    options = SMALL.replaced(editors=("framewise",), backbones="miniature", out=tmp_path / "run")
+    assert grid(table, options.replaced(model=str(tiny_folder))).failed == {}
     assert read_results(tmp_path / "run").arms("framewise") == ["without"]
-    grid(table, replace(options, out=tmp_path / "own"))
+    grid(table, options.replaced(out=tmp_path / "own"))
     assert read_results(tmp_path / "own").arms("framewise") == ["without", "with"]
 
 
@@ -362,7 +362,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "edits.csv"
     table.write_text("video,prompt,name\na.mp4,a red car,../../elsewhere\n")
     with pytest.raises(DataError, match="leave out slashes"):
-        grid(table, replace(SMALL, out=tmp_path / "run"))
+        grid(table, SMALL.replaced(out=tmp_path / "run"))
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
 )
 def test_bad_settings(change: dict[str, object], said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
-        grid(None, replace(SMALL, out=tmp_path / "run", **change))  # pyright: ignore
+        grid(None, SMALL.replaced(out=tmp_path / "run", **change))  # pyright: ignore
     assert not (tmp_path / "run").exists()
 
 
@@ -398,8 +398,7 @@ def test_the_report_has_every_table_in_every_format(run: Path, tmp_path: Path) -
 def test_published_networks_measure_cells_that_are_there(
     run: Path, published_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = replace(
-        SMALL,
+    options = SMALL.replaced(
         arms=("with=miniature@2,window=0-1",),
         cells=run / "cells",
         backbones="real",
@@ -423,10 +422,10 @@ def test_published_networks_measure_cells_that_are_there(
 
 
 def test_weights_that_are_missing_are_told_before_any_edit(tmp_path: Path) -> None:
-    options = replace(SMALL, backbones="real", weights=tmp_path, out=tmp_path / "run")
+    options = SMALL.replaced(backbones="real", weights=tmp_path, out=tmp_path / "run")
     with pytest.raises(ModelFolderError, match="no weights of AlexNet"):
         grid(None, options)
     assert not (tmp_path / "run").exists()  # so that the command with other weights is not refused
     with pytest.raises(ModelFolderError, match="nowhere"):
-        grid(None, replace(SMALL, control=str(tmp_path / "nowhere"), out=tmp_path / "run"))
+        grid(None, SMALL.replaced(control=str(tmp_path / "nowhere"), out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()

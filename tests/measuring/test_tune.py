@@ -89,7 +89,7 @@ def test_what_gains_most_is_kept(
     replace(whole, card=others).save(tmp_path / "adaptor")
     told = iter(gains)
     monkeypatch.setattr("frameweave.measuring.tune.worth", lambda _gains, _guards: next(told))
-    asked = replace(options, bands=("0.3-0.9",), cells=options.out / "cells", out=tmp_path / "run")
+    asked = options.replaced(bands=("0.3-0.9",), cells=options.out / "cells", out=tmp_path / "run")
     done = tune(str(tmp_path / "adaptor"), None, asked)
     card = load_adaptor(str(done.adaptor)).card
     assert card.tokens_for == tokens_for
@@ -103,8 +103,8 @@ def test_what_gains_most_is_kept(
 def test_without_tokens_only_the_lora_is_tried(options: TuneOptions, tmp_path: Path) -> None:
     whole = load_adaptor("miniature")
     replace(whole, card=replace(whole.card, tokens_for=["framewise", "vidtome"])).save(tmp_path / "adaptor")
-    asked = replace(options, tokens=False, bands=("0.9-1",), strengths=(1.0,))
-    asked = replace(asked, cells=options.out / "cells", out=tmp_path / "run")
+    asked = options.replaced(tokens=False, bands=("0.9-1",), strengths=(1.0,))
+    asked = asked.replaced(cells=options.out / "cells", out=tmp_path / "run")
     done = tune(str(tmp_path / "adaptor"), None, asked)
     assert done.tokens_for == [] and load_adaptor(str(done.adaptor)).card.tokens_for == ["vidtome"]
     record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
@@ -120,7 +120,7 @@ def test_tokens_without_a_vision_tower_are_told_before_hours_of_work(
         held_out_clips()[number].rendered(2).write(tmp_path / f"{number}.mp4")
     copied = tmp_path / "model"
     shutil.copytree(tiny_folder, copied, ignore=shutil.ignore_patterns("clip"))
-    asked = replace(options, model=str(copied), backbones="miniature", out=tmp_path / "run")
+    asked = options.replaced(model=str(copied), backbones="miniature", out=tmp_path / "run")
     with pytest.raises(InputError, match="tokens of the adaptor act in framewise, .* no vision tower"):
         tune("miniature", table, asked)
     assert not asked.out.exists()
@@ -128,7 +128,7 @@ def test_tokens_without_a_vision_tower_are_told_before_hours_of_work(
 
 def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="overlap"):
-        tune("miniature", None, replace(options, bands=("0.5-1", "0.3-0.6"), out=tmp_path / "x"))
+        tune("miniature", None, options.replaced(bands=("0.5-1", "0.3-0.6"), out=tmp_path / "x"))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_makes_no_sense_is_told_too(
     change: dict[str, object], said: str, options: TuneOptions, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=said):
-        tune("miniature", None, replace(options, out=tmp_path / "run", **change))  # pyright: ignore
+        tune("miniature", None, options.replaced(out=tmp_path / "run", **change))  # pyright: ignore
     assert not (tmp_path / "run").exists()
 
 
@@ -161,6 +161,6 @@ def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path:
         held_out_clips()[number].rendered(2).write(tmp_path / f"{number}.mp4")
         lines.append(f"{number}.mp4,a red car in the snow")
     table.write_text("\n".join(lines))
-    asked = replace(options, bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
+    asked = options.replaced(bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
     with pytest.raises(RunError, match="psnr_truth has no value on any clip: needs the true edit"):
-        tune("miniature", table, replace(asked, out=tmp_path / "run"))
+        tune("miniature", table, asked.replaced(out=tmp_path / "run"))

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,7 @@ def free_port() -> int:
 
 @pytest.mark.timeout(300)
 def test_nothing_that_was_said_to_be_saved_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
-    folder = small_study(tmp_path, replace(SMALL, per_rater=8, per_pair=1000, repeats=8))
+    folder = small_study(tmp_path, SMALL.replaced(per_rater=8, per_pair=1000, repeats=8))
     port, rng, stop = free_port(), random.Random(0), threading.Event()
     clients: list[Client] = []
 
@@ -89,7 +88,7 @@ def test_nothing_that_was_said_to_be_saved_is_lost_when_the_server_is_killed(tmp
 
 
 def test_many_raters_at_once_lose_nothing_and_stay_balanced(tmp_path: Path) -> None:
-    folder = small_study(tmp_path, replace(SMALL, per_rater=4, per_pair=10))
+    folder = small_study(tmp_path, SMALL.replaced(per_rater=4, per_pair=10))
     clients: list[Client] = []
 
     def rate(address: str) -> None:
@@ -154,7 +153,7 @@ def test_a_database_that_is_full_tells_the_rater_and_loses_nothing(
 
 @pytest.mark.slow
 def test_fifty_raters_for_a_minute(tmp_path: Path) -> None:
-    folder = small_study(tmp_path, replace(SMALL, per_rater=8, per_pair=100_000), clips=10)
+    folder = small_study(tmp_path, SMALL.replaced(per_rater=8, per_pair=100_000), clips=10)
     clients: list[Client] = []
     until = time.monotonic() + 60
 

@@ -2,7 +2,6 @@
 
 import json
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ def answered(folder: Path, chance: float, raters: int = 8) -> None:
 
 def test_a_new_study_tells_raters_and_power(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run", clips=6)
-    planned = new_study([run], replace(SMALL, clips=3, out=tmp_path / "study"))
+    planned = new_study([run], SMALL.replaced(clips=3, out=tmp_path / "study"))
     assert (planned.pairs, planned.clips, planned.raters) == (6, 3, 3)  # 6 pairs x 2 / 4 each
     assert [need.share for need in planned.power] == [0.55, 0.6, 0.65, 0.7, 0.75]
     design = read_design(tmp_path / "study")
@@ -51,14 +50,14 @@ def test_a_new_study_tells_raters_and_power(tmp_path: Path) -> None:
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
-    planned = new_study([run], replace(SMALL, dry_run=True, out=tmp_path / "study"))
+    planned = new_study([run], SMALL.replaced(dry_run=True, out=tmp_path / "study"))
     assert planned.folder is None and planned.pairs == 8 and not (tmp_path / "study").exists()
 
 
 def test_power_counts_every_test_that_is_corrected_for(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run", arms=("without", "with", "strong"))
     pairs = ("without:with", "without:strong", "with:strong")
-    planned = new_study([run], replace(SMALL, systems=pairs, dry_run=True, out=tmp_path / "study"))
+    planned = new_study([run], SMALL.replaced(systems=pairs, dry_run=True, out=tmp_path / "study"))
     assert planned.pairs == 3 * 8
     assert planned.power == powers(4, SMALL.per_pair, tests=2 * 3 * 3)  # editors, pairs of arms, criteria
 
@@ -68,27 +67,27 @@ def test_power_counts_every_test_that_is_corrected_for(tmp_path: Path) -> None:
     [
         ({"systems": ("without",)}, "first:second"), ({"systems": ("without:nobody",)}, "no two edits"),
         ({"editors": ("tokenfow",)}, "tokenflow"), ({"criteria": ("taste",)}, "criterion"),
-        ({"per_rater": 0}, "per_rater 0, expected at least 1"), ({"per_pair": 0}, "6 is usual"),
+        ({"per_rater": 0}, "per_rater is 0, expected at least 1"), ({"per_pair": 0}, "for the default, 6"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked(change: dict[str, object], said: str, tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
     with pytest.raises(InputError) as error:
-        new_study([run], replace(SMALL, out=tmp_path / "study", **change))  # pyright: ignore[reportArgumentType]
+        new_study([run], SMALL.replaced(out=tmp_path / "study", **change))  # pyright: ignore[reportArgumentType]
     assert said in f"{error.value} {error.value.hint}"
 
 
 def test_a_study_is_never_built_over_another(tmp_path: Path) -> None:
     folder = small_study(tmp_path, clips=2)
     with pytest.raises(RunError, match="not empty"):
-        new_study([tmp_path / "run"], replace(SMALL, out=folder))
+        new_study([tmp_path / "run"], SMALL.replaced(out=folder))
 
 
 def test_a_missing_video_leaves_no_study_behind(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run")
     (run / "videos" / "with.mp4").unlink()
     with pytest.raises(DataError, match=r"with\.mp4"):
-        new_study([run], replace(SMALL, out=tmp_path / "study"))
+        new_study([run], SMALL.replaced(out=tmp_path / "study"))
     with pytest.raises(DataError, match=r"design\.json: no study \(No such file or directory\); build"):
         read_design(tmp_path / "study")
 
@@ -116,7 +115,7 @@ def test_the_report_finds_what_simulated_raters_prefer(tmp_path: Path) -> None:
 
 
 def test_raters_who_are_left_out_are_named_and_can_be_kept(tmp_path: Path) -> None:
-    folder = small_study(tmp_path, replace(SMALL, per_rater=4, per_pair=4), clips=3)
+    folder = small_study(tmp_path, SMALL.replaced(per_rater=4, per_pair=4), clips=3)
     answered(folder, 0.5, raters=3)
     store = Store(f"sqlite:///{folder}/answers.sqlite", read_design(folder))
     hasty = store.rater(store.enrol())

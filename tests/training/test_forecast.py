@@ -28,7 +28,7 @@ def test_the_arithmetic_by_hand() -> None:
 
 
 def test_few_steps_encode_few_groups() -> None:
-    short = replace(OPTIONS, steps=3)
+    short = OPTIONS.replaced(steps=3)
     *_, few = estimates({"lora": PROBE}, short, groups=64, held_out=8)
     *_, fewer = estimates({"lora": PROBE}, short, groups=4, held_out=8)
     assert few.seconds - fewer.seconds == pytest.approx((6 - 4) * 0.5)

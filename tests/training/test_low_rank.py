@@ -96,7 +96,7 @@ def test_a_batch_is_what_the_paper_says(groups: CachedGroups, model: StableDiffu
     assert batch.t[:3].unique().numel() == 1  # one noise level a group
     assert torch.equal(batch.eps[0], batch.eps[2])  # the same noise for its frames
     assert not torch.equal(batch.eps[0], batch.eps[3])
-    independent = replace(OPTIONS, noise_sharing="independent")
+    independent = OPTIONS.replaced(noise_sharing="independent")
     other = Batches(groups, model, independent, (0.0, 1.0), 2)(0)
     assert other.shape == (2, 2, 3)
     assert not torch.equal(other.eps[0], other.eps[1])
@@ -111,7 +111,7 @@ def test_a_batch_is_what_the_paper_says(groups: CachedGroups, model: StableDiffu
 def test_the_temporal_loss_reaches_the_lora_and_falls_when_minimised_alone(
     mode: str, groups: CachedGroups, model: StableDiffusion
 ) -> None:
-    options = replace(OPTIONS, temporal_mode=mode, temporal_weight=1.0, noise_sharing="independent")
+    options = OPTIONS.replaced(temporal_mode=mode, temporal_weight=1.0, noise_sharing="independent")
     batches = Batches(groups, model, options, (0.9, 1.0), noise_levels(options))
     with added_lora(model.unet, rank=4, alpha=4, layers=pattern("all")) as lora:
         stage = LowRank(Denoiser(model, options, tokens()), lora, batches, batches)
@@ -140,7 +140,7 @@ def test_outside_its_range_the_temporal_term_is_zero(groups: CachedGroups, model
 def test_a_group_outside_the_range_does_not_silence_the_others(
     groups: CachedGroups, model: StableDiffusion
 ) -> None:
-    options = replace(OPTIONS, temporal_mode="noise", noise_sharing="independent")
+    options = OPTIONS.replaced(temporal_mode="noise", noise_sharing="independent")
     batches = Batches(groups, model, options, (0.9, 1.0), 2)
     with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
         stage = LowRank(Denoiser(model, options, None), lora, batches, batches)
@@ -164,14 +164,14 @@ def test_a_velocity_is_turned_into_noise(
     x_0 = (batch.x_t - (1 - a) ** 0.5 * batch.eps) / a**0.5
     velocity = a**0.5 * batch.eps - (1 - a) ** 0.5 * x_0
     monkeypatch.setattr(model.unet, "forward", lambda *_, **__: (velocity,))
-    options = replace(OPTIONS, depth_control=False)
+    options = OPTIONS.replaced(depth_control=False)
     found = Denoiser(replace(model, prediction="v_prediction"), options, None)
     assert torch.allclose(found(batch, batch.text), batch.eps, atol=1e-4)
 
 
 def test_no_group_has_the_draws_of_the_whole_batch(groups: CachedGroups, model: StableDiffusion) -> None:
     """The eighth group once shared them, and so always got the first caption when no tokens were shown."""
-    options = replace(OPTIONS, batch=9, vision_drop=0.5, text_drop=0.0)
+    options = OPTIONS.replaced(batch=9, vision_drop=0.5, text_drop=0.0)
     batches = Batches(groups, model, options, (0.9, 1.0))
     second = batches._encoded("a blue fish")
     dropped = [batch for batch in map(batches, range(30)) if batch.vision is None]
@@ -218,7 +218,7 @@ def test_equation_9_by_hand(groups: CachedGroups, model: StableDiffusion) -> Non
 
 
 def test_mixed_noise_is_correlated_as_asked(groups: CachedGroups, model: StableDiffusion) -> None:
-    mixed = replace(OPTIONS, noise_sharing="mixed", noise_correlation=0.8)
+    mixed = OPTIONS.replaced(noise_sharing="mixed", noise_correlation=0.8)
     batches = Batches(groups, model, mixed, (0.9, 1.0))
     eps = torch.cat([batches(step).eps.unflatten(0, (2, 3)) for step in range(8)]).flatten(2)
     correlations = torch.stack([torch.corrcoef(group)[0, 1] for group in eps])
@@ -230,7 +230,7 @@ def test_a_caption_is_drawn_or_always_the_same(groups: CachedGroups, model: Stab
     fish = model.conditioning(["a blue fish"]).states[0, 0]
 
     def share(**changes: object) -> float:
-        options = replace(OPTIONS, text_drop=0.0, **changes)  # pyright: ignore
+        options = OPTIONS.replaced(text_drop=0.0, **changes)  # pyright: ignore
         batches = Batches(groups, model, options, (0.9, 1.0))
         texts = [batches(step).text[::3] for step in range(8)]
         return float(torch.cat([(text == fish).all(-1).all(-1).float() for text in texts]).mean())
@@ -243,7 +243,7 @@ def test_a_caption_is_drawn_or_always_the_same(groups: CachedGroups, model: Stab
 def test_equation_8_to_the_letter_is_one_sequence(groups: CachedGroups, model: StableDiffusion) -> None:
     batch = Batches(groups, model, OPTIONS, (0.9, 1.0))(0)
     lengths = {
-        form: Denoiser(model, replace(OPTIONS, tokens_form=form), tokens()).states(batch).shape[1]
+        form: Denoiser(model, OPTIONS.replaced(tokens_form=form), tokens()).states(batch).shape[1]
         for form in ("branch", "sequence")
     }
     text = batch.text.shape[1]
@@ -259,7 +259,7 @@ def test_checkpointing_and_control_change_nothing_or_something(
         "checkpointing": {"checkpointing": True},
         "no depth": {"depth_control": False},
     }.items():
-        options = replace(OPTIONS, **changes)
+        options = OPTIONS.replaced(**changes)
         batches = Batches(groups, model, options, (0.9, 1.0))
         with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
             stage = LowRank(Denoiser(model, options, tokens()), lora, batches, batches)
@@ -274,5 +274,5 @@ def test_checkpointing_and_control_change_nothing_or_something(
 
 def test_short_groups_are_refused_before_anything_is_loaded() -> None:
     with pytest.raises(InputError, match=r"groups of 2 frames, temporal_mode 'frames' needs 3.*pairs"):
-        check_frames(replace(OPTIONS, frames=2))
-    check_frames(replace(OPTIONS, frames=2, temporal_mode="noise"))
+        check_frames(OPTIONS.replaced(frames=2))
+    check_frames(OPTIONS.replaced(frames=2, temporal_mode="noise"))

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +51,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: Path) -> None:
-    done = train(("depth", "tokens", "lora"), replace(options, preview_every=4, norms_every=4))
+    done = train(("depth", "tokens", "lora"), options.replaced(preview_every=4, norms_every=4))
     assert done.figures["lora_held_out_noise"] > 0
     assert (options.out / "depth" / "controlnet" / "config.json").is_file()
     assert (options.out / "lora" / "preview-000004.png").is_file()
@@ -72,18 +72,18 @@ def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: 
     settings = EditOptions(model=options.model, device="cpu", steps=20, adaptor=str(options.out / "adaptor"))
     for tokens in (False, True):
         out = tmp_path / f"edit-{tokens}"
-        assert edit(video, ["a red car"], replace(settings, tokens=tokens, out=out))[0].video.is_file()
+        assert edit(video, ["a red car"], settings.replaced(tokens=tokens, out=out))[0].video.is_file()
 
 
 def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_path: Path) -> None:
     train(("tokens", "lora"), options)
-    parts = replace(options, out=tmp_path / "parts")
-    train(("tokens", "lora"), replace(parts, steps=2))
+    parts = options.replaced(out=tmp_path / "parts")
+    train(("tokens", "lora"), parts.replaced(steps=2))
     train(("lora",), parts)
     whole, resumed = weights(options.out), weights(parts.out)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     with pytest.raises(RunError, match=r"learning_rate was 0.01 and is 0.1"):
-        train(("lora",), replace(parts, learning_rate=0.1))
+        train(("lora",), parts.replaced(learning_rate=0.1))
 
 
 def test_a_finished_run_keeps_its_figures(options: TrainOptions) -> None:
@@ -97,54 +97,54 @@ def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path)
     folder = tmp_path / "videos"
     folder.mkdir()
     with pytest.raises(DataError, match="absent: no such folder"):
-        sources(replace(options, data=str(tmp_path / "absent")))
+        sources(options.replaced(data=str(tmp_path / "absent")))
     with pytest.raises(DataError, match="no videos"):
-        train(("lora",), replace(options, data=str(folder), out=tmp_path / "a"))
+        train(("lora",), options.replaced(data=str(folder), out=tmp_path / "a"))
     for name, frames in (("one", 5), ("two", 6), ("short", 2)):
         write_video(folder / f"{name}.mp4", colour_ramp(frames, (32, 32)))
         if name != "two":
             (folder / f"{name}.txt").write_text("a red car\n\na car\n")
     with pytest.raises(DataError, match=r"two\.txt: no caption"):
-        train(("lora",), replace(options, data=str(folder), out=tmp_path / "b"))
+        train(("lora",), options.replaced(data=str(folder), out=tmp_path / "b"))
     (folder / "two.txt").write_text("a blue car")
     with pytest.raises(DataError, match=r"short\.mp4: 2 frames, expected at least 3"):
-        train(("lora",), replace(options, data=str(folder), out=tmp_path / "c"))
+        train(("lora",), options.replaced(data=str(folder), out=tmp_path / "c"))
     (folder / "short.mp4").unlink()
-    train(("lora",), replace(options, data=str(folder), n_shared=0, out=tmp_path / "d"))
+    train(("lora",), options.replaced(data=str(folder), n_shared=0, out=tmp_path / "d"))
     assert load_adaptor(str(tmp_path / "d" / "adaptor")).tokens is None
 
 
 def test_prepared_shards(options: TrainOptions, tmp_path: Path) -> None:
     """All three stages train on them; the split test is held out, else the last clips."""
     shards = a_dataset(tmp_path)
-    on_shards = replace(options, data=str(shards), frames=2, temporal_norm="T")
+    on_shards = options.replaced(data=str(shards), frames=2, temporal_norm="T")
     train_groups, held_out = sources(on_shards)
     assert (len(train_groups), len(held_out)) == (6, 2)
     assert train_groups.group(0).captions == ("number 0", "a second caption")
-    train(("depth", "tokens", "lora"), replace(on_shards, temporal_mode="noise", out=tmp_path / "a"))
+    train(("depth", "tokens", "lora"), on_shards.replaced(temporal_mode="noise", out=tmp_path / "a"))
     assert load_adaptor(str(tmp_path / "a" / "adaptor")).tokens is not None
     with pytest.raises(InputError, match="prepared with frames 2, expected 3"):
-        train(("lora",), replace(options, data=str(shards), out=tmp_path / "b"))
+        train(("lora",), options.replaced(data=str(shards), out=tmp_path / "b"))
     clips = [clip.replaced(split="") for clip in some_clips(tmp_path / "videos", 5)]
     train_groups, held_out = sources(
-        replace(on_shards, data=str(prepared(tmp_path / "one", clips)), held_out=1)
+        on_shards.replaced(data=str(prepared(tmp_path / "one", clips)), held_out=1)
     )
     assert (len(train_groups), len(held_out)) == (8, 2)
 
 
 def test_shards_prepared_otherwise_are_refused(options: TrainOptions, tmp_path: Path) -> None:
-    on_shards = replace(options, data=str(a_dataset(tmp_path)), frames=2, temporal_mode="noise")
+    on_shards = options.replaced(data=str(a_dataset(tmp_path)), frames=2, temporal_mode="noise")
     with pytest.raises(InputError, match="prepared with stride 1, expected 2; give --stride 1"):
-        sources(replace(on_shards, stride=2))
+        sources(on_shards.replaced(stride=2))
     with pytest.raises(InputError, match="prepared with resize crop, expected squash"):
-        sources(replace(on_shards, resize="squash"))
+        sources(on_shards.replaced(resize="squash"))
 
 
 def test_without_a_controlnet_one_is_made_from_the_unet(options: TrainOptions, tmp_path: Path) -> None:
     """Its zero convolutions add nothing before it is trained; a later stage takes it."""
     shutil.copytree(options.model, tmp_path / "bare")
     shutil.rmtree(tmp_path / "bare" / "controlnet")
-    bare = replace(options, model=str(tmp_path / "bare"))
+    bare = options.replaced(model=str(tmp_path / "bare"))
     fresh = Workshop(bare, SILENT, ("depth",)).model
     assert fresh.controlnet is not None
     assert torch.equal(fresh.controlnet.conv_in.weight, fresh.unet.conv_in.weight)
@@ -153,7 +153,7 @@ def test_without_a_controlnet_one_is_made_from_the_unet(options: TrainOptions, t
     for one, other in zip(fresh.controlnet.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
     assert Workshop(bare, SILENT, ("lora",)).model.controlnet is None
-    train(("depth", "lora"), replace(bare, n_shared=0))
+    train(("depth", "lora"), bare.replaced(n_shared=0))
     assert Workshop(bare, SILENT, ("lora",)).model.controlnet is not None
 
 
@@ -166,15 +166,15 @@ def test_depth_and_vision_are_not_needed_where_they_are_off(options: TrainOption
     shutil.copytree(options.model, tmp_path / "bare")
     for part in ("controlnet", "clip", "depth_estimator"):
         shutil.rmtree(tmp_path / "bare" / part)
-    bare = replace(options, model=str(tmp_path / "bare"), data=str(folder), n_shared=0, depth_control=False)
+    bare = options.replaced(model=str(tmp_path / "bare"), data=str(folder), n_shared=0, depth_control=False)
     assert train(("lora",), bare).figures["lora_held_out_noise"] > 0
 
 
 def test_the_lora_stage_takes_the_tokens_as_they_were_trained(options: TrainOptions) -> None:
     train(("tokens",), options)
     with pytest.raises(RunError, match="n_shared 4 and vision_stride 2, now they are 4 and 4"):
-        train(("lora",), replace(options, vision_stride=4))
-    train(("tokens",), replace(options, tokens_steps=3))  # may go on
+        train(("lora",), options.replaced(vision_stride=4))
+    train(("tokens",), options.replaced(tokens_steps=3))  # may go on
 
 
 def test_another_device_than_the_process_has_is_refused() -> None:
@@ -184,10 +184,10 @@ def test_another_device_than_the_process_has_is_refused() -> None:
 
 
 def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> None:
-    train(("depth",), replace(options, depth_learning_rate=0.1))
+    train(("depth",), options.replaced(depth_learning_rate=0.1))
     file = options.out / "depth" / "controlnet" / "diffusion_pytorch_model.safetensors"
     trained = load_file(file)
-    fresh = Workshop(replace(options, out=options.out / "elsewhere"), SILENT).model.controlnet
+    fresh = Workshop(options.replaced(out=options.out / "elsewhere"), SILENT).model.controlnet
     taken = Workshop(options, SILENT).model.controlnet
     assert fresh is not None
     assert taken is not None
@@ -198,7 +198,7 @@ def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> 
 
 def test_tensorboard_gets_every_figure(options: TrainOptions) -> None:
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    train(("lora",), replace(options, n_shared=0, tensorboard=True, steps=2))
+    train(("lora",), options.replaced(n_shared=0, tensorboard=True, steps=2))
     board = event_accumulator.EventAccumulator(str(options.out / "tensorboard" / "lora"))
     board.Reload()
     log = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
@@ -210,20 +210,20 @@ def test_tensorboard_gets_every_figure(options: TrainOptions) -> None:
 def test_a_missing_tracker_is_named(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(MissingExtra, match=r"wandb is not installed; pip install 'frameweave\[wandb\]'"):
-        train(("lora",), replace(options, n_shared=0, wandb=True, steps=2))
+        train(("lora",), options.replaced(n_shared=0, wandb=True, steps=2))
 
 
 def test_wrong_settings_are_refused(options: TrainOptions) -> None:
     with pytest.raises(InputError, match="unknown stage 'lore'.*did you mean lora"):
         train(("lore",), options)
     with pytest.raises(InputError, match="needs 3"):
-        train(("lora",), replace(options, frames=2))
+        train(("lora",), options.replaced(frames=2))
     with pytest.raises(InputError, match="nothing to train with n_shared 0; give --stages lora"):
-        train(("tokens", "lora"), replace(options, n_shared=0))
+        train(("tokens", "lora"), options.replaced(n_shared=0))
     with pytest.raises(InputError, match="held_out is 0"):
-        train(("depth",), replace(options, held_out=0))
+        train(("depth",), options.replaced(held_out=0))
     with pytest.raises(InputError, match=r"window \[0.9, 0.9\)"):
-        train(("lora",), replace(options, t_range=(0.9, 0.9)))
+        train(("lora",), options.replaced(t_range=(0.9, 0.9)))
     assert not options.out.exists()
 
 
@@ -245,7 +245,7 @@ def test_settings_out_of_range_are_refused_before_anything_is_loaded(
 ) -> None:
     monkeypatch.setattr("frameweave.training.train.Workshop", None)
     with pytest.raises(InputError, match=message):
-        train(("lora",), replace(options, **change))
+        train(("lora",), options.replaced(**change))
     assert not options.out.exists()
 
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from frameweave.cli import console
 from frameweave.errors import RunError
-from frameweave.measuring.evaluate_options import EvaluateOptions
+from frameweave.measuring.options import EvaluateOptions
 
 
 def evaluate(

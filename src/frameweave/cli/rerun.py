@@ -1,6 +1,5 @@
 """frameweave rerun."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from frameweave.cli.train import train_stages
 from frameweave.editing.options import DemoOptions, EditOptions, GenerateOptions
 from frameweave.errors import InputError
 from frameweave.runs.run import read_run
-from frameweave.runs.settings import from_table
 from frameweave.training.options import TrainOptions
 
 _KINDS = {"edit": EditOptions, "generate": GenerateOptions, "demo": DemoOptions, "train": TrainOptions}
@@ -47,10 +45,10 @@ def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> 
         )
     if command not in _KINDS:
         raise InputError.unknown(f"command in {run}:", str(command), list(_KINDS))
-    options = from_table(_KINDS[command], tables.get("settings", {}), where=str(run))
-    options = replace(options, out=out or options.out)
+    options = _KINDS[command].of_table(tables.get("settings", {}), where=str(run))
+    options = options.replaced(out=out or options.out)
     if not isinstance(options, TrainOptions):
-        options = replace(options, overwrite=overwrite)
+        options = options.replaced(overwrite=overwrite)
     match options:
         case EditOptions():
             edit(Path(_given(tables, "video", run)), *_given(tables, "prompts", run), options=options)

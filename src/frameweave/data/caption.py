@@ -17,7 +17,7 @@ from frameweave.data.captions.spending import Prices, Spending
 from frameweave.data.captions.vocabulary import VOCABULARIES
 from frameweave.data.options import CaptionOptions
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.errors import DataError, InputError, RunError, require_extra
+from frameweave.errors import DataError, RunError, require_extra
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.cache_folder import cache_folder
 
@@ -63,7 +63,6 @@ def caption(
     `MissingExtra` without the openai client, `RunError` when the folder has prompts already or the endpoint
     fails for good.
     """
-    _check(options)
     if not (options.rules or options.dry_run):
         require_extra("captions", "openai", otherwise="--rules makes the prompts without it")
     records = tuple(records) if isinstance(records, Iterator) else records
@@ -148,21 +147,3 @@ def _prices(options: CaptionOptions) -> Prices | None:
     if options.price_in is None or options.price_out is None:
         return None
     return Prices(read=options.price_in, written=options.price_out)
-
-
-def _check(options: CaptionOptions) -> None:
-    """Raises `InputError` for settings that make no sense."""
-    if not options.kinds or len(set(options.kinds)) < len(options.kinds):
-        raise InputError("no kinds, or one of them twice", hint="give each of --kinds once")
-    if (options.price_in is None) != (options.price_out is None):
-        raise InputError("only one of two prices", hint="give --price-in and --price-out")
-    if options.max_cost is not None and _prices(options) is None:
-        raise InputError("a limit of cost without prices", hint="give --price-in and --price-out too")
-    for name in ("price_in", "price_out", "max_tokens", "max_cost"):
-        value = getattr(options, name)
-        if value is not None and not value >= 0:
-            raise InputError(f"{name} is {value}, expected 0 or more", hint="leave it out for no limit")
-    for name in ("concurrency", "attempts", "timeout"):
-        value = getattr(options, name)
-        if not value > 0:
-            raise InputError(f"{name} is {value}, expected more than 0", hint="leave it out for the usual")

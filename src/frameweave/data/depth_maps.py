@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frameweave.data.grouping import GroupSettings, shown_part
+from frameweave.data.grouping import shown_part
 from frameweave.data.lines import Record
+from frameweave.data.options import GroupSettings
 from frameweave.errors import DataError
 from frameweave.video.reading import UNREADABLE, counted
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from frameweave.data.grouping import GroupSettings, Rough, candidates, fault, fitted, members, roughly
+from frameweave.data.grouping import Rough, candidates, fault, fitted, members, roughly
+from frameweave.data.options import GroupSettings
 from frameweave.data.sources.member import opened
 from frameweave.runs.atomic import sha256
 from frameweave.video.seeking import Timeline, frames_at, timeline

@@ -1,50 +1,16 @@
 """Which frames of a clip become groups of adjacent frames: a function of seed and clip id alone."""
 
 import hashlib
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from frameweave.data.options import GroupSettings
 from frameweave.video import Picture
 
 _ROUGH = 32
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupSettings:
-    """How groups are chosen and how their pictures are stored."""
-
-    frames: int = 3
-    """Frames of a group."""
-    stride: int = 1
-    """Every how many frames of the clip; 1 means adjacent ones."""
-    per_clip: int = 8
-    """Groups of a clip, at most; they share no frame, so a short clip gives fewer."""
-    size: int = 512
-    """Side of the square pictures in pixels."""
-    resize: Literal["crop", "squash"] = "crop"
-    """The centre at the short side's scale, or everything squashed."""
-    picture: Literal["jpg", "png", "webp"] = "jpg"
-    """Format of the pictures."""
-    quality: int = 95
-    """Of jpg and webp, 1 to 100."""
-    cut: float = 0.12
-    """Mean difference of two neighbours, in [0, 1], from which a cut is taken to lie between them."""
-    still: float = 0.0
-    """Groups all of whose neighbours differ by no more than this are passed over: frozen pictures."""
-    tries: int = 4
-    """Places that are tried for each group before it is given up."""
-    seed: int = 0
-    """Of the choice of groups."""
-
-    @property
-    def span(self) -> int:
-        """Frames from the first of a group to its last."""
-        return (self.frames - 1) * self.stride + 1
 
 
 def candidates(clip: str, count: int, settings: GroupSettings) -> list[list[int]]:

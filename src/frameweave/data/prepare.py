@@ -4,29 +4,22 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from frameweave.data.dataset import LastTries, Summary, write_index
-from frameweave.data.options import PrepareOptions
+from frameweave.data.options import PrepareOptions, ShardSettings
 from frameweave.data.plan import Plan, ShardPlan
 from frameweave.data.prepare_plan import plan_of, settings_of, write_new
 from frameweave.data.shard_work import Item, build, on_gpu
 from frameweave.data.shards.seal import Sealed, seal_of
-from frameweave.data.shards.shard import ShardSettings
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, in_shards, part
 from frameweave.runs.engines.local import processors
-from frameweave.runs.ranges import COUNT, SHARE, Range
 
 _ON_A_GPU = 4  # workers; each has an estimator of its own in the GPU's memory
 _SURE = 20  # clips after which a rate of failures says something
-_RANGES: dict[str, Range] = {
-    **dict.fromkeys(("clips_per_shard", "frames", "stride", "per_clip", "size", "tries"), COUNT),
-    "quality": Range(1, 100),
-    **dict.fromkeys(("cut", "still", "max_failure_rate"), SHARE),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +47,11 @@ class Figures:
 def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT) -> Prepared:
     """Prepare a source into the folder `options.out`; finished shards are kept.
 
-    Raises `InputError` for settings out of range, `DataError` for a source without usable clips,
+    Raises `DataError` for a source without usable clips,
     `RunError` when the folder has a data set of another source or of other settings, when too many clips
     of the data set failed, or when shards could not be written.
     """
     start = time.monotonic()
-    _check(options)
     if options.mode in ("overwrite", "retry-failed") and in_shards(options.shard_index, options.num_shards):
         raise InputError(
             f"--mode {options.mode} in one of several jobs, which would undo each other's work",
@@ -88,7 +80,6 @@ def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT
 
 def planned_figures(source: str, options: PrepareOptions) -> Figures:
     """What a run would do, without doing it."""
-    _check(options)
     settings = settings_of(options)
     with tempfile.TemporaryDirectory() as folder:
         plan = write_new(Path(folder), source, options)
@@ -106,17 +97,6 @@ def planned_figures(source: str, options: PrepareOptions) -> Figures:
         groups_at_most=groups,
         megabytes_at_most=round(groups * settings.frames * _bytes_of_frame(settings) / 2**20),
     )
-
-
-def _check(options: PrepareOptions) -> None:
-    """Raise `InputError` for a number that no clip could be prepared with."""
-    for name, expected in _RANGES.items():
-        value = getattr(options, name)
-        if value not in expected:
-            default = getattr(PrepareOptions(), name)
-            raise InputError(
-                f"--{name.replace('_', '-')} {value:g}, expected {expected}", hint=f"{default:g} is usual"
-            )
 
 
 def _bytes_of_frame(settings: ShardSettings) -> float:
@@ -152,7 +132,7 @@ def _make(
         Item(
             folder=str(options.out.absolute()),
             shard=shard,
-            settings=settings_of(options).as_dict(),
+            settings=settings_of(options).table(),
             timeout=options.timeout,
             memory_gb=options.memory_gb,
             device=options.device,
@@ -167,7 +147,7 @@ def _make(
         workers = min(processors(), _ON_A_GPU)
         progress.note(f"{workers} workers, each with a depth estimator on the GPU: see --workers")
     # the limits are a clip's
-    engine = engine_of(replace(options, workers=workers, timeout=None, memory_gb=None))
+    engine = engine_of(options.replaced(workers=workers, timeout=None, memory_gb=None))
     clips = 0
     broken: list[str] = []
     start = time.monotonic()

@@ -1,15 +1,13 @@
 """The plan that a run works on: a new one, the folder's own, or with some modes a longer one."""
 
-from dataclasses import fields
 from pathlib import Path
 
 from frameweave.data.captions.prompts_file import Prompted, sum_of
 from frameweave.data.dataset import files_of, is_dataset
-from frameweave.data.options import PrepareOptions
+from frameweave.data.options import PrepareOptions, ShardSettings
 from frameweave.data.plan import PLAN, Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord, Reader
 from frameweave.data.shards.seal import failures, seal_of
-from frameweave.data.shards.shard import ShardSettings
 from frameweave.data.sources.detect import read_source
 from frameweave.errors import RunError
 from frameweave.progress import Progress
@@ -18,12 +16,12 @@ from frameweave.runs.atomic import clear_stale, holds_more_than_stages
 
 def settings_of(options: PrepareOptions) -> ShardSettings:
     """What of the options decides the shards' bytes."""
-    return ShardSettings(**{field.name: getattr(options, field.name) for field in fields(ShardSettings)})
+    return options.part(ShardSettings)
 
 
 def write_new(folder: Path, source: str, options: PrepareOptions) -> Plan:
     """Plan the clips of a source in a folder; what else is there stays. Raises `DataError` for no clips."""
-    write_plan(folder, _reader(source, options), settings_of(options).as_dict(), _choice(source, options))
+    write_plan(folder, _reader(source, options), settings_of(options).table(), _choice(source, options))
     return Plan.open(folder)
 
 
@@ -89,7 +87,7 @@ def _anew(source: str, options: PrepareOptions, progress: Progress) -> Plan:
 def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
     """Raises `RunError` for other settings, and for another choice of clips unless some are to be added."""
     before: dict[str, object] = dict(plan.header.settings)
-    now: dict[str, object] = dict(settings_of(options).as_dict())
+    now: dict[str, object] = dict(settings_of(options).table())
     if plan.choice is not None and options.mode != "extend":
         before, now = before | dict(plan.choice), now | dict(_choice(source, options))
     differ = [

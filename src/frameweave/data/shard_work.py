@@ -10,11 +10,11 @@ from PIL import Image
 
 from frameweave.data.depth_maps import Estimate, Maps
 from frameweave.data.extraction import Extracted, extract
-from frameweave.data.grouping import GroupSettings
 from frameweave.data.lines import Record
+from frameweave.data.options import GroupSettings, ShardSettings
 from frameweave.data.plan import ShardPlan, Values
 from frameweave.data.shards.seal import Sealed
-from frameweave.data.shards.shard import Extract, ShardSettings, build_shard
+from frameweave.data.shards.shard import Extract, build_shard
 from frameweave.errors import DataError, FrameweaveError, ModelFolderError
 from frameweave.runs.engines import Guarded, Stopped
 

@@ -12,7 +12,6 @@ from frameweave.data.dataset import read_index
 from frameweave.data.options import ShowOptions
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.shard import About
-from frameweave.errors import InputError
 from frameweave.runs.atomic import staged
 from frameweave.video import Picture
 from frameweave.video.pages import data_url, rendered
@@ -37,8 +36,6 @@ def show(folder: Path, options: ShowOptions) -> dict[str, str]:
 
     Raises `DataError` when there is no finished data set.
     """
-    if options.groups < 1:
-        raise InputError(f"--groups {options.groups}, expected at least 1", hint="12 is usual")
     groups = ShardGroups(folder, options.split)
     samples = [_sample(groups, index) for index in chosen(len(groups), options.groups, options.seed)]
     found = read_index(folder).summary

@@ -1,6 +1,5 @@
 """Every editor side by side, without and with the adaptor, as one labelled grid and its x-t slices."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,8 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     Raises `InputError` for more than 64 frames, and what `edit` raises, before an earlier run is replaced.
     """
     adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
-    acting = replace(options, adaptor=adaptor)
-    acting.check()
+    acting = options.replaced(adaptor=adaptor)
+    plain = options.without_adaptor()
     check_apart(video, options.out)
     editors = base.make_each({"steps": options.steps, "guidance": options.guidance})
     info = probe(video)
@@ -51,8 +50,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
     lacks = lacks_for_depth(model, estimator)
-    plain = replace(options, adaptor=None)  # adapted edits keep no inversions
-    inversions = inversions_of(model, plain, list(editors.values()))
+    inversions = inversions_of(model, plain, list(editors.values()))  # adapted edits keep none
     rows: dict[str, list[tuple[str, Clip]]] = {
         given: [("source", source)] for given in ([""] if adaptor is None else ["", adaptor])
     }
@@ -67,9 +65,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         for given, panels in rows.items():
             label = f"{name} + adaptor" if given else name
             progress.note(label)
-            with adapted(
-                model, replace(acting, adaptor=given or None), name, editor, progress
-            ) as adapted_model:
+            with adapted(model, acting if given else plain, name, editor, progress) as adapted_model:
                 clip = base.edit_clip(
                     editor,
                     source,

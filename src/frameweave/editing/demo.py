@@ -11,7 +11,7 @@ from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.adaptor_use import acts
 from frameweave.editing.demo_data import prepared_data
-from frameweave.editing.options import DemoOptions, ModelOptions, check_numbers
+from frameweave.editing.options import DemoOptions, ModelOptions
 from frameweave.editing.page import Panel, Row, write_page
 from frameweave.editing.setup import adapted
 from frameweave.editors import base
@@ -53,9 +53,8 @@ class _Made:
 def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     """Edit the first bundled clip by every prompt with every editor, without and with the adaptor.
 
-    Returns the report's path. Raises `InputError` for numbers out of range.
+    Returns the report's path.
     """
-    check_numbers(options)
     plan = Run.planned(options.out, "demo", options, overwrite=options.overwrite)
     held_out = held_out_clips()[0]
     seconds: dict[str, float] = {}

@@ -53,7 +53,6 @@ def edit(
     `frameweave.errors` for wrong input, as far as can be before anything heavy is loaded, and before an
     earlier run is replaced.
     """
-    options.check()
     check_apart(video, options.out)
     editor = editor_of(options)
     if not prompts or not all(prompt.strip() for prompt in prompts):
@@ -192,7 +191,6 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
 
     Raises the errors of `frameweave.errors` for wrong input.
     """
-    options.check()
     editor = editor_of(options)
     if not prompt.strip():
         raise InputError("the prompt is empty", hint="say what the video shall show")

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import uuid
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,7 +39,7 @@ def _take_room(file: BinaryIO, size: int) -> None:
 def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     """Whatever an inversion depends on besides the clip and what an editor says: weights and adaptor."""
     idle = {"adaptor", *(_OF_USE if options.adaptor else OF_AN_ADAPTOR)}
-    names = {field.name for field in fields(ModelOptions)} - idle
+    names = ModelOptions.model_fields.keys() - idle
     table: dict[str, Any] = {name: str(getattr(options, name)) for name in names}
     for network in (model.unet, model.text_encoder):
         table[type(network).__name__] = fingerprint(network)

@@ -1,12 +1,12 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from frameweave.editing.edit import edit, given_to_edit
-from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions, check_numbers
+from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.editing.setup import load_model
 from frameweave.editing.table import check_names, folder_name, read_edits
 from frameweave.models.loading import MINIATURE, load
@@ -14,7 +14,6 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, part
 from frameweave.runs.run import RUN_FILE, differing, read_run
-from frameweave.runs.settings import from_table, to_table
 
 _load = lru_cache(maxsize=1)(load)
 COLUMNS: dict[str, type] = {
@@ -53,7 +52,6 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line, and
     `InputError` for one without lines and for numbers out of range.
     """
-    check_numbers(options)
     items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
     check_names(table, [item["name"] for item in items])
     items = list(part(items, options.shard_index, options.num_shards))
@@ -72,7 +70,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
 
 def edit_one(item: dict[str, Any]) -> dict[str, Any]:
     """One edit, in a worker; the model stays for the next one, and is not loaded for wrong input."""
-    options = from_table(EditOptions, item["settings"], where=item["name"])
+    options = EditOptions(**item["settings"])
     done = edit(Path(item["video"]), [item["prompt"]], options, load=_kept)[0]
     return {"video": str(done.video), "seconds": done.seconds}
 
@@ -87,16 +85,14 @@ def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[
     video = (folder / line["video"]).absolute()  # a worker may have been started in another folder
     own = {key: value for key, value in line.items() if key not in ("video", "prompt", "name")}
     if "mask" in own:
-        own["mask"] = folder / own["mask"]
+        own["mask"] = str((folder / own["mask"]).absolute())
     if own.get("adaptor", MINIATURE) != MINIATURE and (folder / own["adaptor"]).exists():
         own["adaptor"] = str((folder / own["adaptor"]).absolute())
     name = folder_name(line.get("name") or _name(video, line["prompt"]))
-    shared = {field.name: getattr(options, field.name) for field in fields(EditOptions)}
-    shared |= own | {"out": options.out / name, "resume": True}
-    placed: dict[str, Any] = {
-        key: value.absolute() if isinstance(value, Path) else value for key, value in shared.items()
-    }
-    settings = to_table(EditOptions(**placed))
+    placed = {key: value.absolute() for key, value in options if isinstance(value, Path)}
+    placed["out"] /= name
+    shared = options.replaced(**placed, resume=True).table()
+    settings = {key: shared[key] for key in EditOptions.model_fields if key in shared} | own
     return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": settings}
 
 

@@ -1,27 +1,20 @@
-"""Settings of editing: one frozen dataclass a command, from which flags and run files are made.
+"""Settings of editing, from which flags and run files are made.
 
 Nothing heavy is imported here, so that `--help` answers at once.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, model_validator
 
 from frameweave.errors import InputError
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges
+from frameweave.runs.settings import Count, NotNegative, Positive, Settings
+
+M = TypeVar("M", bound="ModelOptions")
 
 Dtype = Literal["fp32", "fp16", "bf16", "fp64"]
-_RANGES = {
-    "adaptor_strength": Range(0, 2),
-    "steps": COUNT,
-    "guidance": ANY,
-    "size": COUNT,
-    "frames": COUNT,
-    "fps": POSITIVE,
-    "preview_every": NOT_NEGATIVE,
-}
-"""Of the settings that have the same name in several commands."""
 OF_AN_ADAPTOR = (
     "adaptor_strength",
     "adaptor_injection",
@@ -33,13 +26,7 @@ OF_AN_ADAPTOR = (
 """Settings that say something only where there is an adaptor."""
 
 
-def check_numbers(options: Any) -> None:
-    """Raise `InputError` for numbers of a job's settings that are out of range."""
-    check_ranges(options, _RANGES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelOptions(Settings):
     """Which model, and where it runs."""
 
     model: str = "miniature"
@@ -52,7 +39,7 @@ class ModelOptions:
     """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
     adaptor: str | None = None
     """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
-    adaptor_strength: float | None = None
+    adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
     """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
     adaptor_injection: str | None = None
     """A strength for each of several windows, as shares of T, e.g. 0.9-1:2,0.6-0.9:0.5."""
@@ -69,39 +56,47 @@ class ModelOptions:
     device: str = "auto"
     """auto, cpu, cuda or mps."""
 
-    def check(self) -> None:
-        """Raise `InputError` for numbers out of range, and for words about an adaptor without one."""
-        check_numbers(self)
-        usual = ModelOptions()
+    @property
+    def _adaptor_comes_later(self) -> bool:
+        """Whether an adaptor may still be named elsewhere."""
+        return False
+
+    @model_validator(mode="after")
+    def _no_words_about_no_adaptor(self) -> "ModelOptions":
         for name in OF_AN_ADAPTOR:
-            asked = getattr(self, name) != getattr(usual, name) and (name != "tokens" or self.tokens)
-            if self.adaptor is None and asked:
+            usual = type(self).model_fields[name].default
+            asked = getattr(self, name) != usual and (name != "tokens" or self.tokens)
+            if asked and self.adaptor is None and not self._adaptor_comes_later:
                 raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
         if self.adaptor_strength is not None and self.adaptor_injection is not None:
             raise InputError(
                 "adaptor_strength beside adaptor_injection", hint="the injection has strengths of its own"
             )
+        return self
+
+    def without_adaptor(self: M) -> M:
+        """The same without an adaptor, and without what is said about one."""
+        usual = {name: type(self).model_fields[name].default for name in OF_AN_ADAPTOR}
+        return self.replaced(**usual | {"adaptor": None})
 
 
-@dataclass(frozen=True, kw_only=True)
-class SamplingOptions:
+class SamplingOptions(Settings):
     """How to sample. None means the editor's own default."""
 
     negative: str = ""
     """What the video shall not show."""
-    steps: int | None = None
+    steps: Count | None = None
     """Noise levels; 25 is quick, 50 is usual."""
     guidance: float | None = None
     """Classifier-free guidance: 1 is none, higher follows the prompt more strictly."""
     seed: int = 0
     """Seed of all random draws."""
-    size: int | None = None
+    size: Count | None = None
     """Longer side, in pixels, at which the model works; default: the model's own."""
     set: tuple[str, ...] = ()
     """Settings of the editor itself, as name=value; `frameweave editors` lists them."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class EditOptions(ModelOptions, SamplingOptions):
     """Settings of `frameweave edit`."""
 
@@ -111,7 +106,7 @@ class EditOptions(ModelOptions, SamplingOptions):
     """Do as the editor's published program does, with its known defects."""
     source_prompt: str = ""
     """What the source shows; helps editors that invert it."""
-    frames: int | None = None
+    frames: Count | None = None
     """Take only so many frames from the start."""
     start: float | None = None
     """Edit from this second on, such as 1.5s or 1:02; --from means the same. The rest stays as it is."""
@@ -119,11 +114,11 @@ class EditOptions(ModelOptions, SamplingOptions):
     """Edit up to this second; --to means the same. What lies behind stays as it is."""
     mask: Path | None = None
     """A picture or a video, white where to edit; the rest comes back as it is."""
-    fps: float | None = None
+    fps: Positive | None = None
     """Frames per second of the result; default: every frame of the source, at its own time."""
     check_inversion: bool = False
     """Sample back from a new inversion and say how near that comes to the clip."""
-    preview_every: int = 0
+    preview_every: NotNegative = 0
     """Write a preview every so many steps; 0 is never."""
     compare: bool = False
     """Edit with every editor, without and with the adaptor, into one labelled grid."""
@@ -138,26 +133,34 @@ class EditOptions(ModelOptions, SamplingOptions):
     resume: bool = False
     """Go on with an interrupted run in that folder."""
 
+    @property
+    def _adaptor_comes_later(self) -> bool:
+        """A comparison on the packaged model takes its own adaptor."""
+        return self.compare and self.model == "miniature"
 
-@dataclass(frozen=True, kw_only=True)
+
 class EditManyOptions(EditOptions, EngineOptions):
     """Settings of `frameweave edit-many`."""
 
-    workers: int | None = 1
+    workers: NotNegative | None = 1
     """Edits at once; each worker holds a model. 0 works in this process."""
     out: Path = Path("runs/edits")
     """The folder of the edits' own folders."""
 
+    @property
+    def _adaptor_comes_later(self) -> bool:
+        """A line of the table may name one."""
+        return True
 
-@dataclass(frozen=True, kw_only=True)
+
 class GenerateOptions(ModelOptions, SamplingOptions):
     """Settings of `frameweave generate`."""
 
     editor: str = "text2video_zero"
     """The algorithm; it must be able to make a clip from text alone."""
-    frames: int = 8
+    frames: Count = 8
     """Number of frames."""
-    fps: float = 4.0
+    fps: Positive = 4.0
     """Frames per second of the result."""
     out: Path = Path("runs/generate")
     """The run folder."""
@@ -165,13 +168,12 @@ class GenerateOptions(ModelOptions, SamplingOptions):
     """Replace an earlier run in that folder."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DemoOptions:
+class DemoOptions(Settings):
     """Settings of `frameweave demo`."""
 
-    frames: int = 16
+    frames: Count = 16
     """Frames of the clip to edit."""
-    steps: int = 25
+    steps: Count = 25
     """Noise levels."""
     seed: int = 0
     """Seed of all random draws."""

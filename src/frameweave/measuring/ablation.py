@@ -1,6 +1,5 @@
 """The ablation (the paper's Table 2): adaptors trained without one of their parts, in every editor."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
@@ -17,7 +16,6 @@ from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.options import AblationOptions
 from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.settings import from_table
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import settings_of
 from frameweave.training.train import check_stages, train
@@ -49,8 +47,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
 def _training(options: AblationOptions) -> TrainOptions:
     """How the whole adaptor is trained."""
     settings, where = settings_of(options.preset, flag="--preset")
-    whole = replace(
-        from_table(TrainOptions, settings, where=where),
+    whole = TrainOptions.of_table(settings, where=where).replaced(
         model=options.model,
         control=options.control,
         depth_model=options.depth_model,
@@ -58,7 +55,7 @@ def _training(options: AblationOptions) -> TrainOptions:
         device=options.device,
     )
     if options.train_steps is not None:
-        whole = replace(whole, steps=options.train_steps)
+        whole = whole.replaced(steps=options.train_steps)
     check_stages(whole.stages, whole)
     return whole
 
@@ -69,8 +66,8 @@ def _arms(whole: TrainOptions, options: AblationOptions, progress: Progress) -> 
     without_tokens = tuple(stage for stage in whole.stages if stage != "tokens")
     folder = options.adaptors or options.out / "adaptors"
     full = options.full or _trained(whole, folder / "whole", progress)
-    no_depth = replace(whole, depth_control=False, stages=without_depth)
-    no_tokens = replace(whole, n_shared=0, stages=without_tokens)
+    no_depth = whole.replaced(depth_control=False, stages=without_depth)
+    no_tokens = whole.replaced(n_shared=0, stages=without_tokens)
     return [
         Arm(name=WITHOUT),
         Arm(name=WITH, adaptor=full, strength=load_adaptor(full).card.strength, tokens=options.tokens),
@@ -86,5 +83,5 @@ def _arms(whole: TrainOptions, options: AblationOptions, progress: Progress) -> 
 
 def _trained(options: TrainOptions, out: Path, progress: Progress) -> str:
     """The adaptor of a training run: a stopped one goes on, and a finished one is taken as it is."""
-    train(options.stages, replace(options, out=out), progress=progress)
+    train(options.stages, options.replaced(out=out), progress=progress)
     return str((out / "adaptor").absolute())

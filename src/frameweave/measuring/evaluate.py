@@ -10,13 +10,12 @@ from torch import Tensor
 
 from frameweave.errors import FrameweaveError, InputError
 from frameweave.measuring.evaluate_items import case_of, clip_of, items_of
-from frameweave.measuring.evaluate_options import EvaluateOptions
 from frameweave.measuring.experiments.measures import DISTANCES, Backbones, Measures, write_metrics
 from frameweave.measuring.metrics.base import measured
 from frameweave.measuring.metrics.frechet import Estimate, features_of, few_samples
+from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
-from frameweave.runs.ranges import COUNT, check_ranges
 from frameweave.runs.records import Record, write_lines
 from frameweave.runs.run import Run
 
@@ -60,7 +59,6 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     A video that cannot be measured stops none of the others. Raises `DataError` for a table that cannot be
     read, `InputError` when nothing is found or no frame is asked for.
     """
-    check_ranges(options, {"frames": COUNT})
     items = list(items_of(edited, options))
     if not items:
         raise InputError(f"{edited}: nothing to measure in it", hint="give a table with lines below its head")

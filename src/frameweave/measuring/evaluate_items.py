@@ -8,8 +8,8 @@ from torch import Tensor
 
 from frameweave.editing.table import read_edits, refuse_doubles
 from frameweave.errors import DataError, InputError
-from frameweave.measuring.evaluate_options import EvaluateOptions
 from frameweave.measuring.metrics.base import Case, Looked
+from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Progress
 from frameweave.video.clip import Clip, resized_frames
 from frameweave.video.in_step import read_in_step

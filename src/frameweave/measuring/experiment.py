@@ -37,13 +37,8 @@ from frameweave.models.vision import NAME_A_TOWER
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, contents, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
-from frameweave.runs.ranges import COUNT, Range, check_ranges
 from frameweave.runs.run import Run
-from frameweave.world.scene import ATTRIBUTES
 
-_RANGES: dict[str, Range] = dict.fromkeys(
-    ("clips", "frames", "seeds", "steps", "threads", "size", "train_steps"), COUNT
-) | {"changes": Range(1, len(ATTRIBUTES))}
 _MODELS = ("model", "control", "depth_model", "vision")  # options that name networks
 
 
@@ -64,7 +59,7 @@ class Experimented:
 def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[Item], str]:
     """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
 
-    Raises `InputError` for numbers that make no sense, a device that is not here and an editor whose depth
+    Raises `InputError` for a device that is not here and an editor whose depth
     networks are missing, `DataError` for a bad table and for videos that are not there, `ModelFolderError`
     for a model or weights that are missing: all before a run folder is made or anything is trained.
     """
@@ -73,7 +68,6 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[I
             "--overwrite in shards: each would delete what the others made",
             hint="delete the folder first, then start the shards without it",
         )
-    check_ranges(options, _RANGES)
     torch_device(options.device)
     for editor in options.editors:
         base.make(editor, {"steps": options.steps})

@@ -1,22 +1,56 @@
-"""Settings of the experiments: one frozen dataclass each, from which flags are made."""
+"""Settings of every command that measures."""
 
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from frameweave.editing.options import Dtype
-from frameweave.measuring.measuring_options import MeasuringOptions
 from frameweave.runs.engines.options import EngineOptions
+from frameweave.runs.settings import Count, NotNegative, Settings
 
-FREE = ("threads", "table", *(field.name for field in fields(EngineOptions)))
+FREE = ("threads", "table", *EngineOptions.model_fields)
 """What may change when an experiment goes on: it says where cells are made, not what is in them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions(Settings):
+    """Which networks stand behind the metrics."""
+
+    backbones: Literal["auto", "miniature", "real"] = "auto"
+    """The Miniature's networks, or published ones; auto: the Miniature's for its own edits only."""
+    weights: Path | None = None
+    """Folder with published weights of AlexNet, LPIPS and Inception; default: weights in the cache folder."""
+    clip_model: str = "openai/clip-vit-base-patch32"
+    """CLIP model of the published scores: a folder or a hub id."""
+
+
+class EvaluateOptions(MeasuringOptions):
+    """What is known about the edited videos."""
+
+    backbones: Literal["auto", "miniature", "real"] = "miniature"
+    """The Miniature's networks, which know its world only, or published ones."""
+    source: Path | None = None
+    """What was edited: a video, or a folder with one of the same name for each."""
+    truth: Path | None = None
+    """What a perfect edit would give, where it is known; a video or a folder."""
+    mask: Path | None = None
+    """White where the edit may change pixels: a picture, a video, or a folder."""
+    prompt: str = ""
+    """What the edited videos should show."""
+    source_prompt: str = ""
+    """What the sources show."""
+    frames: Count | None = None
+    """Take only so many frames from the start."""
+    out: Path = Path("runs/evaluate")
+    """The run folder."""
+    overwrite: bool = False
+    """Replace an earlier run in that folder."""
+
+
 class ExperimentOptions(EngineOptions, MeasuringOptions):
     """What the grid and the ablation have in common."""
 
-    workers: int | None = 1
+    workers: NotNegative | None = 1
     """Pairs at once, each with a model of its own in memory. 0 works in this process, without limits."""
 
     model: str = "miniature"
@@ -34,23 +68,23 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     clip_set: Literal["test", "development", "confirmation"] = "test"
     """Which of the world's clips: results come from the test set, settings are chosen on the development set,
     and what was found by looking at either is confirmed on the third."""
-    clips: int = 64
+    clips: Count = 64
     """How many clips of that set are edited; without a table."""
-    changes: int = 1
+    changes: Annotated[int, Field(ge=1, le=4)] = 1
     """How many attributes each prompt for the world's clips changes at once, 1 to 4."""
-    frames: int = 8
+    frames: Count = 8
     """Frames of each clip."""
-    size: int | None = None
+    size: Count | None = None
     """Longer side of a table's clips, in pixels; default: the model's own."""
-    seeds: int = 1
+    seeds: Count = 1
     """How many seeds each edit is made with."""
     editors: tuple[str, ...] = ("text2video_zero", "tokenflow", "vid2vid_zero", "vidtome")
     """The editors to compare."""
-    steps: int = 25
+    steps: Count = 25
     """Noise levels."""
     cells: Path | None = None
     """Where the edits lie, which experiments may share; default: `cells` in the run folder."""
-    threads: int = 1
+    threads: Count = 1
     """CPU threads of each worker."""
     out: Path = Path("runs/grid")
     """The run folder; the same command goes on with what is missing in it."""
@@ -58,7 +92,6 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """Replace another run in that folder."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class GridOptions(ExperimentOptions):
     """Settings of `frameweave grid`."""
 
@@ -68,13 +101,12 @@ class GridOptions(ExperimentOptions):
     plain-inversion. Default: with=miniature on the packaged model, else no adaptor at all."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class AblationOptions(ExperimentOptions):
     """Settings of `frameweave ablation`."""
 
     preset: str = "miniature"
     """How the adaptors are trained: a preset of `frameweave train`, or a run.toml."""
-    train_steps: int | None = None
+    train_steps: Count | None = None
     """Steps of the LoRA stage; default: the preset's."""
     full: str | None = None
     """The whole adaptor, if it is trained already; "miniature" is the packaged one."""
@@ -86,15 +118,14 @@ class AblationOptions(ExperimentOptions):
     """The run folder; the same command goes on with what is missing in it."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class TuneOptions(ExperimentOptions):
     """Settings of `frameweave tune`."""
 
     clip_set: Literal["test", "development", "confirmation"] = "development"
     """Which of the world's clips; choices made on another set would spoil what it shows."""
-    clips: int = 16
+    clips: Count = 16
     """How many clips of that set are edited; without a table."""
-    frames: int = 4
+    frames: Count = 4
     """Frames of each clip."""
     bands: tuple[str, ...] = ("0.9-1", "0.68-0.9", "0.3-0.68")
     """Stretches of noise levels as shares of T, in the order in which they are searched."""

@@ -181,7 +181,7 @@ class _Search:
             Arm(name=trial.name, adaptor=self.adaptor, injection=trial.injection, tokens=trial.tokens)
             for trial in trials
         ]
-        only = replace(self.options, editors=(editor,))
+        only = self.options.replaced(editors=(editor,))
         done = run_experiment(self.run, self.items, arms, only, progress=self.progress)
         if done.failed:
             name, reason = next(iter(done.failed.items()))

@@ -19,7 +19,7 @@ from typing import Any, cast
 from frameweave import __version__
 from frameweave.errors import RunError
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages, staged
-from frameweave.runs.settings import read_toml, to_table, write_toml
+from frameweave.runs.settings import Settings, read_toml, write_toml
 
 RUN_FILE = "run.toml"
 LOG_FILE = "log.jsonl"
@@ -38,7 +38,7 @@ class Run:
         cls,
         folder: Path,
         command: str,
-        settings: Any,
+        settings: Settings,
         *,
         given: dict[str, Any] | None = None,
         overwrite: bool = False,
@@ -55,7 +55,7 @@ class Run:
         Raises `RunError` when the folder is taken by something else or cannot be written, and when
         settings or input differ.
         """
-        tables: dict[str, Any] = {"command": command, "settings": to_table(settings)}
+        tables: dict[str, Any] = {"command": command, "settings": settings.table()}
         if given is not None:
             tables["input"] = given
         earlier = read_run(folder) if resume and (folder / RUN_FILE).is_file() else None

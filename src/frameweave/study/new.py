@@ -9,7 +9,7 @@ from pathlib import Path
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.study.building import Candidate, build, candidates
-from frameweave.study.design import Design, check_counts
+from frameweave.study.design import Design
 from frameweave.study.folder import write_design
 from frameweave.study.options import StudyNewOptions
 from frameweave.study.power import Power, powers
@@ -38,7 +38,6 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     """
     if options.out.exists() and any(options.out.iterdir()):
         raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
-    check_counts(per_rater=options.per_rater, per_pair=options.per_pair)
     found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
     if not found:
         raise InputError(

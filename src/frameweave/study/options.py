@@ -1,28 +1,31 @@
-"""Settings of the user study: one frozen dataclass a command, from which flags are made."""
+"""Settings of the user study."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from frameweave.runs.settings import Count, NotNegative, Positive, Settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyNewOptions:
+class StudyNewOptions(Settings):
     """What a new study asks, and of how many."""
 
     systems: tuple[str, ...] = ("without:with",)
     """Which arms are compared, as first:second; the report gives the share of the second."""
     editors: tuple[str, ...] = ()
     """Only these editors; default: all."""
-    clips: int | None = None
+    clips: Count | None = None
     """At most so many clips of each editor, evenly spread; default: all."""
     criteria: tuple[str, ...] = ("alignment", "quality", "consistency")
     """What is asked about each pair."""
-    per_rater: int = 20
+    per_rater: Count = 20
     """Pairs that a rater sees, beside checks and repeats."""
-    per_pair: int = 6
+    per_pair: Count = 6
     """Raters who see each pair."""
-    checks: int = 2
+    checks: NotNegative = 2
     """Checks of attention for each rater: the source beside a spoilt copy."""
-    repeats: int = 1
+    repeats: NotNegative = 1
     """Pairs that a rater sees twice, with the sides swapped."""
     undecided: bool = False
     """Whether "no preference" may be answered."""
@@ -38,13 +41,12 @@ class StudyNewOptions:
     """Tell raters and power, and write nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyServeOptions:
+class StudyServeOptions(Settings):
     """Where the study is served, and where its answers go."""
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines in."""
-    port: int = 8000
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0 takes a free one."""
     database: str | None = None
     """E.g. postgresql+psycopg://user@host/name; default: answers.sqlite in the study's folder."""
@@ -52,12 +54,11 @@ class StudyServeOptions:
     """Send cookies by HTTPS only: behind a proxy that speaks HTTPS, this should be on."""
     proxy: str | None = None
     """Address of a proxy whose word about the callers' addresses is taken."""
-    enrolments_per_minute: float = 30
+    enrolments_per_minute: Positive = 30
     """How many raters may begin from one address."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudyReportOptions:
+class StudyReportOptions(Settings):
     """Where the figures go."""
 
     database: str | None = None

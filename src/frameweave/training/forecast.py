@@ -24,7 +24,6 @@ from frameweave.errors import FrameweaveError, RunError
 from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.memory import free_memory
-from frameweave.runs.settings import from_table, to_table
 from frameweave.training.fit import fit
 from frameweave.training.options import TrainOptions
 from frameweave.training.precision import autocast
@@ -98,7 +97,7 @@ def plan_training(
         if options.batch <= _PROBED_BATCH:
             probes[stage] = _probed(stage, options)
         else:
-            one, two = (_probed(stage, replace(options, batch=batch)) for batch in (1, 2))
+            one, two = (_probed(stage, options.replaced(batch=batch)) for batch in (1, 2))
             probes[stage] = one.at(options.batch, two)
     return estimates(probes, options, groups=groups, held_out=held_out)
 
@@ -134,8 +133,7 @@ def _row(name: str, seconds: float, peak: float, flops: float, rate: float) -> E
 
 def _probed(stage: str, options: TrainOptions) -> Probe:
     with tempfile.TemporaryDirectory() as folder:
-        small = replace(
-            options,
+        small = options.replaced(
             groups=min(options.groups, _STEPS * options.batch),  # so that every step meets new captions
             held_out=_HELD_OUT,
             accumulate=1,
@@ -146,7 +144,7 @@ def _probed(stage: str, options: TrainOptions) -> Probe:
         )
         done = subprocess.run(
             [sys.executable, "-c", "from frameweave.training.forecast import answer; answer()"],
-            input=json.dumps({"stage": stage, "settings": to_table(small)}),
+            input=json.dumps({"stage": stage, "settings": small.table()}),
             capture_output=True,
             text=True,
             check=False,
@@ -167,7 +165,7 @@ def _probed(stage: str, options: TrainOptions) -> Probe:
 def answer() -> None:
     """In a probe's own process: read the stage and its settings, write what it took."""
     asked = json.load(sys.stdin)
-    options = from_table(TrainOptions, asked["settings"], where="the probe's settings")
+    options = TrainOptions.of_table(asked["settings"], where="the probe's settings")
     sys.stdout.write(f"\n{json.dumps(asdict(probe(asked['stage'], options)))}\n")
 
 

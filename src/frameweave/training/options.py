@@ -4,16 +4,26 @@ Nothing heavy is imported here, so that `--help` answers at once.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from frameweave.errors import InputError
-from frameweave.runs.ranges import ANY, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, check_ranges
+from pydantic import AfterValidator, Field
+
+from frameweave.runs.settings import Count, NotNegative, Positive, Settings, Share
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"a regular expression ({error})") from error
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
+
+
+class TrainOptions(Settings):
     """Settings of `frameweave train`."""
 
     model: str = "miniature"
@@ -29,33 +39,33 @@ class TrainOptions:
     data: str = "world"
     """The Miniature's procedural "world", shards that `frameweave data prepare` wrote, or a folder of
     videos, each with captions in a .txt beside it."""
-    groups: int = 4096
+    groups: Count = 4096
     """How many groups of frames to draw from the world."""
-    held_out: int = 32
+    held_out: Count = 32
     """How many groups are kept for the held-out loss."""
-    frames: int = 3
+    frames: Count = 3
     """Adjacent frames in a group."""
-    stride: int = 1
+    stride: Count = 1
     """Frames from one of the group to the next."""
-    size: int | None = None
+    size: Count | None = None
     """Side of the training pictures in pixels; default: the model's own."""
     resize: Literal["crop", "squash"] = "crop"
     """Short side scaled and the centre cut out, or squashed into the square."""
-    rank: int = 4
+    rank: Count = 4
     """Rank of the LoRA."""
-    alpha: float | None = None
+    alpha: Positive | None = None
     """LoRA scale numerator; default: the rank, so that the scale is 1."""
     lora_blocks: str = "down"
     """Blocks of the UNet with LoRA: down, mid, up joined by "+", or all."""
-    lora_targets: str = r"attn[12]\.to_(q|k|v|out\.0)"
+    lora_targets: Expression = r"attn[12]\.to_(q|k|v|out\.0)"
     """Regular expression of the adapted layers within a block."""
-    strength: float = 0.5
+    strength: Annotated[float, Field(ge=0, le=2)] = 0.5
     """How strongly the finished LoRA acts by default; it is trained at 1."""
     temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
     """Eq. 3 over frames at one noise level, over two noise levels of a pair, both, or neither."""
     temporal_reduce: Literal["token", "map"] = "token"
     """Cosine similarity (Eq. 2) per token and averaged, or of the whole feature map."""
-    temporal_layers: str = "decoder"
+    temporal_layers: Expression = "decoder"
     """Self-attentions whose outputs are compared: "decoder" or a regular expression."""
     temporal_sum: bool = True
     """Sum the loss over layers; otherwise their mean."""
@@ -63,37 +73,37 @@ class TrainOptions:
     """Divide Eq. 3 by the number of valid terms or by the number of frames."""
     temporal_weight: float = 0.01
     """lambda of Eq. 9."""
-    temporal_range: tuple[float, float] = (0.9, 1.0)
+    temporal_range: tuple[Share, Share] = (0.9, 1.0)
     """Share of T in which the temporal term counts: two numbers."""
     first_order_weight: float = 0.0
     """Weight of an added term 1 - similarity."""
     noise_sharing: Literal["shared", "mixed", "independent"] = "shared"
     """Whether the frames of a group get the same noise, each its own, or a mixture of both."""
-    noise_correlation: float = 0.8
+    noise_correlation: Share = 0.8
     """Correlation of neighbours' noise when it is mixed; inverted latents of the Miniature have 0.8."""
-    t_range: tuple[float, float] = (0.9, 1.0)
+    t_range: tuple[Share, Share] = (0.9, 1.0)
     """Share of T from which timesteps are drawn: two numbers."""
-    n_shared: int = 4
+    n_shared: NotNegative = 4
     """Number of shared tokens."""
-    tokens_std: float = 0.02
+    tokens_std: Annotated[float, Field(ge=0)] = 0.02
     """Standard deviation of the fresh shared tokens; 0.1414 reads Eq. 4's 0.02 as a variance."""
     tokens_form: Literal["branch", "sequence"] = "branch"
     """Tokens before the text of each guidance branch, or Eq. 8 to the letter: all in one sequence."""
-    vision_stride: int = 2
+    vision_stride: Count = 2
     """Every how many patches become unshared tokens."""
     vision_frame: Literal["random", "own", "first"] = "random"
     """Which frame of the group gives a frame its unshared tokens."""
-    vision_drop: float = 0.05
+    vision_drop: Share = 0.05
     """How often the unshared tokens are left out."""
     tokens_in_uncond: bool = True
     """Whether the negative branch gets the tokens too at inference."""
     token_mode: Literal["mix", "replace", "always"] = "mix"
     """With probability p_share tokens before the text, tokens in place of the text; or always both."""
-    p_share: float = 0.3
+    p_share: Share = 0.3
     """Probability with which the prompt is replaced."""
-    caption: int | None = None
+    caption: NotNegative | None = None
     """Always this one of a clip's captions, counted from 0; default: one at random."""
-    text_drop: float = 0.1
+    text_drop: Share = 0.1
     """How often the text is empty, for guidance."""
     train_tokens: bool = True
     """Whether the LoRA stage goes on training the tokens."""
@@ -101,33 +111,33 @@ class TrainOptions:
     """Whether the frozen depth ControlNet steers while training."""
     controlnet_text: Literal["text", "tokens"] = "text"
     """Whether the ControlNet reads the plain text or the tokens too (never with gradient)."""
-    steps: int = 1000
+    steps: Count = 1000
     """Optimiser steps of the LoRA stage."""
-    tokens_steps: int = 1000
+    tokens_steps: Count = 1000
     """Optimiser steps of the token stage."""
-    depth_steps: int = 1000
+    depth_steps: Count = 1000
     """Optimiser steps of the depth stage."""
-    learning_rate: float = 3e-5
+    learning_rate: Positive = 3e-5
     """Of the LoRA stage."""
-    tokens_learning_rate: float = 1e-4
+    tokens_learning_rate: Positive = 1e-4
     """Of the token stage."""
-    depth_learning_rate: float = 1e-5
+    depth_learning_rate: Positive = 1e-5
     """Of the depth stage."""
-    batch: int = 1
+    batch: Count = 1
     """Groups in a forward pass, over all processes."""
-    accumulate: int = 8
+    accumulate: Count = 8
     """Forward passes per optimiser step."""
     schedule: Literal["constant", "flat_cosine"] = "constant"
     """Learning rate after the warm-up."""
-    warmup: int = 50
+    warmup: NotNegative = 50
     """Optimiser steps of warm-up."""
-    weight_decay: float = 0.01
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Of AdamW."""
-    clip_norm: float = 1.0
+    clip_norm: Positive = 1.0
     """Largest norm of the gradient."""
-    ema: float = 0.99
+    ema: Share = 0.99
     """Decay of the weights' moving average, which is what is exported."""
-    min_snr: float | None = None
+    min_snr: Positive | None = None
     """Gamma of min-SNR weights; without effect inside the window, where the SNR is below 0.02."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of forward and backward; auto is bf16 where it is native, else fp16 on GPUs and fp32 on CPUs."""
@@ -137,85 +147,30 @@ class TrainOptions:
     """8-bit AdamW; needs bitsandbytes."""
     stages: tuple[str, ...] = ("tokens", "lora")
     """What `frameweave train all` runs, in order: depth, tokens, lora."""
-    watch_every: int = 100
+    watch_every: Count = 100
     """Steps between held-out losses."""
-    norms_every: int = 50
+    norms_every: NotNegative = 50
     """Steps between gradient norms of each loss term alone, which cost a backward pass each; 0 is never."""
-    preview_every: int = 0
+    preview_every: NotNegative = 0
     """Steps between preview strips with and without the adaptor; 0 is never."""
-    save_minutes: float = 3.0
+    save_minutes: Annotated[float, Field(ge=0)] = 3.0
     """Minutes between checkpoints."""
     tensorboard: bool = False
     """Write tensorboard events beside log.jsonl."""
     wandb: bool = False
     """Log to Weights & Biases too."""
-    threads: int | None = None
+    threads: Count | None = None
     """CPU threads; default: all cores."""
     seed: int = 0
     """Seed of all random draws."""
     out: Path = Path("runs/train")
     """The run folder; a run in it with the same settings goes on."""
 
-    def check(self) -> None:
-        """Raise `InputError` for numbers out of range, and for what is no regular expression."""
-        check_ranges(self, RANGES)
-        for name in ("temporal_layers", "lora_targets"):
-            text = getattr(self, name)
-            try:
-                re.compile(text)
-            except re.error as error:
-                raise InputError(
-                    f"{name} is {text!r}, expected a regular expression ({error})",
-                    hint="leave it out for the default",
-                ) from error
-
     @property
     def common_noise(self) -> float:
         """The share of the noise's variance that the frames of a group have in common."""
         return {"shared": 1.0, "mixed": self.noise_correlation, "independent": 0.0}[self.noise_sharing]
 
-
-RANGES = {
-    "groups": COUNT,
-    "held_out": COUNT,
-    "frames": COUNT,
-    "stride": COUNT,
-    "size": COUNT,
-    "rank": COUNT,
-    "alpha": POSITIVE,
-    "strength": Range(0, 2),
-    "temporal_weight": ANY,
-    "temporal_range": SHARE,
-    "first_order_weight": ANY,
-    "noise_correlation": SHARE,
-    "t_range": SHARE,
-    "n_shared": NOT_NEGATIVE,
-    "tokens_std": NOT_NEGATIVE,
-    "vision_stride": COUNT,
-    "vision_drop": SHARE,
-    "p_share": SHARE,
-    "caption": NOT_NEGATIVE,
-    "text_drop": SHARE,
-    "steps": COUNT,
-    "tokens_steps": COUNT,
-    "depth_steps": COUNT,
-    "learning_rate": POSITIVE,
-    "tokens_learning_rate": POSITIVE,
-    "depth_learning_rate": POSITIVE,
-    "batch": COUNT,
-    "accumulate": COUNT,
-    "warmup": NOT_NEGATIVE,
-    "weight_decay": NOT_NEGATIVE,
-    "clip_norm": POSITIVE,
-    "ema": SHARE,
-    "min_snr": POSITIVE,
-    "watch_every": COUNT,
-    "norms_every": NOT_NEGATIVE,
-    "preview_every": NOT_NEGATIVE,
-    "save_minutes": NOT_NEGATIVE,
-    "threads": COUNT,
-}
-"""Of every number but the seed, which may be any."""
 
 PROVENANCE = {
     "rank": "A.1; Eq. 1",

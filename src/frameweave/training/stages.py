@@ -84,11 +84,11 @@ class Workshop:
             Batches(groups, self.model, opts, t_range, levels, rank, count)
             for groups, opts, rank, count in (
                 (self.train_groups, options, state.process_index, state.num_processes),
-                (self.held_out_groups, replace(options, seed=options.seed + _HELD_OUT_SEED, batch=1), 0, 1),
+                (self.held_out_groups, options.replaced(seed=options.seed + _HELD_OUT_SEED, batch=1), 0, 1),
             )
         )
         tokens = None if name == "depth" or options.n_shared == 0 else self._tokens()
-        inner = replace(options, token_mode="always") if name == "tokens" else options
+        inner = options.replaced(token_mode="always") if name == "tokens" else options
         denoiser = Denoiser(self.model, inner, tokens, train_control=name == "depth")
         if name == "depth":
             yield Built(DepthControl(denoiser, batches, held_out))

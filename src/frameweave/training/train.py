@@ -13,7 +13,6 @@ from frameweave.errors import InputError, RunError
 from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.run import RUN_FILE, Run, read_run
-from frameweave.runs.settings import to_table
 from frameweave.training.fit import fit, load_average, new_accelerator
 from frameweave.training.log import TrainingLog
 from frameweave.training.low_rank import check_frames
@@ -70,7 +69,6 @@ def check_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
     for stage in stages:
         if stage not in STAGES:
             raise InputError.unknown("stage", stage, list(STAGES))
-    options.check()
     if "lora" in stages:
         check_frames(options)
         pattern(options.lora_blocks, options.lora_targets)
@@ -89,7 +87,7 @@ def _run(stages: tuple[str, ...], options: TrainOptions, *, main: bool) -> Run:
         tables = read_run(options.out)
         if tables.get("command") != "train":
             raise RunError(f"{options.out}: holds a run of another command", hint="give another --out")
-        return Run(options.out, tables | {"settings": to_table(options), "input": given})
+        return Run(options.out, tables | {"settings": options.table(), "input": given})
     assert main, "the first process has started the run"
     return Run.planned(options.out, "train", options, given=given).start()
 
@@ -124,4 +122,4 @@ def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:
 
 
 def _fixed(options: TrainOptions) -> dict[str, object]:
-    return {key: value for key, value in to_table(options).items() if key not in _MINE}
+    return {key: value for key, value in options.table().items() if key not in _MINE}

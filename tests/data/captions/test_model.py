@@ -85,7 +85,7 @@ def test_a_wait_holds_every_question_back() -> None:
     slow = replace(completion(None, refusal="no"), delay=0.3)
     run = Run(
         [failure(429, retry_after="0.8"), slow],
-        options=replace(QUICK, concurrency=2),
+        options=QUICK.replaced(concurrency=2),
         clips=[f"a car {n}" for n in "abcd"],
     )
     assert [outcome.failed for outcome in run.outcomes].count("") == 3
@@ -100,7 +100,7 @@ def test_a_limit_that_is_used_up_holds_the_next_question_back() -> None:
         completion(None, refusal="no"),
         headers={"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "500ms"},
     )
-    run = Run([last], options=replace(QUICK, concurrency=1), clips=["a car", "a bus"])
+    run = Run([last], options=QUICK.replaced(concurrency=1), clips=["a car", "a bus"])
     assert run.asked[1].time - run.asked[0].time >= 0.5
 
 
@@ -135,7 +135,7 @@ def test_trouble_that_passes(trouble: Reaction) -> None:
 
 
 def test_a_server_that_hangs() -> None:
-    run = Run([Reaction(delay=1.0)], options=replace(QUICK, timeout=0.3))
+    run = Run([Reaction(delay=1.0)], options=QUICK.replaced(timeout=0.3))
     assert run.kinds == list(KINDS)
     assert 0.2 <= run.asked[1].time - run.asked[0].time < 1.0  # the server hears of each a little later
 
@@ -185,7 +185,7 @@ def test_an_endpoint_that_knows_no_forms() -> None:
     def plain_only(asked: Asked) -> Reaction:
         return failure(400, "unknown field") if "response_format" in asked.body else good(asked)
 
-    run = Run(plain_only, options=replace(QUICK, concurrency=1), clips=["a car", "a bus", "a van"])
+    run = Run(plain_only, options=QUICK.replaced(concurrency=1), clips=["a car", "a bus", "a van"])
     assert all(isinstance(outcome, Answer) for outcome in run.outcomes)
     plain = {"model", "messages"}
     formed = plain | {"response_format", "max_completion_tokens", "stream"}
@@ -201,7 +201,7 @@ def test_captions_that_are_rejected() -> None:
     def picky(asked: Asked) -> Reaction:
         return failure(422) if asked.captions == ["a bus"] else good(asked)
 
-    run = Run(picky, options=replace(QUICK, concurrency=1), clips=["a car", "a bus", "a van"])
+    run = Run(picky, options=QUICK.replaced(concurrency=1), clips=["a car", "a bus", "a van"])
     assert [outcome.failed for outcome in run.outcomes] == ["", "rejected", ""]
     assert len(run.asked) == 3
 
@@ -263,7 +263,7 @@ def test_a_model_that_repeats_the_key_is_not_listened_to() -> None:
 
 def test_only_so_many_questions_at_once() -> None:
     slow = [replace(completion(None, refusal="no"), delay=0.1)] * 9
-    run = Run(slow, options=replace(QUICK, concurrency=3), clips=[f"a car {n}" for n in "abcdefghi"])
+    run = Run(slow, options=QUICK.replaced(concurrency=3), clips=[f"a car {n}" for n in "abcdefghi"])
     assert all(isinstance(outcome, Answer) for outcome in run.outcomes)
     times = [asked.time for asked in run.asked]
     assert all(later - earlier >= 0.09 for earlier, later in zip(times, times[3:], strict=False))
@@ -272,7 +272,7 @@ def test_only_so_many_questions_at_once() -> None:
 def test_the_budget_ends_the_questions() -> None:
     spending = Spending(most_tokens=1200)
     run = Run(
-        [], options=replace(QUICK, concurrency=1), spending=spending, clips=[f"a car {n}" for n in range(20)]
+        [], options=QUICK.replaced(concurrency=1), spending=spending, clips=[f"a car {n}" for n in range(20)]
     )
     answered = [isinstance(outcome, Answer) for outcome in run.outcomes]
     assert answered == sorted(answered, reverse=True)
@@ -300,7 +300,7 @@ def test_a_reply_has_a_limit(status: int) -> None:
 
 def test_a_reply_that_drips_is_given_up() -> None:
     slow = Reaction(200, b" " * 50, drip=0.05)
-    run = Run([slow], options=replace(QUICK, timeout=0.4))
+    run = Run([slow], options=QUICK.replaced(timeout=0.4))
     assert run.kinds == list(KINDS)
     assert run.asked[1].time - run.asked[0].time < 2
 

@@ -4,7 +4,6 @@ import gc
 import importlib
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +111,12 @@ def test_without_depth_of_its_own_a_clip_fails_when_only_that_counts(
 ) -> None:
     np.save(tmp_path / "own.npy", np.random.default_rng(0).uniform(0, 1, (12, 32, 48)).astype(np.float32))
     owning = [clips[0].replaced(depth=str(tmp_path / "own.npy")), *clips[1:4]]
-    index = read_index(prepared(tmp_path / "a", owning, replace(SETTINGS, depth="own")))
+    index = read_index(prepared(tmp_path / "a", owning, SETTINGS.replaced(depth="own")))
     assert index.skipped == {"no_depth": 3}
     groups = ShardGroups(tmp_path / "a")
     own = groups.about(0).depth
     assert len(groups) == 2 and own is not None and own.by == "own"
-    none = ShardGroups(prepared(tmp_path / "b", clips, replace(SETTINGS, depth="none")))
+    none = ShardGroups(prepared(tmp_path / "b", clips, SETTINGS.replaced(depth="none")))
     assert none.group(0).depth is None and none.about(0).depth is None
 
 
@@ -148,7 +147,7 @@ def test_a_shard_is_finished_only_when_all_of_it_is_whole(
 def test_other_settings_and_other_plans_are_not_finished(tmp_path: Path, clips: list[ClipRecord]) -> None:
     folder = prepared(tmp_path / "a", clips)
     shard = next(iter(Plan.open(folder).shards()))
-    assert seal_of(folder, shard, replace(SETTINGS, seed=1).hash) is None
+    assert seal_of(folder, shard, SETTINGS.replaced(seed=1).hash) is None
     renamed = tuple(clip.replaced(captions=("another",)) for clip in shard.clips)
     assert seal_of(folder, ShardPlan(name=shard.name, clips=renamed), SETTINGS.hash) is None
 
@@ -199,7 +198,7 @@ def test_shards_are_as_equal_as_can_be() -> None:
 
 def test_a_plan_is_read_as_it_was_written_and_can_grow(tmp_path: Path, clips: list[ClipRecord]) -> None:
     lost = Skipped(id="x", reason="no_caption", detail="no text")
-    write_plan(tmp_path, Listed([clips[0], lost, *clips[1:]]), SETTINGS.as_dict(), CHOICE)
+    write_plan(tmp_path, Listed([clips[0], lost, *clips[1:]]), SETTINGS.table(), CHOICE)
     plan = Plan.open(tmp_path)
     assert [clip for shard in plan.shards() for clip in shard.clips] == [*clips[3:], *clips[:3]]
     assert list(plan.skipped()) == [lost]
@@ -217,7 +216,7 @@ def test_plans_that_are_none_are_refused(tmp_path: Path, clips: list[ClipRecord]
     (tmp_path / PLAN).write_text('{"format": 99}\n')
     with pytest.raises(DataError, match="format 99, expected 1"):
         Plan.open(tmp_path)
-    write_plan(tmp_path, Listed(clips), SETTINGS.as_dict(), CHOICE)
+    write_plan(tmp_path, Listed(clips), SETTINGS.table(), CHOICE)
     text = (tmp_path / PLAN).read_text()
     (tmp_path / PLAN).write_text(text[: len(text) - 30])
     with pytest.raises(DataError, match="line 4"):

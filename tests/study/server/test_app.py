@@ -221,7 +221,7 @@ def test_a_complete_study_takes_nobody_more(client: TestClient) -> None:
 
 
 def test_no_preference_is_offered_where_it_is_allowed(tmp_path: Path) -> None:
-    folder = small_study(tmp_path, replace(SMALL, undecided=True), clips=2)
+    folder = small_study(tmp_path, SMALL.replaced(undecided=True), clips=2)
     design = read_design(folder)
     store = Store(f"sqlite:///{tmp_path}/answers.sqlite", design)
     site = Site(design=design, store=store, folder=folder, signer=Signer(b"x" * 32), admin=TOKEN)

@@ -8,16 +8,14 @@ lies in the tar.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from frameweave.data.captions.edit_prompt import EditPrompt
 from frameweave.data.depth_maps import DepthScale, Estimate, StoredDepth, own_depth, stored
 from frameweave.data.extraction import Extracted
-from frameweave.data.grouping import GroupSettings
 from frameweave.data.lines import Record
-from frameweave.data.plan import FORMAT, ShardPlan, Values, settings_hash
+from frameweave.data.options import GroupSettings, ShardSettings
+from frameweave.data.plan import FORMAT, ShardPlan
 from frameweave.data.record import ClipRecord
 from frameweave.data.shards.seal import Made, Seal, Sum, Video
 from frameweave.data.shards.tars import write_tar
@@ -27,25 +25,6 @@ from frameweave.runs.atomic import sha256, staged
 
 Extract = Callable[[str, str, GroupSettings], Extracted]
 """`extraction.extract`, or the same in a guarded process."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardSettings(GroupSettings):
-    """Everything that decides what a shard holds."""
-
-    depth: Literal["auto", "own", "none"] = "auto"
-    """The clip's own depth where it has some and else an estimator's; only its own; or none."""
-    depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
-    """The estimator: the packaged "miniature", a folder, or a hub id."""
-    depth_bits: Literal[8, 16] = 16
-    """Of the depth's PNG files."""
-
-    def as_dict(self) -> Values:
-        return asdict(self)
-
-    @property
-    def hash(self) -> str:
-        return settings_hash(self.as_dict())
 
 
 class About(Record):

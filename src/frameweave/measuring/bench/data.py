@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from frameweave.data.grouping import GroupSettings, candidates, members
+from frameweave.data.grouping import candidates, members
+from frameweave.data.options import GroupSettings
 from frameweave.data.reading import ShardGroups
 from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.progress import SILENT, Progress

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from frameweave.measuring.measuring_options import MeasuringOptions
+from frameweave.measuring.options import MeasuringOptions
 from frameweave.measuring.metrics.backbones.alexnet import alexnet_trunk
 from frameweave.measuring.metrics.backbones.clip import hub_clip
 from frameweave.measuring.metrics.backbones.inception import inception

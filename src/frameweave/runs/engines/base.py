@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterable
 from typing import Protocol, runtime_checkable
 
-from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines.inline import Inline
 from frameweave.runs.engines.local import LocalPool, processors
@@ -34,11 +33,7 @@ class Engine(Protocol):
 
 
 def engine_of(options: EngineOptions) -> Engine:
-    """The engine that the options ask for; it does not know of shards (see `part`).
-
-    Raises `InputError` for a number that makes no sense.
-    """
-    _check(options)
+    """The engine that the options ask for; it does not know of shards (see `part`)."""
     memory = None if options.memory_gb is None else int(options.memory_gb * 1e9)
     if options.ray or options.ray_address is not None:
         return RayCore(
@@ -56,19 +51,3 @@ def engine_of(options: EngineOptions) -> Engine:
         memory=memory,
         retries=options.retries,
     )
-
-
-def _check(options: EngineOptions) -> None:
-    fewest = 1 if options.ray or options.ray_address is not None else 0
-    if options.workers is not None and options.workers < fewest:
-        raise InputError(f"{options.workers} workers, expected at least {fewest}", hint="change --workers")
-    if options.retries < 0:
-        raise InputError(f"{options.retries} retries, expected 0 or more", hint="change --retries")
-    for value, what, flag in (
-        (options.timeout, "seconds", "--timeout"),
-        (options.memory_gb, "GB of memory", "--memory-gb"),
-    ):
-        if value is not None and not value > 0:
-            raise InputError(
-                f"{value:g} {what}, expected more than 0", hint=f"change {flag}, or leave it out"
-            )
