@@ -249,7 +249,7 @@ def test_jobs_of_an_array_cannot_start_anew(mode: Any, source: Path, options: Pr
     [
         (
             {"clips_per_shard": 0},
-            "clips_per_shard is 0, expected at least 1; leave it out for the default, 100",
+            "clips_per_shard is 0, expected at least 1; .* default, 100",
         ),
         ({"frames": 0}, "frames is 0, expected at least 1"),
         ({"stride": -1}, "stride is -1, expected at least 1"),

@@ -1,15 +1,14 @@
 """The report: self-contained, and safe against what prompts may hold."""
 
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
 from frameweave.editing.page import Panel, Row, write_page
 from frameweave.runs.run import Run
+from frameweave.runs.settings import Settings
 
 
-@dataclass(frozen=True)
-class Settings:
+class Fields(Settings):
     steps: int = 25
 
 
@@ -27,7 +26,7 @@ class Reader(HTMLParser):
 
 
 def test_one_file_holds_everything(tmp_path: Path) -> None:
-    run = Run.planned(tmp_path, "demo", Settings()).start()
+    run = Run.planned(tmp_path, "demo", Fields()).start()
     (tmp_path / "a.mp4").write_bytes(b"video")
     (tmp_path / "a.png").write_bytes(b"picture")
     run.finish({"seconds": {"edit": 1.25}})

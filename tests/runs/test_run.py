@@ -109,7 +109,7 @@ def test_resume_and_overwrite_replace_only_what_differs(tmp_path: Path) -> None:
 def test_a_run_may_go_on_under_another_path_to_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-        class Placed(Settings):
+    class Placed(Settings):
         out: Path
 
     monkeypatch.chdir(tmp_path)
