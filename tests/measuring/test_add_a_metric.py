@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from frameweave.measuring.evaluate import evaluate
-from frameweave.measuring.options import EvaluateOptions
 from frameweave.measuring.experiments import measures
 from frameweave.measuring.grid import grid
-from frameweave.measuring.options import GridOptions
+from frameweave.measuring.options import EvaluateOptions, GridOptions
 from frameweave.measuring.report.reading import read_results
 from frameweave.world.clips import held_out_clips
 

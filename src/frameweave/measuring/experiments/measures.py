@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from frameweave.measuring.options import MeasuringOptions
 from frameweave.measuring.metrics.backbones.alexnet import alexnet_trunk
 from frameweave.measuring.metrics.backbones.clip import hub_clip
 from frameweave.measuring.metrics.backbones.inception import inception
@@ -15,6 +14,7 @@ from frameweave.measuring.metrics.encoders import Encoder
 from frameweave.measuring.metrics.frechet import Distance, printed
 from frameweave.measuring.metrics.miniature_encoders import judge_trunk, miniature_clip
 from frameweave.measuring.metrics.registry import Networks, metrics_on
+from frameweave.measuring.options import MeasuringOptions
 from frameweave.measuring.records import MetricInfo
 from frameweave.models.loading import MINIATURE
 from frameweave.runs.atomic import staged
