@@ -111,7 +111,7 @@ def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
 ) -> None:
     whole = load_adaptor("miniature")
     bare = replace(whole.card, injections={}, tokens_for=[])
-    cards = {"bare": bare, "chosen": bare.replaced(tokens_for=["text2video_zero"])}
+    cards = {"bare": bare, "chosen": replace(bare, tokens_for=["text2video_zero"])}
     keys: dict[str, dict[tuple[object, ...], object]] = {}
     for name, card in cards.items():
         replace(whole, card=card).save(tmp_path / name)
@@ -279,8 +279,8 @@ def test_a_clip_of_a_table_is_what_edit_gives_the_model(
     by_edit = torch.cat(seen)
     seen.clear()
     (tmp_path / "edits.csv").write_text("video,prompt\nwide.mp4,a red car\n")
-    options = replace(SMALL, editors=("framewise",), arms=(), steps=1, frames=3, out=tmp_path / "run")
-    options = replace(options, model=str(tiny_folder), backbones="miniature")
+    options = SMALL.replaced(editors=("framewise",), arms=(), steps=1, frames=3, out=tmp_path / "run")
+    options = options.replaced(model=str(tiny_folder), backbones="miniature")
     assert grid(tmp_path / "edits.csv", options).failed == {}
     assert seen and all(torch.equal(frames, by_edit) for frames in seen)
     size = by_edit.shape[3], round(by_edit.shape[3] * 64 / 96)
@@ -291,16 +291,16 @@ def test_a_clip_of_a_table_is_what_edit_gives_the_model(
 
 def test_a_cell_is_found_by_values_that_stay(tmp_path: Path) -> None:
     """Cells that were made before are found again: these keys are those of the published experiments."""
-    options = replace(SMALL, seeds=1, arms=(), editors=("framewise",), clips=2, out=tmp_path / "run")
+    options = SMALL.replaced(seeds=1, arms=(), editors=("framewise",), clips=2, out=tmp_path / "run")
     for changes, digest in ((1, "7774b2d5b6d93e54"), (2, "1a6fa462a1f7dac9")):
-        items, _ = experiment.items_of(None, replace(options, changes=changes))
+        items, _ = experiment.items_of(None, options.replaced(changes=changes))
         run = Run(tmp_path / "run", {})
         work = next(iter(experiment.works_of(run, items, [Arm(name="without")], options)))
         assert work.cells[0].key == digest
 
 
 def test_a_set_that_is_called_otherwise_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = replace(SMALL, clips=1, steps=1, editors=("framewise",), arms=(), out=tmp_path / "run")
+    options = SMALL.replaced(clips=1, steps=1, editors=("framewise",), arms=(), out=tmp_path / "run")
     done = grid(None, options)
     monkeypatch.setattr(experiment, "set_name", lambda *_: "the clips in other words")
     assert grid(None, options).earlier == done.done
