@@ -7,15 +7,20 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from frameweave.cli import console
+from frameweave.cli.main import run
 from frameweave.editors import base
 from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
 from videos import colour_ramp, write_video
+
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens:UserWarning")
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
 COMMANDS = [
@@ -28,6 +33,9 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+Called = Callable[..., subprocess.CompletedProcess[str]]
+
+
 def call(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, *map(str, arguments)],
@@ -37,6 +45,26 @@ def call(*arguments: object, cwd: Path | None = None, **environment: str) -> sub
         env=os.environ | {"COLUMNS": "200"} | environment,
         check=False,
     )
+
+
+@pytest.fixture
+def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Called]:
+    """The command in this process, which has torch already: for all that is no matter of processes."""
+
+    def run_here(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        monkeypatch.setattr(sys, "argv", ["frameweave", *words])
+        monkeypatch.setenv("COLUMNS", "200")
+        capsys.readouterr()
+        code = 0
+        try:
+            run()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    yield run_here
+    console.choose(quiet=False, json_lines=False)
 
 
 @cache
@@ -104,8 +132,11 @@ def test_importing_the_package_is_light() -> None:
         (["verify", "lora.ckpt"], "lora.ckpt: a pickle"),
     ],
 )
-def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = call(*arguments, cwd=tmp_path)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, tmp_path: Path, called: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = called(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -167,17 +198,18 @@ def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) 
     assert [path.name for path in run.iterdir()] == ["run.toml"]
 
 
-def test_doctor_and_editors(tmp_path: Path) -> None:
-    found = call("doctor", "--fast", HF_HUB_OFFLINE="").stdout
+def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    found = called("doctor", "--fast").stdout
     assert "torch" in found and "not switched off" in found
     for extra, package in (("wandb", "wandb"), ("eight-bit", "bitsandbytes"), ("cloud", "s3fs")):
         missing = importlib.util.find_spec(package) is None
         assert (f"pip install 'frameweave[{extra}]'" in found) == missing
     assert "frameweave[dev]" not in found
-    listed = " ".join(call("editors").stdout.split())
+    listed = " ".join(called("editors").stdout.split())
     assert "How far to invert, as a share of the steps" in listed
     assert "One of inverted, random." in listed
-    lines = [json.loads(line) for line in call("editors", "--json").stdout.splitlines()]
+    lines = [json.loads(line) for line in called("editors", "--json").stdout.splitlines()]
     assert [line["editor"] for line in lines] == base.names()
     found = {line["editor"]: line["settings"] for line in lines}
     assert found["tokenflow"]["properties"]["noise"]["enum"] == ["inverted", "random"]
@@ -193,12 +225,12 @@ def test_world(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000.mp4", "001.mp4"]
 
 
-def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: Path) -> None:
+def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: Path, called: Called) -> None:
     new_adaptor(tiny, base=str(tiny_folder)).save(tmp_path / "adaptor")
-    done = call("export", tmp_path / "adaptor", "--out", tmp_path / "out", "--json")
+    done = called("export", tmp_path / "adaptor", "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["a1111"].startswith("<lora:kohya:0.5@0,")
-    done = call("verify", tmp_path / "out", "--json", "--device", "cpu")
+    done = called("verify", tmp_path / "out", "--json", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert len([line for line in done.stdout.splitlines() if "max_difference" in line]) == 10
     kohya = tmp_path / "out" / "kohya.safetensors"
@@ -210,21 +242,21 @@ def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: P
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_from_the_world_to_shards_and_a_sheet(tmp_path: Path) -> None:
+def test_from_the_world_to_shards_and_a_sheet(tmp_path: Path, called: Called) -> None:
     """The commands of docs/howto/data.md, on a few clips."""
     videos = tmp_path / "videos"
-    assert call("miniature", "msrvtt", "--clips", 6, "--frames", 8, "--out", videos).returncode == 0
+    assert called("miniature", "msrvtt", "--clips", 6, "--frames", 8, "--out", videos).returncode == 0
     common = ("--size", 32, "--depth", "own", "--per-clip", 2, "--out", tmp_path / "shards")
-    dry = call("data", "prepare", videos, *common, "--dry-run")
+    dry = called("data", "prepare", videos, *common, "--dry-run")
     assert dry.returncode == 0 and "groups_at_most: 12" in dry.stdout and not (tmp_path / "shards").exists()
-    done = call("--json", "data", "prepare", videos, *common)
+    done = called("--json", "data", "prepare", videos, *common)
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["clips"], result["skipped"], result["shards"]) == (6, {}, 2)
-    again = call("data", "prepare", videos, *common)
+    again = called("data", "prepare", videos, *common)
     assert "2 of 2 shards are finished already" in again.stderr and "shards_made: 0" in again.stdout
-    assert call("data", "check", tmp_path / "shards").returncode == 0
-    assert call("data", "show", tmp_path / "shards", "--out", tmp_path / "sheet").returncode == 0
+    assert called("data", "check", tmp_path / "shards").returncode == 0
+    assert called("data", "show", tmp_path / "shards", "--out", tmp_path / "sheet").returncode == 0
     assert (tmp_path / "sheet" / "sheet.html").is_file()
     (tmp_path / "shards" / "train-000000.tar").write_bytes(b"")
-    found = call("data", "check", tmp_path / "shards")
+    found = called("data", "check", tmp_path / "shards")
     assert found.returncode == 1 and "has 0 bytes, expected" in found.stderr

@@ -24,7 +24,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> TuneOptions:
         editors=("framewise",),
         bands=("0.9-1", "0.3-0.9"),
         strengths=(1.0, 2.0),
-        workers=0,  # that workers give the same cells is shown by the grid's tests
+        workers=0,
         out=tmp_path_factory.mktemp("tune") / "run",
     )
 
@@ -104,7 +104,7 @@ def test_without_tokens_only_the_lora_is_tried(options: TuneOptions, tmp_path: P
     whole = load_adaptor("miniature")
     replace(whole, card=replace(whole.card, tokens_for=["framewise", "vidtome"])).save(tmp_path / "adaptor")
     asked = options.replaced(tokens=False, bands=("0.9-1",), strengths=(1.0,))
-    asked = asked.replaced(cells=options.out / "cells", out=tmp_path / "run")
+    asked = asked.replaced(cells=options.out / "cells", out=tmp_path / "run", workers=1)
     done = tune(str(tmp_path / "adaptor"), None, asked)
     assert done.tokens_for == [] and load_adaptor(str(done.adaptor)).card.tokens_for == ["vidtome"]
     record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
