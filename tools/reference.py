@@ -1,0 +1,26 @@
+"""Writes the reference pages that are made from the program itself: `make reference`."""
+
+import sys
+from pathlib import Path
+
+from frameweave.cli.main import app
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
+_HEAD = """# Commands and settings
+
+This page is made from the program (`make reference`). `frameweave COMMAND --help` shows the same.
+`frameweave editors` lists the settings of every editor, `frameweave editors --json` as a JSON schema.
+"""
+
+
+def page() -> str:
+    """The page as it should be: every command with its arguments, flags, defaults and an example."""
+    made = app.generate_docs(output_format="markdown")
+    body = made.partition("Text-driven video editing with pretrained text-to-image diffusion models.\n")[2]
+    lines = [line.rstrip() for line in body.splitlines()]
+    return _HEAD + "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")
