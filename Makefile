@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2 # tests take this many processes, each with one thread
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test slow check house bench clean
+.PHONY: help setup demo test slow check house reference bench clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ check: $(READY) ## format, lint, types, layers
 
 house: $(READY) ## how crowded the code is: sizes, untyped records, long signatures
 	$(BIN)/python tools/house.py
+
+reference: $(READY) ## write the reference pages anew from the program
+	$(BIN)/python tools/reference.py
 
 bench: $(READY) ## speed and memory, as ratios measured in one run
 	$(BIN)/frameweave bench

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs/reference/commands.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES.remove(REFERENCE)  # it is made from the program
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -33,6 +35,13 @@ def test_flags_that_are_named_exist(page: Path) -> None:
         command = next(command for command in commands if f"{line} ".startswith(f"{command} "))
         for flag in re.findall(r"--[a-z-]+", line):
             assert f"{command} {flag}" in known, f"frameweave {command} {flag}"
+
+
+def test_the_reference_is_what_the_program_says() -> None:
+    """`make reference` writes it anew."""
+    code = "import sys; sys.path.insert(0, 'tools'); import reference; print(reference.page(), end='')"
+    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert REFERENCE.read_text(encoding="utf-8") == made.stdout
 
 
 def test_both_commands_stand_in_the_readme() -> None:

@@ -429,3 +429,16 @@ def test_weights_that_are_missing_are_told_before_any_edit(tmp_path: Path) -> No
     with pytest.raises(ModelFolderError, match="nowhere"):
         grid(None, SMALL.replaced(control=str(tmp_path / "nowhere"), out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_the_editors_reach_the_edits_and_tell_cells_apart(tmp_path: Path) -> None:
+    options = SMALL.replaced(clips=1, editors=("framewise",), arms=(), cells=tmp_path / "cells")
+    grid(None, options.replaced(out=tmp_path / "usual"))
+    grid(None, options.replaced(set=("framewise.strength=0.5",), out=tmp_path / "half"))
+    facts = [json.loads(path.read_text()) for path in sorted((tmp_path / "cells").glob("*/cell.json"))]
+    edits = [one["settings"] for one in facts if one["editor"] == "framewise"]
+    usual = {"steps": SMALL.steps}
+    assert sorted(edits, key=len) == [usual, usual | {"strength": 0.5}]
+    with pytest.raises(InputError, match="unknown setting of framewise 'strenght'"):
+        grid(None, options.replaced(set=("strenght=0.5",), out=tmp_path / "wrong"))
+    assert not (tmp_path / "wrong").exists()

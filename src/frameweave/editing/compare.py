@@ -32,7 +32,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     acting = options.replaced(adaptor=adaptor)
     plain = options.without_adaptor()
     check_apart(video, options.out)
-    editors = base.make_each({"steps": options.steps, "guidance": options.guidance})
+    editors = base.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
     info = probe(video)
     for note in info.notes:
         progress.note(note)

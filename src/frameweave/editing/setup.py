@@ -116,14 +116,7 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
         if "as_published" not in known:
             raise InputError(f"{name} was never published", hint="leave --as-published out")
         settings["as_published"] = True
-    for pair in options.set:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set {pair!r}", hint="write it as name=value")
-        if key not in known:
-            raise InputError.unknown(f"setting of {name}", key, list(known))
-        settings[key] = value
-    return settings
+    return settings | base.asked_of_each([name], options.set)[name]
 
 
 def inversions_of(model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor]) -> Inversions:

@@ -4,7 +4,7 @@ import importlib
 import logging
 import pkgutil
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.metadata import entry_points
@@ -93,12 +93,46 @@ def make(name: str, settings: Mapping[str, Any]) -> Editor:
     return kind(**given)
 
 
-def make_each(settings: Mapping[str, Any]) -> dict[str, Editor]:
-    """Every editor, each with those settings that it has."""
+def make_each(settings: Mapping[str, Any], texts: Sequence[str] = ()) -> dict[str, Editor]:
+    """Every editor, each with those of `settings` that it has, and what `asked_of_each` reads in `texts`."""
+    asked = asked_of_each(names(), texts)
     return {
-        name: make(name, {key: value for key, value in settings.items() if key in load(name).model_fields})
+        name: make(
+            name, {key: settings[key] for key in settings if key in load(name).model_fields} | asked[name]
+        )
         for name in names()
     }
+
+
+def asked_of_each(editors: Sequence[str], texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By editor, the settings that texts ask of it, as JSON holds them.
+
+    "chunk_size=4" is meant for every editor that has the setting, "tokenflow.chunk_size=4" for one.
+    Raises `InputError` for a setting that none of the editors has, and for a value that makes no sense.
+    """
+    asked: dict[str, dict[str, str]] = {name: {} for name in editors}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text!r}", hint="write it as name=value")
+        editor, dot, own = key.rpartition(".")
+        if dot and editor not in editors:
+            raise InputError.unknown("editor", editor, list(editors))
+        meant = [editor] if dot else editors
+        takers = [name for name in meant if own in load(name).model_fields]
+        if not takers:
+            known = sorted({field for name in meant for field in load(name).model_fields})
+            raise InputError.unknown(f"setting of {', '.join(meant)}", own, known)
+        for name in takers:
+            asked[name][own] = value
+    made = {name: make(name, given).table() for name, given in asked.items()}
+    return {name: {key: made[name][key] for key in given} for name, given in asked.items()}
+
+
+def texts_for(editor: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Those of `texts` that ask something of this editor; see `asked_of_each`."""
+    split = [(text, *text.partition("=")[0].rpartition(".")[::2]) for text in texts]
+    return tuple(text for text, of, own in split if of in ("", editor) and own in load(editor).model_fields)
 
 
 def edit_clip(

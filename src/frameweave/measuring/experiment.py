@@ -69,8 +69,7 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[I
             hint="delete the folder first, then start the shards without it",
         )
     torch_device(options.device)
-    for editor in options.editors:
-        base.make(editor, {"steps": options.steps})
+    settings_of(options)
     if table is None and options.model != "miniature":
         raise InputError(
             f"the world's clips for {options.model}", hint="give a table of videos for other models"
@@ -86,6 +85,15 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[I
     return table_items(table, options.frames, options.size), table_name(table)
 
 
+def settings_of(options: ExperimentOptions) -> dict[str, dict[str, Any]]:
+    """By editor, the settings of its edits. Raises `InputError` for one that no editor has or can take."""
+    asked = base.asked_of_each(options.editors, options.set)
+    settings = {editor: {"steps": options.steps} | asked[editor] for editor in options.editors}
+    for editor, given in settings.items():
+        base.make(editor, given)
+    return settings
+
+
 def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
     """Raise `InputError` for an editor that needs depth where nothing steers by it or estimates it."""
     lacks = lacking(
@@ -93,7 +101,7 @@ def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
         estimator=not estimated or has_part(options.model, DEPTH, options.depth_model),
     )
     for editor in options.editors:
-        if lacks and base.make(editor, {}).needs_depth:
+        if lacks and base.make(editor, settings_of(options)[editor]).needs_depth:
             what, flag = lacks
             raise InputError(
                 f"{editor} needs depth, and {options.model} has no {what}",
@@ -238,7 +246,7 @@ def works_of(
     effects = {(editor, arm.name): key_of(arm.effect(editor)) for editor in options.editors for arm in arms}
     contents_of = cache(contents)  # a video has several prompts
     edits: list[tuple[str, dict[str, Any], Arm]] = [
-        (editor, {"steps": options.steps}, arm) for editor in options.editors for arm in arms
+        (editor, settings, arm) for editor, settings in settings_of(options).items() for arm in arms
     ]
     for item in items:
         facts = item.facts()

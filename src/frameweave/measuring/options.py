@@ -80,6 +80,8 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """How many seeds each edit is made with."""
     editors: tuple[str, ...] = ("text2video_zero", "tokenflow", "vid2vid_zero", "vidtome")
     """The editors to compare."""
+    set: tuple[str, ...] = ()
+    """Settings of the editors, as name=value for all that have it, or editor.name=value for one."""
     steps: Count = 25
     """Noise levels."""
     cells: Path | None = None

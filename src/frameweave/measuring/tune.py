@@ -11,6 +11,7 @@ from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.adaptor.injection import Injection, strength_in_range
+from frameweave.editors import base
 from frameweave.errors import InputError, RunError
 from frameweave.measuring.experiment import Given, begun, check_vision, digests, items_of, run_experiment
 from frameweave.measuring.experiments.arms import Arm
@@ -181,7 +182,7 @@ class _Search:
             Arm(name=trial.name, adaptor=self.adaptor, injection=trial.injection, tokens=trial.tokens)
             for trial in trials
         ]
-        only = self.options.replaced(editors=(editor,))
+        only = self.options.replaced(editors=(editor,), set=base.texts_for(editor, self.options.set))
         done = run_experiment(self.run, self.items, arms, only, progress=self.progress)
         if done.failed:
             name, reason = next(iter(done.failed.items()))

@@ -135,7 +135,8 @@ def differing(earlier: dict[str, Any], now: dict[str, Any], free: Sequence[str] 
 
 
 def _flat(tables: dict[str, Any]) -> dict[str, Any]:
-    return {"command": tables.get("command"), **tables.get("settings", {}), **tables.get("input", {})}
+    flat = {"command": tables.get("command"), **tables.get("settings", {}), **tables.get("input", {})}
+    return {name: value for name, value in flat.items() if value != []}  # a setting that came later
 
 
 def _where_they_differ(one: Any, other: Any) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
@@ -31,15 +31,19 @@ from frameweave.world.scene import sample_scenes
 _STEPS, _FRAMES = 25, 16
 
 
-def bench(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
-    """Yield one row per figure: what, the measured ratio or value, and its bar."""
+def bench(*, quick: bool = False, asked: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Row]:
+    """Yield one row per figure: what, the measured ratio or value, and its bar.
+
+    `asked` are settings of the editors, see `base.asked_of_each`. Raises `InputError` for what no editor has.
+    """
+    settings = base.asked_of_each(base.names(), asked)
     repeats = 1 if quick else 3
     yield _import_time()
     yield _world_speed()
     model = load(device="cpu")
     for name in base.names():
         progress.note(f"editing with {name}")
-        yield _editing(model, name, repeats)
+        yield _editing(model, name, settings[name], repeats)
     yield from length_rows(quick=quick, progress=progress)
     progress.note("training steps")
     yield from training_rows(3 if quick else 15)
@@ -76,10 +80,10 @@ def _world_speed() -> Row:
     return row("world, frames per second on one core", 512 / took, "> 300")
 
 
-def _editing(model: StableDiffusion, name: str, repeats: int) -> Row:
+def _editing(model: StableDiffusion, name: str, settings: Mapping[str, object], repeats: int) -> Row:
     """An edit over the bare batched network calls that it needs."""
     clip = Clip.of(render_clip(sample_scenes(1, seed=1), _FRAMES).frames)
-    editor = base.make(name, {"steps": _STEPS})
+    editor = base.make(name, {"steps": _STEPS, **settings})
     depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
     x = model.encode(clip.frames)
     near = None if depth is None else depth[:1]
@@ -96,7 +100,7 @@ def _editing(model: StableDiffusion, name: str, repeats: int) -> Row:
             rng=torch.Generator().manual_seed(0),
         )
 
-    calls = frame_forwards(name, _FRAMES) or _counted(model, edit)
+    calls = (None if settings else frame_forwards(name, _FRAMES)) or _counted(model, edit)
 
     @torch.no_grad()
     def forwards() -> None:

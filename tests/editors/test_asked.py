@@ -1,0 +1,50 @@
+"""Settings as text, for one editor or for all that have them."""
+
+import pytest
+
+from frameweave.editors.base import asked_of_each, make, make_each, texts_for
+from frameweave.errors import InputError
+
+EDITORS = ["framewise", "tokenflow", "vidtome"]
+
+
+def test_a_setting_is_meant_for_all_that_have_it_or_for_one() -> None:
+    asked = asked_of_each(EDITORS, ["chunk_size=3", "vidtome.chunk_size=5", "keyframe_interval=2"])
+    assert asked["framewise"] == {"chunk_size": 3}
+    assert asked["tokenflow"] == {"chunk_size": 3, "keyframe_interval": 2}
+    assert asked["vidtome"] == {"chunk_size": 5}
+    assert asked_of_each(EDITORS, []) == {name: {} for name in EDITORS}
+
+
+def test_text_and_value_are_one_setting() -> None:
+    """So that `--set strength=0.50` finds the cells of `--set strength=0.5`."""
+    assert asked_of_each(["framewise"], ["strength=0.50"]) == asked_of_each(["framewise"], ["strength=0.5"])
+    assert asked_of_each(["tokenflow"], ["controlnet=true"])["tokenflow"] == {"controlnet": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chunk_size", "write it as name=value"),
+        ("chunk_sise=3", "'chunk_sise'.*did you mean chunk_size"),
+        ("framewise.keyframe_interval=3", "unknown setting of framewise 'keyframe_interval'"),
+        ("tokenfow.chunk_size=3", "unknown editor 'tokenfow'.*did you mean tokenflow"),
+        ("chunk_size=0", "chunk_size is 0, expected at least 1"),
+        ("vidtome.chunk_size=many", "chunk_size is many, expected a whole number"),
+    ],
+)
+def test_nonsense_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        asked_of_each(EDITORS, [text])
+
+
+def test_what_is_meant_for_one_editor_stays_with_it() -> None:
+    texts = ["chunk_size=3", "vidtome.chunk_size=5", "keyframe_interval=2"]
+    assert texts_for("framewise", texts) == ("chunk_size=3",)
+    assert texts_for("vidtome", texts) == ("chunk_size=3", "vidtome.chunk_size=5")
+
+
+def test_every_editor_gets_what_it_has() -> None:
+    editors = make_each({"steps": 7, "strength": 0.5}, ["tokenflow.keyframe_interval=3"])
+    assert editors["framewise"] == make("framewise", {"steps": 7, "strength": 0.5})
+    assert editors["tokenflow"] == make("tokenflow", {"steps": 7, "keyframe_interval": 3})
