@@ -423,12 +423,12 @@ def test_a_mask_that_does_not_fit_is_refused_before_anything_is_loaded(
 
 @pytest.mark.parametrize(
     ("editor", "setting"),
-    [("text2video_zero", ()), ("tokenflow", ("control=true",)), ("vidtome", ("variant=depth",))],
+    [("text2video_zero", ()), ("tokenflow", ("controlnet=true",)), ("vidtome", ("variant=depth",))],
 )
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
-        ("controlnet", "has no depth ControlNet; .*--control"),
+        ("controlnet", "has no depth ControlNet; .*--controlnet"),
         ("depth_estimator", "estimator; .*--depth-model"),
     ],
 )

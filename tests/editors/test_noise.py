@@ -128,7 +128,7 @@ def test_missing_depth_is_said_before_the_network_runs(
     monkeypatch.setattr(StableDiffusion, "predict", forbidden)
     with pytest.raises(InputError, match="needs the clip's depth, and none was given; give depth"):
         edited(name, tiny, depth=False, **settings)
-    with pytest.raises(ModelFolderError, match="needs a depth ControlNet.*--control"):
+    with pytest.raises(ModelFolderError, match="needs a depth ControlNet.*--controlnet"):
         edited(name, replace(tiny, controlnet=None), **settings)
 
 

@@ -338,7 +338,7 @@ def test_a_model_without_depth_is_told_before_any_work(tmp_path: Path, tiny_fold
     options = SMALL.replaced(model=str(model), backbones="miniature", out=tmp_path / "run")
     for folder, said in (
         ("depth_estimator", "no depth estimator.*--depth-model"),
-        ("controlnet", "--control"),
+        ("controlnet", "--controlnet"),
     ):
         shutil.rmtree(model / folder)
         with pytest.raises(InputError, match=f"text2video_zero needs depth, and .*{said}"):
@@ -427,7 +427,7 @@ def test_weights_that_are_missing_are_told_before_any_edit(tmp_path: Path) -> No
         grid(None, options)
     assert not (tmp_path / "run").exists()  # so that the command with other weights is not refused
     with pytest.raises(ModelFolderError, match="nowhere"):
-        grid(None, SMALL.replaced(control=str(tmp_path / "nowhere"), out=tmp_path / "run"))
+        grid(None, SMALL.replaced(controlnet=str(tmp_path / "nowhere"), out=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 

@@ -137,7 +137,7 @@ def test_networks_that_do_not_belong_together_are_told(copy: Path, tmp_path: Pat
         load(str(copy), device="cpu")
     _unet(copy, cross_attention_dim=16, in_channels=4)
     with pytest.raises(ModelFolderError, match="the ControlNet reads texts 24 wide, the model's are 16"):
-        load(str(copy), device="cpu", control=str(tmp_path / "c"))
+        load(str(copy), device="cpu", controlnet=str(tmp_path / "c"))
 
 
 def test_models_of_later_families_are_told(copy: Path) -> None:

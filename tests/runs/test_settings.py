@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
+from frameweave.measuring.options import GridOptions
 from frameweave.runs.settings import Settings, read_toml, write_toml
+from frameweave.training.options import TrainOptions
 
 
 class Fields(Settings):
@@ -44,6 +47,20 @@ def test_there_and_back(tmp_path_factory: pytest.TempPathFactory, settings: Fiel
 def test_an_unknown_key_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"run\.toml.*'stepps'.*did you mean steps"):
         Fields.of_table({"stepps": 3}, where="run.toml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        (EditOptions, {"control": "folder"}, "controlnet"),
+        (EditOptions, {"negative": "rain"}, "negative_prompt"),
+        (TrainOptions, {"control": "folder"}, "controlnet"),
+        (GridOptions, {"clip_set": "confirmation"}, "validation"),
+    ],
+)
+def test_an_earlier_name_is_told_the_present_one(kind: type[Settings], old: dict[str, str], new: str) -> None:
+    with pytest.raises(InputError, match=rf"run\.toml.*is called {new} now"):
+        kind.of_table(old, where="run.toml")
 
 
 @pytest.mark.parametrize(

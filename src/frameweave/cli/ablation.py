@@ -25,8 +25,8 @@ def ablation(
     Parameters
     ----------
     table
-        A csv or jsonl file with the columns video and prompt, and perhaps name, source_prompt, negative and
-        truth; default: held-out clips of the Miniature's world.
+        A csv or jsonl file with the columns video and prompt, and perhaps name, source_prompt,
+        negative_prompt and truth; default: held-out clips of the Miniature's world.
     """
     from frameweave.measuring.ablation import ablation as job  # noqa: PLC0415 - torch must not slow --help
 

@@ -23,7 +23,7 @@ def edit_many(
     ----------
     table
         A csv or jsonl file with the columns video and prompt; and, where a line has its own: name,
-        source_prompt, negative, editor, adaptor, seed, frames, start, end, mask.
+        source_prompt, negative_prompt, editor, adaptor, seed, frames, start, end, mask.
     """
     from frameweave.editing.many import edit_many as job  # noqa: PLC0415 - torch must not slow --help
 

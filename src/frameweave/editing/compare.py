@@ -72,7 +72,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
                     prompt,
                     adapted_model,
                     source_prompt=options.source_prompt,
-                    negative_prompt=options.negative,
+                    negative_prompt=options.negative_prompt,
                     depth=depth,
                     inversions=None if given else inversions,
                     rng=torch.Generator().manual_seed(options.seed),

@@ -132,7 +132,7 @@ class _Work:
             model=self.model,
             x_0=torch.cat([part.x_0 for part in parts]),
             prompt=prompt,
-            negative_prompt=self.options.negative,
+            negative_prompt=self.options.negative_prompt,
             source_prompt=self.options.source_prompt,
             rng=rng,
             progress=self.progress,
@@ -214,7 +214,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
             prompt=prompt,
             frames=options.frames,
             size=side,
-            negative_prompt=options.negative,
+            negative_prompt=options.negative_prompt,
             rng=torch.Generator().manual_seed(options.seed),
             progress=progress,
         )

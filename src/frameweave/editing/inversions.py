@@ -41,6 +41,7 @@ def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     idle = {"adaptor", *(_OF_USE if options.adaptor else OF_AN_ADAPTOR)}
     names = ModelOptions.model_fields.keys() - idle
     table: dict[str, Any] = {name: str(getattr(options, name)) for name in names}
+    table["control"] = table.pop("controlnet")  # its earlier name, by which inversions were kept
     for network in (model.unet, model.text_encoder):
         table[type(network).__name__] = fingerprint(network)
     if model.controlnet is not None:

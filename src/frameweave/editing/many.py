@@ -19,7 +19,7 @@ _load = lru_cache(maxsize=1)(load)
 COLUMNS: dict[str, type] = {
     "name": str,
     "source_prompt": str,
-    "negative": str,
+    "negative_prompt": str,
     "editor": str,
     "adaptor": str,
     "seed": int,

@@ -31,7 +31,7 @@ class ModelOptions(Settings):
 
     model: str = "miniature"
     """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
-    control: str | None = None
+    controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""
@@ -83,10 +83,10 @@ class ModelOptions(Settings):
 class SamplingOptions(Settings):
     """How to sample. None means the editor's own default."""
 
-    negative: str = ""
+    negative_prompt: str = ""
     """What the video shall not show."""
     steps: Count | None = None
-    """Noise levels; 25 is quick, 50 is usual."""
+    """Sampling steps; 25 is quick, 50 is usual."""
     guidance: float | None = None
     """Classifier-free guidance: 1 is none, higher follows the prompt more strictly."""
     seed: int = 0
@@ -174,7 +174,7 @@ class DemoOptions(Settings):
     frames: Count = 16
     """Frames of the clip to edit."""
     steps: Count = 25
-    """Noise levels."""
+    """Sampling steps."""
     seed: int = 0
     """Seed of all random draws."""
     out: Path = Path("runs/demo")

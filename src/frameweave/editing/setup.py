@@ -34,7 +34,7 @@ def load_model(options: ModelOptions, load: Callable[..., StableDiffusion] = loa
         options.model,
         dtype=options.dtype,
         device=options.device,
-        control=options.control,
+        controlnet=options.controlnet,
         vision=options.vision,
     )
 
@@ -51,9 +51,9 @@ def adapted(
 ) -> Generator[Model, None, None]:
     """The model with the adaptor of the options for the editor of that name, or as it is.
 
-    Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has noise
-    levels, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a source
-    with, and whatever `load_adaptor` and `Adaptor.on` raise.
+    Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has
+    timesteps, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a
+    source with, and whatever `load_adaptor` and `Adaptor.on` raise.
     """
     steps = int(getattr(editor, "steps", 1))
     timesteps = model.schedule.timesteps(steps)
@@ -130,13 +130,13 @@ def lacks_for_depth(
     model: StableDiffusion, estimator: depth_model.DepthEstimator | None
 ) -> tuple[str, str] | None:
     """What an editor that needs depth will miss; see `lacking`."""
-    return lacking(control=model.controlnet is not None, estimator=estimator is not None)
+    return lacking(controlnet=model.controlnet is not None, estimator=estimator is not None)
 
 
-def lacking(*, control: bool, estimator: bool) -> tuple[str, str] | None:
+def lacking(*, controlnet: bool, estimator: bool) -> tuple[str, str] | None:
     """What is not there of both that depth needs, and the flag that names one; None when all is there."""
-    if not control:
-        return "depth ControlNet", "--control, e.g. lllyasviel/sd-controlnet-depth"
+    if not controlnet:
+        return "depth ControlNet", "--controlnet, e.g. lllyasviel/sd-controlnet-depth"
     if not estimator:
         return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
     return None

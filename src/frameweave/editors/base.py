@@ -19,6 +19,7 @@ from frameweave.editors.request import EditRequest
 from frameweave.errors import InputError
 from frameweave.models.memory import memory_for
 from frameweave.models.seam import Frames, Latents, Model
+from frameweave.runs.explained import unknown_setting
 from frameweave.runs.settings import Settings
 from frameweave.video.clip import Clip
 
@@ -89,7 +90,7 @@ def make(name: str, settings: Mapping[str, Any]) -> Editor:
     kind, given = load(name), {key: value for key, value in settings.items() if value is not None}
     for key in given:
         if key not in kind.model_fields:
-            raise InputError.unknown(f"setting of {name}", key, list(kind.model_fields))
+            raise unknown_setting(f"setting of {name}", key, list(kind.model_fields))
     return kind(**given)
 
 
@@ -122,7 +123,7 @@ def asked_of_each(editors: Sequence[str], texts: Sequence[str]) -> dict[str, dic
         takers = [name for name in meant if own in load(name).model_fields]
         if not takers:
             known = sorted({field for name in meant for field in load(name).model_fields})
-            raise InputError.unknown(f"setting of {', '.join(meant)}", own, known)
+            raise unknown_setting(f"setting of {', '.join(meant)}", own, known)
         for name in takers:
             asked[name][own] = value
     made = {name: make(name, given).table() for name, given in asked.items()}

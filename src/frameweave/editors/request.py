@@ -123,7 +123,7 @@ class EditRequest:
         if self.model.controlnet is None:
             raise ModelFolderError(
                 f"{who} needs a depth ControlNet, and the model has none",
-                hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
+                hint="name one with --controlnet, e.g. lllyasviel/sd-controlnet-depth",
             )
         return Guides(seen=self.seen, depth=self.depth, controlnet_scale=scale)
 

@@ -49,7 +49,7 @@ def _training(options: AblationOptions) -> TrainOptions:
     settings, where = settings_of(options.preset, flag="--preset")
     whole = TrainOptions.of_table(settings, where=where).replaced(
         model=options.model,
-        control=options.control,
+        controlnet=options.controlnet,
         depth_model=options.depth_model,
         vision=options.vision,
         device=options.device,

@@ -39,7 +39,7 @@ from frameweave.runs.atomic import clear_stale, contents, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
 from frameweave.runs.run import Run
 
-_MODELS = ("model", "control", "depth_model", "vision")  # options that name networks
+_MODELS = ("model", "controlnet", "depth_model", "vision")  # options that name networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def settings_of(options: ExperimentOptions) -> dict[str, dict[str, Any]]:
 def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
     """Raise `InputError` for an editor that needs depth where nothing steers by it or estimates it."""
     lacks = lacking(
-        control=has_part(options.model, CONTROL, options.control),
+        controlnet=has_part(options.model, CONTROL, options.controlnet),
         estimator=not estimated or has_part(options.model, DEPTH, options.depth_model),
     )
     for editor in options.editors:

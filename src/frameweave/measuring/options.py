@@ -55,7 +55,7 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
 
     model: str = "miniature"
     """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
-    control: str | None = None
+    controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""
@@ -65,9 +65,9 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """Precision of the networks."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    clip_set: Literal["test", "development", "confirmation"] = "test"
+    clip_set: Literal["test", "development", "validation"] = "test"
     """Which of the world's clips: results come from the test set, settings are chosen on the development set,
-    and what was found by looking at either is confirmed on the third."""
+    and what was found by looking at either is measured once more on the validation set."""
     clips: Count = 64
     """How many clips of that set are edited; without a table."""
     changes: Annotated[int, Field(ge=1, le=4)] = 1
@@ -83,7 +83,7 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     set: tuple[str, ...] = ()
     """Settings of the editors, as name=value for all that have it, or editor.name=value for one."""
     steps: Count = 25
-    """Noise levels."""
+    """Sampling steps."""
     cells: Path | None = None
     """Where the edits lie, which experiments may share; default: `cells` in the run folder."""
     threads: Count = 1
@@ -123,14 +123,14 @@ class AblationOptions(ExperimentOptions):
 class TuneOptions(ExperimentOptions):
     """Settings of `frameweave tune`."""
 
-    clip_set: Literal["test", "development", "confirmation"] = "development"
+    clip_set: Literal["test", "development", "validation"] = "development"
     """Which of the world's clips; choices made on another set would spoil what it shows."""
     clips: Count = 16
     """How many clips of that set are edited; without a table."""
     frames: Count = 4
     """Frames of each clip."""
     bands: tuple[str, ...] = ("0.9-1", "0.68-0.9", "0.3-0.68")
-    """Stretches of noise levels as shares of T, in the order in which they are searched."""
+    """Intervals of timesteps as shares of T, in the order in which they are searched."""
     strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
     """What is tried in each band, beside silence."""
     tokens: bool = True

@@ -52,12 +52,12 @@ def load(
     *,
     dtype: str = "fp32",
     device: str = "auto",
-    control: str | None = None,
+    controlnet: str | None = None,
     vision: str | None = None,
 ) -> StableDiffusion:
     """Load "miniature", a diffusers folder, or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5.
 
-    `dtype` is fp32, fp16, bf16 or fp64; `device` is auto, cpu, cuda or mps. `control` names a depth
+    `dtype` is fp32, fp16, bf16 or fp64; `device` is auto, cpu, cuda or mps. `controlnet` names a depth
     ControlNet, `vision` a CLIP vision tower (folder or hub id); by default the model folder's own
     `controlnet` and `clip` are taken, if any.
     Offline environment variables of the hub client are respected.
@@ -74,7 +74,7 @@ def load(
     if folder is not None:
         _check_folder(folder)
     scheduler = _scheduler_config(source)
-    controlnet = _extra(ControlNetModel, folder, CONTROL, control)
+    control_network = _extra(ControlNetModel, folder, CONTROL, controlnet)
     vision_network = _extra(CLIPVisionModel, folder, VISION, vision)
     text_encoder = _weights(CLIPTextModel, source, "text_encoder")
     model = StableDiffusion(
@@ -84,14 +84,14 @@ def load(
         tokenizer=_tokenizer(source, text_encoder),
         schedule=Schedule.from_config(scheduler),
         prediction=str(scheduler.get("prediction_type", "epsilon")),
-        controlnet=controlnet,
+        controlnet=control_network,
         vision_tower=None if vision_network is None else VisionTower(vision_network),
     )
     _check_fit(source, model)
-    for network in (model.vae, model.unet, model.text_encoder, controlnet, vision_network):
+    for network in (model.vae, model.unet, model.text_encoder, control_network, vision_network):
         if network is not None:
             nn.Module.to(network.requires_grad_(False).eval(), place, DTYPES[dtype])
-    for network in (model.vae, model.unet, controlnet):
+    for network in (model.vae, model.unet, control_network):
         if network is not None:
             channels_last(network)
     return model
@@ -199,7 +199,7 @@ def _check_fit(source: str, model: StableDiffusion) -> None:
     if model.controlnet is not None and (own := model.controlnet.config["cross_attention_dim"]) != width:
         raise ModelFolderError(
             f"the ControlNet reads texts {own} wide, the model's are {width}",
-            hint="name a --control made for this version of Stable Diffusion",
+            hint="name a --controlnet made for this version of Stable Diffusion",
         )
 
 

@@ -190,7 +190,7 @@ class StableDiffusion:
         if self.controlnet is None:
             raise ModelFolderError(
                 "depth was given, but the model has no depth ControlNet",
-                hint="name one with --control, e.g. lllyasviel/sd-controlnet-depth",
+                hint="name one with --controlnet, e.g. lllyasviel/sd-controlnet-depth",
             )
         own = conditioning.texts if conditioning.for_controlnet is None else conditioning.for_controlnet
         n = len(batch) // len(own)

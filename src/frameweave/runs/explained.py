@@ -22,12 +22,33 @@ _EXPECTED = {
 """By how pydantic's kinds of errors begin, such as `int_parsing` and `int_type`."""
 
 
+RENAMED = {
+    "control": "controlnet",
+    "control_scale": "controlnet_scale",
+    "every": "keyframe_interval",
+    "frames_at_once": "chunk_size",
+    "negative": "negative_prompt",
+    "overlap": "context_overlap",
+    "window": "context_length",
+    "confirmation": "validation",
+}
+"""Earlier names of settings and of their values, which old commands and run files may hold."""
+
+
+def unknown_setting(what: str, name: str, known: Sequence[str]) -> InputError:
+    """There is no such setting; an earlier name is told the present one, any other the nearest."""
+    error = InputError.unknown(what, name, known)
+    if (now := RENAMED.get(name)) in known:
+        error.hint = f"{name} is called {now} now"
+    return error
+
+
 def explained(kind: type[BaseModel], error: ValidationError) -> InputError:
     """The first thing that is wrong with the values of a class of settings."""
     first = error.errors()[0]
     what = first["type"]
     if what == "extra_forbidden":
-        return InputError.unknown("setting", str(first["loc"][0]), list(kind.model_fields))
+        return unknown_setting("setting", str(first["loc"][0]), list(kind.model_fields))
     if not first["loc"]:  # a rule of the whole class
         return InputError(_own_words(first["msg"]))
     name = str(first["loc"][0])
@@ -43,6 +64,8 @@ def explained(kind: type[BaseModel], error: ValidationError) -> InputError:
         hint += f", {_plain(field.default)}"
     if what == "literal_error" and (near := difflib.get_close_matches(str(found), _words(field.annotation))):
         hint = f"did you mean {near[0]}?"
+    if what == "literal_error" and (now := RENAMED.get(str(found))) in _words(field.annotation):
+        hint = f"{found} is called {now} now"
     return InputError(f"{name} is {_plain(found)}, expected {expected}", hint=hint)
 
 

@@ -31,7 +31,7 @@ class Denoiser:
             if self.model.controlnet is None:
                 raise ModelFolderError(
                     "depth_control is on, and the model has no depth ControlNet",
-                    hint="name one with --control, or give --no-depth-control",
+                    hint="name one with --controlnet, or give --no-depth-control",
                 )
             networks.append(self.model.controlnet)
         for network in networks:

@@ -28,7 +28,7 @@ class TrainOptions(Settings):
 
     model: str = "miniature"
     """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
-    control: str | None = None
+    controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""

@@ -55,7 +55,7 @@ class Workshop:
     def __init__(self, options: TrainOptions, progress: Progress, stages: Sequence[str] = STAGES) -> None:
         self.options, self.progress = options, progress
         place = training_device(options.device)
-        self.model = load(options.model, device=place, control=options.control, vision=options.vision)
+        self.model = load(options.model, device=place, controlnet=options.controlnet, vision=options.vision)
         self._take_control(wanted="depth" in stages)
         estimator = depth_model.load(options.model, options.depth_model, device=place)
         pixels = options.size or self.model.native

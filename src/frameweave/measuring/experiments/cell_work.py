@@ -93,7 +93,7 @@ def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height 
             pair.prompt,
             model,
             source_prompt=pair.source_prompt,
-            negative_prompt=pair.negative,
+            negative_prompt=pair.negative_prompt,
             depth=depth,
             inversions=setup.inversions,
             rng=torch.Generator().manual_seed(_noise_seed(pair, cell.seed)),
@@ -113,7 +113,7 @@ def _model(loading: Loading) -> StableDiffusion:
         loading.model,
         dtype=loading.dtype,
         device=loading.device,
-        control=loading.control,
+        controlnet=loading.controlnet,
         vision=loading.vision,
     )
 

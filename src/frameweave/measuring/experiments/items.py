@@ -9,16 +9,16 @@ from frameweave.errors import DataError
 from frameweave.runs.atomic import sha256
 from frameweave.runs.records import Record
 
-ClipSet = Literal["test", "development", "confirmation"]
-SEEDS: dict[ClipSet, int] = {"test": 20_261, "development": 20_262, "confirmation": 20_263}
+ClipSet = Literal["test", "development", "validation"]
+SEEDS: dict[ClipSet, int] = {"test": 20_261, "development": 20_262, "validation": 20_263}
 """Of the sets of the world's clips. Experiments report on the test set: no training and no choice of settings
 may see it. Settings are chosen on the development set. What was found by looking at either is measured once
-more on the confirmation set.
+more on the validation set.
 
 Development clips show combinations of attributes that trainings see. The sources of both others show such as
 no training sees; what is asked of them may be any."""
 _DRAWING = 2  # raised when the same index of a set gives another pair
-_COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative": str, "truth": str}
+_COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative_prompt": str, "truth": str}
 
 
 class WorldItem(Record):
@@ -65,7 +65,7 @@ class TableItem(Record):
     size: int | None
     """Longer side at which it is edited; None is the model's own."""
     source_prompt: str = ""
-    negative: str = ""
+    negative_prompt: str = ""
     truth: str | None = None
 
     @property
@@ -83,8 +83,12 @@ class TableItem(Record):
         return {"video": Path(self.video)} | ({"truth": Path(self.truth)} if self.truth else {})
 
     def facts(self) -> Mapping[str, object]:
-        """What else an edit of it depends on; before there was a `fit`, clips were squashed into theirs."""
-        return self.model_dump(exclude={"video", "truth"}) | {"fit": "padded"}
+        """What else an edit of it depends on; before there was a `fit`, clips were squashed into theirs.
+
+        Keys of cells are made of it, with the negative prompt under its earlier name.
+        """
+        facts = self.model_dump(exclude={"video", "truth", "negative_prompt"})
+        return facts | {"negative": self.negative_prompt, "fit": "padded"}
 
 
 Item = WorldItem | TableItem
@@ -95,7 +99,7 @@ def set_name(which: ClipSet, count: int, changes: int = 1) -> str:
     shown = {
         "test": "sources of held-out combinations",
         "development": "development set, combinations of the trainings",
-        "confirmation": "confirmation set, sources of held-out combinations",
+        "validation": "validation set, sources of held-out combinations",
     }[which]
     asked = f", {changes} attributes changed at once" if changes > 1 else ""
     return f"world, {shown}, seed {SEEDS[which]}, drawing {_DRAWING}, {count} clips{asked}"

@@ -41,7 +41,7 @@ class Pair:
     """What the model is given: the source, which may be padded on the right and below."""
     prompt: str
     source_prompt: str = ""
-    negative: str = ""
+    negative_prompt: str = ""
     about: dict[str, str] = field(default_factory=dict[str, str])
     """What to say about it, e.g. which attribute is changed."""
     depth: Float[Tensor, "F 1 H W"] | None = None
@@ -171,6 +171,6 @@ def _read(item: TableItem, model: StableDiffusion) -> Pair:
         given=given,
         prompt=item.prompt,
         source_prompt=item.source_prompt,
-        negative=item.negative,
+        negative_prompt=item.negative_prompt,
         truth=None if truth is None else _filed(truth.first(len(source))),
     )

@@ -15,7 +15,7 @@ class Loading:
     """How the model is loaded; see `ExperimentOptions`."""
 
     model: str
-    control: str | None
+    controlnet: str | None
     depth_model: str | None
     vision: str | None
     dtype: Dtype
@@ -25,7 +25,7 @@ class Loading:
     @property
     def networks(self) -> tuple[str | None, ...]:
         """The names of all its networks; None is the model's own."""
-        return self.model, self.control, self.depth_model, self.vision
+        return self.model, self.controlnet, self.depth_model, self.vision
 
 
 class PairWork(Record):
