@@ -3,7 +3,7 @@
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.pipeline import windowed
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.diffusion.sampling import clean, ddim_step, guided, sample
+from frameweave.diffusion.sampling import Eps, clean, ddim_step, guided, sample
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.diffusion.windows import blended
 from frameweave.editors.base import Editor, Generator, edit_clip, request_of, text_request
@@ -22,13 +22,13 @@ from frameweave.errors import (
     OutOfMemory,
     RunError,
 )
-from frameweave.models.attention import Attend, Site, overridden
+from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, overridden, self_attentions
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth_estimator
 from frameweave.models.loading import load as load_model
 from frameweave.models.loading import miniature_folder
 from frameweave.models.memory import Chunks
-from frameweave.models.seam import Conditioning, Guides, Model
+from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.settings import Count, NotNegative, Positive, Share, Split
@@ -40,6 +40,7 @@ __all__ = [
     "Adaptor",
     "AdaptorMismatch",
     "Attend",
+    "AttentionRule",
     "CheckFailed",
     "Chunks",
     "Clip",
@@ -49,10 +50,13 @@ __all__ = [
     "DepthEstimator",
     "EditRequest",
     "Editor",
+    "Eps",
+    "Frames",
     "FrameweaveError",
     "Generator",
     "Guides",
     "InputError",
+    "Latents",
     "MissingExtra",
     "Model",
     "ModelFolderError",
@@ -68,6 +72,7 @@ __all__ = [
     "Split",
     "StableDiffusion",
     "Timesteps",
+    "Tokens",
     "Trajectory",
     "VideoWriter",
     "Window",
@@ -87,6 +92,7 @@ __all__ = [
     "read_frames",
     "request_of",
     "sample",
+    "self_attentions",
     "text_request",
     "windowed",
     "working_size",

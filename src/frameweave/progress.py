@@ -35,3 +35,4 @@ class _Silent:
 
 
 SILENT: Progress = _Silent()
+"""Says nothing."""

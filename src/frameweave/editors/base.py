@@ -7,7 +7,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -66,12 +67,13 @@ def names() -> list[str]:
 def load(name: str) -> type[Editor]:
     """The editor class of that name: the one public editor that its module defines.
 
-    Raises `InputError` with the nearest name when there is none.
+    Raises `InputError` with the nearest name when there is none. Other packages are imported only when the
+    name is none of ours.
     """
-    if name in _plugins():
-        return _plugins()[name]
     if name not in _own_names():
-        raise InputError.unknown("editor", name, names())
+        if name not in _plugins():
+            raise InputError.unknown("editor", name, names())
+        return _plugins()[name]
     module = importlib.import_module(f"{__package__}.{name}")
     found = [
         value
@@ -214,18 +216,23 @@ def _own_names() -> list[str]:
 def _plugins() -> dict[str, type[Editor]]:
     """The editors of other packages. One that cannot be used is told in a line, and left out."""
     found: dict[str, type[Editor]] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            kind: object = point.load()
-        except Exception as error:  # a plug-in is other people's code: whatever it raises, we go on
-            _log.warning(
-                "the editor %s is left out: %s cannot be imported (%s)", point.name, point.value, error
-            )
-            continue
-        if not (isinstance(kind, type) and issubclass(kind, Editor)):
-            _log.warning("the editor %s is left out: %s is no frameweave Editor", point.name, point.value)
-        elif point.name in _own_names():
-            _log.warning("the editor %s of %s is left out: the name is taken", point.name, point.value)
+    for point in sorted(entry_points(group=GROUP)):
+        taken = point.name in found or point.name in _own_names()
+        kind = f"the name of {point.value} is taken" if taken else _class_or_reason(point)
+        if isinstance(kind, str):
+            _log.warning("the editor %s is left out: %s", point.name, kind)
         else:
             found[point.name] = kind
     return found
+
+
+def _class_or_reason(point: EntryPoint) -> type[Editor] | str:
+    """The editor class of an entry point, or in one line why it cannot be used."""
+    try:
+        kind: object = point.load()
+    except (Exception, SystemExit) as error:  # other people's code: whatever it raises, we go on
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"{point.value} cannot be imported ({told})"
+    if isinstance(kind, type) and issubclass(kind, Editor) and not isabstract(kind):
+        return kind
+    return f"{point.value} is no frameweave Editor with an edit"

@@ -41,6 +41,7 @@ class Site:
 
 
 AttentionRule = Callable[[Tokens, Attend, Site], Tokens]
+"""Gives a self-attention's output from its input, from `Attend`, and from where it sits."""
 
 
 def own(x: Tokens, attend: Attend, site: Site) -> Tokens:

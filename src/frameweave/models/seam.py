@@ -12,8 +12,11 @@ from transformers import CLIPTokenizer
 from frameweave.diffusion.schedule import Schedule
 
 Frames = Float[Tensor, "F 3 H W"]
+"""Pictures in [0, 1]: frames, colours, height, width."""
 Latents = Float[Tensor, "F C h w"]
+"""Scaled latents of a clip: frames, channels, height, width."""
 VisionStates = Float[Tensor, "F N D_vision"]
+"""What a vision tower says of each frame: frames, tokens, width."""
 TextStates = Float[Tensor, "branches _ L D"]
 """Guidance branches, frames (1 when all frames share the text), tokens, width."""
 ReadStates = Float[Tensor, "branches _ L_read D"]

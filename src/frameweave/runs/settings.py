@@ -16,9 +16,13 @@ from frameweave.runs.explained import explained
 T = TypeVar("T", bound="Settings")
 
 Count = Annotated[int, Field(ge=1)]
+"""A whole number of at least 1."""
 NotNegative = Annotated[int, Field(ge=0)]
+"""A whole number of at least 0."""
 Positive = Annotated[float, Field(gt=0)]
+"""A number above 0."""
 Share = Annotated[float, Field(ge=0, le=1)]
+"""A number from 0 to 1."""
 
 
 def _split(value: object) -> object:

@@ -1,0 +1,185 @@
+"""The example editor of the documentation, as a package of its own: one file, and every command has it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+import torch
+
+from frameweave.cli.editors import editors
+from frameweave.editing.compare import compare
+from frameweave.editing.edit import edit
+from frameweave.editing.options import EditOptions
+from frameweave.editors import base
+from frameweave.editors.base import edit_clip
+from frameweave.errors import InputError
+from frameweave.measuring.bench import bench
+from frameweave.measuring.grid import grid
+from frameweave.measuring.options import GridOptions
+from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.runs.run import read_run
+from frameweave.video import probe
+from frameweave.video.clip import Clip
+from networks import assert_same, networks
+from videos import colour_ramp, write_video
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "anchored"
+MODULE = EXAMPLE / "anchored.py"
+POINTS = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, None, None]:
+    """A folder of installed packages, which is empty at first; editors are looked for anew."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    base._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    yield folder
+    base._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    for module in folder.glob("*.py"):
+        sys.modules.pop(module.stem, None)
+
+
+@pytest.fixture
+def anchored(site: Path) -> None:
+    install(site, "anchored", MODULE.read_text(), POINTS[base.GROUP])
+
+
+def install(site: Path, name: str, text: str, points: dict[str, str]) -> None:
+    """What pip leaves behind: the module, and beside it what the package says of itself."""
+    (site / f"{name}.py").write_text(text)
+    about = site / f"{name}-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    lines = [f"{point} = {value}" for point, value in points.items()]
+    (about / "entry_points.txt").write_text("\n".join([f"[{base.GROUP}]", *lines, ""]))
+
+
+def edited(name: str, clip: Clip, model: StableDiffusion, **settings: object) -> torch.Tensor:
+    editor = base.make(name, {"steps": 3, "guidance": 3.0} | settings)
+    rng = torch.Generator().manual_seed(0)
+    return edit_clip(editor, clip, "a red car", model, source_prompt="a blue car", rng=rng).frames
+
+
+def test_only_public_names_are_imported() -> None:
+    lines = [line.split() for line in MODULE.read_text().splitlines()]
+    modules = {line[1] for line in lines if line[:1] in (["from"], ["import"])}
+    assert modules == {"torch", "frameweave.api"}
+
+
+def test_every_command_has_it(
+    anchored: None, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    editors()
+    listed = capsys.readouterr().out
+    assert "anchored: DDIM inversion, then sampling" in listed
+    assert "Frames that neighbouring windows share." in listed
+
+    video = write_video(tmp_path / "a.mp4", colour_ramp(3, (32, 32)), fps=6)
+    options = EditOptions(
+        model=str(tiny_folder),
+        device="cpu",
+        steps=1,
+        frames=3,
+        out=tmp_path / "run",
+        cache=tmp_path / "cache",
+    )
+    asked = options.replaced(editor="anchored", set=("context_length=2", "context_overlap=1"))
+    (done,) = edit(video, ["a red car"], asked)
+    assert probe(done.video).frames == 3
+    assert read_run(asked.out)["settings"]["editor"] == "anchored"
+
+    compare(video, "a red car", options.replaced(out=tmp_path / "compared"))
+    assert "anchored" in read_run(tmp_path / "compared")["result"]["panels"]
+
+    small = GridOptions(clips=1, frames=2, steps=1, editors=("anchored",), arms=(), workers=0)
+    assert grid(None, small.replaced(out=tmp_path / "grid")).failed == {}
+    cells = [json.loads(line) for line in (tmp_path / "grid" / "cells.jsonl").read_text().splitlines()]
+    assert "anchored" in {cell["editor"] for cell in cells}
+
+
+def test_bench_measures_it(anchored: None, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_STEPS", 2)
+    monkeypatch.setattr(bench, "_FRAMES", 3)
+    assert "anchored" in base.names()  # the rows of `bench` are over these
+    row = bench._editing(tiny, "anchored", {}, 1)  # pyright: ignore[reportPrivateUsage]
+    assert row.figure == "anchored: edit over its 18 bare frame-forwards"  # 2 steps x 3 frames x (1 + 2)
+
+
+def test_the_network_is_left_as_it_was(anchored: None, clip: Clip, tiny: StableDiffusion) -> None:
+    before = networks(tiny)
+    first = edited("anchored", clip, tiny)
+    assert_same(before, networks(tiny))
+    assert torch.equal(first, edited("anchored", clip, tiny))
+
+
+def test_it_does_what_it_says(anchored: None, clip: Clip, tiny: StableDiffusion) -> None:
+    """The first frame twice is the same softmax: where all frames are equal, it is framewise."""
+    still = clip.first(3).with_frames(clip.frames[:1].expand(3, -1, -1, -1))
+    assert float((edited("anchored", still, tiny) - edited("framewise", still, tiny)).abs().max()) < 1e-4
+    alone = edited("framewise", clip, tiny)
+    apart = (edited("anchored", clip, tiny, context_length=16) - alone).abs().amax((1, 2, 3))
+    assert float(apart[0]) < 1e-4 < float(apart[1:].min())
+    windows = (
+        (edited("anchored", clip, tiny, context_length=2, context_overlap=0) - alone).abs().amax((1, 2, 3))
+    )
+    assert float(windows[0]) < 1e-4 < float(windows[1])
+
+
+def test_a_package_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Path) -> None:
+    install(site, "anchored", MODULE.read_text(), POINTS[base.GROUP])
+    install(site, "broken", "raise RuntimeError('two\\nlines')", {"broken": "broken:Broken"})
+    paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "frameweave", "editors", "--json"],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    listed = {line["editor"]: line["settings"] for line in map(json.loads, done.stdout.splitlines())}
+    assert {"framewise", "anchored"} <= set(listed) and "broken" not in listed
+    assert listed["anchored"]["properties"]["context_length"]["minimum"] == 1
+    said = "broken:Broken cannot be imported (RuntimeError: two lines)"
+    assert done.stderr.splitlines() == [f"the editor broken is left out: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import nothing_of_that_name", "cannot be imported .*nothing_of_that_name"),
+        ("raise SystemExit('no licence')", "cannot be imported .*no licence"),
+        ("Other = int", "odd:Other is no frameweave Editor"),
+        (
+            "from frameweave.api import Editor\nclass Other(Editor): pass",
+            "is no frameweave Editor with an edit",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_left_out(
+    site: Path, caplog: pytest.LogCaptureFixture, text: str, reason: str
+) -> None:
+    install(site, "odd", text, {"odd": "odd:Other"})
+    assert base.load("framewise").__name__ == "Framewise"
+    assert not caplog.records, "our own editors are had without a look at others"
+    with pytest.raises(InputError, match="unknown editor 'odd'"):
+        base.load("odd")
+    assert base.names() == base._own_names()  # pyright: ignore[reportPrivateUsage]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert re.search(reason, record.getMessage())
+
+
+def test_no_package_takes_a_name_of_ours(site: Path, caplog: pytest.LogCaptureFixture) -> None:
+    install(site, "imposter", MODULE.read_text(), {"framewise": "imposter:Anchored"})
+    assert base.load("framewise").__name__ == "Framewise"
+    assert base.names().count("framewise") == 1
+    assert "framewise is left out: the name of imposter:Anchored is taken" in caplog.text
