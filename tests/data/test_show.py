@@ -40,5 +40,5 @@ def test_captions_are_text(tmp_path: Path) -> None:
 def test_what_cannot_be_shown(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no data set"):
         show(tmp_path, ShowOptions(out=tmp_path / "sheet"))
-    with pytest.raises(InputError, match="--groups 0"):
+    with pytest.raises(InputError, match="groups is 0"):
         show(tmp_path, ShowOptions(groups=0))

@@ -119,7 +119,7 @@ def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
         ({"adaptor_strength": 0.5}, "x", InputError, "adaptor_strength without an adaptor.*--adaptor"),
         ({"adaptor_injection": "garbage"}, "x", InputError, "adaptor_injection without an adaptor"),
         ({"tokens": True}, "x", InputError, "tokens without an adaptor"),
-        ({"set": ("strength=5",)}, "x", InputError, "strength is 5.0, expected 0 to 1"),
+        ({"set": ("strength=5",)}, "x", InputError, "strength is 5, expected 0 to 1"),
         ({"editor": "framewize"}, "x", InputError, "did you mean framewise"),
         ({"model": "absent"}, "x", ModelFolderError, "no such folder"),
     ],

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ def scores_of(out: Path) -> dict[str, dict[str, object]]:
 
 
 def test_a_metric_is_one_file(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = replace(SMALL, out=tmp_path / "grid")
+    options = SMALL.replaced(out=tmp_path / "grid")
     assert grid(None, options).failed == {}
     before = scores_of(options.out)
     install(site, "sharpness", SHARPNESS)

@@ -227,7 +227,7 @@ def test_mixed_noise_is_correlated_as_asked(groups: CachedGroups, model: StableD
 
 
 def test_a_caption_is_drawn_or_always_the_same(groups: CachedGroups, model: StableDiffusion) -> None:
-    fish = model.conditioning(["a blue fish"]).states[0, 0]
+    fish = model.conditioning(["a blue fish"]).texts[0, 0]
 
     def share(**changes: object) -> float:
         options = OPTIONS.replaced(text_drop=0.0, **changes)  # pyright: ignore

@@ -67,8 +67,9 @@ def test_an_error_that_cannot_travel_is_told() -> None:
 def test_a_child_that_died_between_calls_is_replaced() -> None:
     with Guarded(os.getpid) as guarded:
         first = guarded.call()
-        psutil.Process(first).kill()
-        assert soon(lambda: not descendants())
+        killed = psutil.Process(first)
+        killed.kill()
+        assert soon(lambda: killed.status() == psutil.STATUS_ZOMBIE)
         assert guarded.call() != first
 
 

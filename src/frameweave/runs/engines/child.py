@@ -62,7 +62,10 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        return self._end.alive and self._process.poll() is None
+        """Whether it can be asked: an idle child says nothing unasked, unless its connection has ended."""
+        if not self._end.alive or self._process.poll() is not None:
+            return False
+        return not (self._ready and self._connection.poll(0))
 
     def ask(self, message: bytes, timeout: float | None) -> tuple[Any, BaseException | None]:
         """What the function returns for pickled arguments, and what it raises. The start is not timed.
