@@ -200,7 +200,7 @@ def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) 
 
 def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
-    found = called("doctor", "--fast").stdout
+    found = call("doctor", "--fast").stdout  # a wide terminal's: widths are taken at the start
     assert "torch" in found and "not switched off" in found
     for extra, package in (("wandb", "wandb"), ("eight-bit", "bitsandbytes"), ("cloud", "s3fs")):
         missing = importlib.util.find_spec(package) is None
