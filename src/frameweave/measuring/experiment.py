@@ -100,8 +100,8 @@ def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
         controlnet=has_part(options.model, CONTROL, options.controlnet),
         estimator=not estimated or has_part(options.model, DEPTH, options.depth_model),
     )
-    for editor in options.editors:
-        if lacks and base.make(editor, settings_of(options)[editor]).needs_depth:
+    for editor, settings in settings_of(options).items():
+        if lacks and base.make(editor, settings).needs_depth:
             what, flag = lacks
             raise InputError(
                 f"{editor} needs depth, and {options.model} has no {what}",
