@@ -1,5 +1,7 @@
 """Text2Video-Zero: the motion field, attention to the first frame, and text-only generation."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from frameweave.editors._published_text2video_zero import PUBLISHED
 from frameweave.editors.base import edit_clip, text_request
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
+from frameweave.models.loading import load
 from frameweave.models.seam import Latents
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
@@ -78,9 +81,11 @@ def test_text_alone(tiny: StableDiffusion, frames: int) -> None:
     assert torch.isfinite(clips[0]).all()
 
 
-def test_text_alone_keeps_its_first_frame_whatever_follows(tiny: StableDiffusion) -> None:
-    few, many = (made(Text2VideoZero(steps=20), tiny, n) for n in (1, 4))
-    assert torch.allclose(few, many[:1], atol=1e-4)
+def test_text_alone_keeps_its_first_frame_whatever_follows(tiny_folder: Path) -> None:
+    """In float64: the random model's latents grow, and with them what a batch's size rounds otherwise."""
+    exact = load(str(tiny_folder), device="cpu", dtype="fp64")
+    few, many = (made(Text2VideoZero(steps=20), exact, n) for n in (1, 4))
+    assert relative(few, many[:1]) < 1e-9
 
 
 def test_depth_is_needed_for_editing(tiny: StableDiffusion, clip: Clip) -> None:
