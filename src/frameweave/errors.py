@@ -90,6 +90,17 @@ class CheckFailed(FrameweaveError):
     exit_code = 1
 
 
+def in_one_line(error: Exception) -> str:
+    """Why something failed, for a table or a list; of errors that nobody explained, their type too.
+
+    >>> in_one_line(RuntimeError("sizes\\ndiffer")), in_one_line(InputError("no frames"))
+    ('RuntimeError: sizes differ', 'no frames')
+    """
+    explained = isinstance(error, FrameweaveError | OSError)
+    words = str(error) if explained else f"{type(error).__name__}: {error}"
+    return " ".join(words.split()).removesuffix(":")
+
+
 def require_extra(extra: str, *modules: str, otherwise: str = "") -> None:
     """Raise `MissingExtra` unless the modules that an extra brings can be imported.
 

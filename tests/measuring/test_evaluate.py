@@ -215,3 +215,35 @@ def test_missing_weights_are_told_and_never_replaced(videos: Path, tmp_path: Pat
         evaluate(videos / "edited", options)
     assert "--weights" in error.value.hint
     assert not (tmp_path / "run").exists()  # found before anything was written
+
+
+@pytest.mark.parametrize("side", [5, 24])
+def test_a_metric_that_cannot_take_small_pictures_leaves_the_others(
+    published_folder: Path, tmp_path: Path, side: int
+) -> None:
+    """AlexNet needs 31 pixels: LPIPS says so, and everything else is measured."""
+    frames = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0))
+    for name, clip in (("edited", frames), ("source", frames.flip(0))):
+        (tmp_path / name).mkdir()
+        for number, picture in enumerate(Clip.of(clip).pixels()):
+            Image.fromarray(picture).save(tmp_path / name / f"{number}.png")
+    options = EvaluateOptions(
+        backbones="real", weights=published_folder, clip_model=str(published_folder / "clip"),
+        source=tmp_path / "source", truth=tmp_path / "source", prompt="a red car", out=tmp_path / "run",
+    )  # fmt: skip
+    done = evaluate(tmp_path / "edited", options)
+    assert done.failed == {} and done.videos == 1
+    lpips = {title: reason for title, reason in done.reasons.items() if title.startswith("LPIPS")}
+    told = f"frames of {side} x {side} pixels, AlexNet takes 31 x 31 and more"
+    assert len(lpips) == 3 and set(lpips.values()) == {told}
+    assert {title.split(" [")[0] for title in done.means} >= {"CLIP score", "PSNR to true edit", "Warp error"}
+
+
+def test_a_name_that_is_a_formula_is_not_computed(videos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(f'name,edited\n"=HYPERLINK(""http://x"")",{videos}/edited/0.mp4\n')
+    evaluate(table, EvaluateOptions(frames=2, out=tmp_path / "run"))
+    rows = list(csv.DictReader((tmp_path / "run" / "scores.csv").read_text().splitlines()))
+    assert {row["video"] for row in rows} == {'\'=HYPERLINK("http://x")'}
+    line = json.loads((tmp_path / "run" / "scores.jsonl").read_text().splitlines()[0])
+    assert line["video"] == '=HYPERLINK("http://x")'

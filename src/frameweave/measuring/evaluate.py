@@ -1,6 +1,5 @@
 """Measure edited videos, whoever made them: one, a folder of some, or the lines of a table."""
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frameweave.errors import FrameweaveError, InputError
+from frameweave.errors import InputError, in_one_line
 from frameweave.measuring.evaluate_items import case_of, clip_of, items_of
 from frameweave.measuring.experiments.measures import DISTANCES, Backbones, Measures, write_metrics
 from frameweave.measuring.metrics.base import measured
@@ -18,6 +17,7 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.runs.records import Record, write_lines
 from frameweave.runs.run import Run
+from frameweave.runs.spreadsheet import comma_separated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +78,17 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
                 VideoScore(video=item.name, metric=score.metric, value=score.value, reason=score.reason)
                 for score in measured(case, measures.each)
             ]
-            if case.source is not None:
-                features = [features_of(clip, measures.encoder) for clip in (case.edited, case.source)]
-                sets.setdefault(clip_of(item), ([], features[1]))[0].append(features[0])
         except Exception as error:  # whatever it is, the other videos are measured
-            known = isinstance(error, FrameweaveError | OSError)
-            failed[item.name] = str(error) if known else f"{type(error).__name__}: {error}"
+            failed[item.name] = in_one_line(error)
             progress.note(f"{item.name}: {failed[item.name]}")
+            continue
+        if case.source is None:
+            continue
+        try:
+            features = [features_of(clip, measures.encoder) for clip in (case.edited, case.source)]
+            sets.setdefault(clip_of(item), ([], features[1]))[0].append(features[0])
+        except Exception as error:  # its own metrics count all the same
+            progress.note(f"{item.name}: left out of the distances over all clips: {in_one_line(error)}")
     pooled = _pooled(measures, [(torch.cat(edited), source) for edited, source in sets.values()])
     _write(options.out, measures, lines, pooled)
     for warning in dict.fromkeys(line.warning for line in pooled if line.warning):
@@ -131,7 +135,6 @@ def _write(folder: Path, measures: Measures, lines: list[VideoScore], pooled: li
     write_lines(folder / "scores.jsonl", lines)
     write_lines(folder / "pooled.jsonl", pooled)
     write_metrics(folder, measures)
-    with staged(folder / "scores.csv") as stage, stage.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(VideoScore.model_fields), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(line.model_dump() for line in lines)
+    table = comma_separated(list(VideoScore.model_fields), [list(dict(line).values()) for line in lines])
+    with staged(folder / "scores.csv") as stage:
+        stage.write_text(table, encoding="utf-8", newline="")

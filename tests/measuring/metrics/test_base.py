@@ -1,10 +1,12 @@
 """What is missing becomes a reason; what does not fit is an error."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from frameweave.errors import InputError
-from frameweave.measuring.metrics.base import Case, Looked, measured
+from frameweave.measuring.metrics.base import Case, Looked, Metric, measured
 from frameweave.measuring.metrics.fidelity import FRAME_DIFFERENCE, pixel_metric
 from frameweave.measuring.metrics.flow import warp_error_metric
 
@@ -50,3 +52,30 @@ def test_each_look_happens_once() -> None:
             FOUR.mean()
         )
     assert len(seen) == 1
+
+
+def failing(error: Exception) -> Metric:
+    def measure(case: Case) -> float:
+        raise error
+
+    return replace(FRAME_DIFFERENCE, name="failing", measure=measure)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("sizes\ndiffer"), "RuntimeError: sizes differ"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+        (InputError("too small", hint="take larger ones"), "too small; take larger ones"),
+    ],
+)
+def test_a_metric_that_raises_takes_no_other_with_it(error: Exception, reason: str) -> None:
+    bad, good = measured(Case(edited=Looked(FOUR)), [failing(error), FRAME_DIFFERENCE])
+    assert (bad.value, bad.reason) == (None, reason) and good.value is not None
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_a_lack_of_memory_is_no_result(error: Exception) -> None:
+    """It would be kept as the metric's answer, and not be tried again."""
+    with pytest.raises(type(error)):
+        measured(Case(edited=Looked(FOUR)), [failing(error)])

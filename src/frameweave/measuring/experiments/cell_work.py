@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
-from frameweave.errors import ModelFolderError
+from frameweave.errors import ModelFolderError, in_one_line
 from frameweave.measuring.experiments.cells import Cell, Facts, is_finished, write_cell
 from frameweave.measuring.experiments.pair_files import write_pair
 from frameweave.measuring.experiments.pairs import Pair, pair_of
@@ -48,7 +48,7 @@ def work_on_pair(given: str) -> dict[str, str]:
                 write_cell(folder, *_edited(pair, cell, _Setup(work.loading, model, kept)))
             score_cell(folder, pair, work.scores_folder / cell.key, measures)
         except Exception as error:  # whatever it is, the pair's other cells go on
-            failed[cell.key] = f"{type(error).__name__}: {error}"
+            failed[cell.key] = in_one_line(error)
     return failed
 
 

@@ -8,9 +8,10 @@ from typing import Any, Literal, TypeVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from frameweave.errors import InputError
+from frameweave.errors import InputError, in_one_line
 from frameweave.measuring.keys import key_of
 from frameweave.measuring.records import Better, MetricInfo
+from frameweave.models.memory import is_out_of_memory
 
 Frames = Float[Tensor, "F 3 H W"]
 Need = Literal["source", "truth", "prompt", "source prompt", "mask", "object", "flow", "wanted", "neighbours"]
@@ -157,7 +158,11 @@ class Score:
 
 
 def measured(case: Case, metrics: Sequence[Metric]) -> list[Score]:
-    """Every metric of one edited clip, in order; what it lacks, or no finite number, gives a reason."""
+    """Every metric of one edited clip, in order.
+
+    What a metric lacks, an error in it, or a value that is no finite number gives a reason in place of its
+    value; the others are measured. Only a lack of memory is raised: another time there may be enough.
+    """
     return [_score(case, metric) for metric in metrics]
 
 
@@ -165,7 +170,12 @@ def _score(case: Case, metric: Metric) -> Score:
     for need in sorted(metric.needs):
         if case.lacks(need):
             return Score(metric=metric.name, value=None, reason=_REASONS[need])
-    value = metric.measure(case)
+    try:
+        value = metric.measure(case)
+    except Exception as error:  # whatever it is, the other metrics are measured
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
+            raise
+        return Score(metric=metric.name, value=None, reason=in_one_line(error))
     if not math.isfinite(value):
         return Score(metric=metric.name, value=None, reason=f"came out as {value}")
     return Score(metric=metric.name, value=value)

@@ -1,13 +1,12 @@
 """Tables as Markdown, LaTeX, CSV and HTML, with one formatter of numbers."""
 
-import csv
 import html
-import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from frameweave.measuring.report.tables import Entry, Table
+from frameweave.runs.spreadsheet import Cell, comma_separated
 
 DASH = "–"
 
@@ -92,20 +91,17 @@ def latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 
 
-def comma_separated(table: Table) -> str:
+def spreadsheet(table: Table) -> str:
     """Every figure in full, its interval and its reason in columns of their own."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
     parts = ("", " low", " high", " reason")
-    writer.writerow([*table.stubs, *(f"{column}{part}" for column in table.columns for part in parts)])
+    head = [*table.stubs, *(f"{column}{part}" for column in table.columns for part in parts)]
+    rows: list[list[Cell]] = []
     for words, row in table.rows:
-        cells: list[str] = []
+        cells: list[Cell] = [*words]
         for entry in row:
-            low, high = entry.interval or (None, None)
-            cells += ["" if value is None else repr(value) for value in (entry.value, low, high)]
-            cells.append(entry.reason)
-        writer.writerow([*words, *cells])
-    return target.getvalue()
+            cells += [entry.value, *(entry.interval or (None, None)), entry.reason]
+        rows.append(cells)
+    return comma_separated(head, rows)
 
 
 def web(table: Table) -> str:
@@ -133,7 +129,7 @@ def web(table: Table) -> str:
 FORMATS: dict[str, Callable[[Table], str]] = {
     "md": markdown,
     "tex": latex,
-    "csv": comma_separated,
+    "csv": spreadsheet,
     "html": web,
 }
 """Of each file suffix."""

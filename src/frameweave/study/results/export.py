@@ -1,10 +1,9 @@
 """The answers as people take them away: with editors, clips and systems in place of ids and sides."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from frameweave.runs.spreadsheet import comma_separated
 from frameweave.study.answers import Answer
 from frameweave.study.design import Design
 
@@ -27,17 +26,4 @@ def named_answers(design: Design, answers: Sequence[Answer]) -> list[Named]:
 def answers_csv(design: Design, answers: Sequence[Answer]) -> str:
     """The same as a table; empty without answers."""
     named = named_answers(design, answers)
-    target = io.StringIO()
-    if named:
-        writer = csv.DictWriter(target, list(named[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(_harmless(row) for row in named)
-    return target.getvalue()
-
-
-def _harmless(row: Named) -> Named:
-    """Texts that a spreadsheet would take for formulas are quoted."""
-    return {
-        name: f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@") else value
-        for name, value in row.items()
-    }
+    return comma_separated(list(named[0]), [list(row.values()) for row in named]) if named else ""

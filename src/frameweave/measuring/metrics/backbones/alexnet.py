@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frameweave.errors import ModelFolderError
+from frameweave.errors import InputError, ModelFolderError
 from frameweave.measuring.metrics.backbones.weights import Published, filled
 from frameweave.measuring.metrics.base import Frames
 
@@ -23,6 +23,7 @@ HEADS = Published(
     source="alex.pth of the package lpips (lpips/weights/v0.1)",
 )
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pixels in [-1, 1], by channel
+_SMALLEST = 31  # pixels of the shorter side: below, its pools leave nothing
 _BATCH = 32  # frames at once
 _STAGES = (1, 4, 7, 9, 11)  # where the five activations stand
 
@@ -62,7 +63,12 @@ class AlexNetTrunk:
 
     @torch.no_grad()
     def stages(self, frames: Frames) -> list[Float[Tensor, "F _ _ _"]]:
-        """Raises `RuntimeError` for frames of fewer than 31 pixels."""
+        """Raises `InputError` for frames of fewer than 31 pixels."""
+        height, width = frames.shape[2:]
+        if min(height, width) < _SMALLEST:
+            raise InputError(
+                f"frames of {width} x {height} pixels, AlexNet takes {_SMALLEST} x {_SMALLEST} and more"
+            )
         parts = [self._stages(part) for part in frames.split(_BATCH)]
         return [torch.cat(stage) for stage in zip(*parts, strict=True)]
 
