@@ -160,3 +160,14 @@ def test_kills_never_leave_a_torn_file(tmp_path: Path) -> None:
         text = target.read_text()
         number = text[: len(text) // 20_000]
         assert text == number * 20_000
+
+
+def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:
+    """`write` names no file, and a stage's name says nothing to anybody."""
+    for given in (None, "stage"):
+        with pytest.raises(OSError) as found, staged(tmp_path / "edited.mp4") as stage:
+            raise OSError(errno.ENOSPC, "No space left on device", str(stage) if given else None)
+        assert found.value.filename == str(tmp_path / "edited.mp4")
+    with pytest.raises(OSError) as found, staged(tmp_path / "edited.mp4"):
+        raise OSError(errno.ENOENT, "No such file or directory", "source.mp4")
+    assert found.value.filename == "source.mp4"

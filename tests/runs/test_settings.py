@@ -25,7 +25,8 @@ class Fields(Settings):
     overwrite: bool = False
 
 
-_TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+_TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+"""All that settings take."""
 
 
 @given(
@@ -89,3 +90,17 @@ def test_files_that_are_missing_or_no_toml(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_bytes(b"\xff\xfe= [")
     with pytest.raises(InputError, match="not a TOML file"):
         read_toml(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize("text", ["a red \udcff car", "\ud800", "a\0b"])
+def test_text_that_no_file_can_hold_is_refused(text: str) -> None:
+    for values in ({"source_prompt": text}, {"out": text}, {"set": ("motion=1", text)}, {"mask": Path(text)}):
+        with pytest.raises(InputError, match="expected UTF-8 text"):
+            EditOptions(**values)
+
+
+def test_an_empty_or_too_deep_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text("a = " + "[" * 50_000)
+    with pytest.raises(InputError, match=r"run\.toml: lists or tables lie too deep"):
+        read_toml(file)

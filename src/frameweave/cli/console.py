@@ -1,19 +1,31 @@
-"""What the commands show: bars in a terminal, plain lines in a pipe, JSON lines, or nothing."""
+"""What the commands show: bars in a terminal, plain lines in a pipe, JSON lines, or nothing.
+
+Text reaches a terminal through `_Terminal` and `Lines.note` only, which make it harmless.
+"""
 
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from rich.console import Console
 
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.text import printable
 
 T = TypeVar("T")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Terminal(Console):
+    """A console that obeys nothing in the text that it is given: names of files and prompts may hold ESC."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **how)
+
+
+out = _Terminal(highlight=False, soft_wrap=True)
+err = _Terminal(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Bars:
@@ -24,6 +36,7 @@ class Bars:
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         from rich import progress as rich_progress  # noqa: PLC0415 - --help needs no bars
+        from rich.markup import escape  # noqa: PLC0415
 
         columns = (
             rich_progress.TextColumn("{task.description}"),
@@ -34,7 +47,7 @@ class Bars:
             rich_progress.TextColumn("{task.fields[latest]}", style="dim"),
         )
         with rich_progress.Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task(what, total=_length(items, total), latest="")
+            task = bar.add_task(escape(printable(what)), total=_length(items, total), latest="")
             for item in items:
                 yield item
                 bar.update(task, advance=1, latest=_figures(self._latest))
@@ -68,7 +81,7 @@ class Lines:
         self.note(f"{what}: {done} in {time.monotonic() - start:.1f} s")
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def measure(self, **values: float) -> None:
         self._latest = values
@@ -125,9 +138,39 @@ def progress() -> Progress:
 
 
 def result(**values: object) -> None:
-    """Tell a command's result: a JSON object, or the values a line each."""
+    """Tell a command's result: a JSON object, or a line for each value that says something."""
     if _mode["json"]:
         _emit(event="result", **values)
     elif not _mode["quiet"]:
         for name, value in values.items():
-            out.print(f"{name}: {value}", markup=False)
+            if text := in_words(value):
+                out.print(f"{name}: {text}", markup=False)
+
+
+def failure(message: str, *, hint: str, exit_code: int) -> None:
+    """Tell why a command ended: the last JSON object on standard output, or one line on standard error."""
+    if _mode["json"]:
+        _emit(event="error", error=message, hint=hint, exit_code=exit_code)
+        return
+    line = f"frameweave: {message}; {hint}" if hint else f"frameweave: {message}"
+    err.print(line.replace("\n", "\\n"), style="red", markup=False)
+
+
+def in_words(value: object) -> str:
+    """A value as people write it; empty for nothing, and for a list or a table of nothing.
+
+    >>> in_words({"loss": 0.123456789, "kept": True, "why": None}), in_words(("a", "b")), in_words({})
+    ('loss 0.123457, kept yes', 'a, b', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        table = cast("Mapping[object, object]", value)
+        return ", ".join(f"{name} {text}" for name, one in table.items() if (text := in_words(one)))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(filter(None, map(in_words, cast("Sequence[object]", value))))
+    return str(value)

@@ -3,13 +3,14 @@
 import errno
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
 from frameweave import __version__
 from frameweave.cli import console
-from frameweave.errors import FrameweaveError, require_extra
+from frameweave.errors import FrameweaveError, InputError, require_extra
+from frameweave.runs.text import unwritable
 
 app = App(
     name="frameweave",
@@ -108,6 +109,8 @@ def _meta(
         Write progress and result as JSON lines on standard output.
     """
     console.choose(quiet=quiet, json_lines=json)
+    if text := unwritable(tokens):
+        raise InputError(f"{text} is not UTF-8 text", hint="write it, or name the file, in UTF-8")
     if any(token.startswith("--ray") for token in tokens):
         require_extra("ray", "ray")  # told before anything is loaded
     if tokens[:1] in (("train",), ("plan",)):
@@ -130,19 +133,19 @@ def run() -> None:
     try:
         app.meta(exit_on_error=False, print_error=False)
     except FrameweaveError as error:
-        _fail(str(error), error.exit_code)
+        _fail(error.args[0], hint=error.hint, exit_code=error.exit_code)
     except CycloptsError as error:
-        _fail(" ".join(str(error).split()), 2)
+        _fail(" ".join(str(error).split()), exit_code=2)
     except KeyboardInterrupt:
-        _fail("interrupted; no unfinished file was left", 130)
+        _fail("interrupted; no unfinished file was left", exit_code=130)
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         todo = "free some space, or choose another --out" if full else "check this path and --out"
-        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; {todo}", 1)
+        _fail(f"{error.filename or 'disk'}: {error.strerror or error}", hint=todo, exit_code=1)
 
 
-def _fail(message: str, code: int) -> None:
-    console.err.print(f"frameweave: {message}", style="red", markup=False)
-    sys.exit(code)
+def _fail(message: str, *, hint: str = "", exit_code: int) -> NoReturn:
+    console.failure(message, hint=hint, exit_code=exit_code)
+    sys.exit(exit_code)

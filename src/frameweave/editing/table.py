@@ -7,6 +7,7 @@ from typing import Any
 
 from frameweave.data.sources.table import rows_of
 from frameweave.errors import DataError, InputError
+from frameweave.runs.text import unwritable
 
 
 def read_edits(
@@ -56,6 +57,8 @@ def _checked(
     row: dict[str, Any], where: str, columns: Mapping[str, type], needed: Sequence[str]
 ) -> dict[str, Any]:
     known = [*needed, *columns]
+    if text := unwritable(row):
+        raise DataError(f"{where}: {text!r} is not UTF-8 text", hint="write it without NUL and surrogates")
     for key in row:
         if key not in known:
             raise DataError(str(InputError.unknown(f"column in {where}:", str(key), known)))

@@ -39,8 +39,10 @@ def staged(target: Path) -> Generator[Path, None, None]:
         else:
             _finish(stage)
         _replace(stage, target)
-    except BaseException:
+    except BaseException as error:
         _remove(stage)
+        if isinstance(error, OSError) and error.filename in (None, str(stage)):
+            error.filename = str(target)  # a full disk names no file, and nobody knows the stage
         raise
 
 

@@ -66,6 +66,8 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if number == len(numbered):
                 return  # the writer was stopped
             raise DataError(f"{path}, line {number}: {error}", hint=_AGAIN) from error
+        except RecursionError as error:
+            raise DataError(f"{path}, line {number}: too deep", hint=_AGAIN) from error
         if not isinstance(found, dict):
             raise DataError(f"{path}, line {number}: expected an object", hint=_AGAIN)
         yield number, found

@@ -7,6 +7,7 @@ repeats a run from it.
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 import time
@@ -118,7 +119,7 @@ def environment() -> dict[str, str]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "missing"
-    return versions | {"command_line": " ".join(sys.argv)}
+    return versions | {"command_line": shlex.join(sys.argv)}
 
 
 _HOW = ("resume", "overwrite", "out")  # settings that say how and where a run starts, not what it does

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from frameweave.errors import InputError
 from frameweave.runs.explained import explained
+from frameweave.runs.text import unwritable
 
 T = TypeVar("T", bound="Settings")
 
@@ -49,8 +50,13 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_number_for_yes(cls, value: object, info: Any) -> object:
-        """pydantic takes 1 for true and true for 1; a run file that says so is wrong."""
+    def _as_files_hold_it(cls, value: object, info: Any) -> object:
+        """pydantic takes 1 for true and true for 1; a run file that says so is wrong.
+
+        Text that is not UTF-8 is told here, before a run folder is made whose file could not hold it.
+        """
+        if not isinstance(value, bool | int | float | None) and unwritable(value):
+            raise ValueError("UTF-8 text")
         if isinstance(value, bool | int | float):
             annotation = cls.model_fields[info.field_name].annotation
             kinds = {annotation, *get_args(annotation)}
@@ -90,6 +96,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {error.strerror}", hint="check the path of the run file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a TOML file ({error})", hint="give a run.toml") from error
+    except RecursionError as error:
+        raise InputError(
+            f"{path}: lists or tables lie too deep in each other", hint="give a run.toml"
+        ) from error
 
 
 def write_toml(path: Path, tables: dict[str, Any]) -> None:
