@@ -178,7 +178,9 @@ class _Work:
         audio = info.path if info.has_audio else None
         rate = info.fps if footage.fps is None else footage.fps
         size = (info.width, info.height)
-        with VideoWriter(target, size=size, fps=rate, audio=audio, pixel_shape=info.pixel_shape) as writer:
+        with VideoWriter(
+            target, size=size, fps=rate, audio=audio, pixel_shape=info.pixel_shape, colours=info.colours
+        ) as writer:
             for frame in footage.pictures():
                 pixels = frame.pixels
                 if footage.edited(frame) and (edited := next(pictures, None)) is not None:

@@ -1,11 +1,12 @@
 """Video files on PyAV: streaming reading and writing, single frames by seeking. Without torch."""
 
-from frameweave.video.pixels import Picture
+from frameweave.video.colours import Colours, Picture
 from frameweave.video.reading import TimedPicture, VideoInfo, probe, read_frames, resampled
 from frameweave.video.seeking import Timeline, frames_at, timeline
 from frameweave.video.writing import VideoWriter, tells_pixel_shape
 
 __all__ = [
+    "Colours",
     "Picture",
     "TimedPicture",
     "Timeline",

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.video.colours import BT709, Colours
 from frameweave.video.reading import TimedPicture, probe, read_frames
 from frameweave.video.writing import VideoWriter
 
@@ -22,13 +23,14 @@ class Clip:
 
     `times` has one entry per frame and a last one: the end of the clip. `audio` is the file whose
     sound belongs to the clip; it is not decoded, only put back when the clip is written. `pixel_shape`
-    is the width of a pixel over its height.
+    is the width of a pixel over its height. `colours` says how a written video stores its colours.
     """
 
     frames: Float[Tensor, "F 3 H W"]
     times: tuple[Fraction, ...]
     audio: Path | None = None
     pixel_shape: Fraction = Fraction(1)
+    colours: Colours = BT709
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -73,12 +75,18 @@ class Clip:
             (*times, end),
             audio=path if info.has_audio else None,
             pixel_shape=info.pixel_shape if size in (None, (info.width, info.height)) else Fraction(1),
+            colours=info.colours,
         )
 
     def write(self, path: Path) -> None:
         """Write a video; the suffix chooses the format (see `VideoWriter`)."""
         writer = VideoWriter(
-            path, size=self.size, fps=self.fps, audio=self.audio, pixel_shape=self.pixel_shape
+            path,
+            size=self.size,
+            fps=self.fps,
+            audio=self.audio,
+            pixel_shape=self.pixel_shape,
+            colours=self.colours,
         )
         with writer:
             for frame, start, end in zip(self.pixels(), self.times, self.times[1:], strict=False):

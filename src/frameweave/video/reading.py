@@ -20,7 +20,8 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from frameweave.errors import InputError
-from frameweave.video.pixels import Picture, has_alpha, notes_of, shape_of, upright
+from frameweave.video.colours import BT709, Colours, Picture
+from frameweave.video.pixels import notes_of, shape_of, upright
 
 MAX_PIXELS = 64_000_000  # per frame: twice 8K
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
@@ -50,6 +51,8 @@ class VideoInfo:
     pixel_shape: Fraction
     """Width of a pixel over its height, as shown; 1 for squares."""
     has_audio: bool
+    colours: Colours
+    """How the file stores colours, which what is made of it keeps."""
     notes: tuple[str, ...]
     """What reading will change, in words, e.g. transparency laid on white."""
 
@@ -91,6 +94,7 @@ def probe(path: Path) -> VideoInfo:
             rotation=turned,
             pixel_shape=shape_of(stream, turned),
             has_audio=bool(container.streams.audio),
+            colours=Colours.of(first),
             notes=notes_of(stream, first),
         )
 
@@ -107,7 +111,6 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
         stream = container.streams.video[0]
         check_size(path, stream.codec_context.width, stream.codec_context.height)
         stream.thread_type = "AUTO"
-        alpha = has_alpha(stream.codec_context.pix_fmt)
         usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
         start: Fraction | None = None
         count, converter = 0, VideoReformatter()
@@ -117,7 +120,7 @@ def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPictur
                 now = frame.pts * unit if frame.pts is not None else (start or 0) + count * usual
                 start = now if start is None else start
                 lasts = frame.duration * unit if frame.duration else usual
-                yield TimedPicture(upright(frame, converter, alpha=alpha), now - start, lasts)
+                yield TimedPicture(upright(frame, converter), now - start, lasts)
                 count += 1
         except av.FFmpegError as error:
             raise _torn(path, count, stream.frames) from error
@@ -256,6 +259,7 @@ def _probe_folder(folder: Path) -> VideoInfo:
         rotation=0,
         pixel_shape=Fraction(1),
         has_audio=False,
+        colours=BT709,
         notes=(f"pictures are read at {FOLDER_FPS} frames per second",),
     )
 

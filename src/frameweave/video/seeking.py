@@ -14,7 +14,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from frameweave.errors import InputError
-from frameweave.video.pixels import Picture, has_alpha, upright
+from frameweave.video.colours import Picture
+from frameweave.video.pixels import upright
 from frameweave.video.reading import (
     FOLDER_FPS,
     check_size,
@@ -110,7 +111,6 @@ def frames_at(
         return
     with opened(video) as container:
         stream = _stream(container, video, threads)
-        alpha = has_alpha(stream.codec_context.pix_fmt)
         number = {stamp: index for index, stamp in enumerate(line.stamps)}
         converter = VideoReformatter()
         skips = threads == 1 and line.stamps and stream.codec_context.name in _SKIPPING
@@ -127,7 +127,7 @@ def frames_at(
                     if reached >= left[0]:
                         break
                 if frame is not None and reached == left[0]:
-                    yield left.pop(0), upright(frame, converter, alpha=alpha)
+                    yield left.pop(0), upright(frame, converter)
                 elif jumps and number:  # the jump went too far: once more from the start, without any
                     container.seek(line.stamps[0], stream=stream)
                     frames, reached, jumps = _frames(container, stream, None), -1, False

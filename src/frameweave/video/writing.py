@@ -11,13 +11,12 @@ import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
 from frameweave.errors import InputError
 from frameweave.runs.atomic import staged
-from frameweave.video.pixels import Picture, declare, stored
+from frameweave.video.colours import BT709, Colours, FrameMaker, Picture
 from frameweave.video.sound import Sound
 
 
@@ -31,6 +30,8 @@ class _Format:
     """Seconds that are told apart."""
     shaped: bool = True
     """Whether files tell the shape of their pixels."""
+    siting: str = "left"
+    """Where decoders take chroma samples to lie between their pixels."""
 
 
 # with macroblock trees the encoder's threads give other bytes from run to run
@@ -39,7 +40,13 @@ _FORMATS = {
     ".mp4": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "alac", "opus")),
     ".mov": _Format("libx264", H264, ("aac", "mp3", "ac3", "alac", "pcm_s16le")),
     ".mkv": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "pcm_s16le")),
-    ".webm": _Format("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}, ("opus", "vorbis"), shaped=False),
+    ".webm": _Format(
+        "libvpx-vp9",
+        {"crf": "24", "b": "0", "row-mt": "1"},
+        ("opus", "vorbis"),
+        shaped=False,
+        siting="center",
+    ),
     ".gif": _Format("gif", {}, (), tick=Fraction(1, 100)),
 }
 SUFFIXES = tuple(_FORMATS)
@@ -57,7 +64,7 @@ class VideoWriter:
     times, so variable frame rates survive; a gif tells hundredths of a second apart, and has the first
     of the frames in each. `audio` names a file whose first sound track is copied packet by packet where
     the format carries it and re-encoded elsewhere. `pixel_shape` is the width of a pixel over its height;
-    webm files cannot tell it.
+    webm files cannot tell it. `colours` says how colours are stored; gifs store them in their own way.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -73,6 +80,7 @@ class VideoWriter:
         fps: Fraction | float,
         audio: Path | None = None,
         pixel_shape: Fraction = Fraction(1),
+        colours: Colours = BT709,
     ) -> None:
         if path.suffix.lower() not in _FORMATS:
             raise InputError(
@@ -81,10 +89,10 @@ class VideoWriter:
             )
         self._format = _FORMATS[path.suffix.lower()]
         self._path, self._size, self._audio, self._shape = path, size, audio, pixel_shape
+        self._colours = colours
         self._fps = Fraction(fps).limit_denominator(90_000)
         self._stack = ExitStack()
         self._durations: dict[int, int] = {}
-        self._converter = VideoReformatter()
         self._last = -1  # tick of the last frame
 
     def __enter__(self) -> "VideoWriter":
@@ -115,7 +123,7 @@ class VideoWriter:
             if self._stream.pix_fmt == "pal8":
                 frame = VideoFrame.from_ndarray(_best_palette(pixels), format="pal8")  # pyright: ignore[reportArgumentType] - PyAV takes a pair
             else:
-                frame = stored(pixels, self._converter, self._stream.pix_fmt or "yuv420p")
+                frame = self._maker.frame(pixels)
             frame.pts, frame.time_base = start, tick
             frame.duration = round(duration / tick)
             self._durations[start] = frame.duration
@@ -134,7 +142,8 @@ class VideoWriter:
             stream.pix_fmt = "pal8"
         else:  # 4:2:0 has no odd sizes
             stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-            declare(stream.codec_context)
+            self._colours.declare(stream.codec_context)
+            self._maker = FrameMaker(self._size, stream.pix_fmt, self._colours, self._format.siting)
         return stream
 
     def _mux(self, packets: list[Packet]) -> None:
