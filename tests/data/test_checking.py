@@ -51,6 +51,14 @@ def test_members_that_are_not_those_of_the_seal_are_faults(tmp_path: Path) -> No
     assert check(folder).faults == ["train-000000.tar: its members are not those that its seal names"]
 
 
+def test_an_index_that_tells_other_figures_than_the_seals_is_a_fault(tmp_path: Path) -> None:
+    folder = a_dataset(tmp_path)
+    index = json.loads((folder / INDEX).read_text())
+    index["shards"][0]["groups"] += 1
+    (folder / INDEX).write_text(json.dumps(index))
+    assert check(folder).faults == ["test-000000.json has other groups than index.json"]
+
+
 def test_pictures_that_cannot_be_decoded_are_faults(tmp_path: Path) -> None:
     folder = a_dataset(tmp_path)
     tar = folder / "train-000000.tar"

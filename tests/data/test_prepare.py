@@ -23,6 +23,7 @@ from frameweave.data.captions.prompts_file import write_prompts
 from frameweave.data.checking import check
 from frameweave.data.dataset import INDEX, SKIPPED, read_index
 from frameweave.data.options import PrepareOptions
+from frameweave.data.plan import PLAN
 from frameweave.data.prepare import planned_figures, prepare
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards import shard
@@ -197,6 +198,61 @@ def test_new_clips_are_added_as_new_shards(source: Path, options: PrepareOptions
     assert done.summary is not None and (done.shards_made, done.summary.clips) == (1, 12)
     after = bytes_of(options.out)
     assert all(after[name] == before[name] for name in before if name.startswith("all-"))
+
+
+def test_a_second_clip_of_an_id_is_counted_and_listed(source: Path, options: PrepareOptions) -> None:
+    """Also when the first one gave groups, and when it comes with an extension."""
+    write_video(source / "clip03.mov", blobs(12, 99))
+    done = prepare(str(source), options)
+    assert done.summary is not None
+    assert (done.summary.clips, done.summary.skipped) == (10, {"duplicate": 1})
+    [line] = map(json.loads, (options.out / SKIPPED).read_text().splitlines())
+    assert (line["id"], line["reason"]) == ("clip03", "duplicate") and "clip03.mp4" in line["detail"]
+    write_video(source / "clip04.mov", blobs(12, 98))
+    write_clips(source, range(10, 11))
+    done = prepare(str(source), options.replaced(mode="extend"))
+    assert done.summary is not None
+    assert (done.summary.clips, done.summary.skipped) == (11, {"duplicate": 2})
+
+
+def test_a_table_with_a_row_for_each_caption(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
+    rows = "".join(f"videos/clip{k:02}.mp4,caption {n} of {k}\n" for n in range(3) for k in range(2))
+    (tmp_path / "rows.csv").write_text(f"path,caption\n{rows}")
+    done = prepare(str(tmp_path / "rows.csv"), options.replaced(depth="none"))
+    assert done.summary is not None and (done.summary.clips, done.summary.skipped) == (2, {})
+    groups = ShardGroups(options.out)
+    found = {groups.about(index).clip: groups.group(index).captions for index in range(len(groups))}
+    assert found["videos/clip01.mp4"] == ("caption 0 of 1", "caption 1 of 1", "caption 2 of 1")
+
+
+def test_a_plan_that_has_changed_is_not_worked_on(source: Path, options: PrepareOptions) -> None:
+    """One letter of a caption: the shard would be made again, with the wrong caption under whole sums."""
+    prepare(str(source), options)
+    whole = (options.out / PLAN).read_text()
+    (options.out / PLAN).write_text(whole.replace("number 4", "number 9"))
+    with pytest.raises(
+        DataError, match=r"plan.jsonl: it has changed since index.json was written.*overwrite"
+    ):
+        prepare(str(source), options)
+    (options.out / INDEX).unlink()
+    with pytest.raises(DataError, match=r"plan.jsonl: the line of all-000001 is not the one"):
+        prepare(str(source), options)
+    (options.out / PLAN).write_text(whole)
+    done = prepare(str(source), options)
+    assert done.summary is not None and (done.shards_made, done.summary.clips) == (0, 10)
+
+
+@pytest.mark.parametrize("change", [("groups", 5), ("failed", 1), ("clips", 9), ("members", [])])
+def test_a_seal_that_tells_other_things_than_its_files_is_no_seal(
+    change: tuple[str, object], source: Path, options: PrepareOptions
+) -> None:
+    prepare(str(source), options)
+    before = bytes_of(options.out)
+    seal = options.out / "all-000000.json"
+    seal.write_text(json.dumps(json.loads(seal.read_text()) | dict([change])))
+    assert check(options.out).faults == ["all-000000.json has changed"]
+    assert prepare(str(source), options).shards_made == 1
+    assert bytes_of(options.out) == before
 
 
 def test_too_many_failures_stop_the_run(source: Path, options: PrepareOptions) -> None:

@@ -20,8 +20,9 @@ from frameweave.errors import DataError, InputError, MissingExtra, RunError
 from frameweave.progress import SILENT
 from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
+from frameweave.training.groups import check_data, sources
 from frameweave.training.options import PROVENANCE, TrainOptions
-from frameweave.training.stages import Workshop, sources, training_device
+from frameweave.training.stages import Workshop, training_device
 from frameweave.training.train import train
 from prepared import a_dataset, prepared, some_clips
 from videos import colour_ramp, write_video
@@ -113,6 +114,52 @@ def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path)
     (folder / "short.mp4").unlink()
     train(("lora",), options.replaced(data=str(folder), n_shared=0, out=tmp_path / "d"))
     assert load_adaptor(str(tmp_path / "d" / "adaptor")).tokens is None
+
+
+def test_every_video_and_caption_of_a_folder_is_looked_at_first(
+    options: TrainOptions, tmp_path: Path
+) -> None:
+    """Before anything is loaded or written; files are named, and hidden ones left alone."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for k in range(4):
+        video = write_video(folder / f"clip{k}.mp4", colour_ramp(8, (32, 32)), faststart=True)
+        video.with_suffix(".txt").write_bytes(f"caf\u00e9 {k}\n".encode(("utf-8-sig", "utf-16")[k % 2]))
+    (folder / "._clip3.mp4").write_bytes(b"what a Mac leaves")
+    (folder / "clip3.txt").unlink()
+    (folder / "clip3.json").write_text('{"captions": ["caf\u00e9 3"]}')
+    on_folder = options.replaced(data=str(folder), n_shared=0)
+    groups, held_out = sources(on_folder)
+    assert [groups.group(k).captions for k in range(3)] == [(f"caf\u00e9 {k}",) for k in range(3)]
+    assert len(groups) + len(held_out) == 4
+    check_data(on_folder)
+    whole = (folder / "clip2.mp4").read_bytes()
+    wrong: list[tuple[str, bytes, str]] = [
+        ("clip1.txt", "caf\u00e9".encode("cp1252"), "clip1.txt: not UTF-8"),
+        ("clip1.txt", "\u200b\n".encode(), "clip1.txt: no caption"),
+        ("clip2.mp4", whole[: len(whole) * 7 // 10], "clip2.mp4: .*truncated or damaged"),
+        ("clip2.mp4", b"", "clip2.mp4: not a readable video"),
+    ]
+    for name, content, message in wrong:
+        before = (folder / name).read_bytes()
+        (folder / name).write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            train(("lora",), on_folder)
+        assert not options.out.exists()
+        (folder / name).write_bytes(before)
+    for k in (0, 2):
+        (folder / f"clip{k}.mp4").write_bytes(whole[:500])
+    with pytest.raises(DataError, match=r"clip0.mp4: .*\(2 of 4 videos cannot be used\)"):
+        train(("lora",), on_folder)
+
+
+def test_shards_that_have_changed_are_not_trained_on(options: TrainOptions, tmp_path: Path) -> None:
+    shards = a_dataset(tmp_path)
+    tar = shards / "train-000000.tar"
+    tar.write_bytes(tar.read_bytes().replace(b"number 0", b"number 9"))
+    with pytest.raises(DataError, match=r"train-000000.tar has changed; run frameweave data prepare"):
+        train(("lora",), options.replaced(data=str(shards), frames=2, temporal_mode="noise"))
+    assert not options.out.exists()
 
 
 def test_prepared_shards(options: TrainOptions, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -11,13 +10,22 @@ from pydantic import BaseModel, ValidationError
 from frameweave import __version__
 from frameweave.data.lines import Record, parsed
 from frameweave.data.plan import FORMAT, PLAN, Format, Plan, Values, split_of
-from frameweave.data.record import Skipped
-from frameweave.data.shards.seal import Sealed, failures, made_in, seal_of, successes
+from frameweave.data.record import DUPLICATE
+from frameweave.data.shards.seal import (
+    Seal,
+    Sealed,
+    failures,
+    made_in,
+    read_seal,
+    seal_of,
+    successes,
+)
 from frameweave.errors import DataError
 from frameweave.runs.atomic import sha256, stage_of, staged
 
 INDEX = "index.json"
 SKIPPED = "skipped.jsonl"
+_REPAIRED = "run frameweave data prepare on it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +53,24 @@ class Row(Sealed):
 
     def all_faults(self, folder: Path) -> list[str]:
         """What is wrong with the shard and its seal: a line for each."""
-        seal = folder / f"{self.shard}.json"
-        if not seal.is_file():
-            return [f"{seal.name} is missing"]
-        found = [] if sha256(seal) == self.seal else [f"{seal.name} has changed"]
-        return found + self.faults(folder)
+        try:
+            self.read_seal(folder)
+        except DataError as error:
+            return [str(error.args[0]), *self.faults(folder)]
+        return self.faults(folder)
+
+    def read_seal(self, folder: Path) -> Seal:
+        """The file that seals the shard. Raises `DataError` when it is not the one that the index names."""
+        file = folder / f"{self.shard}.json"
+        if not file.is_file():
+            raise DataError(f"{file.name} is missing", hint=_REPAIRED)
+        if sha256(file) != self.seal:
+            raise DataError(f"{file.name} has changed", hint=_REPAIRED)
+        seal = read_seal(folder, self.shard)
+        for name in Sealed.model_fields:
+            if getattr(seal, name) != getattr(self, name):
+                raise DataError(f"{file.name} has other {name} than {INDEX}", hint=_REPAIRED)
+        return seal
 
 
 class Index(Record):
@@ -92,12 +113,15 @@ def write_index(folder: Path, plan: Plan) -> Summary | None:
     good = {clip for row in rows for clip in successes(folder, row.shard)}
     # the last try is the one that is told
     tried = (one for row in reversed(rows) for one in failures(folder, row.shard))
-    lost: dict[str, Skipped] = {}
-    for one in chain(plan.skipped(), tried):
-        if one.id not in good:
-            lost.setdefault(one.id, one)
+    # a second clip of an id is lost, whatever became of the first
+    lost = [one for one in plan.skipped() if one.reason == DUPLICATE or one.id not in good]
+    told = good | {one.id for one in lost if one.reason != DUPLICATE}
+    for one in tried:
+        if one.id not in told:
+            lost.append(one)
+            told.add(one.id)
     with staged(folder / SKIPPED) as stage:
-        stage.write_text("".join(f"{one.line()}\n" for one in lost.values()), encoding="utf-8")
+        stage.write_text("".join(f"{one.line()}\n" for one in lost), encoding="utf-8")
     index = Index(
         format=FORMAT,
         made_by=f"frameweave {__version__}",
@@ -105,7 +129,7 @@ def write_index(folder: Path, plan: Plan) -> Summary | None:
         settings=plan.header.settings,
         plan=sha256(folder / PLAN),
         shards=tuple(rows),
-        skipped=dict(Counter(one.reason for one in lost.values())),
+        skipped=dict(Counter(one.reason for one in lost)),
     )
     with staged(folder / INDEX) as stage:
         stage.write_text(index.line(indent=1), encoding="utf-8")
@@ -122,6 +146,13 @@ def read_index(folder: Path) -> Index:
             hint="run frameweave data prepare on it again" if unfinished else "prepare one first",
         )
     return parsed(Index, file.read_bytes(), str(file), hint="remove it and prepare again")
+
+
+def check_sums(folder: Path) -> None:
+    """Take the sums of all shards. Raises `DataError` with the first file that is not as it was written."""
+    for row in read_index(folder).shards:
+        if faults := row.all_faults(folder):
+            raise DataError(f"{folder}: {faults[0]}", hint=_REPAIRED)
 
 
 class _Ours(BaseModel):

@@ -23,6 +23,7 @@ from frameweave.runs.atomic import staged
 
 PLAN = "plan.jsonl"
 FORMAT = 1
+PLAN_CHANGED = "copy plan.jsonl again, or prepare anew with --mode overwrite"
 _HINT = "prepare the data set anew"
 
 
@@ -93,10 +94,13 @@ def settings_hash(settings: Mapping[str, str | int | float]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write_plan(folder: Path, reader: Reader, settings: Values, choice: Choice) -> None:
+def write_plan(
+    folder: Path, reader: Reader, settings: Values, choice: Choice, *, instead_of: Iterable[Path] = ()
+) -> None:
     """Read the source twice, to count and to write: memory does not grow with the number of clips.
 
-    Shards of a split differ by one clip at most. Raises `DataError` when there is no clip to use.
+    Shards of a split differ by one clip at most. The files that it comes `instead_of` go just before it
+    is there: none of an earlier data set is ever beside it. Raises `DataError` when there is no clip to use.
     """
     counts = Counter(item.split or "all" for item in reader if isinstance(item, ClipRecord))
     if not counts:
@@ -113,6 +117,8 @@ def write_plan(folder: Path, reader: Reader, settings: Values, choice: Choice) -
         for item in reader:
             if isinstance(item, Skipped):
                 file.write(f"{_SkippedLine(skipped=item).line()}\n")
+        for earlier in instead_of:
+            earlier.unlink(missing_ok=True)
 
 
 def planned(
@@ -168,7 +174,24 @@ class Plan:
         """Add shards for further clips behind those that are planned; these stay as they are."""
         names = [shard.name for shard in self.shards() if shard.name.startswith(f"{split}-")]
         first = 1 + max((int(name.rsplit("-", 1)[1]) for name in names), default=-1)
+        plans = planned(clips, split, len(clips), per_shard, first=first)
+        self._append(plan.line(lean=True) for plan in plans)
+
+    def passed_over(self, skipped: Iterable[Skipped]) -> None:
+        """Add clips that the reader passed over."""
+        self._append(_SkippedLine(skipped=item).line() for item in skipped)
+
+    def _append(self, lines: Iterable[str]) -> None:
         with staged(self.file) as stage, stage.open("w", encoding="utf-8") as file:
             file.write(self.file.read_text(encoding="utf-8"))
-            for plan in planned(clips, split, len(clips), per_shard, first=first):
-                file.write(f"{plan.line(lean=True)}\n")
+            file.writelines(f"{line}\n" for line in lines)
+
+    def began_as(self, digest: str) -> bool:
+        """Whether the plan, or its beginning before it was extended, has this SHA-256."""
+        found = hashlib.sha256()
+        with self.file.open("rb") as file:
+            for line in file:
+                found.update(line)
+                if found.hexdigest() == digest:
+                    return True
+        return False

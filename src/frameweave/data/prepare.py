@@ -12,7 +12,7 @@ from frameweave.data.options import PrepareOptions, ShardSettings
 from frameweave.data.plan import Plan, ShardPlan
 from frameweave.data.prepare_plan import plan_of, settings_of, write_new
 from frameweave.data.shard_work import Item, build, on_gpu
-from frameweave.data.shards.seal import Sealed, seal_of
+from frameweave.data.shards.seal import Sealed, check_made_of, seal_of
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, in_shards, part
@@ -67,6 +67,9 @@ def prepare(source: str, options: PrepareOptions, *, progress: Progress = SILENT
     if finished:
         progress.note(f"{len(finished)} of {len(wanted)} shards are finished already")
     missing = [name for name in wanted if name not in finished]
+    for shard in plan.shards() if missing else ():
+        if shard.name in mine and shard.name not in finished:
+            check_made_of(options.out, shard, plan.settings_hash)
     _make(plan, missing, _counted(plan, finished), options, progress)
     _check_rate(_counted(plan, _finished(plan.shards(), plan, trust_sizes=True)), options)
     summary = write_index(options.out, plan)

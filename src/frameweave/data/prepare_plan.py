@@ -1,15 +1,16 @@
 """The plan that a run works on: a new one, the folder's own, or with some modes a longer one."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from frameweave.data.captions.prompts_file import Prompted, sum_of
-from frameweave.data.dataset import files_of, is_dataset
+from frameweave.data.dataset import INDEX, files_of, is_dataset, read_index
 from frameweave.data.options import PrepareOptions, ShardSettings
-from frameweave.data.plan import PLAN, Choice, Plan, write_plan
-from frameweave.data.record import ClipRecord, Reader
+from frameweave.data.plan import PLAN, PLAN_CHANGED, Choice, Plan, write_plan
+from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.data.shards.seal import failures, seal_of
 from frameweave.data.sources.detect import read_source
-from frameweave.errors import RunError
+from frameweave.errors import DataError, RunError
 from frameweave.progress import Progress
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages
 
@@ -19,9 +20,18 @@ def settings_of(options: PrepareOptions) -> ShardSettings:
     return options.part(ShardSettings)
 
 
-def write_new(folder: Path, source: str, options: PrepareOptions) -> Plan:
-    """Plan the clips of a source in a folder; what else is there stays. Raises `DataError` for no clips."""
-    write_plan(folder, _reader(source, options), settings_of(options).table(), _choice(source, options))
+def write_new(folder: Path, source: str, options: PrepareOptions, *, instead_of: Iterable[Path] = ()) -> Plan:
+    """Plan the clips of a source in a folder, in place of some files; what else is there stays.
+
+    Raises `DataError` for no clips.
+    """
+    write_plan(
+        folder,
+        _reader(source, options),
+        settings_of(options).table(),
+        _choice(source, options),
+        instead_of=instead_of,
+    )
     return Plan.open(folder)
 
 
@@ -42,6 +52,7 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
         if not (out / PLAN).is_file():  # it may be there since, by another job of an array
             raise RunError(f"{out}: not empty, and no data set", hint="choose another --out")
     plan = Plan.open(out)
+    _check_whole(plan)
     _check_same(plan, source, options)
     if options.mode == "extend":
         _extend(plan, _reader(source, options), options, progress)
@@ -75,13 +86,19 @@ def _choice(source: str, options: PrepareOptions) -> Choice:
 
 
 def _anew(source: str, options: PrepareOptions, progress: Progress) -> Plan:
-    """A plan in place of the folder's; the earlier data set goes when it is written, and nothing else."""
+    """A plan in place of the folder's; the earlier data set goes when it is there, and nothing else."""
     progress.note(f"reading {source}")
-    earlier = list(files_of(options.out))
-    plan = write_new(options.out, source, options)
-    for file in earlier:
-        file.unlink(missing_ok=True)
-    return plan
+    return write_new(options.out, source, options, instead_of=list(files_of(options.out)))
+
+
+def _check_whole(plan: Plan) -> None:
+    """Raises `DataError` when the plan is not the one of the index: shards would be made of wrong lines."""
+    try:
+        index = read_index(plan.file.parent)
+    except DataError:
+        return  # it is written anew
+    if not plan.began_as(index.plan):
+        raise DataError(f"{plan.file}: it has changed since {INDEX} was written", hint=PLAN_CHANGED)
 
 
 def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
@@ -104,9 +121,18 @@ def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
 
 def _extend(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
     known = {clip.id for shard in plan.shards() for clip in shard.clips}
-    added = [item for item in reader if isinstance(item, ClipRecord) and item.id not in known]
+    told = {item.line() for item in plan.skipped()}
+    added: list[ClipRecord] = []
+    lost: list[Skipped] = []
+    for item in reader:
+        if isinstance(item, Skipped):
+            lost += [item] * (item.line() not in told)
+        elif item.id not in known:
+            added.append(item)
     progress.note(f"{len(added)} clips are new")
     _append(plan, added, options)
+    if lost:
+        plan.passed_over(lost)
 
 
 def _retry(plan: Plan, options: PrepareOptions, progress: Progress) -> None:

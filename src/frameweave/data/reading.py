@@ -12,9 +12,8 @@ from torch import Tensor
 
 from frameweave.data.dataset import Row, read_index
 from frameweave.data.lines import parsed
-from frameweave.data.shards.decoding import captions_of, group_of, wanted
+from frameweave.data.shards.decoding import group_of, stored_captions, wanted
 from frameweave.data.shards.open_files import OpenFiles
-from frameweave.data.shards.seal import read_seal
 from frameweave.data.shards.shard import About
 from frameweave.data.shards.sidecars import Sidecars
 from frameweave.errors import DataError
@@ -56,6 +55,10 @@ class ShardGroups:
         return {row.shard: row for row in read_index(self.folder).shards}
 
     def _of_shard(self, row: Row) -> list[_Entry]:
+        try:
+            seal = row.read_seal(self.folder)
+        except DataError as error:
+            raise DataError(f"{self.folder}: {error.args[0]}", hint=error.hint) from error
         tar, sealed = self.folder / f"{row.shard}.tar", row.files["tar"].bytes
         size = tar.stat().st_size if tar.is_file() else -1
         if size != sealed:
@@ -64,7 +67,7 @@ class ShardGroups:
                 hint="copy it again, or run frameweave data prepare",
             )
         found: dict[str, dict[str, tuple[int, int]]] = {}
-        for member in read_seal(self.folder, row.shard).members:
+        for member in seal.members:
             key, _, rest = member.name.partition(".")
             found.setdefault(key, {})[rest] = (member.offset, member.size)
         return [_Entry(row.shard, key, members) for key, members in found.items()]
@@ -83,20 +86,21 @@ class ShardGroups:
     def about(self, index: int) -> About:
         """What is known of a group: clip, frames, times, split, scale of its depth."""
         entry = self._entries[index]
-        where = f"{self.folder / entry.shard}.tar: group {entry.key}"
-        return parsed(About, self._bytes(entry, "json"), where, hint="run frameweave data check")
+        return parsed(About, self._bytes(entry, "json"), self._place(entry), hint="run frameweave data check")
 
     def group(self, index: int) -> FrameGroup:
         entry = self._entries[index]
         members = {name: self._bytes(entry, name) for name in wanted(entry.members)}
-        return group_of(members, where=f"{self.folder / entry.shard}.tar: group {entry.key}")
+        return group_of(members, where=self._place(entry))
 
     def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
         """See `EncodedSource`: out of the shard's sidecar."""
         entry = self._entries[index]
         sidecars = self._sidecars.setdefault(print_, Sidecars(self.folder, print_))
         tensors = sidecars.group(entry.shard, entry.key, tar=self.sum_of(entry.shard))
-        return None if tensors is None else (tensors, captions_of(self._bytes(entry, "txt")))
+        if tensors is None:
+            return None
+        return tensors, stored_captions(self._bytes(entry, "txt"), where=self._place(entry))
 
     def by_shard(self) -> dict[str, dict[str, int]]:
         """The numbers of the groups by shard and key."""
@@ -105,11 +109,13 @@ class ShardGroups:
             found.setdefault(entry.shard, {})[entry.key] = index
         return found
 
+    def _place(self, entry: _Entry) -> str:
+        """What errors call a group."""
+        return f"{self.folder / entry.shard}.tar: group {entry.key}"
+
     def _bytes(self, entry: _Entry, name: str) -> bytes:
         if name not in entry.members:
-            raise DataError(
-                f"{self.folder / entry.shard}.tar: group {entry.key} has no {name}", hint="prepare it again"
-            )
+            raise DataError(f"{self._place(entry)} has no {name}", hint="prepare it again")
         offset, size = entry.members[name]
         return self._tars.read(self.folder / f"{entry.shard}.tar", size, offset)
 

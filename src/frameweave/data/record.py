@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 from frameweave.data.captions.edit_prompt import EditPrompt
 from frameweave.data.lines import Record
 
-CAPTIONS_LIMIT = 64
-"""Captions of a clip that are kept."""
+DUPLICATE = "duplicate"
+"""The reason of a `Skipped` whose id another clip has."""
 
 
 class Told(Record):

@@ -1,26 +1,28 @@
-"""Groups of adjacent frames from a folder of videos, each with its captions in a text file beside it."""
+"""Groups of adjacent frames from a folder of videos, each with its captions beside it."""
 
 import hashlib
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from frameweave.errors import DataError
+from frameweave.data.sources.folder import captions_beside, is_hidden
+from frameweave.data.text import captions_of
+from frameweave.errors import DataError, FrameweaveError
 from frameweave.runs.atomic import sha256
-from frameweave.video import probe, read_frames
 from frameweave.video.group import FrameGroup
+from frameweave.video.pixels import Picture
 from frameweave.video.reading import VIDEOS
+from frameweave.video.seeking import frames_at, timeline
 
 
 @dataclass(frozen=True)
 class FolderGroups:
-    """One group per video and epoch of drawing; `<name>.txt` holds a caption a line.
+    """One group for each video that lies directly in the folder, with its captions: a line each of
+    `<name>.txt`, or those of `<name>.json`.
 
-    Raises `DataError` when there is no such folder or no video in it, or one has no captions or too few
-    frames.
+    Raises `DataError` when there is no such folder or no video in it.
     """
 
     folder: Path
@@ -34,42 +36,67 @@ class FolderGroups:
             raise DataError(
                 f"{self.folder}: no such folder", hint="give a folder of videos, prepared shards, or world"
             )
-        found = sorted(path for path in self.folder.glob("*") if path.suffix.lower() in VIDEOS)
+        found = sorted(
+            path
+            for path in self.folder.glob("*")
+            if path.suffix.lower() in VIDEOS and path.is_file() and not is_hidden(Path(path.name))
+        )
         if not found:
             raise DataError(
                 f"{self.folder}: no videos ({', '.join(VIDEOS)})", hint="give a folder of short videos"
             )
-        for video in found:
-            if not self._captions(video):
-                raise DataError(
-                    f"{video.with_suffix('.txt')}: no caption", hint="write what the video shows, a line each"
-                )
         object.__setattr__(self, "_videos", found)
+
+    def check(self) -> None:
+        """Look at all captions, then at all videos, and decode each one's group.
+
+        Raises `DataError` that names the first file that cannot be used, and how many there are.
+        """
+        for look in (self._captions, self._decoded):
+            faults: list[FrameweaveError] = []
+            for index in range(len(self)):
+                try:
+                    look(index)
+                except FrameweaveError as error:
+                    faults.append(error)
+            if faults:
+                more = f" ({len(faults)} of {len(self)} videos cannot be used)" if len(faults) > 1 else ""
+                raise DataError(f"{faults[0].args[0]}{more}", hint=faults[0].hint) from faults[0]
 
     def __len__(self) -> int:
         return len(self._videos)
 
     def key(self, index: int) -> str:
-        video = self._videos[index]
-        texts = hashlib.sha256("\n".join(self._captions(video)).encode()).hexdigest()
-        return f"{sha256(video)} {texts} {self.seed} {index} {self.frames} {self.stride}"
+        texts = hashlib.sha256("\n".join(self._captions(index)).encode()).hexdigest()
+        return f"{sha256(self._videos[index])} {texts} {self.seed} {index} {self.frames} {self.stride}"
 
     def group(self, index: int) -> FrameGroup:
+        """Raises `DataError` or `InputError` when the video or its captions cannot be used."""
+        pictures = np.stack(self._decoded(index))
+        frames = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        return FrameGroup(frames, self._captions(index))
+
+    def _decoded(self, index: int) -> list[Picture]:
         video = self._videos[index]
+        line = timeline(video)
         span = (self.frames - 1) * self.stride + 1
-        count = probe(video).frames or sum(1 for _ in read_frames(video))
-        if count < span:
+        if len(line) < span:
             raise DataError(
-                f"{video}: {count} frames, expected at least {span}",
+                f"{video}: {len(line)} frames, expected at least {span}",
                 hint="remove it, or lower --frames or --stride",
             )
-        start = int(np.random.default_rng((self.seed, index)).integers(count - span + 1))
-        shown = islice(read_frames(video, first=start + span), start, None, self.stride)
-        pictures = np.stack([picture.pixels for picture in shown])
-        frames = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-        return FrameGroup(frames, tuple(self._captions(video)))
+        start = int(np.random.default_rng((self.seed, index)).integers(len(line) - span + 1))
+        wanted = range(start, start + span, self.stride)
+        return [pixels for _, pixels in frames_at(video, line, wanted)]
 
-    def _captions(self, video: Path) -> list[str]:
-        file = video.with_suffix(".txt")
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        return [line.strip() for line in lines if line.strip()]
+    def _captions(self, index: int) -> tuple[str, ...]:
+        video = self._videos[index]
+        try:
+            found = captions_of(captions_beside(video).captions)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{video.parent}: {error}", hint="write the captions anew") from error
+        if not found:
+            raise DataError(
+                f"{video.with_suffix('.txt')}: no caption", hint="write what the video shows, a line each"
+            )
+        return found

@@ -25,9 +25,10 @@ from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.memory import free_memory
 from frameweave.training.fit import fit
+from frameweave.training.groups import Part, sources
 from frameweave.training.options import TrainOptions
 from frameweave.training.precision import autocast
-from frameweave.training.stages import Part, Workshop, plan_of, sources
+from frameweave.training.stages import Workshop, plan_of
 from frameweave.training.train import check_stages
 
 _PROBED_BATCH = 2

@@ -8,15 +8,12 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from diffusers import ControlNetModel
-from torch import Tensor
 
 from frameweave.adaptor.adaptor import FILE, Adaptor, architecture, load_adaptor
 from frameweave.adaptor.card import Card
 from frameweave.adaptor.lora import Lora, added_lora, pattern
 from frameweave.adaptor.tokens import PrefixTokens
-from frameweave.data.dataset import is_dataset, read_index
 from frameweave.data.encoded import CachedGroups
-from frameweave.data.reading import ShardGroups
 from frameweave.errors import InputError, RunError
 from frameweave.models import depth as depth_model
 from frameweave.models.control import new_controlnet
@@ -27,13 +24,11 @@ from frameweave.training.batches import Batches
 from frameweave.training.denoising import Denoiser
 from frameweave.training.depth_control import DepthControl
 from frameweave.training.fit import TrainStage
-from frameweave.training.folder import FolderGroups
+from frameweave.training.groups import sources
 from frameweave.training.low_rank import LowRank, noise_levels
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens
-from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
-from frameweave.world.groups import WorldGroups
 
 STAGES = ("depth", "tokens", "lora")
 ADAPTOR = "adaptor"
@@ -220,70 +215,3 @@ def plan_of(stage: str, options: TrainOptions) -> Plan:
         watch_every=options.watch_every,
         norms_every=options.norms_every,
     )
-
-
-def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
-    """Groups to train on, and groups that are held out."""
-    frames, stride, seed = options.frames, options.stride, options.seed
-    if options.data == "world":
-        return (
-            WorldGroups(options.groups, frames, stride, seed),
-            WorldGroups(options.held_out, frames, stride, seed, "held-out"),
-        )
-    folder = Path(options.data)
-    if is_dataset(folder):
-        return _from_shards(folder, options)
-    every = FolderGroups(folder, frames, stride, seed)
-    cut = _cut(every, options)
-    return Part(every, 0, cut), Part(every, cut, len(every))
-
-
-def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
-    """The split train, and validate or test; without such splits the last clips are held out."""
-    index = read_index(folder)
-    for name in ("frames", "stride", "resize"):
-        if (found := index.settings[name]) != (asked := getattr(options, name)):
-            raise InputError(
-                f"{folder}: prepared with {name} {found}, expected {asked}",
-                hint=f"give --{name} {found}, or prepare the videos again",
-            )
-    splits = {row.split for row in index.shards}
-    held_out = [name for name in ("validate", "test") if name in splits]
-    if "train" in splits and held_out:
-        others = ShardGroups(folder, held_out[0])
-        return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
-    every = ShardGroups(folder)
-    cut = _cut(every, options)
-    cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
-    return Part(every, 0, cut), Part(every, cut, len(every))
-
-
-def _cut(every: GroupSource, options: TrainOptions) -> int:
-    """Where the held-out groups begin: a tenth of all at most."""
-    if len(every) < 2:
-        raise InputError(
-            f"{options.data}: {len(every)} groups, expected at least 2", hint="some are held out"
-        )
-    return len(every) - min(options.held_out, max(1, len(every) // 10))
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some consecutive groups of a source."""
-
-    source: GroupSource
-    start: int
-    end: int
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-    def key(self, index: int) -> str:
-        return self.source.key(self.start + index)
-
-    def group(self, index: int) -> FrameGroup:
-        return self.source.group(self.start + index)
-
-    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
-        source = self.source
-        return source.encoded(self.start + index, print_) if isinstance(source, EncodedSource) else None

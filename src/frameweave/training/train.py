@@ -14,6 +14,7 @@ from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.run import RUN_FILE, Run, read_run
 from frameweave.training.fit import fit, load_average, new_accelerator
+from frameweave.training.groups import check_data
 from frameweave.training.log import TrainingLog
 from frameweave.training.low_rank import check_frames
 from frameweave.training.options import TrainOptions
@@ -50,6 +51,8 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
     training_device(options.device)
     state = PartialState()
     progress = progress if state.is_main_process else SILENT
+    if state.is_main_process:
+        check_data(options)
     with state.main_process_first():
         run = _run(stages, options, main=state.is_main_process)
     workshop = Workshop(options, progress, stages)

@@ -167,6 +167,29 @@ def test_a_torn_tar_is_told_before_it_is_read(tmp_path: Path, clips: list[ClipRe
         len(ShardGroups(tmp_path))
 
 
+def test_a_seal_that_has_changed_is_told_before_it_is_believed(
+    tmp_path: Path, clips: list[ClipRecord]
+) -> None:
+    folder = prepared(tmp_path / "a", clips)
+    seal = folder / "train-000000.json"
+    whole = seal.read_text()
+    for damaged in (whole[:-30], whole.replace(".txt", ".tx"), whole.replace("clip_0", "clip_9"), "[]", ""):
+        seal.write_text(damaged)
+        with pytest.raises(DataError, match=r"a: train-000000.json has changed; run frameweave data prepare"):
+            ShardGroups(folder, "train").group(0)
+    seal.unlink()
+    with pytest.raises(DataError, match=r"train-000000.json is missing"):
+        ShardGroups(folder, "train").group(0)
+
+
+def test_captions_that_are_no_text_are_told(tmp_path: Path, clips: list[ClipRecord]) -> None:
+    folder = prepared(tmp_path / "a", clips)
+    tar = folder / "train-000000.tar"
+    tar.write_bytes(tar.read_bytes().replace(b"number 0", b"number \xff"))
+    with pytest.raises(DataError, match="group clip_0_0: damaged captions"):
+        ShardGroups(folder, "train").group(0)
+
+
 def test_damaged_pictures_are_told(tmp_path: Path, clips: list[ClipRecord]) -> None:
     folder = prepared(tmp_path / "a", clips)
     seal = json.loads((folder / "train-000000.json").read_text())

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frameweave.data.record import ClipRecord, Told
+from frameweave.data.record import ClipRecord, Skipped, Told
+from frameweave.data.sources.beside import told_by_json
 from frameweave.data.sources.detect import read_source
-from frameweave.data.sources.folder import told_by_json
 from reading_sources import lost, taken
 
 
@@ -77,6 +77,41 @@ def test_captions_in_json_of_every_form() -> None:
         b'{"caption": [], "captions": null, "text": ["a", "b"], "split": 7, "origin": []}'
     ) == Told(captions=("a", "b"), split="7")
     assert told_by_json(b"{}") == Told()
+
+
+def test_encodings_of_captions(tmp_path: Path) -> None:
+    """UTF-8 and UTF-16 with its mark are read; of anything else the file is named, and nothing is guessed."""
+    text = "caf\u00e9 \u732b\n\u200b"
+    contents = {
+        "a.txt": text.encode(),
+        "b.txt": text.encode("utf-8-sig"),
+        "c.txt": text.encode("utf-16"),
+        "d.txt": b"\xfe\xff" + text.encode("utf-16-be"),
+        "e.json": b"\xff\xfe" + json.dumps(text, ensure_ascii=False).encode("utf-16-le"),
+        "f.txt": "caf\u00e9".encode("cp1252"),
+        "g.txt": text.encode("utf-16-le"),
+        "h.txt": "a car".encode("utf-16-le"),
+        "i.json": '["caf\u00e9"]'.encode("cp1252"),
+        "j.txt": "\u200b\ufeff \u2800".encode(),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).with_suffix(".mp4").touch()
+    assert {clip.id: clip.captions for clip in taken(tmp_path)} == dict.fromkeys(
+        "abcde", ("caf\u00e9 \u732b",)
+    )
+    skipped = [item for item in read_source(str(tmp_path)) if isinstance(item, Skipped)]
+    assert [(item.id, item.reason) for item in skipped] == [
+        *((name, "bad_caption") for name in "fghi"),
+        ("j", "no_caption"),
+    ]
+    assert skipped[0].detail.startswith("f.txt: not UTF-8") and skipped[3].detail.startswith("i.json: ")
+
+
+def test_an_empty_text_hides_no_json(tmp_path: Path) -> None:
+    for name, content in (("a.mp4", ""), ("a.txt", " \n"), ("a.json", '["one"]')):
+        (tmp_path / name).write_text(content)
+    assert [clip.captions for clip in taken(tmp_path)] == [("one",)]
 
 
 def test_names_of_other_alphabets_and_encodings(tmp_path: Path) -> None:

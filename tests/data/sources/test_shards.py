@@ -39,7 +39,39 @@ def test_samples_are_what_shares_a_name(tmp_path: Path) -> None:
         ("video8", ("one", "two"), "", ""),
     ]
     assert found[1].path == f"{tmp_path}/a.tar!video8.WEBM"
-    assert lost(tmp_path / "a.tar") == [("broken", "bad_caption")]
+    assert lost(tmp_path / "a.tar") == [("video8.v2", "no_caption"), ("broken", "bad_caption")]
+
+
+def test_names_with_dots_are_names_of_videos(tmp_path: Path) -> None:
+    members = {
+        "2024.05.01-Beach.mp4": b"a",
+        "2024.05.01-Beach.txt": b"a beach",
+        "2024.05.02-city.mp4": b"b",
+        "2024.05.02-city.json": b'{"caption": "a city"}',
+        "clip.v2.txt": b"a red car",
+        "clip.v2.mp4": b"c",
+        "000.video.mp4": b"d",
+        "000.txt": b"the only video of its sample",
+        "two.mp4": b"e",
+        "two.mov": b"f",
+        "two.txt": b"of two videos",
+        "._hidden.mp4": b"g",
+        "__MACOSX/two.mp4": b"h",
+    }
+    tar = plain_tar(tmp_path / "a.tar", members)
+    assert [(clip.id, clip.path.partition("!")[2], clip.captions) for clip in taken(tar)] == [
+        ("2024.05.01-Beach", "2024.05.01-Beach.mp4", ("a beach",)),
+        ("2024.05.02-city", "2024.05.02-city.mp4", ("a city",)),
+        ("clip.v2", "clip.v2.mp4", ("a red car",)),
+        ("000.video", "000.video.mp4", ("the only video of its sample",)),
+        ("two", "two.mp4", ("of two videos",)),
+    ]
+    assert lost(tar) == [("two", "duplicate")]
+
+
+def test_a_text_that_says_nothing_hides_no_json(tmp_path: Path) -> None:
+    members = {"a.mp4": b"x", "a.txt": "\u200b\n".encode(), "a.json": b'"one"'}
+    assert [clip.captions for clip in taken(plain_tar(tmp_path / "a.tar", members))] == [("one",)]
 
 
 def test_a_tar_of_the_folder_itself(tmp_path: Path) -> None:

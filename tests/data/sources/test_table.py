@@ -109,6 +109,33 @@ def test_a_line_of_json_without_a_path_costs_only_itself(tmp_path: Path) -> None
     assert lost(tmp_path / "a.JSONL") == [("row 2", "no_path")]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_rows_of_one_video_are_its_captions(suffix: str, tmp_path: Path) -> None:
+    """In any order; what differs in more than the caption is another clip of the same id, and listed."""
+    for name in "abc":
+        (tmp_path / f"{name}.mp4").touch()
+    rows = [("a", "one", ""), ("b", "two", ""), ("a", "three", ""), ("b", "two", "test"), ("a", "one", "")]
+    table = [{"path": f"{name}.mp4", "caption": text, "split": split} for name, text, split in rows]
+    file = tmp_path / f"clips.{suffix}"
+    if suffix == "parquet":
+        write_parquet(file, **{key: [row[key] for row in table] for key in table[0]})
+    elif suffix == "jsonl":
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in table))
+    else:
+        file.write_text("path,caption,split\n" + "".join(f"{','.join(row.values())}\n" for row in table))
+    assert [(clip.id, clip.captions) for clip in taken(file)] == [
+        ("a.mp4", ("one", "three")),
+        ("b.mp4", ("two",)),
+    ]
+    assert lost(file) == [("b.mp4", "duplicate")]
+
+
+def test_a_table_as_a_spreadsheet_saves_unicode(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.tsv").write_bytes("path\tcaption\r\na.mp4\tcaf\u00e9\r\n".encode("utf-16"))
+    assert taken(tmp_path / "a.tsv")[0].captions == ("caf\u00e9",)
+
+
 def test_a_misspelt_column_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("Pth,caption\na.mp4,x\n")
     with pytest.raises(
@@ -146,8 +173,9 @@ def test_only_the_columns_that_are_needed_are_read(tmp_path: Path) -> None:
 def test_values_of_other_types(tmp_path: Path) -> None:
     (tmp_path / "1").touch()
     arrow: Any = importlib.import_module("pyarrow")
-    taken_from = taken(write_parquet(tmp_path / "a.parquet", path=[1], caption=[b"caf\xc3\xa9 \xff"], id=[7]))
-    assert [(clip.id, clip.captions) for clip in taken_from] == [("7", ("caf\u00e9 \ufffd",))]
+    values = write_parquet(tmp_path / "a.parquet", path=[1, 1], caption=[b"caf\xc3\xa9", b"\xff"], id=[7, 8])
+    assert [(clip.id, clip.captions) for clip in taken(values)] == [("7", ("caf\u00e9",))]
+    assert lost(values) == [("row 2", "bad_caption")]
     file = write_parquet(
         tmp_path / "b.parquet", path=arrow.array([2**62], arrow.timestamp("ns")), caption=["x"]
     )

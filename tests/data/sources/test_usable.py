@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frameweave.data.plan import Choice, Plan, write_plan
-from frameweave.data.record import CAPTIONS_LIMIT, ClipRecord, Skipped
+from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.usable import Usable, plain_id, usual_split
-from frameweave.data.text import CAPTION_LIMIT
+from frameweave.data.text import CAPTION_LIMIT, CAPTIONS_LIMIT
 from hostile_tars import plain_tar
 from prepared import Listed
 from reading_sources import lost, taken

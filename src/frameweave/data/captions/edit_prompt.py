@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from pydantic import model_validator
 
 from frameweave.data.lines import Record
-from frameweave.data.text import cleaned
+from frameweave.data.text import caption_of
 
 Kind = Literal["object", "colour", "background", "style"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -62,7 +62,9 @@ def fault_of(edit: EditPrompt) -> str:
         f"has {len(edit.prompt)} characters, not 1 to {PROMPT_LIMIT}": not 0
         < len(edit.prompt)
         <= PROMPT_LIMIT,
-        "has control characters, or blanks at an end": any(cleaned(text) != text for text in texts),
+        "has control characters, or blanks at an end": any(
+            text and caption_of(text) != text for text in texts
+        ),
         "is the caption as it was": edit.prompt.lower() == edit.source.lower(),
         "changes nothing": not after or before.lower() == after.lower(),
         "changes words that the caption does not have": before.lower() not in edit.source.lower(),
@@ -90,7 +92,7 @@ def sources_of(captions: Iterable[str]) -> tuple[str, ...]:
     """
     found: dict[str, str] = {}
     for caption in captions:
-        text = cleaned(caption)
+        text = caption_of(caption)
         if len(text) > SOURCE_LIMIT:
             text = text[: SOURCE_LIMIT + 1].rpartition(" ")[0] or text[:SOURCE_LIMIT]
         text = text.rstrip(" .,;:")

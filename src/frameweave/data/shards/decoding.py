@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from frameweave.data.text import CAPTION_LIMIT
+from frameweave.data.text import CAPTION_LIMIT, decoded
 from frameweave.errors import DataError
 from frameweave.video.group import FrameGroup
 from frameweave.video.reading import UNREADABLE
@@ -40,12 +40,15 @@ def group_of(members: Mapping[str, bytes], *, where: str) -> FrameGroup:
         near = torch.stack(depth) if depth else None
     except (*UNREADABLE, RuntimeError) as error:
         raise DataError(f"{where}: damaged ({error})", hint="run frameweave data check") from error
-    return FrameGroup(shown, captions_of(members["txt"]), near)
+    return FrameGroup(shown, stored_captions(members["txt"], where=where), near)
 
 
-def captions_of(content: bytes) -> tuple[str, ...]:
-    """The captions of a txt member, a line each."""
-    texts = content.decode("utf-8", "replace").splitlines()
+def stored_captions(content: bytes, *, where: str) -> tuple[str, ...]:
+    """The captions of a txt member, a line each. Raises `DataError`, which names `where`, for other bytes."""
+    try:
+        texts = decoded(content).splitlines()
+    except ValueError as error:
+        raise DataError(f"{where}: damaged captions ({error})", hint="run frameweave data check") from error
     return tuple(text[:CAPTION_LIMIT] for text in texts if text.strip())
 
 

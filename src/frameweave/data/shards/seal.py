@@ -1,16 +1,19 @@
 """What seals a finished shard, and what its lines tell of each clip."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from pydantic import model_validator
+
 from frameweave.data.lines import Record, parsed, read_records
-from frameweave.data.plan import Format, ShardPlan
+from frameweave.data.plan import PLAN, PLAN_CHANGED, Format, ShardPlan
 from frameweave.data.record import Skipped
-from frameweave.data.shards.tars import Member
+from frameweave.data.shards.tars import Member, read_members
 from frameweave.errors import DataError
 from frameweave.runs.atomic import sha256
 
+_FILES = ("tar", "jsonl")
 _HINT = "run frameweave data prepare on it again"
 
 
@@ -54,6 +57,14 @@ class Sealed(Record):
     groups: int
     files: dict[Literal["tar", "jsonl"], Sum]
 
+    @model_validator(mode="after")
+    def _both(self) -> "Sealed":
+        if len(self.files) < len(_FILES):
+            raise ValueError(
+                f"sums of {' and '.join(self.files) or 'nothing'}, expected {' and '.join(_FILES)}"
+            )
+        return self
+
     def faults(self, folder: Path, *, trust_sizes: bool = False) -> list[str]:
         """What is wrong with the shard's files: a line for each."""
         found: list[str] = []
@@ -77,6 +88,11 @@ class Seal(Sealed):
     members: tuple[Member, ...]
     """Where each lies in the tar."""
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """As `counts_of`."""
+        return self.clips, self.failed, self.groups
+
 
 def read_seal(folder: Path, shard: str) -> Seal:
     """Raises `DataError` when it is damaged, `OSError` when there is none."""
@@ -87,14 +103,43 @@ def read_seal(folder: Path, shard: str) -> Seal:
 def seal_of(folder: Path, plan: ShardPlan, settings: str, *, trust_sizes: bool = False) -> Seal | None:
     """What seals a finished shard of this plan and these settings; None when it must be made (again).
 
-    Sums are taken anew, unless sizes are trusted.
+    Sums are taken anew, unless sizes are trusted; counts and members are those of the files.
     """
     try:
         seal = read_seal(folder, plan.name)
-        whole = (seal.plan, seal.settings) == (plan.digest, settings)
-        return seal if whole and not seal.faults(folder, trust_sizes=trust_sizes) else None
+        if (seal.shard, seal.plan, seal.settings) != (plan.name, plan.digest, settings):
+            return None
+        if seal.faults(folder, trust_sizes=trust_sizes) or seal.counts != counts_of(
+            made_in(folder, plan.name)
+        ):
+            return None
+        whole = trust_sizes or seal.members == tuple(read_members(folder / f"{plan.name}.tar"))
+        return seal if whole else None
     except (OSError, DataError):
         return None
+
+
+def check_made_of(folder: Path, plan: ShardPlan, settings: str) -> None:
+    """Raise `DataError` when a whole shard of these settings was made of another line than the plan's.
+
+    The line has changed: the shard would be made again with wrong captions.
+    """
+    try:
+        seal = read_seal(folder, plan.name)
+    except (OSError, DataError):
+        return
+    other = (seal.shard, seal.settings) == (plan.name, settings) and seal.plan != plan.digest
+    if other and not seal.faults(folder):
+        raise DataError(
+            f"{folder / PLAN}: the line of {plan.name} is not the one that the shard was made of",
+            hint=PLAN_CHANGED,
+        )
+
+
+def counts_of(made: Iterable[Made]) -> tuple[int, int, int]:
+    """Clips, those of them that failed, and groups."""
+    told = [(bool(one.reason), one.groups) for one in made]
+    return len(told), sum(failed for failed, _ in told), sum(groups for _, groups in told)
 
 
 def made_in(folder: Path, shard: str) -> Iterator[Made]:

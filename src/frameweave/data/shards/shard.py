@@ -17,7 +17,7 @@ from frameweave.data.lines import Record
 from frameweave.data.options import GroupSettings, ShardSettings
 from frameweave.data.plan import FORMAT, ShardPlan
 from frameweave.data.record import ClipRecord
-from frameweave.data.shards.seal import Made, Seal, Sum, Video
+from frameweave.data.shards.seal import Made, Seal, Sum, Video, counts_of
 from frameweave.data.shards.tars import write_tar
 from frameweave.data.text import key_of
 from frameweave.errors import DataError, FrameweaveError
@@ -61,14 +61,15 @@ def build_shard(
         members = write_tar(stage, _samples(plan, settings, extract, estimate, made))
     with staged(lines) as stage:
         stage.write_text("".join(f"{one.line(lean=True)}\n" for one in made), encoding="utf-8")
+    clips, failed, groups = counts_of(made)
     table = Seal(
         format=FORMAT,
         shard=plan.name,
         plan=plan.digest,
         settings=settings.hash,
-        clips=len(made),
-        failed=sum(1 for one in made if one.reason),
-        groups=sum(one.groups for one in made),
+        clips=clips,
+        failed=failed,
+        groups=groups,
         files={"tar": _sum(tar), "jsonl": _sum(lines)},
         members=tuple(members),
     )

@@ -1,15 +1,12 @@
 """Every video below a folder, with what lies beside it under the same name."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
 
 from frameweave.data.record import ClipRecord, Skipped, Told
+from frameweave.data.sources.beside import LARGEST, told_beside
 from frameweave.video.reading import PICTURES, VIDEOS
-
-_LARGEST = 2**24  # bytes of a file of captions: 16 MB
 
 
 @dataclass(frozen=True)
@@ -38,10 +35,13 @@ class FolderReader:
 def files_below(folder: Path) -> Iterator[Path]:
     """Files and folders at any depth, without hidden ones, which some systems leave in archives."""
     for path in folder.rglob("*"):
-        inner = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in inner)
-        if not hidden:
+        if not is_hidden(path.relative_to(folder)):
             yield path
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Whether any part of a relative path is hidden."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _order(path: Path) -> tuple[tuple[str, ...], bool, str]:
@@ -65,42 +65,16 @@ def _is_clip(folder: Path) -> bool:
 
 
 def captions_beside(video: Path) -> Told:
-    """What the text beside a video says. Raises `ValueError` for wrong JSON."""
-    text, table = (video.parent / f"{_name(video)}{suffix}" for suffix in (".txt", ".json"))
-    for file in (text, table):
-        if file.is_file() and file.stat().st_size > _LARGEST:
-            raise ValueError(f"{file.name}: more than {_LARGEST >> 20} MB of captions")
-    if text.is_file():
-        return Told(captions=lines_of(text.read_bytes()))
-    return told_by_json(table.read_bytes()) if table.is_file() else Told()
+    """What the text beside a video says. Raises `ValueError` with the file's name, or `OSError`."""
 
+    def beside(suffix: str) -> tuple[str, bytes] | None:
+        file = video.parent / f"{_name(video)}{suffix}"
+        if not file.is_file():
+            return None
+        with file.open("rb") as opened:
+            return file.name, opened.read(LARGEST + 1)
 
-def lines_of(content: bytes) -> tuple[str, ...]:
-    """A caption a line."""
-    return tuple(content.decode("utf-8", "replace").splitlines())
-
-
-def told_by_json(content: bytes) -> Told:
-    """From a string, a list, or an object with caption, captions or text; and split, category, origin.
-
-    >>> told_by_json(b'{"caption": "a red car", "split": "train", "category": 3}')
-    Told(captions=('a red car',), split='train', category='3', origin='')
-
-    Raises `ValueError` when it is no JSON.
-    """
-    try:
-        given: Any = json.loads(content)
-    except RecursionError as error:
-        raise ValueError("JSON that is nested too deeply") from error
-    table = given if isinstance(given, dict) else {"captions": given}
-    texts: Any = next((table[name] for name in ("captions", "caption", "text") if table.get(name)), ())
-    split, category, origin = (
-        str(table[name]) if isinstance(table.get(name), str | int) else ""
-        for name in ("split", "category", "origin")
-    )
-    listed = texts if isinstance(texts, list) else [texts]
-    captions = tuple(text for text in listed if isinstance(text, str))
-    return Told(captions=captions, split=split, category=category, origin=origin)
+    return told_beside(beside)
 
 
 def depth_beside(video: Path) -> str:

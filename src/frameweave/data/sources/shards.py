@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from frameweave.data.record import ClipRecord, Skipped, Told
-from frameweave.data.sources.folder import lines_of, told_by_json
+from frameweave.data.record import DUPLICATE, ClipRecord, Skipped, Told
+from frameweave.data.sources.beside import LARGEST, told_beside
+from frameweave.data.sources.folder import is_hidden
 from frameweave.data.sources.headers import Header, headers
 from frameweave.data.sources.member import MARK
 from frameweave.video.reading import VIDEOS
@@ -14,16 +15,19 @@ from frameweave.video.reading import VIDEOS
 _PICKLES = (".pkl", ".pickle", ".pyd", ".pth", ".pt")
 _OBJECTS = re.compile(rb"""['"][|<>=]?O""")  # the type of objects in the header of an array
 _ARRAY_HEADER = 2**16
-_TEXT = 2**24  # bytes of a member that is read: 16 MB
+_Sample = dict[str, Header]
+"""Members by what follows the sample's key, such as .mp4."""
 
 
 @dataclass(frozen=True)
 class TarReader:
-    """A sample is what shares a name up to the first dot of its last part; `<key>.mp4` with `<key>.txt`
-    (a caption a line) or `<key>.json`.
+    """A sample is what shares a name up to the first dot of its last part. Each video of it is a clip with
+    the captions of its own name, `<name>.txt` (a caption a line) or `<name>.json`; an only video has those
+    of the sample's name, too.
 
-    Members that are no plain files, whose names lead outside or were there already, or that hold
-    pickles are skipped and never opened. Raises `DataError` for a file that is no tar.
+    Hidden members are left alone. Members that are no plain files, whose names lead outside or were
+    there already, or that hold pickles are skipped and never opened. Raises `DataError` for a file that
+    is no tar.
     """
 
     tars: tuple[Path, ...]
@@ -34,26 +38,28 @@ class TarReader:
 
 
 def _records(tar: Path) -> Iterator[ClipRecord | Skipped]:
-    samples: dict[str, dict[str, Header]] = {}
+    samples: dict[str, _Sample] = {}
     for header in headers(tar):
         key, suffix = split_name(header.name)
         reason = _reason(tar, header, suffix)
         if not reason and suffix in samples.get(key, ()):
-            reason = "duplicate"
+            reason = DUPLICATE
         if reason:
             yield Skipped(id=f"{tar.name}{MARK}{header.name}", reason=reason, detail=str(tar))
-        elif header.plain:
+        elif header.plain and not is_hidden(PurePosixPath(header.name)):
             samples.setdefault(key, {})[suffix] = header
     for key, members in samples.items():
-        videos = [header for suffix, header in members.items() if suffix in VIDEOS]
-        if not videos:
-            continue
-        try:
-            found = _captions(tar, members)
-        except (OSError, ValueError) as error:
-            yield Skipped(id=key, reason="bad_caption", detail=str(error))
-            continue
-        yield ClipRecord(id=key, path=f"{tar}{MARK}{videos[0].name}", **dict(found))
+        videos = [suffix for suffix in members if suffix.endswith(VIDEOS)]
+        for suffix in videos:
+            named = suffix.removesuffix(PurePosixPath(f"a{suffix}").suffix)
+            header = members[suffix]
+            name = key + header.name.removeprefix("./")[len(key) :][: len(named)]
+            try:
+                found = _told(tar, members, named, alone=len(videos) == 1)
+            except (OSError, ValueError) as error:
+                yield Skipped(id=name, reason="bad_caption", detail=str(error))
+                continue
+            yield ClipRecord(id=name, path=f"{tar}{MARK}{header.name}", **dict(found))
 
 
 def _reason(tar: Path, header: Header, suffix: str) -> str:
@@ -79,14 +85,14 @@ def split_name(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", f"{dot}{suffix}".lower()
 
 
-def _captions(tar: Path, members: dict[str, Header]) -> Told:
-    for suffix in (".txt", ".json"):
-        if header := members.get(suffix):
-            if header.size > _TEXT:
-                raise ValueError(f"{header.name}: more than {_TEXT >> 20} MB of captions")
-            content = _content(tar, header, _TEXT)
-            return Told(captions=lines_of(content)) if suffix == ".txt" else told_by_json(content)
-    return Told()
+def _told(tar: Path, members: _Sample, named: str, *, alone: bool) -> Told:
+    """What is said of the video that is called the sample's key and `named`."""
+
+    def beside(suffix: str) -> tuple[str, bytes] | None:
+        header = members.get(named + suffix) or (members.get(suffix) if alone else None)
+        return None if header is None else (header.name, _content(tar, header, LARGEST + 1))
+
+    return told_beside(beside)
 
 
 def _content(tar: Path, header: Header, most: int) -> bytes:

@@ -2,15 +2,19 @@
 
 import csv
 import difflib
+import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.parquet import Row, column_names, parquet_rows
+from frameweave.data.text import encoding_of
 from frameweave.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -42,6 +46,29 @@ class TableReader:
     file: Path
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
+        """As `rows`, with the rows of one video joined: its captions stand where its first row stood."""
+        joined = self._joined
+        given = set[bytes]()
+        for item in self.rows():
+            mark = _but_captions(item) if isinstance(item, ClipRecord) and joined else b""
+            if mark not in joined:
+                yield item
+            elif mark not in given:
+                given.add(mark)
+                yield item.replaced(captions=tuple(joined[mark]))
+
+    @cached_property
+    def _joined(self) -> dict[bytes, dict[str, None]]:
+        """The captions of videos with several rows; those of one row may be very many, and are not held."""
+        marks = Counter(_but_captions(item) for item in self.rows() if isinstance(item, ClipRecord))
+        found: dict[bytes, dict[str, None]] = {mark: {} for mark, count in marks.items() if count > 1}
+        for item in self.rows() if found else ():
+            if isinstance(item, ClipRecord) and (mark := _but_captions(item)) in found:
+                found[mark] |= dict.fromkeys(item.captions)
+        return found
+
+    def rows(self) -> Iterator[ClipRecord | Skipped]:
+        """A clip for each row."""
         if self.file.suffix.lower() == ".parquet":
             columns = self._columns(column_names(self.file))
             wanted = [name for names in columns.values() for name in names]
@@ -68,7 +95,12 @@ class TableReader:
         return found
 
     def _record(self, number: int, row: Row, columns: Columns) -> ClipRecord | Skipped:
-        given = {field: _text(row.get(names[0])) for field, names in columns.items() if names}
+        try:
+            given = {field: _text(row.get(names[0])) for field, names in columns.items() if names}
+            captions = tuple(text for column in columns["captions"] for text in _texts(row.get(column)))
+        except UnicodeDecodeError as error:
+            where = f"{self.file}, row {number}"
+            return Skipped(id=f"row {number}", reason="bad_caption", detail=f"{where}: not UTF-8 ({error})")
         path, name = given.get("path", ""), given.get("id") or given.get("path", "")
         if not path or "\0" in path:
             return Skipped(id=name or f"row {number}", reason="no_path", detail=f"{self.file}, row {number}")
@@ -76,7 +108,7 @@ class TableReader:
         return ClipRecord(
             id=name,
             path=str(self.file.parent / path),
-            captions=tuple(text for column in columns["captions"] for text in _texts(row.get(column))),
+            captions=captions,
             split=given.get("split", ""),
             category=given.get("category", ""),
             origin=given.get("origin", ""),
@@ -90,9 +122,11 @@ def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
     Raises `DataError` for a file that cannot be read, naming the line.
     """
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
+        with table.open("rb") as start:
+            encoding = encoding_of(start.read(2))
+        with table.open(encoding=encoding, newline="") as file:
             yield from (_objects if table.suffix.lower() == ".jsonl" else _cells)(file, table)
-    except (UnicodeDecodeError, OSError) as error:
+    except (UnicodeError, OSError) as error:
         raise DataError(f"{table}: not a table ({error})", hint="save it as UTF-8 text") from error
 
 
@@ -110,9 +144,14 @@ def columns_of(names: Iterable[str]) -> Columns:
     return found
 
 
+def _but_captions(clip: ClipRecord) -> bytes:
+    """What is the same in all rows of a video; rows that differ in more, such as the split, stay apart."""
+    return hashlib.sha256(repr(clip.replaced(captions=())).encode("utf-8", "surrogatepass")).digest()[:16]
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode()
     return "" if value is None else str(value)
 
 

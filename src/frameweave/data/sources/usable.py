@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from frameweave.data.record import CAPTIONS_LIMIT, ClipRecord, Reader, Skipped
+from frameweave.data.record import DUPLICATE, ClipRecord, Reader, Skipped
 from frameweave.data.sources.member import is_there
-from frameweave.data.text import cleaned, key_of
+from frameweave.data.text import captions_of, cleaned, key_of
 
 _OTHER_NAMES = {"training": "train", "val": "validate", "valid": "validate", "validation": "validate"}
 _LONGEST = 200  # characters of an id
@@ -29,9 +29,11 @@ class Usable:
                 continue
             name = plain_id(item.id)
             mark = hashlib.sha256(name.encode()).digest()[:16]
-            texts = tuple(dict.fromkeys(filter(None, map(cleaned, item.captions))))[:CAPTIONS_LIMIT]
+            texts = captions_of(item.captions)
             if mark in seen:
-                yield Skipped(id=name, reason="duplicate", detail="the id was there already")
+                yield Skipped(
+                    id=name, reason=DUPLICATE, detail=cleaned(f"{item.path}: the id was there already")
+                )
             elif not _is_text(item.path + item.depth):
                 yield Skipped(id=name, reason="bad_name", detail="its file's name is not UTF-8: rename it")
             elif not is_there(item.path):

@@ -1,0 +1,101 @@
+"""Which groups of frames a run trains on, and which are held out: of the world, of shards, or of a folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from frameweave.data.dataset import check_sums, is_dataset, read_index
+from frameweave.data.reading import ShardGroups
+from frameweave.errors import InputError
+from frameweave.training.folder import FolderGroups
+from frameweave.training.options import TrainOptions
+from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
+from frameweave.world.groups import WorldGroups
+
+
+def check_data(options: TrainOptions) -> None:
+    """Look at all that will be trained on, before anything is loaded or written.
+
+    Raises `DataError` with the file that is damaged, has no captions or is too short, `InputError` for
+    settings that do not fit the data.
+    """
+    sources(options)
+    folder = Path(options.data)
+    if options.data == "world":
+        return
+    if is_dataset(folder):
+        check_sums(folder)
+    else:
+        _in_folder(options).check()
+
+
+def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """Groups to train on, and groups that are held out."""
+    frames, stride, seed = options.frames, options.stride, options.seed
+    if options.data == "world":
+        return (
+            WorldGroups(options.groups, frames, stride, seed),
+            WorldGroups(options.held_out, frames, stride, seed, "held-out"),
+        )
+    folder = Path(options.data)
+    if is_dataset(folder):
+        return _from_shards(folder, options)
+    every = _in_folder(options)
+    cut = _cut(every, options)
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _in_folder(options: TrainOptions) -> FolderGroups:
+    return FolderGroups(Path(options.data), options.frames, options.stride, options.seed)
+
+
+def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """The split train, and validate or test; without such splits the last clips are held out."""
+    index = read_index(folder)
+    for name in ("frames", "stride", "resize"):
+        if (found := index.settings[name]) != (asked := getattr(options, name)):
+            raise InputError(
+                f"{folder}: prepared with {name} {found}, expected {asked}",
+                hint=f"give --{name} {found}, or prepare the videos again",
+            )
+    splits = {row.split for row in index.shards}
+    held_out = [name for name in ("validate", "test") if name in splits]
+    if "train" in splits and held_out:
+        others = ShardGroups(folder, held_out[0])
+        return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
+    every = ShardGroups(folder)
+    cut = _cut(every, options)
+    cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _cut(every: GroupSource, options: TrainOptions) -> int:
+    """Where the held-out groups begin: a tenth of all at most."""
+    if len(every) < 2:
+        raise InputError(
+            f"{options.data}: {len(every)} groups, expected at least 2", hint="some are held out"
+        )
+    return len(every) - min(options.held_out, max(1, len(every) // 10))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some consecutive groups of a source."""
+
+    source: GroupSource
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def key(self, index: int) -> str:
+        return self.source.key(self.start + index)
+
+    def group(self, index: int) -> FrameGroup:
+        return self.source.group(self.start + index)
+
+    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+        source = self.source
+        return source.encoded(self.start + index, print_) if isinstance(source, EncodedSource) else None
