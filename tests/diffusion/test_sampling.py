@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from diffusers import DDIMInverseScheduler, DDIMScheduler
+from diffusers import DDIMInverseScheduler, DDIMScheduler, EulerDiscreteScheduler
 
 from frameweave.diffusion.inversion import invert
-from frameweave.diffusion.sampling import ddim_step, guided, sample
+from frameweave.diffusion.sampling import ddim_step, guided, noise_of, sample
 from frameweave.diffusion.schedule import Schedule
 from tests_shared import SD, gaussian_eps
 
@@ -23,6 +23,46 @@ def test_step_is_that_of_diffusers(schedule: Schedule) -> None:
         expected = theirs.step(eps, t, x, eta=0).prev_sample
         ours = ddim_step(x, eps, schedule.at(t), schedule.at(schedule.before(t, 50)))
         assert torch.allclose(ours, expected, atol=1e-5)
+
+
+def _said(spacing: str, **changes: object) -> dict[str, object]:
+    return SD | {"timestep_spacing": spacing, "set_alpha_to_one": True} | changes
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("steps", [4, 20])
+def test_trailing_runs_are_those_of_diffusers(steps: int, prediction: str) -> None:
+    """What a network says is turned into noise and stepped; diffusers steps by what it says itself."""
+    changes = {} if prediction == "epsilon" else {"rescale_betas_zero_snr": True}
+    said = _said("trailing", prediction_type=prediction, **changes)
+    theirs, schedule = DDIMScheduler(**said, clip_sample=False), Schedule.from_config(said)
+    theirs.alphas_cumprod = schedule.alpha_bar.double()
+    theirs.set_timesteps(steps)
+    rng = torch.Generator().manual_seed(0)
+    x = start = torch.randn(2, 4, 2, 2, dtype=torch.float64, generator=rng)
+    for t in theirs.timesteps.tolist():
+        x = theirs.step((x * 0.9).tanh(), t, x).prev_sample
+    found = sample(
+        lambda x, t: noise_of((x * 0.9).tanh(), x, schedule.at(t), prediction), start, schedule, steps
+    )
+    assert torch.allclose(found, x, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "steps"), [("linspace", 4), ("linspace", 38), ("trailing", 7), ("trailing", 30)]
+)
+def test_uneven_gaps_are_stepped_as_by_euler(spacing: str, steps: int) -> None:
+    """From each timestep to the next one: DDIM and Euler are the same (x scaled by its variance)."""
+    said = _said(spacing)
+    theirs, schedule = EulerDiscreteScheduler.from_config(said), Schedule.from_config(said)
+    theirs.set_timesteps(steps)
+    x = torch.randn(2, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    a = schedule.at(schedule.timesteps(steps)[0])
+    found = sample(lambda x, _t: x.tanh(), x, schedule, steps)
+    y = x / a**0.5
+    for t in theirs.timesteps:
+        y = theirs.step(theirs.scale_model_input(y, t).tanh(), t, y).prev_sample
+    assert torch.allclose(found, y, rtol=1e-3, atol=1e-4)
 
 
 def test_inversion_is_that_of_diffusers(schedule: Schedule) -> None:

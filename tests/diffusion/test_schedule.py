@@ -1,5 +1,7 @@
 """Noise levels against diffusers' scheduler."""
 
+import re
+
 import pytest
 import torch
 from diffusers import DDIMScheduler
@@ -20,6 +22,66 @@ def test_levels_are_those_of_diffusers(steps: int, changes: dict[str, object]) -
     assert ours.timesteps(steps) == theirs.timesteps.tolist()
     assert torch.allclose(ours.alpha_bar, theirs.alphas_cumprod, rtol=1e-6)
     assert ours.at(-1) == pytest.approx(float(theirs.final_alpha_cumprod))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 7, 30, 48, 50, 103, 999, 1000])
+@pytest.mark.parametrize("spacing", ["trailing", "linspace"])
+def test_other_spacings_are_those_of_diffusers(spacing: str, steps: int) -> None:
+    theirs = DDIMScheduler(**SD, timestep_spacing=spacing)
+    theirs.set_timesteps(steps)
+    ours = Schedule.from_config(SD | {"timestep_spacing": spacing})
+    assert ours.timesteps(steps) == theirs.timesteps.tolist()[:steps]  # of 103 it gives 104
+    assert [ours.before(t, steps) for t in ours.timesteps(steps)] == [*ours.timesteps(steps)[1:], -1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trained_betas": [0.001, 0.004, 0.01], "num_train_timesteps": 3},
+        {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
+        {"beta_schedule": "linear", "rescale_betas_zero_snr": True, "prediction_type": "sample"},
+        {"num_train_timesteps": 500, "steps_offset": 3},
+        {"set_alpha_to_one": None, "timestep_spacing": None, "trained_betas": None},
+    ],
+)
+def test_levels_of_other_settings_are_those_of_diffusers(changes: dict[str, object]) -> None:
+    said = {key: value for key, value in (SD | changes).items() if value is not None}
+    theirs, ours = DDIMScheduler(**said), Schedule.from_config(SD | changes)
+    assert torch.allclose(ours.alpha_bar, theirs.alphas_cumprod, rtol=1e-6, atol=1e-7)
+    assert ours.final == pytest.approx(float(theirs.final_alpha_cumprod))
+
+
+def test_betas_that_a_model_was_trained_with_come_first() -> None:
+    ours = Schedule.from_config({"trained_betas": [0.1, 0.5], "num_train_timesteps": 2})
+    assert ours.alpha_bar.tolist() == pytest.approx([0.9, 0.45])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"prediction_type": "flow_prediction"}, "prediction_type 'flow_prediction'"),
+        ({"timestep_spacing": "karras"}, "timestep_spacing 'karras'"),
+        ({"clip_sample": True}, "clip_sample True"),
+        ({"thresholding": True}, "thresholding True"),
+        ({"use_flow_sigmas": True}, "use_flow_sigmas True"),
+        ({"trained_betas": [0.1, 0.2]}, "trained_betas has 2 values, expected 1000"),
+        ({"rescale_betas_zero_snr": True}, "prediction_type epsilon with betas that leave nothing"),
+        ({"steps_offset": -1}, "steps_offset -1"),
+        ({"steps_offset": 1000}, "steps_offset is 1000, expected less than 1000"),
+        ({"beta_end": "much"}, "beta_end 'much'"),
+        ({"num_train_timesteps": [1000]}, "num_train_timesteps"),
+    ],
+)
+def test_settings_that_cannot_be_done_are_refused_by_name(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(ModelFolderError, match=re.escape(told)):
+        Schedule.from_config(SD | changes)
+
+
+def test_half_precision_is_too_coarse_only_where_a_sampler_starts_without_signal() -> None:
+    zero = SD | {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+    assert Schedule.from_config(zero | {"timestep_spacing": "trailing"}).needs_precision
+    assert not Schedule.from_config(zero).needs_precision
+    assert not Schedule.from_config(SD | {"timestep_spacing": "trailing"}).needs_precision
 
 
 def test_all_thousand_steps_stay_in_range() -> None:

@@ -10,7 +10,8 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.models.loading import _weights, load
+from frameweave.models.loading import load
+from frameweave.models.weights import network
 
 
 @pytest.fixture
@@ -105,14 +106,15 @@ def test_a_hub_repository_may_hold_half_precision_only(monkeypatch: pytest.Monke
     """Of a name that is no folder the usual files are asked for first, then those of half precision."""
     asked: list[str | None] = []
 
-    def from_pretrained(source: str, *, subfolder: str, variant: str | None, **others: Any) -> AutoencoderKL:
+    def from_pretrained(source: str, *, subfolder: str, variant: str | None, **others: Any) -> Any:
         asked.append(variant)
         if variant is None:
             raise OSError(f"{source}: no file named diffusion_pytorch_model.safetensors")
-        return AutoencoderKL.from_config(AutoencoderKL.load_config(copy / subfolder))
+        told = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+        return AutoencoderKL.from_config(AutoencoderKL.load_config(copy / subfolder)), told
 
     monkeypatch.setattr(AutoencoderKL, "from_pretrained", from_pretrained)
-    assert _weights(AutoencoderKL, "owner/name", "vae")
+    assert network(AutoencoderKL.from_pretrained, "owner/name", "vae")
     assert asked == [None, "fp16"]
 
 

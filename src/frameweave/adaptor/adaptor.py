@@ -22,8 +22,9 @@ from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import AdaptorMismatch, ModelFolderError
 from frameweave.models.identity import tensors_print
-from frameweave.models.loading import MINIATURE, miniature_folder, refuse_pickle
+from frameweave.models.loading import MINIATURE, miniature_folder
 from frameweave.models.seam import Model
+from frameweave.models.weights import refuse_pickle
 from frameweave.runs.atomic import staged
 
 FILE = "adaptor.safetensors"

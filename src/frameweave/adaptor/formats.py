@@ -18,7 +18,7 @@ from torch import Tensor
 
 from frameweave.adaptor.card import Card
 from frameweave.errors import ModelFolderError
-from frameweave.models.loading import refuse_pickle
+from frameweave.models.weights import refuse_pickle
 from frameweave.runs.atomic import staged
 
 DIFFUSERS_FILE = "pytorch_lora_weights.safetensors"

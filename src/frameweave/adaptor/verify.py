@@ -8,7 +8,7 @@ import copy
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +23,10 @@ from frameweave.adaptor.options import VerifyOptions
 from frameweave.adaptor.pipeline import windowed
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
-from frameweave.models.loading import in_some_precision, load, located
+from frameweave.models.loading import load, located
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import channels_last
+from frameweave.models.weights import in_some_precision
 from frameweave.progress import SILENT, Progress
 
 UNET_TOLERANCE = 1e-4
@@ -186,7 +187,8 @@ def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOption
             uncond, cond = adapted_model.predict(x, t, conditioning)
             return guided(uncond, cond, options.guidance)
 
-        x_0 = sample(eps, _noise(model, options), model.schedule, options.steps)
+        schedule = replace(model.schedule, spacing="leading")  # DDIM of diffusers: see `_stock_pipeline`
+        x_0 = sample(eps, _noise(model, options), schedule, options.steps)
         return adapted_model.decode(x_0)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.scheduler_config import Prediction
 from frameweave.progress import SILENT, Progress
 
 Eps = Callable[[Tensor, int], Tensor]
@@ -22,9 +23,18 @@ def ddim_step(x: Tensor, eps: Tensor, a: float, a_to: float) -> Tensor:
     return a_to**0.5 * clean(x, eps, a) + (1 - a_to) ** 0.5 * eps
 
 
-def noise_of_velocity(v: Tensor, x_t: Tensor, alpha_bar: float | Tensor) -> Tensor:
-    """The noise in x_t, from the velocity that a v-prediction model gives (Salimans and Ho, 2022)."""
-    return alpha_bar**0.5 * v + (1 - alpha_bar) ** 0.5 * x_t
+def noise_of(out: Tensor, x_t: Tensor, alpha_bar: float | Tensor, prediction: Prediction) -> Tensor:
+    """The noise in x_t, from what a network says of it: the noise itself, a velocity, or the clean latents.
+
+    The velocity is that of Salimans and Ho (2022): sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0.
+    """
+    match prediction:
+        case "epsilon":
+            return out
+        case "v_prediction":
+            return alpha_bar**0.5 * out + (1 - alpha_bar) ** 0.5 * x_t
+        case "sample":
+            return (x_t - alpha_bar**0.5 * out) / (1 - alpha_bar) ** 0.5
 
 
 def clean(x: Tensor, eps: Tensor, a: float) -> Tensor:

@@ -1,61 +1,59 @@
 """Noise levels: alpha_bar over the training timesteps, and the timesteps that a sampler visits."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.diffusion.scheduler_config import SchedulerConfig, Spacing
+from frameweave.errors import InputError
+
+_LEAST = 2.0**-24  # alpha_bar where a model's own is 0: no step of a sampler may divide by it
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps for t = 0 .. T-1.
 
-    Sampling timesteps have leading spacing with an offset, as in Stable Diffusion: with T = 1000,
-    50 steps and offset 1 they are 981, 961, ..., 1. `final` is alpha_bar after the last step.
+    Most models have leading spacing with an offset: with T = 1000, 50 steps and offset 1 a sampler
+    visits 981, 961, ..., 1. Trailing spacing visits 999, 979, ..., 19, linspace 999, 979, ..., 0.
+    `final` is alpha_bar after the last step.
     """
 
     alpha_bar: Float[Tensor, " T"]
     final: float
     offset: int = 1
+    """Added to each timestep of leading spacing."""
+    spacing: Spacing = "leading"
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Schedule":
-        """From a diffusers scheduler config (scaled_linear or linear betas).
+    def from_config(cls, config: Mapping[str, object]) -> "Schedule":
+        """From the settings of a diffusers scheduler.
 
-        Raises `ModelFolderError` for another kind of betas, and when the config does not say them.
+        Raises `ModelFolderError` when they do not say their betas, and for what cannot be done.
         """
-        needed = ("beta_start", "beta_end", "beta_schedule")
-        if missing := [name for name in needed if config.get(name) is None]:
-            raise ModelFolderError(
-                f"scheduler config without {', '.join(missing)} (found {', '.join(config) or 'nothing'})",
-                hint="copy scheduler_config.json of the model again",
-            )
-        T = int(config.get("num_train_timesteps", 1000))
-        low, high = float(config["beta_start"]), float(config["beta_end"])
-        match config["beta_schedule"]:
-            case "scaled_linear":
-                beta = torch.linspace(low**0.5, high**0.5, T, dtype=torch.float32) ** 2
-            case "linear":
-                beta = torch.linspace(low, high, T, dtype=torch.float32)
-            case other:
-                raise ModelFolderError(
-                    f"scheduler with beta_schedule {other!r}, expected scaled_linear or linear",
-                    hint="use a Stable Diffusion 1.x or 2.x model",
-                )
-        alpha_bar = torch.cumprod(1 - beta, 0)
-        final = 1.0 if config.get("set_alpha_to_one", True) else float(alpha_bar[0])
-        return cls(alpha_bar, final, int(config.get("steps_offset", 0)))
+        return cls.of(SchedulerConfig.read(config))
+
+    @classmethod
+    def of(cls, config: SchedulerConfig) -> "Schedule":
+        """From settings that were read."""
+        alpha_bar = torch.cumprod(1 - config.betas(), 0)
+        final = 1.0 if config.set_alpha_to_one else float(alpha_bar[0])
+        return cls(alpha_bar.clamp(min=_LEAST), final, config.steps_offset, config.timestep_spacing)
 
     @property
     def T(self) -> int:
         """Number of training timesteps."""
         return len(self.alpha_bar)
+
+    @property
+    def needs_precision(self) -> bool:
+        """Whether a sampler starts where nothing of the picture is left, too near 0 for half precision."""
+        return self.spacing != "leading" and float(self.alpha_bar[-1]) == _LEAST
 
     def timesteps(self, steps: int) -> list[int]:
         """The timesteps of a sampler with `steps` steps, noisiest first.
@@ -64,13 +62,24 @@ class Schedule:
         """
         if not 1 <= steps <= self.T:
             raise InputError(f"{steps} steps, expected 1 to {self.T}", hint="50 is usual, 25 is quick")
+        if self.spacing == "linspace":
+            return np.linspace(0, self.T - 1, steps).round().astype(int)[::-1].tolist()
+        if self.spacing == "trailing":
+            spaced = np.arange(self.T, 0, -self.T / steps)[:steps]  # rounding may give it one more
+            return (spaced.round().astype(int) - 1).tolist()
         gap = self.T // steps
         offset = min(self.offset, self.T - 1 - (steps - 1) * gap)  # there is no timestep T
         return [index * gap + offset for index in range(steps)][::-1]
 
     def before(self, t: int, steps: int) -> int:
-        """The next less noisy timestep after t; negative after the last step."""
-        return t - self.T // steps
+        """The next less noisy timestep after t; negative after the last step.
+
+        With spacings other than leading the gaps differ, and t must be one of the sampler's.
+        """
+        if self.spacing == "leading":
+            return t - self.T // steps
+        following = [*self.timesteps(steps)[1:], -1]
+        return following[self.timesteps(steps).index(t)]
 
     def at(self, t: float) -> float:
         """alpha_bar at timestep t; the final value for negative t.

@@ -22,6 +22,7 @@ from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth
 from frameweave.models.loading import load, miniature_folder
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.models.weights import network
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from frameweave.video.contact_sheet import save_sheet
@@ -62,7 +63,7 @@ def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Ite
     truth = sample_scenes(512, seed=(SEED, 0), split="held-out").attributes()
     for name in ATTRIBUTES:
         yield _share(f"judge on held-out frames, {name}", named[name] == truth[name], 0.97)
-    clip = CLIPModel.from_pretrained(folder / "clip").float().eval()
+    clip = network(CLIPModel.from_pretrained, str(folder), "clip").float().eval()
     pairs = world_pairs(model.tokenizer, 512, (SEED, 1), "held-out")
     for name, value in zero_shot(clip, model.tokenizer, pairs).items():
         yield row(f"CLIP {name.replace('_', ' ')}", value, _half(value, 512), 0.95)

@@ -1,20 +1,21 @@
 """Depth maps for a clip, from a monocular depth estimator (DPT, Depth Anything and relatives)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoModelForDepthEstimation
+from transformers import AutoModelForDepthEstimation, PreTrainedModel
 from transformers.image_processing_base import ImageProcessingMixin
 
-from frameweave.errors import ModelFolderError
-from frameweave.models.loading import DEPTH, MINIATURE, check_weights, miniature_folder, torch_device
+from frameweave.models.hub import resolved
+from frameweave.models.loading import DEPTH, MINIATURE, located, miniature_folder, torch_device
 from frameweave.models.memory import Chunks, memory_for
+from frameweave.models.weights import network, unloadable
 
 _USUAL = "Intel/dpt-hybrid-midas"
 _METRIC = ("zoedepth", "glpn")  # kinds whose configurations do not say that they give distances
@@ -32,6 +33,12 @@ class Preprocessing:
     """Of what both sides must be."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
+            raise ValueError(f"colours of mean {self.mean} and deviation {self.std}, expected three of each")
+        if min(self.height, self.width, self.multiple) < 1:
+            raise ValueError(f"pictures of {self.width} x {self.height}, in multiples of {self.multiple}")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns that pictures of this size are scaled to.
@@ -103,18 +110,14 @@ def load(model: str, name: str | None = None, *, device: str = "auto") -> DepthE
     source = str(folder / DEPTH) if name is None else name
     if name is None and not Path(source).is_dir():
         return None
-    check_weights(Path(source))
-    try:
-        network = AutoModelForDepthEstimation.from_pretrained(source, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelFolderError(
-            f"{source}: not a depth estimator ({str(error).strip().splitlines()[0]})",
-            hint=f"give a transformers depth model such as {_USUAL}",
-        ) from error
+    source, _ = located(resolved(source))
+    reader = cast("Callable[..., PreTrainedModel]", AutoModelForDepthEstimation.from_pretrained)
+    todo = f"give a transformers depth model such as {_USUAL}"
+    estimator = network(reader, source, failing="not a depth estimator", hint=todo)
     return DepthEstimator(
-        network.requires_grad_(False).eval().to(torch_device(device), torch.float32),
-        _preprocessing(source, int(getattr(network.config, "image_size", None) or 384)),
-        _gives_distances(network.config),
+        nn.Module.to(estimator.requires_grad_(False).eval(), torch_device(device), torch.float32),
+        _preprocessing(source, getattr(estimator.config, "image_size", None) or 384),
+        _gives_distances(estimator.config),
     )
 
 
@@ -123,17 +126,27 @@ def _gives_distances(config: Any) -> bool:
     return getattr(config, "depth_estimation_type", usual) == "metric"
 
 
-def _preprocessing(source: str, pixels: int) -> Preprocessing:
-    """Of the model's preprocessor_config.json; without one, squares of `pixels` in [-1, 1]."""
+def _preprocessing(source: str, pixels: int | Sequence[int]) -> Preprocessing:
+    """Of the model's preprocessor_config.json; without one, pictures of so many `pixels` in [-1, 1]."""
+    height, width = (pixels, pixels) if isinstance(pixels, int) else pixels
+    local = Path(source).is_dir()
     try:
-        table, _ = ImageProcessingMixin.get_image_processor_dict(source)
+        table, _ = ImageProcessingMixin.get_image_processor_dict(source, local_files_only=local)
     except OSError:
-        return Preprocessing(height=pixels, width=pixels)
+        return Preprocessing(height=height, width=width)
+    try:
+        return _said(table, height, width)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise unloadable(Path(source) / "preprocessor_config.json", error) from error
+
+
+def _said(table: dict[str, Any], height: int, width: int) -> Preprocessing:
+    """Raises what a value of another type raises."""
     said: dict[str, int] | int = table.get("size") or {}
     size = {"height": said, "width": said} if isinstance(said, int) else said  # a number in older files
     return Preprocessing(
-        height=int(size.get("height", pixels)),
-        width=int(size.get("width", pixels)),
+        height=int(size.get("height", height)),
+        width=int(size.get("width", width)),
         keep_aspect_ratio=bool(table.get("keep_aspect_ratio", False)),
         multiple=int(table.get("ensure_multiple_of", 1)),
         mean=tuple(table.get("image_mean", Preprocessing.mean)),

@@ -4,24 +4,26 @@ Only safetensors files are read: a pickle can run code when it is opened, so `.b
 `.pt` files are refused.
 """
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
-from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModel
+from transformers import CLIPTextModel, CLIPVisionModel
 
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.scheduler_config import SchedulerConfig
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.models.fit import check_fit
+from frameweave.models.hub import resolved
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import channels_last
+from frameweave.models.tokenizer import clip_tokenizer
 from frameweave.models.vision import VisionTower
+from frameweave.models.weights import json_object, network, refuse_pickle, unloadable
 
 MINIATURE = "miniature"
 DTYPES = {
@@ -30,16 +32,11 @@ DTYPES = {
     "bf16": torch.bfloat16,
     "fp64": torch.float64,
 }
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
-_SPECIAL = 2  # words that every tokenizer has: begin and end
 CONTROL, VISION, DEPTH = "controlnet", "clip", "depth_estimator"
 """The folders of networks that a model may have beside the usual ones."""
 _PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 
-_UNLOADABLE = (OSError, ValueError, RuntimeError, SafetensorError, KeyError)
-
 M = TypeVar("M", bound=nn.Module)
-T = TypeVar("T")
 
 
 def miniature_folder() -> Path:
@@ -70,30 +67,36 @@ def load(
     place = torch_device(device)
     if place.type == "mps" and dtype == "fp64":
         raise InputError("Apple's GPUs have no double precision", hint="give --device cpu, or --dtype fp32")
-    source, folder = located(name)
+    source, folder = located(resolved(name))
     if folder is not None:
         _check_folder(folder)
-    scheduler = _scheduler_config(source)
-    control_network = _extra(ControlNetModel, folder, CONTROL, controlnet)
-    vision_network = _extra(CLIPVisionModel, folder, VISION, vision)
-    text_encoder = _weights(CLIPTextModel, source, "text_encoder")
+    scheduler = SchedulerConfig.read(_scheduler_settings(source, folder))
+    schedule = Schedule.of(scheduler)
+    if schedule.needs_precision and dtype in ("fp16", "bf16"):
+        raise ModelFolderError(
+            f"{source}: its sampler starts where nothing of the picture is left, too near 0 for {dtype}",
+            hint="give --dtype fp32",
+        )
+    control_network = _extra(ControlNetModel.from_pretrained, folder, CONTROL, controlnet)
+    vision_network = _extra(CLIPVisionModel.from_pretrained, folder, VISION, vision)
+    text_encoder = network(CLIPTextModel.from_pretrained, source, "text_encoder")
     model = StableDiffusion(
-        vae=_weights(AutoencoderKL, source, "vae"),
-        unet=_weights(UNet2DConditionModel, source, "unet"),
+        vae=network(AutoencoderKL.from_pretrained, source, "vae"),
+        unet=network(UNet2DConditionModel.from_pretrained, source, "unet"),
         text_encoder=text_encoder,
-        tokenizer=_tokenizer(source, text_encoder),
-        schedule=Schedule.from_config(scheduler),
-        prediction=str(scheduler.get("prediction_type", "epsilon")),
+        tokenizer=clip_tokenizer(source, "tokenizer", text_encoder.config),
+        schedule=schedule,
+        prediction=scheduler.prediction_type,
         controlnet=control_network,
         vision_tower=None if vision_network is None else VisionTower(vision_network),
     )
-    _check_fit(source, model)
-    for network in (model.vae, model.unet, model.text_encoder, control_network, vision_network):
-        if network is not None:
-            nn.Module.to(network.requires_grad_(False).eval(), place, DTYPES[dtype])
-    for network in (model.vae, model.unet, control_network):
-        if network is not None:
-            channels_last(network)
+    check_fit(source, model)
+    for part in (model.vae, model.unet, model.text_encoder, control_network, vision_network):
+        if part is not None:
+            nn.Module.to(part.requires_grad_(False).eval(), place, DTYPES[dtype])
+    for part in (model.vae, model.unet, control_network):
+        if part is not None:
+            channels_last(part)
     return model
 
 
@@ -143,15 +146,6 @@ def located(name: str) -> tuple[str, Path | None]:
     return name, None
 
 
-def refuse_pickle(file: Path) -> None:
-    """Raise `ModelFolderError` for a file whose name says that it is a pickle."""
-    if file.suffix.lower() in _PICKLES:
-        raise ModelFolderError(
-            f"{file}: a pickle file can run code when it is opened and is refused",
-            hint="convert it to safetensors on a machine without valuable data",
-        )
-
-
 def _check_folder(folder: Path) -> None:
     """Missing parts, pickles and torn files, found before anything is built."""
     for part in _PARTS:
@@ -160,124 +154,23 @@ def _check_folder(folder: Path) -> None:
             raise ModelFolderError(
                 f"{folder}: no {part} folder in it (found {found})", hint="give a complete diffusers folder"
             )
-    for part in _PARTS:
-        check_weights(folder / part)
+    if (index := folder / "model_index.json").is_file():
+        json_object(index)
 
 
-def check_weights(folder: Path) -> None:
-    """Raise `ModelFolderError` when a folder's only weights are pickles, or a safetensors file is torn."""
-    if not folder.is_dir():
-        return
-    tensors = sorted(folder.glob("*.safetensors"))
-    pickles = sorted(path for path in folder.iterdir() if path.suffix in _PICKLES)
-    if pickles and not tensors:
-        refuse_pickle(pickles[0])
-    for file in tensors:
-        try:
-            with safe_open(file, "pt"):
-                pass
-        except (SafetensorError, OSError) as error:
-            raise ModelFolderError(f"{file}: damaged ({error})", hint="copy or download it again") from error
-
-
-def _check_fit(source: str, model: StableDiffusion) -> None:
-    """Raise `ModelFolderError` for networks that do not belong together; else the first step would fail."""
-    unet = model.unet.config
-    width, expected = int(unet["cross_attention_dim"]), int(model.text_encoder.config.hidden_size)
-    if width != expected or unet.get("addition_embed_type") is not None:
-        raise ModelFolderError(
-            f"{source}: no Stable Diffusion 1.x or 2.x model: its UNet reads texts {width} wide and "
-            f"{unet.get('addition_embed_type') or 'nothing else'}, the text encoder writes {expected}",
-            hint="give such a model; SDXL and later ones are not supported",
-        )
-    if unet["in_channels"] not in (model.channels, 2 * model.channels):
-        raise ModelFolderError(
-            f"{source}: a UNet of {unet['in_channels']} input channels, expected {model.channels}, or "
-            f"{2 * model.channels} for a model that edits by instruction",
-            hint="models for inpainting and the like cannot be used",
-        )
-    if model.controlnet is not None and (own := model.controlnet.config["cross_attention_dim"]) != width:
-        raise ModelFolderError(
-            f"the ControlNet reads texts {own} wide, the model's are {width}",
-            hint="name a --controlnet made for this version of Stable Diffusion",
-        )
-
-
-def _weights(kind: type[M], source: str, part: str) -> M:
-    folder = Path(source) / part
-
-    def weights(variant: str | None) -> M:
-        return kind.from_pretrained(source, subfolder=part, use_safetensors=True, variant=variant)  # pyright: ignore
-
+def _scheduler_settings(source: str, folder: Path | None) -> dict[str, object]:
+    if folder is not None:
+        return json_object(folder / "scheduler" / DDIMScheduler.config_name)
     try:
-        return in_some_precision(folder, weights)
-    except _UNLOADABLE as error:
-        raise ModelFolderError(
-            f"{folder}: cannot be loaded ({str(error).strip().splitlines()[0]})",
-            hint="check the folder or the connection, and that it holds safetensors files",
-        ) from error
+        return dict(cast("dict[str, object]", DDIMScheduler.load_config(source, subfolder="scheduler")))
+    except Exception as error:
+        raise unloadable(Path(source) / "scheduler", error) from error
 
 
-def in_some_precision(folder: Path, load: Callable[[str | None], T]) -> T:
-    """What `load` makes of the first variant that it can load; `folder` may be of a hub repository.
-
-    Raises what the first attempt raised when none succeeds.
-    """
-    first, *others = _variants_of(folder)
-    try:
-        return load(first)
-    except _UNLOADABLE:
-        for variant in others:
-            with suppress(*_UNLOADABLE):
-                return load(variant)
-        raise
-
-
-def _variants_of(folder: Path) -> list[str | None]:
-    """Which precisions to ask for: of a local folder fp16 if there is no other, of a hub repository both."""
-    if not folder.is_dir():
-        return [None, "fp16"]
-    names = [path.name for path in folder.glob("*.safetensors")]
-    return ["fp16" if names and all(".fp16" in name for name in names) else None]
-
-
-def _tokenizer(source: str, text_encoder: CLIPTextModel) -> CLIPTokenizer:
-    """Raises `ModelFolderError` for one that does not fit the text encoder, as an empty folder's does."""
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(source, subfolder="tokenizer")
-    except (OSError, ValueError) as error:
-        raise ModelFolderError(
-            f"{source}/tokenizer: cannot be loaded ({error})", hint="copy it again"
-        ) from error
-    config = text_encoder.config
-    words, length = len(tokenizer), tokenizer.model_max_length
-    if not _SPECIAL < words <= config.vocab_size or length > config.max_position_embeddings:
-        raise ModelFolderError(
-            f"{source}/tokenizer: {words} words and texts of up to {length} tokens, the text encoder takes "
-            f"{config.vocab_size} words and {config.max_position_embeddings} tokens",
-            hint="copy the tokenizer folder again, with all its files",
-        )
-    return tokenizer
-
-
-def _scheduler_config(source: str) -> dict[str, Any]:
-    try:
-        return dict(cast("dict[str, Any]", DDIMScheduler.load_config(source, subfolder="scheduler")))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ModelFolderError(
-            f"{source}/scheduler: cannot be read ({str(error).strip().splitlines()[0]})",
-            hint="check the name, the folder or the connection",
-        ) from error
-
-
-def _extra(kind: type[M], folder: Path | None, part: str, named: str | None) -> M | None:
+def _extra(from_pretrained: Callable[..., M], folder: Path | None, part: str, named: str | None) -> M | None:
     """A network beside the usual parts: the one named, or the model folder's own, or none."""
     if named is not None:
-        where, local = located(named)
-        if local is not None:
-            check_weights(local)
-        return _weights(kind, where, "")
+        return network(from_pretrained, located(resolved(named))[0])
     if folder is not None and (folder / part).is_dir():
-        check_weights(folder / part)
-        return _weights(kind, str(folder), part)
+        return network(from_pretrained, str(folder), part)
     return None

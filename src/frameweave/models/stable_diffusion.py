@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from frameweave.diffusion.sampling import noise_of_velocity
+from frameweave.diffusion.sampling import noise_of
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.scheduler_config import Prediction
 from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.models.conditioning import StableConditioning
 from frameweave.models.control import embedded, residuals
@@ -30,7 +31,8 @@ class StableDiffusion:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     schedule: Schedule
-    prediction: str = "epsilon"
+    prediction: Prediction = "epsilon"
+    """What the UNet says of noisy latents."""
     controlnet: ControlNetModel | None = None
     vision_tower: VisionTower | None = None
     chunk_size: int = 16
@@ -180,9 +182,7 @@ class StableDiffusion:
         beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
         text = texts.expand(-1, n, -1, -1).flatten(0, 1)
         out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
-        if self.prediction == "v_prediction":
-            out = noise_of_velocity(out, batch, self.schedule.at(t))
-        return out.unflatten(0, (branches, n))
+        return noise_of(out, batch, self.schedule.at(t), self.prediction).unflatten(0, (branches, n))
 
     def _steered(self, batch: Tensor, t: float, conditioning: StableConditioning) -> dict[str, object]:
         """What the ControlNet adds, as keywords of the UNet's call."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
-from frameweave.diffusion.sampling import noise_of_velocity
+from frameweave.diffusion.sampling import noise_of
 from frameweave.errors import ModelFolderError
 from frameweave.models.control import embedded, residuals
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -66,10 +66,8 @@ class Denoiser:
                 extra = residuals(control, batch.x_t, batch.t, seen, features)
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
         out = self.model.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
-        if self.model.prediction == "v_prediction":
-            alpha_bar = self.model.schedule.alpha_bar[batch.t.cpu()].to(out)
-            out = noise_of_velocity(out, batch.x_t, alpha_bar[:, None, None, None])
-        return out
+        alpha_bar = self.model.schedule.alpha_bar[batch.t.cpu()].to(out)
+        return noise_of(out, batch.x_t, alpha_bar[:, None, None, None], self.model.prediction)
 
     def noise_term(self, eps_hat: Float[Tensor, "S C h w"], batch: Batch) -> Tensor:
         """The noise part of Eq. 9, with min-SNR weights when asked for."""

@@ -19,6 +19,7 @@ from frameweave.models import depth as depth_model
 from frameweave.models.control import new_controlnet
 from frameweave.models.loading import load, torch_device
 from frameweave.models.vision import NAME_A_TOWER
+from frameweave.models.weights import network
 from frameweave.progress import Progress
 from frameweave.training.batches import Batches
 from frameweave.training.denoising import Denoiser
@@ -146,7 +147,7 @@ class Workshop:
             fresh = new_controlnet(self.model.unet, self.model.vae_factor, self.options.seed)
             self.model = replace(self.model, controlnet=fresh)
         if done and self.model.controlnet is not None:
-            trained = ControlNetModel.from_pretrained(self._control_folder, use_safetensors=True)
+            trained = network(ControlNetModel.from_pretrained, str(self._control_folder))
             self.model.controlnet.load_state_dict(trained.state_dict())
 
     def _tokens(self) -> PrefixTokens:

@@ -16,6 +16,7 @@ from frameweave.measuring.metrics.base import Frames
 from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.towers import tokenised
 from frameweave.models.loading import miniature_folder
+from frameweave.models.weights import network
 from frameweave.runs.atomic import sha256
 from frameweave.video.clip import resized_frames
 from frameweave.world.scene import PIXELS
@@ -99,7 +100,7 @@ def judge_trunk() -> JudgeTrunk:
 @cache
 def miniature_clip() -> MiniatureClip:
     """The packaged CLIP towers with the packaged tokenizer."""
-    model = CLIPModel.from_pretrained(miniature_folder() / "clip")
+    model = network(CLIPModel.from_pretrained, str(miniature_folder()), "clip")
     nn.Module.to(model, torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(miniature_folder(), subfolder="tokenizer")
     return MiniatureClip(model.eval(), tokenizer, f"miniature-clip-{_print('clip')}")

@@ -11,7 +11,12 @@ from torch import nn
 from frameweave.errors import ModelFolderError
 from frameweave.measuring.metrics.backbones.weights import Published, filled
 
-WEIGHTS = Published(what="Net", patterns=("net*.safetensors", "net*.pth"), source="net.pth of somebody")
+WEIGHTS = Published(
+    what="Net",
+    patterns=("net*.safetensors", "net*.pth"),
+    source="net.pth of somebody",
+    aside=(r"^more$",),
+)
 
 
 def test_both_formats_give_the_same(tmp_path: Path) -> None:
@@ -64,3 +69,5 @@ def test_other_shapes_and_missing_parts_are_named() -> None:
         filled(nn.Linear(3, 2), {"weight": torch.zeros(2, 3)}, WEIGHTS)
     with pytest.raises(ModelFolderError, match=r"weight is of shape \(3, 3\)"):
         filled(nn.Linear(3, 2), {"weight": torch.zeros(3, 3), "bias": torch.zeros(2)}, WEIGHTS)
+    with pytest.raises(ModelFolderError, match="lin.weight belongs to no Net"):
+        filled(nn.Linear(3, 2), dict(nn.Linear(3, 2).state_dict()) | {"lin.weight": torch.zeros(1)}, WEIGHTS)

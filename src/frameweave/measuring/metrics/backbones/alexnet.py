@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.errors import InputError
 from frameweave.measuring.metrics.backbones.weights import Published, filled
 from frameweave.measuring.metrics.base import Frames
 
 TRUNK = Published(
     what="AlexNet",
     patterns=("alexnet*.safetensors", "alexnet*.pth"),
+    aside=(r"^classifier\.",),
     source="PyTorch's alexnet-owt-7be5be79.pth (torchvision, IMAGENET1K_V1)",
 )
 HEADS = Published(
@@ -26,6 +27,7 @@ _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pixels in
 _SMALLEST = 31  # pixels of the shorter side: below, its pools leave nothing
 _BATCH = 32  # frames at once
 _STAGES = (1, 4, 7, 9, 11)  # where the five activations stand
+_WIDTHS = (64, 192, 384, 256, 256)  # their channels
 
 
 class AlexNetFeatures(nn.Module):
@@ -47,6 +49,15 @@ class AlexNetFeatures(nn.Module):
             nn.Conv2d(256, 256, 3, padding=1),
             nn.ReLU(),
         )
+
+
+def _heads() -> nn.Module:
+    """A weight for each channel of each stage, named as in the published weights."""
+
+    def head(width: int) -> nn.Module:
+        return nn.ModuleDict({"model": nn.ModuleDict({"1": nn.Conv2d(width, 1, 1, bias=False)})})
+
+    return nn.ModuleDict({f"lin{stage}": head(width) for stage, width in enumerate(_WIDTHS)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +98,5 @@ def alexnet_trunk(folder: Path) -> AlexNetTrunk:
     """From the weights in a folder. Raises `ModelFolderError` when they are missing or others."""
     tensors, digits = TRUNK.read(folder)
     heads, head_digits = HEADS.read(folder)
-    try:
-        rows = [heads[f"lin{stage}.model.1.weight"].flatten() for stage in range(len(_STAGES))]
-    except KeyError as error:
-        raise ModelFolderError(f"weights of {HEADS.what}: {error} is missing", hint=HEADS.source) from error
+    rows = [weight.flatten() for weight in filled(_heads(), heads, HEADS).parameters()]
     return AlexNetTrunk(filled(AlexNetFeatures(), tensors, TRUNK), rows, f"alexnet-{digits}-{head_digits}")

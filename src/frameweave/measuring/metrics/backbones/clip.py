@@ -10,10 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer
 
-from frameweave.errors import ModelFolderError
 from frameweave.measuring.metrics.base import Frames
+from frameweave.models.hub import resolved
 from frameweave.models.identity import fingerprint
+from frameweave.models.loading import located
+from frameweave.models.tokenizer import clip_tokenizer
 from frameweave.models.vision import OPENAI
+from frameweave.models.weights import network
 
 _BATCH = 32
 
@@ -59,12 +62,8 @@ class HubClip:
 @cache
 def hub_clip(name: str) -> HubClip:
     """From a folder or a hub id. Raises `ModelFolderError` when it cannot be had."""
-    try:
-        model = CLIPModel.from_pretrained(name, use_safetensors=True)
-        tokenizer = CLIPTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise ModelFolderError(
-            f"{name}: no CLIP model to be had ({str(error).splitlines()[0]})",
-            hint="name a folder that holds openai/clip-vit-base-patch32 with --clip-model",
-        ) from error
+    source, _ = located(resolved(name))
+    todo = "name a folder that holds openai/clip-vit-base-patch32 with --clip-model"
+    model = network(CLIPModel.from_pretrained, source, failing="no CLIP model to be had", hint=todo)
+    tokenizer = clip_tokenizer(source, "", model.text_model.config, cut=True)
     return HubClip(model.float().eval(), tokenizer, f"{Path(name).name}-{fingerprint(model)[:6]}")

@@ -20,6 +20,7 @@ from frameweave.measuring.metrics.base import Frames
 WEIGHTS = Published(
     what="Inception (2015, for FID)",
     patterns=("inception*.safetensors", "pt_inception-2015-12-05*.pth", "weights-inception-2015-12-05*.pth"),
+    aside=(r"^fc\.", r"^AuxLogits\."),
     source="pt_inception-2015-12-05-6726825d.pth of pytorch-fid's releases",
 )
 _SIDE, _BATCH = 299, 16

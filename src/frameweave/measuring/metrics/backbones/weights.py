@@ -1,6 +1,7 @@
 """Published weights in a folder: found by their usual names, read without running code."""
 
 import pickle
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from frameweave.errors import ModelFolderError
 from frameweave.runs.atomic import sha256
 
+_NAMED = 3  # tensors that an error names
+
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
@@ -20,6 +23,8 @@ class Published:
     what: str
     patterns: tuple[str, ...]
     source: str
+    aside: tuple[str, ...] = ()
+    """Patterns of tensors that the file has too and that are not used."""
 
     def file(self, folder: Path) -> Path:
         """The file in a folder. Raises `ModelFolderError` when it is missing, and says how to get it."""
@@ -54,19 +59,32 @@ class Published:
 
 
 def filled(network: nn.Module, tensors: dict[str, Tensor], published: Published) -> nn.Module:
-    """The network with those weights, for inference; names that it has no place for are left out.
+    """The network with those weights, for inference.
 
-    Raises `ModelFolderError` when one is missing or has another shape.
+    Raises `ModelFolderError` for tensors that are missing, have another shape, or belong to another network.
     """
-    for name, place in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
+    wanted = {
+        name: place
+        for name, place in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    wrong: list[str] = []
+    for name, place in wanted.items():
         found = tensors.get(name)
         if found is None or found.shape != place.shape:
             shape = "missing" if found is None else f"of shape {tuple(found.shape)}"
-            raise ModelFolderError(
-                f"weights of {published.what}: {name} is {shape}, expected {tuple(place.shape)}",
-                hint=f"get {published.source}",
-            )
-    network.load_state_dict({name: tensors[name] for name in network.state_dict() if name in tensors}, False)
+            wrong.append(f"{name} is {shape}, expected {tuple(place.shape)}")
+    aside = (*published.aside, r"num_batches_tracked$")
+    others = (name for name in tensors if name not in wanted)
+    wrong += [
+        f"{name} belongs to no {published.what}"
+        for name in others
+        if not any(re.search(pattern, name) for pattern in aside)
+    ]
+    if wrong:
+        rest = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise ModelFolderError(
+            f"weights of {published.what}: {', '.join(wrong[:_NAMED])}{rest}", hint=f"get {published.source}"
+        )
+    network.load_state_dict({name: tensors[name] for name in wanted}, strict=False)
     return network.eval().requires_grad_(False)

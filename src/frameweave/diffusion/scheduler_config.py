@@ -1,0 +1,113 @@
+"""The settings of a diffusers scheduler, as far as they belong to the model and not to a sampler.
+
+Editors step by DDIM, whatever sampler the folder names. All that says what the network was trained on is
+taken as diffusers' `DDIMScheduler` takes it, or refused.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import Tensor
+
+from frameweave.errors import ModelFolderError
+
+Spacing = Literal["leading", "trailing", "linspace"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+Beta = Annotated[float, Field(gt=0, lt=1)]
+LastBeta = Annotated[float, Field(gt=0, le=1)]
+_NEEDED = ("beta_start", "beta_end", "beta_schedule")
+_REFUSED = {
+    "clip_sample": "latents are not pictures: clipping their values to [-1, 1] spoils them",
+    "thresholding": "latents are not pictures: limiting their values spoils them",
+    "use_flow_sigmas": "models of flow matching are not supported",
+}
+"""Settings that would change every step and are not done: why not."""
+_PIXELS = ("clip_sample", "thresholding")
+
+
+class SchedulerConfig(BaseModel):
+    """What is read of a scheduler_config.json; what only other samplers know is left aside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    num_train_timesteps: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    beta_start: Beta = 0.00085
+    beta_end: Beta = 0.012
+    beta_schedule: Literal["scaled_linear", "linear"] = "scaled_linear"
+    trained_betas: Annotated[tuple[LastBeta, ...], Field(min_length=1)] | None = None
+    rescale_betas_zero_snr: bool = False
+    """Shift alpha_bar so that nothing of the picture is left at the noisiest timestep."""
+    set_alpha_to_one: bool = True
+    steps_offset: Annotated[int, Field(ge=0)] = 0
+    timestep_spacing: Spacing = "leading"
+    prediction_type: Prediction = "epsilon"
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "SchedulerConfig":
+        T = self.num_train_timesteps
+        if self.trained_betas is not None and len(self.trained_betas) != T:
+            raise ValueError(
+                f"trained_betas has {len(self.trained_betas)} values, expected {T}, one a timestep"
+            )
+        if self.steps_offset >= T:
+            raise ValueError(f"steps_offset is {self.steps_offset}, expected less than {T}")
+        if self.prediction_type == "epsilon" and not float(torch.prod(1 - self.betas())):
+            raise ValueError(
+                "prediction_type epsilon with betas that leave nothing of the picture, as "
+                "rescale_betas_zero_snr makes them: noise alone does not say what the picture is"
+            )
+        return self
+
+    @classmethod
+    def read(cls, table: Mapping[str, object]) -> "SchedulerConfig":
+        """Raises `ModelFolderError` that names the setting which is missing, wrong, or cannot be done."""
+        given = {key: value for key, value in table.items() if value is not None}
+        missing = [name for name in _NEEDED if name not in given]
+        if missing and "trained_betas" not in given:
+            raise ModelFolderError(
+                f"scheduler config without {', '.join(missing)} (found {', '.join(table) or 'nothing'})",
+                hint="copy scheduler_config.json of the model again",
+            )
+        for name, reason in _REFUSED.items():
+            if given.get(name):
+                raise ModelFolderError(
+                    f"scheduler with {name} {given[name]!r}: {reason}",
+                    hint=f"set {name} to false in scheduler_config.json"
+                    if name in _PIXELS
+                    else "use a Stable Diffusion 1.x or 2.x model",
+                )
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, told = (
+                ".".join(str(part) for part in first["loc"]),
+                first["msg"].removeprefix("Value error, "),
+            )
+            found = f"scheduler with {name} {first['input']!r}: " if name else "scheduler config: "
+            raise ModelFolderError(
+                f"{found}{told[0].lower()}{told[1:]}",
+                hint="use a Stable Diffusion 1.x or 2.x model, or copy its scheduler_config.json again",
+            ) from error
+
+    def betas(self) -> Float[Tensor, " T"]:
+        """How much noise each training timestep adds, in float32 as models are trained with."""
+        T = self.num_train_timesteps
+        if self.trained_betas is not None:
+            beta = torch.tensor(self.trained_betas, dtype=torch.float32)
+        elif self.beta_schedule == "scaled_linear":
+            beta = torch.linspace(self.beta_start**0.5, self.beta_end**0.5, T, dtype=torch.float32) ** 2
+        else:
+            beta = torch.linspace(self.beta_start, self.beta_end, T, dtype=torch.float32)
+        return _without_signal_at_the_end(beta) if self.rescale_betas_zero_snr else beta
+
+
+def _without_signal_at_the_end(beta: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
+    """Betas whose last alpha_bar is 0 and whose first stays (Lin et al., 2024, algorithm 1)."""
+    root = torch.cumprod(1 - beta, 0).sqrt()
+    root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+    alpha_bar = root**2
+    return 1 - torch.cat([alpha_bar[:1], alpha_bar[1:] / alpha_bar[:-1]])

@@ -1,0 +1,46 @@
+"""The hub of models: whether it answers, and what of it is on this machine already."""
+
+from functools import cache
+from pathlib import Path
+
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.utils import LocalEntryNotFoundError, get_session
+
+from frameweave.errors import ModelFolderError
+
+_SECONDS = 5.0
+
+
+@cache
+def reachable() -> bool:
+    """Whether the hub answers at all; asked once, and for a few seconds only."""
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_SECONDS)
+    except Exception:  # no network, no name server, a proxy's refusal, switched off: each client has its own
+        return False
+    return True
+
+
+def here(name: str) -> Path | None:
+    """The folder in the hub's cache that holds a repository, or what was downloaded of it."""
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError, OSError):
+        return None
+
+
+def resolved(name: str) -> str:
+    """The hub id where the hub answers, else the folder with what is on this machine.
+
+    Folders and what is no hub id stay as they are. Raises `ModelFolderError` when there is neither.
+    """
+    if Path(name).exists() or name.count("/") != 1 or name[0] in "./" or reachable():
+        return name
+    found = here(name)
+    if found is None:
+        why = "is switched off by HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else "does not answer"
+        raise ModelFolderError(
+            f"model {name}: not on this machine, and the hub {why}",
+            hint=f"give a folder, or run 'hf download {name}' once where there is a connection",
+        )
+    return str(found)

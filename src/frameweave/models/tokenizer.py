@@ -1,0 +1,42 @@
+"""The tokenizer of a text encoder: read from its folder, and tried before it is used."""
+
+from pathlib import Path
+
+from transformers import CLIPTextConfig, CLIPTokenizer
+
+from frameweave.errors import ModelFolderError
+from frameweave.models.weights import check_files, unloadable
+
+_SPECIAL = 2  # words that every tokenizer has: begin and end
+_NOT_SAID = 10**6  # the library's length of texts where a folder says none is far above
+
+
+def clip_tokenizer(source: str, part: str, encoder: CLIPTextConfig, *, cut: bool = False) -> CLIPTokenizer:
+    """The tokenizer in a part of a folder or hub repository.
+
+    One that says no longest text takes what the text encoder takes; with `cut` every one does. Raises
+    `ModelFolderError` for one that cannot be read, and for one that does not fit the encoder, as that of an
+    empty folder.
+    """
+    folder = Path(source) / part
+    local = Path(source).is_dir()
+    if local:
+        check_files(folder)
+    positions = encoder.max_position_embeddings
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(source, subfolder=part, local_files_only=local)
+        words = len(tokenizer)
+        if cut or tokenizer.model_max_length > _NOT_SAID:
+            tokenizer.model_max_length = positions
+        length = int(tokenizer.model_max_length)
+        tried = tokenizer("a", padding="max_length", truncation=True, max_length=min(length, positions))
+        largest = max(tried.input_ids)
+    except Exception as error:
+        raise unloadable(folder, error) from error
+    if not _SPECIAL < words <= encoder.vocab_size or length > positions or largest >= encoder.vocab_size:
+        raise ModelFolderError(
+            f"{folder}: {words} words and texts of up to {length} tokens, the text encoder takes "
+            f"{encoder.vocab_size} words and {positions} tokens",
+            hint="copy the tokenizer folder again, with all its files",
+        )
+    return tokenizer
