@@ -3,7 +3,7 @@
 import http.client
 import time
 from http.cookies import SimpleCookie
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from studies import field_of
 
@@ -41,7 +41,8 @@ class Client:
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 self.cookies |= {key: morsel.value for key, morsel in SimpleCookie(value).items()}
-        return answer.status, answer.getheader("location") or body
+        where = answer.getheader("location")
+        return answer.status, urljoin(path, where) if where else body
 
     def patient(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, str]:
         """The same, again and again until the server is back."""

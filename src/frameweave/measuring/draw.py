@@ -13,7 +13,8 @@ from frameweave.measuring.report.grid_page import Page, write_grid_page
 from frameweave.measuring.report.merging import merged
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results, RunInfo
-from frameweave.measuring.report.tables import Table, cost_table, difference_table, main_table, pooled_table
+from frameweave.measuring.report.table import Table
+from frameweave.measuring.report.tables import cost_table, difference_table, main_table, pooled_table
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import lines_of, read_lines
 from frameweave.runs.run import LOG_FILE, RUN_FILE, read_run

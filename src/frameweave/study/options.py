@@ -1,9 +1,10 @@
 """Settings of the user study."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from frameweave.runs.settings import Count, NotNegative, Positive, Settings
 
@@ -41,6 +42,13 @@ class StudyNewOptions(Settings):
     """Tell raters and power, and write nothing."""
 
 
+def _path(text: str) -> str:
+    """A path without a slash at its end, so that others can be put behind it."""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]*[A-Za-z0-9_~-])*/?", text):
+        raise ValueError("a path of letters, digits, - and _, such as /lab/study")
+    return text.removesuffix("/")
+
+
 class StudyServeOptions(Settings):
     """Where the study is served, and where its answers go."""
 
@@ -53,7 +61,11 @@ class StudyServeOptions(Settings):
     secure: bool = False
     """Send cookies by HTTPS only: behind a proxy that speaks HTTPS, this should be on."""
     proxy: str | None = None
-    """Address of a proxy whose word about the callers' addresses is taken."""
+    """Address, network or host name of a proxy whose word about the callers' addresses is taken; several with
+    commas between."""
+    prefix: Annotated[str, AfterValidator(_path)] = ""
+    """Path below which a proxy shows the study, such as /lab/study; needed only where the proxy leaves it in
+    the addresses, or to keep the cookies to that path."""
     enrolments_per_minute: Positive = 30
     """How many raters may begin from one address."""
 

@@ -12,7 +12,8 @@ import pytest
 from frameweave.measuring.report.formats import FORMATS, number
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results
-from frameweave.measuring.report.tables import Entry, cost_table, difference_table, main_table
+from frameweave.measuring.report.table import Entry
+from frameweave.measuring.report.tables import cost_table, difference_table, main_table
 from results_folder import write_results
 
 N = 12

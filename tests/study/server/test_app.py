@@ -39,8 +39,14 @@ def begin(client: TestClient) -> str:
     """The first task's page."""
     csrf = field_of(client.get("/").text, "csrf")
     answer = client.post("/begin", data={"csrf": csrf, "agree": "yes"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/task")
+    assert (answer.status_code, answer.headers["location"]) == (303, "task")
     return client.get("/task").text
+
+
+def cookie(client: TestClient, what: str) -> str:
+    """The name of a cookie that the client has."""
+    (name,) = (name for name in client.cookies if name.startswith(f"frameweave_{what}"))
+    return name
 
 
 def answers(page: str, **more: str) -> dict[str, str]:
@@ -56,7 +62,7 @@ def test_a_whole_study(client: TestClient, site: Site) -> None:
         for which in ("left", "right", "source"):
             video = client.get(f"/media/{field_of(page, 'trial')}/{which}.mp4")
             assert video.status_code == 200 and video.content[4:8] == b"ftyp"
-        assert client.post("/task", data=answers(page)).headers["location"] == "/task"
+        assert client.post("/task", data=answers(page)).headers["location"] == "task"
         answer = client.get("/task")
         if answer.status_code == 303:
             break
@@ -102,7 +108,7 @@ def test_the_first_answer_stands(client: TestClient, site: Site) -> None:
 
 def test_a_link_goes_on_in_another_browser(client: TestClient, site: Site) -> None:
     page = begin(client)
-    found = re.search(r'href="(/resume/[^"]+)"', page)
+    found = re.search(r'href="(resume/[^"]+)"', page)
     assert found is not None
     other = TestClient(client.app, base_url="https://study.example", follow_redirects=True)
     assert field_of(other.get(found[1]).text, "trial") == field_of(page, "trial")
@@ -153,7 +159,7 @@ def test_other_peoples_videos_and_files_are_out_of_reach(client: TestClient, sit
         "/docs", "/openapi.json",
     ):  # fmt: skip
         assert client.get(path).status_code in (403, 404, 422), path
-    forged = TestClient(client.app, cookies={"frameweave_rater": "forged"})
+    forged = TestClient(client.app, cookies={cookie(client, "rater"): "forged"})
     assert forged.get(f"/media/{trial}/left.mp4").status_code == 403
     assert site.store.answers() == []
 
@@ -202,14 +208,14 @@ def test_the_admin_sees_results_and_takes_answers_away(client: TestClient) -> No
     for path in ("/admin/results", "/admin/answers.csv", "/admin/answers.json"):
         assert client.get(path).status_code == 403
     csrf = field_of(client.get("/admin").text, "csrf")
-    assert client.post("/admin", data={"csrf": csrf, "token": TOKEN}).headers["location"] == "/admin/results"
+    assert client.post("/admin", data={"csrf": csrf, "token": TOKEN}).headers["location"] == "admin/results"
     results = client.get("/admin/results").text
     assert "1 raters have begun" in results and "tokenflow" in results
     rows = client.get("/admin/answers.json").json()
     assert len(rows) == 3 and rows[0]["preferred"] in ("without", "with", "spoilt", "clean")
     assert client.get("/admin/answers.csv").text.count("\n") == 4
     for forged in ("9999999999.forged", "nonsense", "."):
-        other = TestClient(client.app, cookies={"frameweave_admin": forged})
+        other = TestClient(client.app, cookies={cookie(client, "admin"): forged})
         assert other.get("/admin/results").status_code == 403
 
 
@@ -230,3 +236,38 @@ def test_no_preference_is_offered_where_it_is_allowed(tmp_path: Path) -> None:
     assert page.count("No preference") == 3
     assert client.post("/task", data=answers(page, quality="none")).status_code == 303
     assert {row.choice for row in store.answers()} == {"left", "none"}
+
+
+def test_codes_and_numbers_are_never_given_twice(client: TestClient, site: Site) -> None:
+    """Also when a rater who has seen a code has all answers deleted."""
+    codes: list[str] = []
+    for _ in range(3):
+        page = begin(client)
+        while page:
+            client.post("/task", data=answers(page))
+            answer = client.get("/task")
+            page = answer.text if answer.status_code == 200 else ""
+        thanks = client.get("/thanks").text
+        codes += re.findall(r'class="code">(\w{10})<', thanks)
+        assert client.post("/forget", data={"csrf": field_of(thanks, "csrf")}).status_code == 200
+    assert len(set(codes)) == 3 and site.store.raters() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("90000000", 90_000_000), ("2147483648", 2**31 - 1), ("9" * 50, 2**31 - 1)]
+)
+def test_a_page_may_stay_open_for_days(client: TestClient, site: Site, given: str, kept: int) -> None:
+    page = begin(client)
+    assert client.post("/task", data=answers(page, milliseconds=given, loops=given)).status_code == 303
+    assert {(row.milliseconds, row.loops) for row in site.store.answers()} == {(kept, kept)}
+
+
+@pytest.mark.parametrize("path", ["/", "/admin", "/static/study.css", "/task", "/nowhere", "/admin/results"])
+def test_head_is_like_get(client: TestClient, path: str) -> None:
+    head, got = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (got.status_code, b"") and head.status_code != 405
+    assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_a_slash_too_much_is_no_redirect_to_another_place(client: TestClient) -> None:
+    assert client.get("/task/").status_code == 404

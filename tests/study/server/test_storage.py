@@ -1,7 +1,9 @@
 """The database of a study: what is saved stays, once; quotas, forged tokens, changed designs."""
 
+import sqlite3
 import threading
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,28 @@ def test_a_rater_can_be_forgotten(store: Store) -> None:
     finish(store, rater)
     store.forget(rater)
     assert store.answers() == [] and store.raters() == 0
+
+
+def test_a_forgotten_raters_number_is_not_given_again(store: Store, tmp_path: Path) -> None:
+    first, second = (store.rater(store.enrol()) for _ in range(2))
+    assert (first, second) == (0, 1)
+    store.forget(1)
+    store.forget(0)
+    store.close()
+    again = Store(f"sqlite:///{tmp_path}/answers.sqlite", design())
+    assert again.id == store.id
+    assert [again.rater(again.enrol()) for _ in range(2)] == [2, 3]
+
+
+def test_numbers_go_on_in_a_database_from_before_they_were_kept(store: Store, tmp_path: Path) -> None:
+    for _ in range(2):
+        store.enrol()
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "answers.sqlite", isolation_level=None)) as connection:
+        connection.execute("DROP TABLE numbers")
+    again = Store(f"sqlite:///{tmp_path}/answers.sqlite", design())
+    assert again.rater(again.enrol()) == 2
+
+
+def test_databases_of_one_study_are_told_apart(store: Store, tmp_path: Path) -> None:
+    assert Store(f"sqlite:///{tmp_path}/other.sqlite", design()).id != store.id

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from frameweave.measuring.report.figures import Drawn
 from frameweave.measuring.report.formats import FORMATS
-from frameweave.measuring.report.tables import Table
+from frameweave.measuring.report.table import Table
 from frameweave.runs.atomic import staged
 
 

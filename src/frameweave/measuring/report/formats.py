@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from frameweave.measuring.report.tables import Entry, Table
+from frameweave.measuring.report.table import Entry, Table
 from frameweave.runs.spreadsheet import Cell, comma_separated
 
 DASH = "–"

@@ -16,7 +16,7 @@ from frameweave.measuring.report.clips import Shown, shown_clips
 from frameweave.measuring.report.figures import Drawn
 from frameweave.measuring.report.formats import web
 from frameweave.measuring.report.results import Results
-from frameweave.measuring.report.tables import Table
+from frameweave.measuring.report.table import Table
 from frameweave.runs.atomic import staged
 from frameweave.video.pages import data_url, rendered
 

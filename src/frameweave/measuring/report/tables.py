@@ -1,46 +1,14 @@
 """Tables of an experiment: means with intervals, and paired differences with tests."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from frameweave.measuring.records import REFERENCE, WITHOUT, MetricInfo, PooledLine
 from frameweave.measuring.report.results import Results
+from frameweave.measuring.report.table import Entry, Row, Table
 from frameweave.measuring.stats.multiple import holm
 from frameweave.measuring.stats.paired import FEWEST, NO_SPREAD, Paired, mean_interval
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A figure in a table, or the reason why there is none."""
-
-    value: float | None = None
-    digits: int = 4
-    interval: tuple[float, float] | None = None
-    method: str = ""
-    """How the interval was found."""
-    bold: bool = False
-    signed: bool = False
-    note: str = ""
-    """Short, beside the figure: a dagger, or stars."""
-    reason: str = ""
-
-
-Row = tuple[tuple[str, ...], tuple[Entry, ...]]
-"""Words, then figures."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """Words on the left, figures on the right."""
-
-    title: str
-    stubs: tuple[str, ...]
-    """Heads of the columns of words."""
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Means over clips") -> Table:

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from frameweave.measuring.report.figures import Drawn
 from frameweave.measuring.report.formats import web
-from frameweave.measuring.report.tables import Table
+from frameweave.measuring.report.table import Table
 from frameweave.study.design import CRITERIA, Design
 from frameweave.study.results.analysis import Analysis
 from frameweave.video.pages import data_url, rendered

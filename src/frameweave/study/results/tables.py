@@ -1,6 +1,6 @@
 """A study's figures as tables that can be written in every format."""
 
-from frameweave.measuring.report.tables import Entry, Table
+from frameweave.measuring.report.table import Entry, Table
 from frameweave.measuring.stats.proportion import Share
 from frameweave.study.results.analysis import Analysis, Preference
 

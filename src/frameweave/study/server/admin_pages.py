@@ -4,13 +4,11 @@ import secrets
 import time
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from frameweave.study.results.analysis import analysed
 from frameweave.study.results.export import answers_csv, named_answers
-from frameweave.study.results.tables import study_tables
-from frameweave.study.server.site import ADMIN, Kept, Pages, Word, address_of
+from frameweave.study.server.site import ADMIN, VISIT, Pages, Word
 
 _SESSION = 8 * 3600  # seconds
 
@@ -24,20 +22,23 @@ def admin_router(pages: Pages) -> APIRouter:
         return pages.draw("login.html", request)
 
     @router.post("/admin")
-    def enter(request: Request, csrf: Word, token: Word, frameweave_visit: Kept = None) -> Response:
-        pages.check(frameweave_visit, csrf)
-        if not site.logins.allows(address_of(request)):
+    def enter(request: Request, csrf: Word, token: Word, visit: str | None = pages.kept(VISIT)) -> Response:
+        pages.check(visit, csrf)
+        if not site.logins.allows(site.callers.address_of(request)):
             raise HTTPException(429, "Too many attempts. Wait a minute.")
         if not secrets.compare_digest(token.encode(), site.admin.encode()):
             raise HTTPException(403, "That is not the token that was printed at the start.")
         until = str(int(time.time()) + _SESSION)
-        answer = RedirectResponse("/admin/results", 303)
+        answer = pages.redirect(request, "admin/results")
         pages.keep(answer, ADMIN, f"{until}.{_signature(pages, until)}", _SESSION)
         return answer
 
     @router.get("/admin/results", response_class=HTMLResponse)
-    def results(request: Request, frameweave_admin: Kept = None) -> Response:
-        _check(pages, frameweave_admin)
+    def results(request: Request, session: str | None = pages.kept(ADMIN)) -> Response:
+        from frameweave.study.results.analysis import analysed  # noqa: PLC0415 - brings scipy, in seconds
+        from frameweave.study.results.tables import study_tables  # noqa: PLC0415
+
+        _check(pages, session)
         found = analysed(site.design, site.store.answers())
         return pages.draw(
             "results.html",
@@ -49,8 +50,8 @@ def admin_router(pages: Pages) -> APIRouter:
         )
 
     @router.get("/admin/answers.csv")
-    def as_csv(frameweave_admin: Kept = None) -> Response:
-        _check(pages, frameweave_admin)
+    def as_csv(session: str | None = pages.kept(ADMIN)) -> Response:
+        _check(pages, session)
         return Response(
             answers_csv(site.design, site.store.answers()),
             media_type="text/csv",
@@ -58,8 +59,8 @@ def admin_router(pages: Pages) -> APIRouter:
         )
 
     @router.get("/admin/answers.json")
-    def as_json(frameweave_admin: Kept = None) -> Response:
-        _check(pages, frameweave_admin)
+    def as_json(session: str | None = pages.kept(ADMIN)) -> Response:
+        _check(pages, session)
         return JSONResponse(named_answers(site.design, site.store.answers()))
 
     return router
@@ -70,7 +71,7 @@ def _check(pages: Pages, session: str | None) -> None:
     right = _signature(pages, until).encode()
     genuine = until.isascii() and until.isdigit() and secrets.compare_digest(right, signature.encode())
     if not genuine or int(until) < time.time():
-        raise HTTPException(403, "Log in on /admin first.")
+        raise HTTPException(403, "Log in on the admin's page first.")
 
 
 def _signature(pages: Pages, until: str) -> str:

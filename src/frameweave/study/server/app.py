@@ -18,8 +18,14 @@ from frameweave.study.server.storage import NotYours
 
 def make_app(site: Site) -> FastAPI:
     """The server of one study. Errors are pages too; none shows what went on inside."""
-    app = FastAPI(title="Frameweave study", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard)
+    app = FastAPI(
+        title="Frameweave study",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # its redirects know nothing of a prefix
+    )
+    app.add_middleware(Guard, prefix=site.prefix)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     pages = Pages(site)
     app.include_router(rater_router(pages))

@@ -22,6 +22,9 @@ RATERS = sa.Table(
     sa.Column("seen", sa.Float, nullable=False),
     sa.Column("agent", sa.String(40), nullable=False),
 )
+NUMBERS = sa.Table(  # one row: the number of the next rater, which no other ever had
+    "numbers", TABLES, sa.Column("next", sa.Integer, primary_key=True, autoincrement=False)
+)
 TRIALS = sa.Table(
     "trials",
     TABLES,

@@ -3,15 +3,15 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
-from pydantic import BaseModel, Field
+from fastapi.responses import FileResponse, HTMLResponse
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 
 from frameweave.errors import InputError
 from frameweave.study.assignment import video_on
 from frameweave.study.design import CRITERIA
 from frameweave.study.folder import MEDIA
-from frameweave.study.server.site import MONTH, RATER, Id, Kept, Pages, Word, address_of
+from frameweave.study.server.site import MONTH, RATER, VISIT, Id, Pages, Word
 from frameweave.study.server.storage import Choice, Given, StudyFull
 
 CONSENT = (
@@ -20,6 +20,15 @@ CONSENT = (
     "no name, no address and no IP address. On the last page you can delete your answers."
 )
 Which = Literal["left", "right", "source"]
+_MOST = 2**31 - 1  # that a database's column holds
+
+
+def _at_most(value: str) -> str | int:
+    """Who leaves a page open for days still answers it: their time is cut to what can be kept."""
+    return min(int(value), _MOST) if value.isdecimal() and len(value) < 100 else value
+
+
+Counted = Annotated[int, BeforeValidator(_at_most), Field(ge=0, le=_MOST)]
 
 
 class Answers(BaseModel):
@@ -30,8 +39,8 @@ class Answers(BaseModel):
     alignment: str = Field("", max_length=10)
     quality: str = Field("", max_length=10)
     consistency: str = Field("", max_length=10)
-    milliseconds: int = Field(0, ge=0, le=86_400_000)
-    loops: int = Field(0, ge=0, le=100_000)
+    milliseconds: Counted = 0
+    loops: Counted = 0
 
 
 def rater_router(pages: Pages) -> APIRouter:
@@ -47,53 +56,58 @@ def _entrance(router: APIRouter, pages: Pages) -> None:
     site, store = pages.site, pages.site.store
 
     @router.get("/", response_class=HTMLResponse)
-    def consent(request: Request, frameweave_rater: Kept = None) -> Response:
-        known = frameweave_rater is not None and store.rater(frameweave_rater) is not None
+    def consent(request: Request, token: str | None = pages.kept(RATER)) -> Response:
+        known = token is not None and store.rater(token) is not None
         return pages.draw("consent.html", request, consent=site.design.consent or CONSENT, known=known)
 
     @router.post("/begin")
-    def begin(request: Request, csrf: Word, agree: Word = "", frameweave_visit: Kept = None) -> Response:
-        pages.check(frameweave_visit, csrf)
+    def begin(
+        request: Request, csrf: Word, agree: Word = "", visit: str | None = pages.kept(VISIT)
+    ) -> Response:
+        pages.check(visit, csrf)
         if agree != "yes":
             raise HTTPException(422, "Please agree first, or close this page.")
-        if not site.enrolments.allows(address_of(request)):
+        if not site.enrolments.allows(site.callers.address_of(request)):
             raise HTTPException(429, "Too many begin at this moment. Please try again in a minute.")
         try:
             token = store.enrol(_family(request.headers.get("user-agent", "")))
         except StudyFull:
             return pages.message(request, "Complete", "The study has all its answers. Thank you.")
-        return _to_the_task(pages, token)
+        return _to_the_task(pages, request, token)
 
     @router.get("/resume/{token}")
-    def resume(token: Id) -> Response:
+    def resume(request: Request, token: Id) -> Response:
         rater_of(pages, token)
-        return _to_the_task(pages, token)
+        return _to_the_task(pages, request, token)
 
 
 def _trials(router: APIRouter, pages: Pages) -> None:
     site, store = pages.site, pages.site.store
 
     @router.get("/task", response_class=HTMLResponse)
-    def task(request: Request, frameweave_rater: Kept = None) -> Response:
-        coming = store.upcoming(rater_of(pages, frameweave_rater), 2)
+    def task(request: Request, token: str | None = pages.kept(RATER)) -> Response:
+        coming = store.upcoming(rater_of(pages, token), 2)
         if not coming:
-            return RedirectResponse("/thanks", 303)
-        return _page(pages, request, coming, frameweave_rater or "")
+            return pages.redirect(request, "thanks")
+        return _page(pages, request, coming, token or "")
 
     @router.post("/task")
     def answer(
-        form: Annotated[Answers, Form()], frameweave_rater: Kept = None, frameweave_visit: Kept = None
+        request: Request,
+        form: Annotated[Answers, Form()],
+        token: str | None = pages.kept(RATER),
+        visit: str | None = pages.kept(VISIT),
     ) -> Response:
-        pages.check(frameweave_visit, form.csrf)
-        rater = rater_of(pages, frameweave_rater)
+        pages.check(visit, form.csrf)
+        rater = rater_of(pages, token)
         given = {criterion: getattr(form, criterion) for criterion in site.design.criteria}
         choices: dict[str, Choice] = {name: _choice(text) for name, text in given.items() if text}
         store.answer(rater, form.trial, choices, milliseconds=form.milliseconds, loops=form.loops)
-        return RedirectResponse("/task", 303)
+        return pages.redirect(request, "task")
 
     @router.get("/media/{trial}/{which}.mp4")
-    def media(trial: Id, which: Which, frameweave_rater: Kept = None) -> Response:
-        coming = {given.id: given.trial for given in store.upcoming(rater_of(pages, frameweave_rater), 2)}
+    def media(trial: Id, which: Which, token: str | None = pages.kept(RATER)) -> Response:
+        coming = {given.id: given.trial for given in store.upcoming(rater_of(pages, token), 2)}
         if trial not in coming:
             raise HTTPException(403, "This video belongs to another page.")
         pair, shown = site.design.pair(coming[trial].pair), video_on(which, coming[trial].left)
@@ -109,22 +123,25 @@ def _exit(router: APIRouter, pages: Pages) -> None:
     site, store = pages.site, pages.site.store
 
     @router.get("/thanks", response_class=HTMLResponse)
-    def thanks(request: Request, frameweave_rater: Kept = None) -> Response:
-        rater = rater_of(pages, frameweave_rater)
+    def thanks(request: Request, token: str | None = pages.kept(RATER)) -> Response:
+        rater = rater_of(pages, token)
         done, total = store.position(rater)
         if done < total:
-            return RedirectResponse("/task", 303)
-        code = site.signer.sign("done", str(rater))[:10].upper()
+            return pages.redirect(request, "task")
+        code = site.signer.sign("done", f"{store.id} {rater}")[:10].upper()
         return pages.draw("thanks.html", request, code=code)
 
     @router.post("/forget", response_class=HTMLResponse)
     def forget(
-        request: Request, csrf: Word, frameweave_rater: Kept = None, frameweave_visit: Kept = None
+        request: Request,
+        csrf: Word,
+        token: str | None = pages.kept(RATER),
+        visit: str | None = pages.kept(VISIT),
     ) -> Response:
-        pages.check(frameweave_visit, csrf)
-        store.forget(rater_of(pages, frameweave_rater))
+        pages.check(visit, csrf)
+        store.forget(rater_of(pages, token))
         answer = pages.message(request, "Deleted", "Your answers have been deleted.")
-        answer.delete_cookie(RATER)
+        pages.keep(answer, RATER, "", 0)
         return answer
 
 
@@ -159,8 +176,8 @@ def _page(pages: Pages, request: Request, coming: list[Given], token: str) -> HT
     )
 
 
-def _to_the_task(pages: Pages, token: str) -> Response:
-    answer = RedirectResponse("/task", 303)
+def _to_the_task(pages: Pages, request: Request, token: str) -> Response:
+    answer = pages.redirect(request, "task")
     pages.keep(answer, RATER, token, MONTH)
     return answer
 

@@ -12,6 +12,8 @@ from threading import Lock
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from frameweave.study.server.places import below
+
 LONGEST_FORM = 16_384
 """Bytes of a request's body."""
 _HEADERS = {
@@ -73,16 +75,20 @@ class Limiter:
 
 
 class Guard:
-    """Middleware: headers on every answer, none without a length or too long among the requests."""
+    """Middleware: headers on every answer, none without a length or too long among the requests.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    Takes the prefix from the path, and HEAD for a GET whose body the server does not send.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str = "") -> None:
+        self.app, self.prefix = app, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        kept = scope["path"].startswith(("/static/", "/media/"))
+        inside = below(scope, self.prefix)
+        kept = inside is not None and inside["path"].startswith(("/static/", "/media/"))
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -92,18 +98,26 @@ class Guard:
                 headers["cache-control"] = "private, max-age=3600" if kept else "no-store"
             await send(message)
 
+        if inside is None:
+            slash = f"{self.prefix.rpartition('/')[2]}/".encode()
+            await _answer(with_headers, 308, b"The study stands behind the slash.", (b"location", slash))
+            return
         if scope["method"] not in ("GET", "HEAD"):
             length = dict(scope["headers"]).get(b"content-length", b"")
             if not length.isdigit():
-                await _refuse(with_headers, 411, b"A form needs its length.")
+                await _answer(with_headers, 411, b"A form needs its length.")
                 return
-            if int(length) > LONGEST_FORM:
-                await _refuse(with_headers, 413, b"The form is too long.")
+            if len(length) > len(str(LONGEST_FORM)) or int(length) > LONGEST_FORM:
+                await _answer(with_headers, 413, b"The form is too long.")
                 return
-        await self.app(scope, receive, with_headers)
+        elif scope["method"] == "HEAD":
+            inside = {**inside, "method": "GET"}
+        await self.app(inside, receive, with_headers)
 
 
-async def _refuse(send: Callable[[Message], Awaitable[None]], status: int, text: bytes) -> None:
-    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
+async def _answer(
+    send: Callable[[Message], Awaitable[None]], status: int, text: bytes, *more: tuple[bytes, bytes]
+) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})

@@ -13,6 +13,8 @@ from frameweave.study.design import Design
 from frameweave.study.folder import ANSWERS, SECRET, read_design
 from frameweave.study.options import StudyServeOptions
 from frameweave.study.server.app import make_app
+from frameweave.study.server.patience import Impatient
+from frameweave.study.server.places import Callers, proxies_of
 from frameweave.study.server.security import Limiter, Signer
 from frameweave.study.server.site import Site
 from frameweave.study.server.storage import Store
@@ -30,9 +32,11 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM. `admin` is the token for the results' pages; a new one by default.
 
-    Raises `DataError` for a folder without a whole study, `RunError` for a taken port, a database that
-    cannot be used, and a study that was changed after it got answers.
+    Raises `InputError` for a proxy that cannot be found, `DataError` for a folder without a whole study,
+    `RunError` for a taken port, a database that cannot be used, and a study that was changed after it got
+    answers.
     """
+    proxies = None if options.proxy is None else proxies_of(options.proxy)
     design = read_design(folder)
     store = open_store(folder, design, options.database)
     listening = _listening(options.host, options.port)
@@ -44,11 +48,13 @@ def serve(
         signer=Signer.kept_in(folder / SECRET),
         admin=token,
         secure=options.secure,
+        prefix=options.prefix,
+        callers=Callers(progress.note),
         enrolments=Limiter(
             burst=max(20, options.enrolments_per_minute), per_minute=options.enrolments_per_minute
         ),
     )
-    address = f"http://{options.host}:{listening.getsockname()[1]}"
+    address = f"http://{options.host}:{listening.getsockname()[1]}{options.prefix}"
     progress.note(f"raters begin on {address}/")
     if admin is None:
         progress.note(f"results stand on {address}/admin, the token is {token}")
@@ -58,9 +64,11 @@ def serve(
         log_level="warning",
         access_log=False,  # it would hold addresses
         server_header=False,
-        proxy_headers=options.proxy is not None,
-        forwarded_allow_ips=options.proxy,
+        proxy_headers=proxies is not None,
+        forwarded_allow_ips=proxies,
         timeout_keep_alive=30,
+        http=Impatient,
+        ws="none",
     )
     try:
         uvicorn.Server(config).run(sockets=[listening])

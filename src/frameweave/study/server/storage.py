@@ -19,7 +19,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.study.answers import Answer
 from frameweave.study.assignment import Shown, Trial, trials_of
 from frameweave.study.design import Design, Kind
-from frameweave.study.server.database import ANSWERS, RATERS, STUDY, TABLES, TRIALS, engine_of
+from frameweave.study.server.database import ANSWERS, NUMBERS, RATERS, STUDY, TABLES, TRIALS, engine_of
 
 Choice = Literal["left", "right", "none"]
 _ABANDONED = 2 * 3600  # seconds without an answer after which a rater's open pairs go back to the others
@@ -57,15 +57,17 @@ class Store:
         try:
             TABLES.create_all(self._engine)
             with self._engine.begin() as connection:
-                found = connection.execute(sa.select(STUDY.c.digest)).scalar()
-                if found is None:
+                if connection.execute(sa.select(STUDY)).first() is None:
                     connection.execute(STUDY.insert().values(digest=design.digest, made=time.time()))
+                found, made = connection.execute(sa.select(STUDY.c.digest, STUDY.c.made)).one()
         except SQLAlchemyError as error:
             raise RunError(
                 f"{self._engine.url.render_as_string()}: cannot be used ({_reason(error)})",
                 hint="check the path or the URL, and whether the disk has room",
             ) from error
-        if found not in (None, design.digest):
+        self.id = f"{found} {made!r}"
+        """Tells this database from those of other studies, and from another one of this study."""
+        if found != design.digest:
             raise RunError(
                 "the study was changed after it was served: its answers belong to the old design",
                 hint="build the changed study into a new folder with `study new`",
@@ -84,10 +86,7 @@ class Store:
             least = min(shown.get(pair.id, Shown()).total for pair in self.design.pairs)
             if least >= self.design.per_pair:
                 raise StudyFull("every pair has enough raters", hint="thank you; the study is complete")
-            number = (
-                connection.execute(sa.select(sa.func.coalesce(sa.func.max(RATERS.c.number), -1))).scalar_one()
-                + 1
-            )
+            number = self._number(connection)
             rater = {
                 "number": number,
                 "token": _digest(token),
@@ -231,6 +230,15 @@ class Store:
             )
             for row in found
         ]
+
+    def _number(self, connection: Connection) -> int:
+        """The next rater's. None is given twice, also where a rater was forgotten."""
+        last = connection.execute(sa.select(sa.func.max(RATERS.c.number))).scalar()
+        following = connection.execute(sa.select(NUMBERS.c.next)).scalar() or 0
+        number = max(following, -1 if last is None else last + 1)
+        connection.execute(NUMBERS.delete())
+        connection.execute(NUMBERS.insert().values(next=number + 1))
+        return number
 
     def _total(self, connection: Connection, rater: int) -> int:
         own = sa.select(sa.func.count()).select_from(TRIALS).where(TRIALS.c.rater == rater)

@@ -115,7 +115,7 @@ Promise.all(videos.map(ready)).then(() => {
       const video = document.createElement("video");
       video.preload = "auto";
       video.muted = true;
-      video.src = `/media/${next.dataset.following}/${which}.mp4`;
+      video.src = `media/${next.dataset.following}/${which}.mp4`;
       next.append(video);
     }
   }
