@@ -1,6 +1,7 @@
 """How an adaptor is used: silent in inversion, its window as a share of steps, the frame its tokens see."""
 
 import dataclasses
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -34,11 +35,11 @@ def test_silent_in_inversion_is_the_plain_inversion_bit_for_bit(
     tiny: StableDiffusion, adaptor: Adaptor, clip: Clip, tokens: bool
 ) -> None:
     plain = inverted(tiny.inverse, clip)
-    with adaptor.on(tiny, tokens=tokens, in_inversion=False) as adapted_model:
+    with adaptor.on(tiny, replace(adaptor.use(tokens=tokens), in_inversion=False)) as adapted_model:
         assert isinstance(adapted_model.inverse, Model)
         assert torch.equal(inverted(adapted_model.inverse, clip), plain)
         assert not torch.equal(inverted(adapted_model, clip), plain)  # and it still acts where it should
-    with adaptor.on(tiny, tokens=tokens) as adapted_model:
+    with adaptor.on(tiny, adaptor.use(tokens=tokens)) as adapted_model:
         assert adapted_model.inverse is adapted_model
         assert not torch.equal(inverted(adapted_model.inverse, clip), plain)
 
@@ -46,7 +47,7 @@ def test_silent_in_inversion_is_the_plain_inversion_bit_for_bit(
 def test_the_gate_opens_again_after_an_exception(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     states = tiny.conditioning([TEXT])
     x = torch.randn(1, 4, 16, 16)
-    with adaptor.on(tiny, tokens=False, in_inversion=False) as adapted_model:
+    with adaptor.on(tiny, replace(adaptor.use(tokens=False), in_inversion=False)) as adapted_model:
         adapted = adapted_model.predict(x, 951, states)
         with pytest.raises(RuntimeError):
             adapted_model.inverse.predict(
@@ -64,9 +65,9 @@ def test_the_baseline_inverts_with_the_inverse(tiny: StableDiffusion, adaptor: A
             editor, clip, TEXT, adapted_model, source_prompt="a car", rng=torch.Generator()
         ).frames
 
-    with adaptor.on(tiny, tokens=False, in_inversion=False) as adapted_model:
+    with adaptor.on(tiny, replace(adaptor.use(tokens=False), in_inversion=False)) as adapted_model:
         alone = edited(adapted_model)
-    with adaptor.on(tiny, tokens=False) as adapted_model:
+    with adaptor.on(tiny, adaptor.use(tokens=False)) as adapted_model:
         assert not torch.equal(edited(adapted_model), alone)
 
 
@@ -86,16 +87,20 @@ def noise() -> Tensor:
 def test_the_window_by_steps_holds_the_first_ones_whatever_their_values(
     tiny: StableDiffusion, adaptor: Adaptor, share_of: int | None, expected: list[int]
 ) -> None:
-    states = tiny.conditioning([TEXT])
-    plain = {t: tiny.predict(noise(), t, states) for t in tiny.schedule.timesteps(share_of or 8)}
-    with adaptor.on(tiny, tokens=False, share_of=share_of) as adapted_model:
+    states, timesteps = tiny.conditioning([TEXT]), tiny.schedule.timesteps(share_of or 8)
+    plain = {t: tiny.predict(noise(), t, states) for t in timesteps}
+    use = adaptor.use(tokens=False)
+    use = use if share_of is None else use.by_share(timesteps)
+    with adaptor.on(tiny, use) as adapted_model:
         assert changed(adapted_model, tiny, plain) == expected
-    assert adaptor.active(tiny.schedule, share_of or 8, by_share=share_of is not None) == len(expected)
+    assert use.acts(timesteps) == (len(expected), None)
 
 
 def test_the_tokens_follow_the_window_by_steps(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     states = tiny.conditioning([TEXT])
-    with adaptor.on(tiny, strength=0.0, share_of=8) as adapted_model:
+    with adaptor.on(
+        tiny, adaptor.use(strength=0.0, tokens=True).by_share(tiny.schedule.timesteps(8))
+    ) as adapted_model:
         given = adapted_model.conditioning([TEXT])
         for t in tiny.schedule.timesteps(8):
             plain = tiny.predict(noise(), t, states)
@@ -105,10 +110,10 @@ def test_the_tokens_follow_the_window_by_steps(tiny: StableDiffusion, adaptor: A
 def test_the_first_frame_can_give_all_frames_their_tokens(
     tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:
-    with adaptor.on(tiny, vision_frame="own") as adapted_model:
+    with adaptor.on(tiny, replace(adaptor.use(tokens=True), vision_frame="own")) as adapted_model:
         own = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames)).texts
         alone = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames[:1])).texts
-    with adaptor.on(tiny, vision_frame="first") as adapted_model:
+    with adaptor.on(tiny, replace(adaptor.use(tokens=True), vision_frame="first")) as adapted_model:
         first = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames))
         bare = adapted_model.conditioning([TEXT]).texts
     torch.testing.assert_close(first.texts, alone, rtol=1e-4, atol=1e-5)
@@ -119,7 +124,12 @@ def test_the_first_frame_can_give_all_frames_their_tokens(
 
 def test_active_counts_by_value_and_by_share(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     low = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, low=0.7))
-    assert low.active(tiny.schedule, 10, by_share=True) == 3  # not 4, though (1 - 0.7) * 10 > 3
+    timesteps = tiny.schedule.timesteps(10)
+    assert low.use(tokens=True).acts(timesteps) == (3, 3)
+    assert low.use(tokens=True).by_share(timesteps).acts(timesteps) == (
+        3,
+        3,
+    )  # not 4, though (1 - 0.7) * 10 > 3
 
 
 def test_one_long_sequence_leaves_no_guidance_and_is_cut_apart_outside_the_window(
@@ -128,7 +138,7 @@ def test_one_long_sequence_leaves_no_guidance_and_is_cut_apart_outside_the_windo
     literal = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
     prompts, x = ["", TEXT], torch.randn(5, 4, 16, 16)
     plain = tiny.conditioning(prompts)
-    with literal.on(tiny, strength=0.0) as adapted_model:
+    with literal.on(tiny, literal.use(strength=0.0, tokens=True)) as adapted_model:
         states = adapted_model.conditioning(prompts, seen(adapted_model, clip.frames))
         assert states.texts.shape[:3] == (2, 5, 12 + 2 * plain.texts.shape[2])
         uncond, cond = adapted_model.predict(x, 951, states)
@@ -139,7 +149,10 @@ def test_one_long_sequence_leaves_no_guidance_and_is_cut_apart_outside_the_windo
 def test_the_negative_branch_alone_may_go_without_tokens(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     bare = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, in_uncond=False))
     texts = ["a house", "", TEXT]
-    with bare.on(tiny, tokens=True) as adapted_model, adaptor.on(tiny, tokens=True) as everywhere:
+    with (
+        bare.on(tiny, bare.use(tokens=True)) as adapted_model,
+        adaptor.on(tiny, adaptor.use(tokens=True)) as everywhere,
+    ):
         states, all_ = (one.conditioning(texts, negative=(1,)).texts for one in (adapted_model, everywhere))
         prefix = states.shape[2] - tiny.conditioning(texts).texts.shape[2]
         assert torch.equal(states[[0, 2]], all_[[0, 2]])
@@ -155,7 +168,7 @@ def test_the_controlnet_reads_what_it_read_in_training(
     trained = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, controlnet_text=reads))
     text = tiny.conditioning([TEXT])
     x, depth = torch.randn(1, 4, 16, 16), torch.rand(1, 1, 32, 32)
-    with trained.on(tiny, tokens=True) as adapted_model:
+    with trained.on(tiny, trained.use(tokens=True)) as adapted_model:
         given = adapted_model.conditioning([TEXT], Guides(depth=depth))
         found = adapted_model.predict(x, 951, given)
         read = {"text": text.texts, "tokens": given.texts}
@@ -171,7 +184,7 @@ def test_the_controlnet_reads_what_it_read_in_training(
 def test_one_long_sequence_cannot_be_cut_for_other_branches(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     long = dataclasses.replace(adaptor, card=dataclasses.replace(adaptor.card, form="sequence"))
     x = torch.randn(1, 4, 16, 16)
-    with long.on(tiny, tokens=True) as adapted_model:
+    with long.on(tiny, long.use(tokens=True)) as adapted_model:
         states = adapted_model.conditioning(["", TEXT])
         assert torch.isfinite(adapted_model.predict(x, 101, states)).all()  # outside the tokens' window
         with pytest.raises(InputError, match="2 texts in one sequence, and 1 branches"):

@@ -30,11 +30,13 @@ def test_all_files_are_there_and_readable(adaptor: Adaptor, folder: str, tmp_pat
     assert by_kind["CreateHookLora"]["lora_name"] == done.files[2].name
     assert by_kind["CreateHookLora"]["strength_model"] == 0.8
     assert by_kind["KSampler"]["scheduler"] == "karras"
-    assert done.a1111 == "<lora:kohya:0.8@0,0.8@0.149,0@0.15>"
+    assert done.a1111 == "<lora:kohya:0.8@0,0.8@0.1106,0@0.1111>"
 
 
 def test_the_strength_is_the_adaptor_s_by_default(folder: str, tmp_path: Path) -> None:
-    assert export(folder, ExportOptions(out=tmp_path / "out")).a1111 == "<lora:kohya:0.5@0,0.5@0.099,0@0.1>"
+    assert (
+        export(folder, ExportOptions(out=tmp_path / "out")).a1111 == "<lora:kohya:0.5@0,0.5@0.055,0@0.0555>"
+    )
 
 
 def test_an_earlier_export_is_kept(folder: str, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_stock_pipeline_loads_what_was_saved(
     plain = prediction(pipeline.unet, 950)
     pipeline.load_lora_weights(tmp_path, weight_name=file, adapter_name="ours")
     pipeline.set_adapters(["ours"], [0.5])
-    with any_adaptor.in_unet(tiny.unet, 1000, strength=0.5):
+    with any_adaptor.in_unet(tiny.unet, any_adaptor.use(strength=0.5)):
         ours = prediction(tiny.unet, 950)
     assert float((prediction(pipeline.unet, 950) - ours).abs().max()) < 1e-5
     assert float((plain - ours).abs().max()) > 1e-2

@@ -3,41 +3,62 @@
 import numpy as np
 import pytest
 
-from frameweave.adaptor.interfaces import Sampler, a1111_line, comfy_workflow, keyframes, sampler_timesteps
-from frameweave.diffusion.schedule import Window
+from frameweave.adaptor.interfaces import (
+    Sampler,
+    a1111_line,
+    a1111_weights,
+    comfy_workflow,
+    keyframes,
+    sampler_timesteps,
+)
+from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.errors import InputError
+
+WINDOW = StrengthSchedule.parse("0.9-1:0.5")
 
 
 @pytest.mark.parametrize(
     ("sampler", "steps", "active", "line"),
     [
-        ("ddim", 20, 2, "<lora:kohya:0.5@0,0.5@0.099,0@0.1>"),
-        ("ddim", 50, 5, "<lora:kohya:0.5@0,0.5@0.099,0@0.1>"),
-        ("dpmpp_2m_karras", 20, 3, "<lora:kohya:0.5@0,0.5@0.149,0@0.15>"),
-        ("dpmpp_2m_karras", 50, 7, "<lora:kohya:0.5@0,0.5@0.139,0@0.14>"),
-        ("euler_a", 25, 3, "<lora:kohya:0.5@0,0.5@0.119,0@0.12>"),
+        ("ddim", 20, 2, "<lora:kohya:0.5@0,0.5@0.055,0@0.0555>"),
+        ("ddim", 50, 5, "<lora:kohya:0.5@0,0.5@0.0828,0@0.0833>"),
+        ("dpmpp_2m_karras", 20, 3, "<lora:kohya:0.5@0,0.5@0.1106,0@0.1111>"),
+        ("dpmpp_2m_karras", 50, 7, "<lora:kohya:0.5@0,0.5@0.1245,0@0.125>"),
+        ("euler_a", 25, 3, "<lora:kohya:0.5@0,0.5@0.0864,0@0.0869>"),
         ("ddim", 8, 0, "<lora:kohya:0>"),
     ],
 )
 def test_the_line_for_a1111(sampler: Sampler, steps: int, active: int, line: str) -> None:
     timesteps = sampler_timesteps(sampler, steps)
-    assert Window().active(timesteps) == active
-    assert a1111_line("kohya", Window(), timesteps, 0.5) == line
+    assert WINDOW.active(timesteps) == active
+    assert a1111_line("kohya", WINDOW, timesteps) == line
+
+
+def loractl(line: str, steps: int) -> list[float]:
+    """The weight in each UNet call, as the extension has it: it interpolates at sampling_step / (steps - 2).
+
+    A1111 sets `sampling_step` to a step's number when the step is done, so call i reads i - 1.
+    """
+    weights = line.removeprefix("<lora:x:").removesuffix(">")
+    if "@" not in weights:
+        return [float(weights)] * steps
+    values, shares = zip(*(map(float, point.split("@")) for point in weights.split(",")), strict=True)
+    assert list(shares) == sorted(shares)
+    at = [max(call - 1, 0) / (steps - 2) for call in range(steps)]
+    return np.interp(at, shares, values).tolist()
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpmpp_2m_karras", "euler_a"])
-@pytest.mark.parametrize("steps", [10, 20, 25, 30, 50, 75])
-@pytest.mark.parametrize("window", [Window(), Window(0.5, 0.8), Window(0.0, 1.0)])
-def test_the_line_interpolates_to_each_step_s_weight(sampler: Sampler, steps: int, window: Window) -> None:
-    timesteps = sampler_timesteps(sampler, steps)
-    weights = a1111_line("x", window, timesteps, 0.5).removeprefix("<lora:x:").removesuffix(">")
-    if "@" not in weights:
-        assert window == Window(0.0, 1.0) and weights == "0.5"
-        return
-    values, shares = zip(*(map(float, point.split("@")) for point in weights.split(",")), strict=True)
-    assert list(shares) == sorted(shares)
-    at = np.interp([index / steps for index in range(steps)], shares, values)
-    assert at.tolist() == pytest.approx([0.5 if t in window else 0.0 for t in timesteps], abs=1e-3)
+@pytest.mark.parametrize("steps", [2, 3, 4, 10, 20, 25, 30, 50, 75, 300, 1000])
+@pytest.mark.parametrize(
+    "text", ["0.9-1:0.5", "0.5-0.8:0.5", "0-1:0.5", "0.8-1:2,0.5-0.8:0.5,0-0.3:1", "0.85-0.95:1", "0-0.1:1"]
+)
+def test_loractl_gives_each_step_its_weight(sampler: Sampler, steps: int, text: str) -> None:
+    strengths, timesteps = StrengthSchedule.parse(text), sampler_timesteps(sampler, steps)
+    expected = [strengths.at(t) for t in timesteps]
+    expected[1] = expected[0]  # it cannot tell these two apart
+    assert a1111_weights(strengths, timesteps) == expected
+    assert loractl(a1111_line("x", strengths, timesteps), steps) == pytest.approx(expected, abs=1e-9)
 
 
 def test_impossible_steps_are_refused() -> None:
@@ -45,9 +66,10 @@ def test_impossible_steps_are_refused() -> None:
         sampler_timesteps("ddim", 0)
 
 
-@pytest.mark.parametrize("window", [Window(), Window(0.5, 0.9)])
-def test_the_workflow_holds_together(window: Window) -> None:
-    nodes = comfy_workflow("kohya.safetensors", window, sampler="dpmpp_2m_karras", steps=25, strength=0.4)
+@pytest.mark.parametrize("text", ["0.9-1:0.4", "0.5-0.9:0.4", "0.9-1:0.2,0.5-0.8:0.4"])
+def test_the_workflow_holds_together(text: str) -> None:
+    strengths = StrengthSchedule.parse(text)
+    nodes = comfy_workflow("kohya.safetensors", strengths, sampler="dpmpp_2m_karras", steps=25)
     links = [
         (name, value)
         for node in nodes.values()
@@ -61,7 +83,7 @@ def test_the_workflow_holds_together(window: Window) -> None:
     assert nodes.keys() - read == {key for key, node in nodes.items() if node["class_type"] == "SaveImage"}
     by_kind = {node["class_type"]: node["inputs"] for node in nodes.values()}
     frames = [n["inputs"] for n in nodes.values() if n["class_type"] == "CreateHookKeyframe"]
-    assert [(f["start_percent"], f["strength_mult"]) for f in frames] == keyframes(window)
+    assert [(f["start_percent"], f["strength_mult"]) for f in frames] == keyframes(strengths)
     assert by_kind["CreateHookLora"]["lora_name"] == "kohya.safetensors"
     assert by_kind["CreateHookLora"]["strength_model"] == 0.4
     assert nodes[by_kind["SetHookKeyframes"]["hook_kf"][0]]["inputs"] is frames[-1]
@@ -72,6 +94,16 @@ def test_the_workflow_holds_together(window: Window) -> None:
         assert (nodes[key]["class_type"], index) == ("PairConditioningSetProperties", output)
 
 
-def test_keyframes_of_the_usual_window() -> None:
-    assert keyframes(Window()) == [(0.0, 1.0), (0.1, 0.0)]
-    assert keyframes(Window(0.0, 1.0)) == [(0.0, 1.0)]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.9-1:0.5", [(0.0, 1.0), (0.1, 0.0)]),
+        ("0-1:2", [(0.0, 1.0)]),
+        ("0.5-0.9:1", [(0.0, 0.0), (0.1, 1.0), (0.5, 0.0)]),
+        ("0.9-1:2,0.6-0.9:0.5", [(0.0, 1.0), (0.1, 0.25), (0.4, 0.0)]),
+        ("0.8-0.9:1,0-0.5:2", [(0.0, 0.0), (0.1, 0.5), (0.2, 0.0), (0.5, 1.0)]),
+        ("0-1:0", [(0.0, 0.0)]),
+    ],
+)
+def test_keyframes(text: str, expected: list[tuple[float, float]]) -> None:
+    assert keyframes(StrengthSchedule.parse(text)) == expected

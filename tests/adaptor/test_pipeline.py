@@ -1,6 +1,8 @@
-"""The window in a stock pipeline: the callback against the hook, and other people's adapters."""
+"""The window in stock pipelines: against our own LoRA on their UNet, and other people's adapters."""
 
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,12 @@ import pytest
 import torch
 from diffusers import (
     DDIMScheduler,
+    DiffusionPipeline,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
+    HeunDiscreteScheduler,
     PNDMScheduler,
+    StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
 )
 from torch import Tensor
@@ -18,8 +23,9 @@ from torch import Tensor
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.adaptor.formats import DIFFUSERS_FILE
 from frameweave.adaptor.pipeline import windowed
-from frameweave.diffusion.schedule import Window
+from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.errors import InputError
+from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import prediction
 
 OURS, STYLE = "ours", "style"
@@ -54,33 +60,42 @@ def load(pipeline: StableDiffusionPipeline, saved: Path) -> None:
     pipeline.set_adapters([STYLE], [0.7])
 
 
-def made(pipeline: StableDiffusionPipeline, callback: Any = None, steps: int = STEPS) -> Tensor:
+def made(pipeline: DiffusionPipeline, **given: Any) -> Tensor:
+    if not isinstance(pipeline, StableDiffusionImg2ImgPipeline):
+        given["latents"] = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     return pipeline(
         "a red car",
         negative_prompt="",
-        num_inference_steps=steps,
+        num_inference_steps=STEPS,
         guidance_scale=3.0,
-        latents=torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1)),
         generator=torch.Generator().manual_seed(2),
         output_type="pt",
-        callback_on_step_end=callback,
+        **given,
     ).images
 
 
 @pytest.mark.parametrize(
-    "kind", [DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler, EulerAncestralDiscreteScheduler]
+    "kind",
+    [
+        DDIMScheduler,
+        DPMSolverMultistepScheduler,
+        HeunDiscreteScheduler,  # visits its timesteps twice
+        PNDMScheduler,
+        EulerAncestralDiscreteScheduler,
+    ],
 )
-def test_the_callback_equals_the_hook_with_the_others_adapter_kept(
-    pipeline: StableDiffusionPipeline, adaptor: Adaptor, saved: Path, tiny_folder: Path, kind: type
+def test_it_equals_our_own_lora_with_the_others_adapter_kept(
+    pipeline: StableDiffusionPipeline, adaptor: Adaptor, kind: type
 ) -> None:
     pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+    use = adaptor.use(strength=0.5)
     before = made(pipeline)
-    with windowed(pipeline, Window(), steps=STEPS, adapter=OURS, strength=0.5) as callback:
-        first = made(pipeline, callback)
-        second = made(pipeline, callback)
+    with windowed(pipeline, use, adapter=OURS):
+        first = made(pipeline)
+        second = made(pipeline)
     assert torch.equal(made(pipeline), before)
     assert torch.equal(first, second)
-    with adaptor.in_unet(pipeline.unet, 1000, strength=0.5):
+    with adaptor.in_unet(pipeline.unet, use):
         hooked = made(pipeline)
     assert float((first - hooked).abs().max()) < 1e-5
     assert float((first - before).abs().max()) > 1e-3
@@ -102,7 +117,7 @@ def state(pipeline: StableDiffusionPipeline) -> tuple[object, ...]:
 )
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_adapters_are_what_they_were(
-    pipeline: StableDiffusionPipeline, active: list[str], weights: list[float], fails: bool
+    pipeline: StableDiffusionPipeline, adaptor: Adaptor, active: list[str], weights: list[float], fails: bool
 ) -> None:
     pipeline.set_adapters(active, weights)
     before, output = state(pipeline), prediction(pipeline.unet, 950)
@@ -110,45 +125,105 @@ def test_the_adapters_are_what_they_were(
     def failing(*arguments: Any) -> dict[str, Any]:
         raise RuntimeError("stopped by the user")
 
-    if fails:
-        with (
-            pytest.raises(RuntimeError, match="stopped"),
-            windowed(pipeline, Window(), steps=STEPS, adapter=OURS),
-        ):
-            made(pipeline, failing)
-    else:
-        with windowed(pipeline, Window(), steps=STEPS, adapter=OURS) as callback:
-            made(pipeline, callback)
+    stopped = pytest.raises(RuntimeError, match="stopped") if fails else nullcontext()
+    with stopped, windowed(pipeline, adaptor.use(), adapter=OURS):
+        made(pipeline, **{"callback_on_step_end": failing} if fails else {})
     assert state(pipeline) == before
     assert torch.equal(prediction(pipeline.unet, 950), output)
 
 
-def test_it_acts_in_the_steps_of_the_window_only(pipeline: StableDiffusionPipeline) -> None:
+@contextmanager
+def strengths_seen(pipeline: DiffusionPipeline) -> Generator[list[tuple[int, float]], None, None]:
+    """The timesteps of the UNet's calls, each with the weight of our adapter (alpha is the rank)."""
     layer = pipeline.unet.get_submodule("down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q")
-    seen: list[tuple[int, bool]] = []
+    seen: list[tuple[int, float]] = []
 
-    def look(_module: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        seen.append((int(args[1]), OURS in layer.active_adapters))
+    def look(_module: object, args: tuple[Any, ...]) -> None:
         assert STYLE in layer.active_adapters
+        seen[-1] = seen[-1][0], layer.scaling[OURS] if OURS in layer.active_adapters else 0.0
 
-    hook = pipeline.unet.register_forward_pre_hook(look, with_kwargs=True)
-    with windowed(pipeline, Window(), steps=STEPS, adapter=OURS) as callback:
-        made(pipeline, callback)
-    hook.remove()
-    assert seen == [(t, t >= 900) for t in range(951, 0, -50)]
+    hooks = [
+        pipeline.unet.register_forward_pre_hook(lambda _module, args: seen.append((int(args[1]), -1.0))),
+        layer.register_forward_pre_hook(look),
+    ]
+    yield seen
+    for hook in hooks:
+        hook.remove()
 
 
-def test_the_adapter_must_be_there(pipeline: StableDiffusionPipeline) -> None:
+def test_it_acts_as_the_schedule_says(pipeline: StableDiffusionPipeline, adaptor: Adaptor) -> None:
+    use = adaptor.use(strength=StrengthSchedule.parse("0.9-1:2,0.5-0.7:0.5"))
+    with strengths_seen(pipeline) as seen, windowed(pipeline, use, adapter=OURS):
+        made(pipeline)
+    assert seen == [(t, 2 if t >= 900 else 0.5 if 500 <= t < 700 else 0) for t in range(951, 0, -50)]
+
+
+@pytest.mark.parametrize(("strength", "first"), [(0.5, 451), (0.75, 701)])
+def test_image_to_image_begins_later_and_acts_at_the_same_timesteps(
+    pipeline: StableDiffusionPipeline, adaptor: Adaptor, strength: float, first: int
+) -> None:
+    pipeline = StableDiffusionImg2ImgPipeline.from_pipe(pipeline)
+    pipeline.set_progress_bar_config(disable=True)
+    use = adaptor.use(strength=StrengthSchedule.parse("0.3-0.6:1"))
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    with strengths_seen(pipeline) as seen, windowed(pipeline, use, adapter=OURS):
+        made(pipeline, image=picture, strength=strength)
+    assert seen == [(t, float(300 <= t < 600)) for t in range(first, 0, -50)]
+
+
+def test_the_adapter_must_be_there(pipeline: StableDiffusionPipeline, adaptor: Adaptor) -> None:
     with (
         pytest.raises(InputError, match=r"no adapter 'temporal', it has ours, style; give adapter_name"),
-        windowed(pipeline, Window(), steps=STEPS, adapter="temporal"),
+        windowed(pipeline, adaptor.use(), adapter="temporal"),
     ):
         pass
 
 
-def test_another_number_of_steps_is_told(pipeline: StableDiffusionPipeline) -> None:
-    with (
-        pytest.raises(InputError, match="takes 10 steps from 901, the window was prepared for 20 from 951"),
-        windowed(pipeline, Window(), steps=STEPS, adapter=OURS) as callback,
-    ):
-        made(pipeline, callback, steps=10)
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda pipeline: pipeline.fuse_lora(adapter_names=[OURS]), "fused into the UNet.*unfuse_lora"),
+        (lambda pipeline: pipeline.fuse_lora(adapter_names=[STYLE]), "fused into the UNet.*unfuse_lora"),
+        (lambda pipeline: pipeline.disable_lora(), "switched off in the UNet.*enable_lora"),
+    ],
+)
+def test_where_no_adapter_can_act_that_is_told(
+    pipeline: StableDiffusionPipeline, adaptor: Adaptor, change: Any, said: str
+) -> None:
+    change(pipeline)
+    before = prediction(pipeline.unet, 950)
+    with pytest.raises(InputError, match=said), windowed(pipeline, adaptor.use(), adapter=OURS):
+        pass
+    with pytest.raises(InputError, match=said), adaptor.in_unet(pipeline.unet, adaptor.use()):
+        pass
+    assert torch.equal(prediction(pipeline.unet, 950), before)
+
+
+@pytest.mark.parametrize("names", [["frameweave"], ["frameweave", "frameweave1"]])
+def test_a_lora_of_our_own_name_stays_as_it_is(
+    tiny_folder: Path, saved: Path, adaptor: Adaptor, names: list[str]
+) -> None:
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder)
+    for name in names:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")
+            pipeline.load_lora_weights(saved, weight_name=DIFFUSERS_FILE, adapter_name=name)
+    pipeline.set_adapters(names, [0.5] * len(names))
+    before, output = state(pipeline), prediction(pipeline.unet, 950)
+    with adaptor.in_unet(pipeline.unet, adaptor.use(strength=0.5)):
+        twice = prediction(pipeline.unet, 950)
+    assert state(pipeline) == before
+    assert torch.equal(prediction(pipeline.unet, 950), output)
+    pipeline.set_adapters(names, [1.0, *[0.5] * (len(names) - 1)])
+    torch.testing.assert_close(prediction(pipeline.unet, 950), twice, rtol=1e-4, atol=1e-5)
+
+
+def test_two_adaptors_act_side_by_side(tiny: StableDiffusion, adaptor: Adaptor) -> None:
+    plain = {t: prediction(tiny.unet, t) for t in (950, 500)}
+    early, late = (adaptor.use(strength=StrengthSchedule.parse(text)) for text in ("0.9-1:1", "0-1:0.5"))
+    with adaptor.in_unet(tiny.unet, early), adaptor.in_unet(tiny.unet, late):
+        both = {t: prediction(tiny.unet, t) for t in (950, 500)}
+    for t, strength in ((950, 1.5), (500, 0.5)):
+        with adaptor.in_unet(tiny.unet, adaptor.use(strength=StrengthSchedule.parse(f"0-1:{strength}"))):
+            torch.testing.assert_close(prediction(tiny.unet, t), both[t], rtol=1e-4, atol=1e-5)
+        assert torch.equal(prediction(tiny.unet, t), plain[t])

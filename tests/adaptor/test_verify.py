@@ -12,8 +12,8 @@ from frameweave.adaptor.adaptor import FILE, Adaptor
 from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
 from frameweave.adaptor.options import VerifyOptions
 from frameweave.adaptor.pipeline import windowed
+from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.verify import Comparison, verify
-from frameweave.diffusion.schedule import Window
 from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
 from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
@@ -93,8 +93,11 @@ def test_a_changed_alpha_is_found(folder: Path) -> None:
 
 
 def test_a_pipeline_that_ignores_the_window_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everywhere = StrengthSchedule.parse("0-1:0.5")
     monkeypatch.setattr(
-        job, "windowed", lambda pipeline, window, **more: windowed(pipeline, Window(0.0, 1.0), **more)
+        job,
+        "windowed",
+        lambda pipeline, use, **more: windowed(pipeline, replace(use, strengths=everywhere), **more),
     )
     with pytest.raises(CheckFailed, match="2 comparisons failed, first diffusers: picture"):
         compared(folder)

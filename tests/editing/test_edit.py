@@ -117,7 +117,7 @@ def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
         ({"guidance": math.nan}, "x", InputError, "guidance is nan, expected a finite number"),
         ({"preview_every": -2}, "x", InputError, "preview_every is -2"),
         ({"adaptor_strength": 0.5}, "x", InputError, "adaptor_strength without an adaptor.*--adaptor"),
-        ({"adaptor_injection": "garbage"}, "x", InputError, "adaptor_injection without an adaptor"),
+        ({"adaptor_schedule": "garbage"}, "x", InputError, "adaptor_schedule without an adaptor"),
         ({"tokens": True}, "x", InputError, "tokens without an adaptor"),
         ({"set": ("strength=5",)}, "x", InputError, "strength is 5, expected 0 to 1"),
         ({"editor": "framewize"}, "x", InputError, "did you mean framewise"),
@@ -154,12 +154,12 @@ def test_the_adaptor_s_steps_are_told(
     both = "the adaptor acts by its LoRA in 2 of 20 steps and prompt tokens in 2 of 20 steps"
     assert told(**once, tokens=True) == [both]
     chosen = new_adaptor(tiny, base=options.model)
-    card = replace(chosen.card, injections={"framewise": "0-1:0"}, tokens_for=["framewise"])
+    card = replace(chosen.card, strength_schedules={"framewise": "0-1:0"}, tokens_for=["framewise"])
     replace(chosen, card=card).save(tmp_path / "adaptor")
     assert told(**once) == ["the adaptor acts by its prompt tokens in 2 of 20 steps"]
     silent = ["the adaptor does nothing: its LoRA is silent, and no prompt tokens act"]
     assert told(**once, tokens=False) == silent
-    assert told(**once, adaptor_injection="0.9-1:1", tokens=False)[0].startswith(
+    assert told(**once, adaptor_schedule="0.9-1:1", tokens=False)[0].startswith(
         "the adaptor acts by its LoRA"
     )
     new_adaptor(tiny, base="another/model").save(tmp_path / "adaptor")

@@ -103,7 +103,7 @@ def test_editors_for_which_an_adaptor_acts_otherwise_share_no_inversions(
     tiny: StableDiffusion, tmp_path: Path
 ) -> None:
     adaptor = new_adaptor(tiny)
-    card = replace(adaptor.card, injections={"tokenflow": "0.5-1:2"}, tokens_for=["vidtome"])
+    card = replace(adaptor.card, strength_schedules={"tokenflow": "0.5-1:2"}, tokens_for=["vidtome"])
     replace(adaptor, card=card).save(tmp_path / "adaptor")
     options = EditOptions(adaptor=str(tmp_path / "adaptor"))
     settings = {name: setting_of(tiny, options.replaced(editor=name)) for name in base.names()}
@@ -111,8 +111,8 @@ def test_editors_for_which_an_adaptor_acts_otherwise_share_no_inversions(
     assert len(set(settings.values())) == 3
     for alike in (
         {"adaptor_strength": 1.0, "tokens": False},
-        {"adaptor_injection": "0.5-1:2", "tokens": True},
+        {"adaptor_schedule": "0.5-1:2", "tokens": True},
     ):
         assert len({setting_of(tiny, options.replaced(editor=name, **alike)) for name in base.names()}) == 1
-    by_hand = options.replaced(editor="framewise", adaptor_injection="0.5-1:2")
+    by_hand = options.replaced(editor="framewise", adaptor_schedule="0.5-1:2")
     assert setting_of(tiny, by_hand) == settings["tokenflow"]

@@ -51,7 +51,8 @@ def test_adaptors(
     before = networks(model)
     results = [edited(model, name, settings)]
     for tokens in (False, True):
-        with adaptor.on(model, strength=1.0, tokens=tokens, share_of=STEPS) as adapted_model:
+        use = adaptor.use(strength=1.0, tokens=tokens).by_share(model.schedule.timesteps(STEPS))
+        with adaptor.on(model, use) as adapted_model:
             results.append(edited(adapted_model, name, settings))
     assert_same(before, networks(model))
     plain, low_rank, with_tokens = results
@@ -72,6 +73,8 @@ def test_a_silent_adaptor_is_none_bit_for_bit(
 ) -> None:
     """The window by value begins at 900; four steps visit 751 at most."""
     model = models[dtype]
-    how: dict[str, Any] = {"strength": 0.0, "share_of": STEPS} if silent == "strength 0" else {}
-    with adaptor.on(model, tokens=False, **how) as adapted_model:
+    use = adaptor.use(strength=0.0 if silent == "strength 0" else None, tokens=False)
+    if silent == "strength 0":
+        use = use.by_share(model.schedule.timesteps(STEPS))
+    with adaptor.on(model, use) as adapted_model:
         assert torch.equal(edited(adapted_model, name, settings), edited(model, name, settings))

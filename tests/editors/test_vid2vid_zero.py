@@ -354,7 +354,7 @@ def test_the_null_text_may_end_before_the_edit(tiny: StableDiffusion, clip: Clip
 
 def test_it_works_with_an_adaptor(tiny: StableDiffusion, adaptor: Adaptor, clip: Clip) -> None:
     """Whose tokens stand before the text, and fall away below its window."""
-    with adaptor.on(tiny) as model:
+    with adaptor.on(tiny, adaptor.use(tokens=True)) as model:
         result = edited(clip, model, guidance=3.0)
     assert torch.isfinite(result).all()
     assert not torch.equal(result, edited(clip, tiny, guidance=3.0))

@@ -110,7 +110,7 @@ def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
     run: Path, tmp_path: Path
 ) -> None:
     whole = load_adaptor("miniature")
-    bare = replace(whole.card, injections={}, tokens_for=[])
+    bare = replace(whole.card, strength_schedules={}, tokens_for=[])
     cards = {"bare": bare, "chosen": replace(bare, tokens_for=["text2video_zero"])}
     keys: dict[str, dict[tuple[object, ...], object]] = {}
     for name, card in cards.items():

@@ -33,20 +33,20 @@ def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> Non
     done = tune("miniature", None, options)
     record = [json.loads(line) for line in (options.out / RECORD).read_text().splitlines()]
     tokens, first, second = record[0], record[1:3], record[3:]
-    assert (tokens["injection"], tokens["tokens"]) == (NOTHING, True)
+    assert (tokens["schedule"], tokens["tokens"]) == (NOTHING, True)
     with_tokens = tokens["worth"] > 0
-    assert [row["injection"] for row in first] == ["0.9-1:1", "0.9-1:2"]
+    assert [row["schedule"] for row in first] == ["0.9-1:1", "0.9-1:2"]
     assert {row["tokens"] for row in record[1:]} == {with_tokens}
     best = max(first, key=lambda row: row["worth"])
-    kept = best["injection"] if best["worth"] > max(0, tokens["worth"]) else ""
-    assert [row["injection"] for row in second] == [
+    kept = best["schedule"] if best["worth"] > max(0, tokens["worth"]) else ""
+    assert [row["schedule"] for row in second] == [
         ",".join(filter(None, [kept, f"0.3-0.9:{strength}"])) for strength in (1, 2)
     ]
     top = max(record, key=lambda row: row["worth"])
-    expected = top["injection"] if top["worth"] > 0 else NOTHING
+    expected = top["schedule"] if top["worth"] > 0 else NOTHING
     card, before = load_adaptor(str(done.adaptor)).card, load_adaptor("miniature").card
-    assert done.injections == {"framewise": expected}
-    assert card.injections == before.injections | done.injections
+    assert done.strength_schedules == {"framewise": expected}
+    assert card.strength_schedules == before.strength_schedules | done.strength_schedules
     assert done.tokens_for == (["framewise"] if with_tokens else [])
     assert card.tokens_for == sorted([*before.tokens_for, *done.tokens_for])
     assert (done.worths["framewise"], True) == (max(0, top["worth"]), top["chosen"] or top["worth"] <= 0)
@@ -66,7 +66,7 @@ def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gains", "tokens_for", "injection"),
+    ("gains", "tokens_for", "schedule"),
     [
         ((3, 2, 1), ["framewise", "vidtome"], NOTHING),
         ((3, 2, 4), ["framewise", "vidtome"], "0.3-0.9:2"),
@@ -78,14 +78,16 @@ def test_again_edits_nothing_and_says_the_same(options: TuneOptions) -> None:
 def test_what_gains_most_is_kept(
     gains: tuple[float, ...],
     tokens_for: list[str],
-    injection: str,
+    schedule: str,
     options: TuneOptions,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With gains that are made up: of the tokens, then of a band at two strengths beside what was kept."""
     whole = load_adaptor("miniature")
-    others = replace(whole.card, tokens_for=["framewise", "vidtome"], injections={"vidtome": "0.9-1:1"})
+    others = replace(
+        whole.card, tokens_for=["framewise", "vidtome"], strength_schedules={"vidtome": "0.9-1:1"}
+    )
     replace(whole, card=others).save(tmp_path / "adaptor")
     told = iter(gains)
     monkeypatch.setattr("frameweave.measuring.tune.worth", lambda _gains, _guards: next(told))
@@ -94,7 +96,7 @@ def test_what_gains_most_is_kept(
     card = load_adaptor(str(done.adaptor)).card
     assert card.tokens_for == tokens_for
     assert done.tokens_for == [name for name in tokens_for if name == "framewise"]
-    assert card.injections == {"vidtome": "0.9-1:1", "framewise": injection}
+    assert card.strength_schedules == {"vidtome": "0.9-1:1", "framewise": schedule}
     record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
     assert [row["tokens"] for row in record] == [True, *[gains[0] > 0] * 2]
     assert [row["worth"] for row in record] == list(gains)
@@ -108,7 +110,7 @@ def test_without_tokens_only_the_lora_is_tried(options: TuneOptions, tmp_path: P
     done = tune(str(tmp_path / "adaptor"), None, asked)
     assert done.tokens_for == [] and load_adaptor(str(done.adaptor)).card.tokens_for == ["vidtome"]
     record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
-    assert [(row["injection"], row["tokens"]) for row in record] == [("0.9-1:1", False)]
+    assert [(row["schedule"], row["tokens"]) for row in record] == [("0.9-1:1", False)]
 
 
 def test_tokens_without_a_vision_tower_are_told_before_hours_of_work(

@@ -5,7 +5,7 @@ import torch
 from diffusers.models.attention_processor import Attention
 
 from frameweave.adaptor.adaptor import Adaptor
-from frameweave.adaptor.injection import Injection
+from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.models.cross_attention import Borrowed, borrowing
 from frameweave.models.stable_diffusion import StableDiffusion
 
@@ -58,7 +58,10 @@ def test_lora_on_the_projections_acts(tiny: StableDiffusion, adaptor: Adaptor) -
 
     with borrowing(tiny.unet, borrow):
         plain = eps(tiny)
-    with adaptor.in_unet(tiny.unet, 1000, injection=Injection.parse("0-1:0.5")), borrowing(tiny.unet, borrow):
+    with (
+        adaptor.in_unet(tiny.unet, adaptor.use(strength=StrengthSchedule.parse("0-1:0.5"))),
+        borrowing(tiny.unet, borrow),
+    ):
         assert not torch.allclose(eps(tiny), plain, atol=1e-3)
 
 

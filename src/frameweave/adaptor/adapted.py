@@ -1,7 +1,6 @@
 """The adapted model: a model whose UNet carries an adaptor's LoRA and whose text its tokens."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
+from frameweave.adaptor.switching import Gate
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
-from frameweave.diffusion.schedule import Schedule, Window
+from frameweave.adaptor.use import AdaptorUse
+from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError
 from frameweave.models.seam import (
     Conditioning,
@@ -23,24 +24,6 @@ from frameweave.models.seam import (
     TextStates,
     VisionStates,
 )
-
-VisionFrame = Literal["own", "first"]
-
-
-@dataclass(eq=False)
-class Gate:
-    """Lets the LoRA on a UNet act inside its window, or not at all. Made by `Adaptor.in_unet`."""
-
-    open: bool = True
-
-    @contextmanager
-    def shut(self) -> Generator[None, None, None]:
-        """The LoRA is silent at every timestep while the block runs."""
-        before, self.open = self.open, False
-        try:
-            yield
-        finally:
-            self.open = before
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +74,15 @@ class Adapted:
 
     model: Model
     gate: Gate
+    use: AdaptorUse
     tokens: PrefixTokens | None
-    tokens_window: Window
+    """None where they do not act."""
     in_uncond: bool = True
     """Whether the negative branch gets the tokens too."""
     form: Literal["branch", "sequence"] = "branch"
     """How tokens and text are joined (Eq. 8)."""
     control_sees_tokens: bool = False
     """Whether the depth ControlNet reads the tokens too."""
-    in_inversion: bool = True
-    """Whether `inverse` is adapted too."""
-    vision_frame: VisionFrame = "own"
-    """The source frame that gives a frame its unshared tokens: its own, or the first."""
     silent: bool = False
     """Whether the LoRA does not act in this view of the model."""
 
@@ -140,8 +120,8 @@ class Adapted:
 
     @property
     def inverse(self) -> "Adapted":
-        """This model, or without `in_inversion` a view of it in which LoRA and tokens are silent."""
-        return self if self.in_inversion else replace(self, tokens=None, silent=True)
+        """This model, or a view of it in which LoRA and tokens are silent where the use says so."""
+        return self if self.use.in_inversion else replace(self, tokens=None, silent=True)
 
     def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
         return self.model.encode(frames, noise)
@@ -172,7 +152,7 @@ class Adapted:
         if self.tokens is None:
             return plain
         seen = guides.seen
-        if seen is not None and self.vision_frame == "first":
+        if seen is not None and self.use.vision_frame == "first":
             seen = seen[:1]
         texts = plain.texts
         prefix = self.tokens.to(texts.device, texts.dtype)(seen)
@@ -185,7 +165,9 @@ class Adapted:
         self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
     ) -> Float[Tensor, "branches F C h w"]:
         if isinstance(conditioning, WithTokens):
-            conditioning = conditioning.joined if t in self.tokens_window else conditioning.plain
+            window = self.use.tokens
+            inside = window is not None and t in window
+            conditioning = conditioning.joined if inside else conditioning.plain
         if self.silent:
             with self.gate.shut():
                 return self.model.predict(x_t, t, conditioning)

@@ -1,26 +1,30 @@
-"""The adaptor: LoRA pairs and prompt tokens that act on a frozen model inside a window of noise levels."""
+"""The adaptor: LoRA pairs and prompt tokens that act on a frozen model inside a window of timesteps."""
 
 import hashlib
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from frameweave.adaptor.adapted import Adapted, Gate, VisionFrame
+from frameweave.adaptor.adapted import Adapted
 from frameweave.adaptor.card import Card
 from frameweave.adaptor.formats import write_layouts
-from frameweave.adaptor.injection import Injection
 from frameweave.adaptor.lora import added_lora
+from frameweave.adaptor.strengths import NEVER, StrengthSchedule
+from frameweave.adaptor.switching import Gate, by_timestep
 from frameweave.adaptor.tokens import PrefixTokens
-from frameweave.diffusion.schedule import Schedule
-from frameweave.errors import AdaptorMismatch, ModelFolderError
+from frameweave.adaptor.use import AdaptorUse
+from frameweave.diffusion.schedule import TRAINING_T
+from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError
 from frameweave.models.identity import tensors_print
 from frameweave.models.loading import MINIATURE, miniature_folder
 from frameweave.models.seam import Model
@@ -29,9 +33,8 @@ from frameweave.runs.atomic import staged
 
 FILE = "adaptor.safetensors"
 _HEADER = "frameweave_adaptor"
-_APART = ("strength", "low", "high", "tokens_low", "injections", "tokens_for", "steps")
+_APART = ("strength", "low", "high", "tokens_low", "strength_schedules", "tokens_for", "steps")
 """What a card says of how the adaptor is used and was trained, and not of what it is."""
-_NEEDED = {field.name for field in fields(Card) if field.default is field.default_factory is MISSING}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,89 +45,80 @@ class Adaptor:
     tokens: PrefixTokens | None
     card: Card
 
+    def use(
+        self,
+        editor: str = "",
+        *,
+        strength: float | StrengthSchedule | None = None,
+        window: tuple[float, float] | None = None,
+        tokens: bool | None = None,
+        T: int = TRAINING_T,
+    ) -> AdaptorUse:
+        """How it acts on a model of T timesteps: as asked, else as its card says for the editor.
+
+        A `strength` that is a number holds in the card's window; in a `window` (shares of T) that is asked
+        for, tokens and LoRA act in all editors alike.
+        """
+        card = self.card
+        if window is not None:
+            low, high = window
+            card, editor = replace(card, low=low, high=high, tokens_low=low), ""
+        strengths = (
+            strength
+            if isinstance(strength, StrengthSchedule)
+            else card.strengths(T, editor=editor, strength=strength)
+        )
+        with_tokens = editor in card.tokens_for if tokens is None else tokens
+        return AdaptorUse(
+            adaptor=self.identity,
+            strengths=strengths if self.lora else NEVER,
+            tokens=card.tokens_window(T) if with_tokens and self.tokens is not None else None,
+        )
+
     @contextmanager
-    def in_unet(
-        self, unet: nn.Module, T: int, *, strength: float | None = None, injection: Injection | None = None
-    ) -> Generator[Gate, None, None]:
+    def in_unet(self, unet: nn.Module, use: AdaptorUse) -> Generator[Gate, None, None]:
         """The LoRA on any UNet, switched by the timestep value of each call: the one mechanism of the window.
 
         Works for every loop that calls the UNet: the editors', the inversion's, a diffusers pipeline's.
-        `strength`, or window and strength by `injection`, replace the card's. The gate that is yielded
-        can silence the LoRA.
+        The gate that is yielded can silence the LoRA.
         """
         gate, card = Gate(), self.card
-        injected = injection or card.injection(T, strength=strength)
-        if injected.silent or not self.lora:  # the same as no LoRA
+        self._check(use)
+        if use.strengths.silent:  # the same as no LoRA
             yield gate
             return
         check_architecture(card, unet)
-        acting = 0.0
-        with added_lora(
-            unet, rank=card.rank, alpha=card.alpha, layers=card.layers, weights=self.lora
-        ) as lora:
-            lora.switch(on=False)
-
-            def choose(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-                nonlocal acting
-                t = args[1] if len(args) > 1 else kwargs["timestep"]
-                act = injected.at(float(t.flatten()[0] if isinstance(t, Tensor) else t)) if gate.open else 0.0
-                if act == acting:
-                    return
-                if act:
-                    lora.scale(act)
-                if bool(act) != bool(acting):
-                    lora.switch(bool(act))
-                acting = act
-
-            hook = unet.register_forward_pre_hook(choose, with_kwargs=True)
-            try:
-                yield gate
-            finally:
-                hook.remove()
+        with (
+            added_lora(unet, rank=card.rank, alpha=card.alpha, layers=card.layers, weights=self.lora) as lora,
+            by_timestep(unet, lora, use.strengths, gate),
+        ):
+            yield gate
 
     @contextmanager
-    def on(
-        self,
-        model: Model,
-        *,
-        strength: float | None = None,
-        injection: Injection | None = None,
-        tokens: bool = True,
-        in_inversion: bool = True,
-        vision_frame: VisionFrame = "own",
-        share_of: int | None = None,
-    ) -> Generator[Adapted, None, None]:
+    def on(self, model: Model, use: AdaptorUse) -> Generator[Adapted, None, None]:
         """The adapted model, to be used in place of the plain one while the block runs.
 
-        `strength` or `injection` replace the card's; with `tokens=False` only the LoRA acts; without
-        `in_inversion` both are silent in the model's `inverse`. `vision_frame` says which source
-        frame gives a frame its unshared tokens. With `share_of`, a number of steps, the window is a
-        share of that many steps instead of timestep values. Raises `AdaptorMismatch` when the
-        adaptor belongs to another architecture.
+        Raises `AdaptorMismatch` when the adaptor belongs to another architecture.
         """
         check_architecture(self.card, model.unet)
-        schedule = model.schedule
-        injected = injection or self.card.injection(schedule.T, strength=strength)
-        tokens_window = self.card.tokens_window(schedule.T)
-        if share_of is not None:
-            timesteps = schedule.timesteps(share_of)
-            injected, tokens_window = injected.by_share(timesteps), tokens_window.by_share(timesteps)
-        with self.in_unet(model.unet, schedule.T, injection=injected) as gate:
+        with self.in_unet(model.unet, use) as gate:
             yield Adapted(
                 model=model,
                 gate=gate,
-                tokens=self.tokens if tokens else None,
-                tokens_window=tokens_window,
+                use=use,
+                tokens=None if use.tokens is None else self.tokens,
                 in_uncond=self.card.in_uncond,
                 form=self.card.form,
                 control_sees_tokens=self.card.controlnet_text == "tokens",
-                in_inversion=in_inversion,
-                vision_frame=vision_frame,
             )
 
-    def active(self, schedule: Schedule, steps: int, *, by_share: bool = False) -> int:
-        """How many of a sampler's steps lie in the window of values, or in the same share of the steps."""
-        return self.card.injection(schedule.T).active(schedule.timesteps(steps), by_share=by_share)
+    def _check(self, use: AdaptorUse) -> None:
+        """Raise `AdaptorMismatch` for the use of another adaptor."""
+        if use.adaptor != self.identity:
+            raise AdaptorMismatch(
+                f"the use of another adaptor (of {use.adaptor[:12]}, this one is {self.identity[:12]})",
+                hint="make it with the `use` of this adaptor",
+            )
 
     def save(self, folder: Path) -> None:
         """Write the adaptor into a folder, each file atomically.
@@ -137,27 +131,12 @@ class Adaptor:
         with staged(folder / FILE) as stage:
             save_file(self._tensors(), stage, {_HEADER: json.dumps(asdict(self.card))})
 
+    @cached_property
     def identity(self) -> str:
         """What tells it from others: a digest of its weights and card, however it is used by default."""
         made = {name: value for name, value in asdict(self.card).items() if name not in _APART}
         text = tensors_print(self._tensors()) + json.dumps(made, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-    def acting(self, injection: Injection, *, tokens: bool) -> tuple[bool, bool]:
-        """Whether its LoRA and its prompt tokens have a part in what it does when it acts so."""
-        return bool(self.lora) and not injection.silent, tokens and self.tokens is not None
-
-    def effect(self, injection: Injection, *, tokens: bool) -> dict[str, Any]:
-        """What it does to a model when it acts so, as JSON holds it.
-
-        With equal effects pictures are equal, if the other arguments of `on` are.
-        """
-        acting = Injection(tuple((window, strength) for window, strength in injection.parts if strength))
-        return {
-            "adaptor": self.identity(),
-            "injection": str(acting) if self.lora else "",
-            "tokens": [self.card.tokens_low, self.card.high] if tokens and self.tokens is not None else None,
-        }
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"lora.{name}": weight for name, weight in self.lora.items()}
@@ -230,16 +209,31 @@ def _card(header: str, file: Path) -> Card:
         raise ModelFolderError(f"{file}: its header is no JSON ({error})", hint="copy it again") from error
     if not isinstance(table, dict):
         raise ModelFolderError(f"{file}: its header is no JSON object", hint="copy it again")
-    if odd := table.keys() - {field.name for field in fields(Card)}:
-        raise ModelFolderError(
-            f"{file}: its header has the unknown field {min(odd)}", hint="update frameweave"
-        )
-    if missing := _NEEDED - table.keys():
-        found = ", ".join(sorted(table)) or "nothing"
-        raise ModelFolderError(
-            f"{file}: its header has no {min(missing)} (found {found})", hint="export the adaptor again"
-        )
-    return Card(**table)
+    try:
+        return Card(**table)
+    except ValidationError as error:
+        raise ModelFolderError(f"{file}: {_wrong(error, table)}", hint=_hint(error)) from None
+    except InputError as error:
+        raise ModelFolderError(f"{file}: its header has a {error.args[0]}", hint="export it again") from error
+
+
+def _wrong(error: ValidationError, table: dict[str, Any]) -> str:
+    """What is wrong with a header, in words."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    match first["type"]:
+        case "missing" | "missing_keyword_only_argument":
+            return f"its header has no {name} (found {', '.join(sorted(table)) or 'nothing'})"
+        case "unexpected_keyword_argument":
+            return f"its header has the unknown field {name}"
+        case _:
+            said = first["msg"].removeprefix("Input should be ")
+            return f"its header has {name} {first['input']!r}, expected {said}"
+
+
+def _hint(error: ValidationError) -> str:
+    unknown = error.errors()[0]["type"] == "unexpected_keyword_argument"
+    return "update frameweave" if unknown else "export the adaptor again"
 
 
 def _tokens(tensors: dict[str, Tensor], stride: int, file: Path) -> PrefixTokens | None:

@@ -1,13 +1,18 @@
 """What an adaptor says of itself."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import field
+from typing import Annotated, Literal
 
-from frameweave.adaptor.injection import Injection
-from frameweave.diffusion.schedule import Window
+from pydantic import AliasChoices, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from frameweave.adaptor.strengths import StrengthSchedule
+from frameweave.diffusion.schedule import TRAINING_T, Window
+
+Whole = Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class Card:
     """What an adaptor says of itself; stored in its file's header."""
 
@@ -15,8 +20,8 @@ class Card:
     """The model that it was trained on."""
     architecture: str
     """Widths of that model's UNet; see `adaptor.architecture`."""
-    rank: int = 4
-    alpha: float = 4.0
+    rank: Whole = 4
+    alpha: int | float = 4.0
     layers: str
     """Regular expression of the adapted layers."""
     strength: float = 0.5
@@ -24,9 +29,9 @@ class Card:
     low: float = 0.9
     high: float = 1.0
     """The window [low T, high T) of timestep values in which the LoRA acts."""
-    tokens_low: float = 0.9
-    """The tokens act in [tokens_low T, high T)."""
-    stride: int = 2
+    tokens_low: float | None = None
+    """The tokens act in [tokens_low T, high T); None: where the LoRA does."""
+    stride: Whole = 2
     """Every how many patches become unshared tokens (Eq. 6)."""
     in_uncond: bool = True
     """Whether the negative branch gets the tokens too."""
@@ -36,32 +41,32 @@ class Card:
     """Whether the depth ControlNet reads the plain text or the tokens too, as it did in training."""
     steps: int = 0
     """Optimiser steps of the LoRA stage."""
-    injections: dict[str, str] = field(default_factory=dict[str, str])
-    """By editor, how strongly the LoRA acts at which noise levels, where `frameweave tune` chose it."""
+    strength_schedules: Annotated[
+        dict[str, str], Field(validation_alias=AliasChoices("strength_schedules", "injections"))
+    ] = field(default_factory=dict[str, str])
+    """By editor, how strongly the LoRA acts by timestep, where `frameweave tune` chose it."""
     tokens_for: list[str] = field(default_factory=list[str])
     """Editors in which the prompt tokens act by default, where `frameweave tune` found that they help."""
 
-    def window(self, T: int) -> Window:
+    def __post_init__(self) -> None:
+        """Raise `InputError` for windows and schedules that make no sense."""
+        self.window()
+        self.tokens_window()
+        for text in self.strength_schedules.values():
+            StrengthSchedule.parse(text)
+
+    def window(self, T: int = TRAINING_T) -> Window:
         """Where the LoRA acts on a schedule of T timesteps."""
         return Window(self.low, self.high, T)
 
-    def injection(
-        self, T: int, *, editor: str = "", strength: float | None = None, asked: str | None = None
-    ) -> Injection:
-        """How the LoRA acts: as asked; else at a given strength in the window; else as chosen for the editor.
-
-        Raises `InputError` for what is asked and cannot be read.
-        """
-        if asked is not None:
-            return Injection.parse(asked, T)
-        if strength is None and editor in self.injections:
-            return Injection.parse(self.injections[editor], T)
-        return Injection(((self.window(T), self.strength if strength is None else strength),))
-
-    def tokens_act(self, editor: str, *, asked: bool | None = None) -> bool:
-        """Whether the prompt tokens act: as asked; else as was chosen for that editor."""
-        return editor in self.tokens_for if asked is None else asked
-
-    def tokens_window(self, T: int) -> Window:
+    def tokens_window(self, T: int = TRAINING_T) -> Window:
         """Where the tokens act on a schedule of T timesteps."""
-        return Window(self.tokens_low, self.high, T)
+        return Window(self.low if self.tokens_low is None else self.tokens_low, self.high, T)
+
+    def strengths(
+        self, T: int = TRAINING_T, *, editor: str = "", strength: float | None = None
+    ) -> StrengthSchedule:
+        """How the LoRA acts: at a given strength in the window, else as chosen for the editor."""
+        if strength is None and editor in self.strength_schedules:
+            return StrengthSchedule.parse(self.strength_schedules[editor], T)
+        return StrengthSchedule(((self.window(T), self.strength if strength is None else strength),))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import FILE, load_adaptor
-from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE, TRAINING_T
-from frameweave.adaptor.injection import strength_in_range
-from frameweave.adaptor.interfaces import a1111_line, comfy_workflow, sampler_timesteps
+from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
+from frameweave.adaptor.interfaces import a1111_line, a1111_weights, comfy_workflow, sampler_timesteps
 from frameweave.adaptor.options import ExportOptions
+from frameweave.adaptor.strengths import strength_in_range
 from frameweave.errors import AdaptorMismatch, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
@@ -36,22 +36,25 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
             f"{name}: holds tokens and no LoRA, other programs take a LoRA",
             hint="train one with `frameweave train lora`",
         )
-    card = adaptor.card
-    strength = card.strength if options.strength is None else strength_in_range(options.strength)
-    window, timesteps = card.window(TRAINING_T), sampler_timesteps(options.sampler, options.steps)
+    asked = None if options.strength is None else strength_in_range(options.strength)
+    use, timesteps = adaptor.use(strength=asked), sampler_timesteps(options.sampler, options.steps)
     files = tuple(options.out / file for file in (FILE, DIFFUSERS_FILE, KOHYA_FILE, WORKFLOW_FILE))
     if options.out.exists() and not options.out.is_dir():
         raise RunError(f"{options.out}: a file, expected a folder", hint="give another --out")
     taken = [file for file in files if file.exists()]
     if taken and not options.overwrite:
         raise RunError(f"{taken[0]}: is there already", hint="give another --out, or --overwrite")
-    active = window.active(timesteps)
+    active = use.acts(timesteps).lora or 0
     warning = "" if active else "; WARNING: it does nothing there, take more steps"
     progress.note(f"{options.sampler}: the LoRA acts in {active} of {options.steps} steps{warning}")
+    in_a1111 = sum(weight != 0 for weight in a1111_weights(use.strengths, timesteps))
+    if in_a1111 != active:
+        progress.note(
+            f"A1111's loractl cannot tell the first step from the second: with the line for it the LoRA acts "
+            f"in {in_a1111} steps"
+        )
     adaptor.save(options.out)
-    workflow = comfy_workflow(
-        KOHYA_FILE, window, sampler=options.sampler, steps=options.steps, strength=strength
-    )
+    workflow = comfy_workflow(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps)
     with staged(options.out / WORKFLOW_FILE) as stage:
         stage.write_text(json.dumps(workflow, indent=2) + "\n", encoding="utf-8")
-    return Exported(files, a1111_line(Path(KOHYA_FILE).stem, window, timesteps, strength))
+    return Exported(files, a1111_line(Path(KOHYA_FILE).stem, use.strengths, timesteps))

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from frameweave.adaptor.card import Card
+from frameweave.diffusion.schedule import TRAINING_T
 from frameweave.errors import ModelFolderError
 from frameweave.models.weights import refuse_pickle
 from frameweave.runs.atomic import staged
@@ -27,8 +28,6 @@ KOHYA_FILE = "kohya.safetensors"
 """Rename it as you like: interfaces show a LoRA by the name of its file."""
 SD1 = "320-640-1280-1280 x 768"
 """The architecture of Stable Diffusion 1.x; see `adaptor.architecture`."""
-TRAINING_T = 1000
-"""Timesteps of Stable Diffusion; `modelspec.timestep_range` is counted in them."""
 
 _UNET, _KOHYA = "unet.", "lora_unet_"
 _HALVES = {"lora_A": "lora_down", "lora_B": "lora_up"}

@@ -6,17 +6,18 @@ number of steps.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import diffusers
 
-from frameweave.diffusion.schedule import Window
+from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.errors import InputError
 
 Sampler = Literal["ddim", "dpmpp_2m_karras", "euler_a"]
 
-# Stable Diffusion 1.x's noise levels, and per sampler: diffusers' class, its settings, ComfyUI's two names.
-_LEVELS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+# Stable Diffusion 1.x's betas, and per sampler: diffusers' class, its settings, ComfyUI's two names.
+_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
 _SAMPLERS: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
     "ddim": ("DDIMScheduler", {"timestep_spacing": "leading"}, ("ddim", "ddim_uniform")),
     "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}, ("dpmpp_2m", "karras")),
@@ -26,7 +27,7 @@ _SAMPLERS: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
         ("euler_ancestral", "normal"),
     ),
 }
-_JUST_BEFORE = 0.001
+_JUST_BEFORE = 0.0005
 """The share of a run over which A1111's weight falls: less than one step of a thousand."""
 
 
@@ -38,44 +39,64 @@ def sampler_timesteps(sampler: Sampler, steps: int) -> list[float]:
     if not 1 <= steps <= 1000:
         raise InputError(f"{steps} steps, expected 1 to 1000", hint="20 to 50 are usual")
     kind, settings, _ = _SAMPLERS[sampler]
-    scheduler = getattr(diffusers, kind).from_config(_LEVELS | settings)
+    scheduler = getattr(diffusers, kind).from_config(_BETAS | settings)
     scheduler.set_timesteps(steps)
     return [float(t) for t in scheduler.timesteps]
 
 
-def a1111_line(name: str, window: Window, timesteps: list[float], strength: float) -> str:
-    """The prompt's part that the loractl extension of A1111 reads: weights at shares of the steps.
+def a1111_weights(strengths: StrengthSchedule, timesteps: Sequence[float]) -> list[float]:
+    """The LoRA's weight in each step, as far as loractl can say it.
 
-    `name` is the LoRA file's without its ending. Weights are interpolated between the shares, so
-    each change takes place just before the step that needs it.
-
-    >>> a1111_line("mine", Window(0.9, 1.0), [951, 901, 851, 801], 0.5)
-    '<lora:mine:0.5@0,0.5@0.499,0@0.5>'
+    A1111 counts a step when it is done, so the first two steps are one to it: the second takes the first's.
     """
-    weights = [strength if t in window else 0.0 for t in timesteps]
+    weights = [strengths.at(t) for t in timesteps]
+    return [*weights[:1], *weights[:1], *weights[2:]][: len(weights)]
+
+
+def a1111_line(name: str, strengths: StrengthSchedule, timesteps: Sequence[float]) -> str:
+    """The prompt's part that the loractl extension of A1111 reads: weights at shares of a run.
+
+    `name` is the LoRA file's without its ending. Step k of n (from 0) is at the share (k - 1) / (n - 2).
+    Weights are interpolated between the shares, so each change takes place just before the step that
+    needs it.
+
+    >>> strengths = StrengthSchedule.parse("0.9-1:0.5")
+    >>> a1111_line("mine", strengths, [951, 901, 851, 801, 751, 701])
+    '<lora:mine:0.5@0,0.5@0.2495,0@0.25>'
+    """
+    weights = a1111_weights(strengths, timesteps)
     points = [f"{weights[0]:g}@0"]
-    for index in range(1, len(weights)):
+    for index in range(2, len(weights)):
         before, after = weights[index - 1], weights[index]
         if before != after:
-            share = math.floor(index / len(weights) * 1e4) / 1e4  # never after the step
+            share = math.floor((index - 1) / (len(weights) - 2) * 1e4) / 1e4  # never after the step
             points += [f"{before:g}@{share - _JUST_BEFORE:g}", f"{after:g}@{share:g}"]
     return f"<lora:{name}:{','.join(points) if len(points) > 1 else f'{weights[0]:g}'}>"
 
 
-def keyframes(window: Window) -> list[tuple[float, float]]:
-    """Where ComfyUI changes the LoRA's strength: (start as a share, multiplier).
+def keyframes(strengths: StrengthSchedule) -> list[tuple[float, float]]:
+    """Where ComfyUI changes the LoRA's strength: (start as a share, share of the largest strength).
 
-    >>> keyframes(Window(0.9, 1.0)), keyframes(Window(0.5, 0.9))
-    ([(0.0, 1.0), (0.1, 0.0)], [(0.0, 0.0), (0.1, 1.0), (0.5, 0.0)])
+    >>> [keyframes(StrengthSchedule.parse(text)) for text in ("0.9-1:0.5", "0.5-0.9:2")]
+    [[(0.0, 1.0), (0.1, 0.0)], [(0.0, 0.0), (0.1, 1.0), (0.5, 0.0)]]
     """
-    points = [(0.0, 1.0)] if window.high == 1 else [(0.0, 0.0), (round(1 - window.high, 6), 1.0)]
-    return points if window.low == 0 else [*points, (round(1 - window.low, 6), 0.0)]
+    points, end = list[tuple[float, float]](), 0.0
+    largest = strengths.largest or 1.0
+    for window, strength in strengths.parts:
+        start = round(1 - window.high, 6)
+        if start > end or (start and not points):
+            points.append((end, 0.0))
+        points.append((start, strength / largest))
+        end = round(1 - window.low, 6)
+    return points if end == 1 else [*points, (end, 0.0)]
 
 
 def comfy_workflow(
-    lora_file: str, window: Window, *, sampler: Sampler, steps: int, strength: float
+    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int
 ) -> dict[str, Any]:
-    """A text-to-image workflow in ComfyUI's API format, the LoRA hooked to both prompts inside the window.
+    """A text-to-image workflow in ComfyUI's API format, the LoRA hooked to both prompts.
+
+    Keyframes of the hook give its strength by timestep.
 
     Nodes by id; an input `["4", 1]` is the second output of node 4. `ckpt_name`, the prompts and
     the size are there to be changed.
@@ -93,9 +114,9 @@ def comfy_workflow(
         node("CLIPTextEncode", text=text, clip=[model, 1])
         for text in ("a red car in the snow", "blurry, distorted")
     ]
-    hook = node("CreateHookLora", lora_name=lora_file, strength_model=strength, strength_clip=0.0)
+    hook = node("CreateHookLora", lora_name=lora_file, strength_model=strengths.largest, strength_clip=0.0)
     frame: dict[str, Any] = {}
-    for start, multiplier in keyframes(window):
+    for start, multiplier in keyframes(strengths):
         key = node("CreateHookKeyframe", strength_mult=multiplier, start_percent=start, **frame)
         frame = {"prev_hook_kf": [key, 0]}
     timed = node("SetHookKeyframes", hooks=[hook, 0], hook_kf=frame["prev_hook_kf"])

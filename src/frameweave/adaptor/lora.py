@@ -2,9 +2,10 @@
 
 import re
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -24,9 +25,7 @@ class Lora:
     """LoRA pairs in place on a network; made by `added_lora`."""
 
     layers: dict[str, LoraLayer]
-    others: dict[str, tuple[str, ...]]
-    """Adapters that were active on a layer before."""
-    name: str = NAME
+    name: str
     """The adapter's name in peft."""
 
     def weights(self) -> dict[str, nn.Parameter]:
@@ -39,8 +38,8 @@ class Lora:
 
     def switch(self, on: bool, *, trainable: bool = False) -> None:
         """Let the pairs act, or be passed by without cost; other people's adapters stay as they are."""
-        for name, layer in self.layers.items():
-            others = list(self.others[name])
+        for layer in self.layers.values():
+            others = [name for name in layer.active_adapters if name != self.name]
             layer.set_adapter([*others, self.name] if on else others, inference_mode=not trainable)
 
     def scale(self, strength: float) -> None:
@@ -85,42 +84,82 @@ def added_lora(
     expected = {name for name, module in before.items() if re.fullmatch(layers, name) and _linear(module)}
     if not expected:
         raise InputError(f"no linear layer matches {layers}", hint="check lora_blocks and lora_targets")
-    others = {name: active_adapters(module) for name, module in before.items()}
-    elsewhere = {name: m for name, m in before.items() if isinstance(m, LoraLayer)}
-    had_config = hasattr(unet, "peft_config")
+    elsewhere = {name: module for name, module in before.items() if isinstance(module, LoraLayer)}
+    check_acting(elsewhere)
+    had_config, own = hasattr(unet, "peft_config"), free_name(unet)
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, init_lora_weights="gaussian")  # pyright: ignore[reportArgumentType]
+    with kept(unet):
+        others = {name: active_adapters(module) for name, module in elsewhere.items()}
+        try:
+            with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Already found a `peft_config`")  # somebody else's LoRA
+                torch.manual_seed(seed)
+                inject_adapter_in_model(config, unet, own)
+            lora = Lora(lora_layers(unet, own), own)
+            if lora.layers.keys() != expected:
+                odd = sorted(lora.layers.keys() ^ expected)
+                raise AdaptorMismatch(
+                    f"LoRA sits on {len(lora.layers)} layers, expected {len(expected)} (differs at {odd[0]})",
+                    hint="check lora_targets",
+                )
+            for name, module in elsewhere.items():  # peft has made ours the only active one everywhere
+                module.set_adapter(list(others[name]), inference_mode=True)
+            if weights is not None:
+                _fill(lora, weights)
+            for parameter in lora.weights().values():
+                parameter.data = parameter.data.to(next(unet.parameters()).device)
+            lora.switch(on=True, trainable=True)
+            yield lora
+        finally:
+            for name, module in elsewhere.items():
+                if own in module.lora_A:
+                    module.set_adapter(list(others[name]), inference_mode=True)  # peft warns of active ones
+                    module.delete_adapter(own)
+            for name in expected - elsewhere.keys():
+                parent, _, child = name.rpartition(".")
+                setattr(before[parent], child, before[name])
+            if not had_config and hasattr(unet, "peft_config"):
+                del unet.peft_config
+            elif had_config:
+                unet.peft_config.pop(own, None)  # pyright: ignore
+
+
+@contextmanager
+def kept(unet: nn.Module) -> Generator[None, None, None]:
+    """On leaving, every adapter of the UNet is as active, strong and trainable as it was."""
+    layers = [module for module in unet.modules() if isinstance(module, LoraLayer)]
+    states = [(layer, active_adapters(layer), dict(layer.scaling)) for layer in layers]
+    trainable = {parameter: parameter.requires_grad for parameter in unet.parameters()}
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Already found a `peft_config`")  # somebody else's LoRA
-            torch.manual_seed(seed)
-            inject_adapter_in_model(config, unet, NAME)
-        lora = Lora(lora_layers(unet, NAME), others)
-        if lora.layers.keys() != expected:
-            odd = sorted(lora.layers.keys() ^ expected)
-            raise AdaptorMismatch(
-                f"LoRA sits on {len(lora.layers)} layers, expected {len(expected)} (differs at {odd[0]})",
-                hint="check lora_targets",
-            )
-        for name, module in elsewhere.items():  # peft has made ours the only active one everywhere
-            module.set_adapter(list(others[name]), inference_mode=True)
-        if weights is not None:
-            _fill(lora, weights)
-        for parameter in lora.weights().values():
-            parameter.data = parameter.data.to(next(unet.parameters()).device)
-        lora.switch(on=True, trainable=True)
-        yield lora
+        yield
     finally:
-        for name, module in elsewhere.items():
-            module.set_adapter(list(others[name]), inference_mode=True)
-            if NAME in module.lora_A:
-                module.delete_adapter(NAME)
-        for name in expected - elsewhere.keys():
-            parent, _, child = name.rpartition(".")
-            setattr(before[parent], child, before[name])
-        if not had_config and hasattr(unet, "peft_config"):
-            del unet.peft_config
-        elif had_config:
-            unet.peft_config.pop(NAME, None)  # pyright: ignore
+        for layer, active, scaling in states:
+            layer.set_adapter(list(active), inference_mode=True)
+            layer.scaling.update(scaling)
+        for parameter, flag in trainable.items():
+            parameter.requires_grad_(flag)
+
+
+def check_acting(layers: Mapping[str, LoraLayer]) -> None:
+    """Raise `InputError` where peft passes by every adapter that would be switched on in these layers."""
+    for name, layer in layers.items():
+        if layer.merged:
+            raise InputError(
+                f"LoRAs are fused into the UNet (at {name}), and no other can act beside them",
+                hint="call the pipeline's unfuse_lora() first",
+            )
+        if layer.disable_adapters:
+            raise InputError(
+                f"LoRAs are switched off in the UNet (at {name})",
+                hint="call the pipeline's enable_lora() first",
+            )
+
+
+def free_name(unet: nn.Module) -> str:
+    """A name for one more adapter that nobody has given to theirs."""
+    taken = set(getattr(unet, "peft_config", {}))
+    taken |= {name for module in unet.modules() if isinstance(module, LoraLayer) for name in module.lora_A}
+    return next(name for n in count() if (name := f"{NAME}{n or ''}") not in taken)
 
 
 def _linear(module: nn.Module) -> bool:

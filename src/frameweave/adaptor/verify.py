@@ -21,6 +21,7 @@ from frameweave.adaptor.adaptor import Adaptor, adaptor_file, load_adaptor
 from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE, read_layout, write_layouts
 from frameweave.adaptor.options import VerifyOptions
 from frameweave.adaptor.pipeline import windowed
+from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
 from frameweave.models.loading import load, located
@@ -59,12 +60,13 @@ def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) ->
     source = options.model or adaptor.card.base
     failed: list[Comparison] = []
     model = load(source, device=options.device)
-    active = adaptor.active(model.schedule, options.steps)
+    use = adaptor.use(tokens=False, T=model.schedule.T)
+    active = use.acts(model.schedule.timesteps(options.steps)).lora
     warning = "" if active else "; WARNING: the picture shows nothing of it, take more steps"
     progress.note(f"the LoRA acts in {active} of {options.steps} steps of the picture{warning}")
     with tempfile.TemporaryDirectory() as fresh, _exact():
         files = _layout_files(adaptor, adaptor_file(name).parent, Path(fresh), progress)
-        for row in _compared(adaptor, model, source, files, options):
+        for row in _compared(_Work(adaptor, use, model, options), source, files):
             if not row.max_difference <= row.tolerance:  # not a number fails too
                 failed.append(row)
             yield row
@@ -89,37 +91,54 @@ def _layout_files(adaptor: Adaptor, folder: Path, fresh: Path, progress: Progres
     return files
 
 
-def _compared(
-    adaptor: Adaptor, model: StableDiffusion, source: str, files: dict[str, Path], options: VerifyOptions
-) -> Iterator[Comparison]:
-    window = adaptor.card.window(model.schedule.T)
-    inside, outside = _levels(window.values, model.schedule.T)
-    plain = {t: _prediction(model.unet, t) for t in (*inside, *outside)}
-    with adaptor.in_unet(model.unet, model.schedule.T):
-        ours = {t: _prediction(model.unet, t) for t in plain}
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is compared with what."""
+
+    adaptor: Adaptor
+    use: AdaptorUse
+    model: StableDiffusion
+    options: VerifyOptions
+
+    @property
+    def side(self) -> int:
+        """Of the latents; stock pipelines may say another for folders of before diffusers 0.9."""
+        return self.model.native // self.model.vae_factor
+
+    def noise(self) -> Tensor:
+        shape = (1, self.model.channels, self.side, self.side)
+        return self.model.noise(shape, torch.Generator().manual_seed(self.options.seed))
+
+
+def _compared(work: _Work, source: str, files: dict[str, Path]) -> Iterator[Comparison]:
+    adaptor, model, side = work.adaptor, work.model, work.side
+    inside, outside = _timesteps(adaptor.card.window(model.schedule.T).values, model.schedule.T)
+    plain = {t: _prediction(model.unet, t, side) for t in (*inside, *outside)}
+    with adaptor.in_unet(model.unet, work.use):
+        ours = {t: _prediction(model.unet, t, side) for t in plain}
     by_hand = _added_by_hand(model.unet, adaptor)
-    expected = {t: _prediction(by_hand, t) for t in inside} | {t: plain[t] for t in outside}
+    expected = {t: _prediction(by_hand, t, side) for t in inside} | {t: plain[t] for t in outside}
     del by_hand
     yield _row("native: UNet inside the window", ours, expected, inside)
     yield _row("native: UNet outside the window", ours, plain, outside)
-    picture = _own_picture(adaptor, model, options)
+    picture = _own_picture(work)
     for layout, file in files.items():
         yield _weights(f"{layout}: weights in the file", read_layout(file), adaptor)
         pipeline = _stock_pipeline(source, model)
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=_ADAPTER)
         pipeline.set_adapters([_ADAPTER], [adaptor.card.strength])
-        theirs = {t: _prediction(pipeline.unet, t) for t in inside}
+        theirs = {t: _prediction(pipeline.unet, t, side) for t in inside}
         pipeline.set_adapters([_ADAPTER], [0.0])
-        theirs |= {t: _prediction(pipeline.unet, t) for t in outside}
+        theirs |= {t: _prediction(pipeline.unet, t, side) for t in outside}
         yield _row(f"{layout}: UNet inside the window", theirs, ours, inside)
         yield _row(f"{layout}: UNet outside the window", theirs, plain, outside)
-        stock = _stock_picture(adaptor, pipeline, model, options)
+        stock = _stock_picture(work, pipeline)
         del pipeline  # before the next one comes
         difference = float((stock - picture).abs().max())
         yield Comparison(f"{layout}: picture of the stock pipeline", difference, PICTURE_TOLERANCE)
 
 
-def _levels(values: tuple[int, int], T: int) -> tuple[list[int], list[int]]:
+def _timesteps(values: tuple[int, int], T: int) -> tuple[list[int], list[int]]:
     """Timesteps to compare at: both ends of the window, and what lies next to them and far off."""
     first, last = values
     outside = [t for t in (first - 2, first // 2) if 0 <= t < first - 1]
@@ -128,10 +147,10 @@ def _levels(values: tuple[int, int], T: int) -> tuple[list[int], list[int]]:
 
 
 @torch.no_grad()
-def _prediction(unet: UNet2DConditionModel, t: int) -> Tensor:
+def _prediction(unet: UNet2DConditionModel, t: int, side: int) -> Tensor:
     """The UNet's output on the CPU for one fixed input."""
     rng = torch.Generator().manual_seed(0)
-    side, width = int(unet.config["sample_size"]), int(unet.config["cross_attention_dim"])
+    width = int(unet.config["cross_attention_dim"])
     x = torch.randn(1, int(unet.config["in_channels"]), side, side, generator=rng)
     text = torch.randn(1, 8, width, generator=rng)
     return unet(x.to(unet.device), t, text.to(unet.device), return_dict=False)[0].cpu()
@@ -149,8 +168,8 @@ def _added_by_hand(unet: UNet2DConditionModel, adaptor: Adaptor) -> UNet2DCondit
     return changed
 
 
-def _row(check: str, a: dict[int, Tensor], b: dict[int, Tensor], levels: list[int]) -> Comparison:
-    differences = torch.stack([(a[t] - b[t]).abs().max() for t in levels]) if levels else torch.zeros(1)
+def _row(check: str, a: dict[int, Tensor], b: dict[int, Tensor], timesteps: list[int]) -> Comparison:
+    differences = torch.stack([(a[t] - b[t]).abs().max() for t in timesteps]) if timesteps else torch.zeros(1)
     return Comparison(check, float(differences.max()), UNET_TOLERANCE)
 
 
@@ -173,14 +192,10 @@ def _weights(check: str, found: dict[str, Tensor], adaptor: Adaptor) -> Comparis
     return Comparison(check, difference / max(largest, 1e-12), WEIGHT_TOLERANCE)
 
 
-def _noise(model: StableDiffusion, options: VerifyOptions) -> Tensor:
-    side = int(model.unet.config["sample_size"])
-    return model.noise((1, model.channels, side, side), torch.Generator().manual_seed(options.seed))
-
-
 @torch.no_grad()
-def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOptions) -> Tensor:
-    with adaptor.on(model, tokens=False) as adapted_model:
+def _own_picture(work: _Work) -> Tensor:
+    model, options = work.model, work.options
+    with work.adaptor.on(model, work.use) as adapted_model:
         conditioning = adapted_model.conditioning(["", options.prompt])
 
         def eps(x: Tensor, t: int) -> Tensor:
@@ -188,7 +203,7 @@ def _own_picture(adaptor: Adaptor, model: StableDiffusion, options: VerifyOption
             return guided(uncond, cond, options.guidance)
 
         schedule = replace(model.schedule, spacing="leading")  # DDIM of diffusers: see `_stock_pipeline`
-        x_0 = sample(eps, _noise(model, options), schedule, options.steps)
+        x_0 = sample(eps, work.noise(), schedule, options.steps)
         return adapted_model.decode(x_0)
 
 
@@ -210,7 +225,11 @@ def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipel
         ) from error
     config = dict(pipeline.scheduler.config)
     pipeline.scheduler = DDIMScheduler.from_config(
-        config, clip_sample=False, thresholding=False, timestep_spacing="leading"
+        config,
+        clip_sample=False,
+        thresholding=False,
+        timestep_spacing="leading",
+        steps_offset=model.schedule.offset,  # the pipeline takes 1 whatever the folder says
     )
     pipeline.set_progress_bar_config(disable=True)
     channels_last(pipeline.unet)  # as ours: the order of the sums is the only difference that it makes
@@ -241,19 +260,18 @@ def _no_bars() -> Generator[None, None, None]:
             logging.enable_progress_bar()
 
 
-def _stock_picture(
-    adaptor: Adaptor, pipeline: StableDiffusionPipeline, model: StableDiffusion, options: VerifyOptions
-) -> Tensor:
-    window, strength = adaptor.card.window(model.schedule.T), adaptor.card.strength
-    with windowed(pipeline, window, steps=options.steps, adapter=_ADAPTER, strength=strength) as callback:
+def _stock_picture(work: _Work, pipeline: StableDiffusionPipeline) -> Tensor:
+    options = work.options
+    with windowed(pipeline, work.use, adapter=_ADAPTER):
         made = pipeline(
             options.prompt,
             negative_prompt="",
             num_inference_steps=options.steps,
             guidance_scale=options.guidance,
-            latents=_noise(model, options),
+            latents=work.noise(),
+            height=work.model.native,
+            width=work.model.native,
             output_type="pt",
             return_dict=False,
-            callback_on_step_end=cast("Any", callback),  # annotated there as taking two numbers
         )
     return cast("Tensor", made[0]).float().cpu()

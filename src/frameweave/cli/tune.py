@@ -35,7 +35,7 @@ def tune(
     done = job(adaptor, table, options, progress=console.progress())
     console.result(
         adaptor=str(done.adaptor),
-        injections=done.injections,
+        strength_schedules=done.strength_schedules,
         tokens_for=done.tokens_for,
         worths=done.worths,
         seconds=done.seconds,

@@ -1,4 +1,4 @@
-"""Noise levels: alpha_bar over the training timesteps, and the timesteps that a sampler visits."""
+"""alpha_bar over the training timesteps, and the timesteps that a sampler visits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -101,10 +101,13 @@ class Schedule:
         return a**0.5 * x_0 + (1 - a) ** 0.5 * eps
 
     def renoise(self, x_s: Tensor, eps: Tensor, s: int, t: int) -> Tensor:
-        """x_t from x_s for t > s: the forward process from one noise level to a higher one."""
+        """x_t from x_s for t > s: the forward process from one timestep to a noisier one."""
         ratio = self.at(t) / self.at(s)
         return ratio**0.5 * x_s + (1 - ratio) ** 0.5 * eps
 
+
+TRAINING_T = 1000
+"""Training timesteps of Stable Diffusion."""
 
 EDGE = 1.0
 """Timesteps by which a window reaches below its low end: trailing samplers visit 899, others fractions."""
@@ -125,7 +128,7 @@ class Window:
 
     low: float = 0.9
     high: float = 1.0
-    T: int = 1000
+    T: int = TRAINING_T
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 1:

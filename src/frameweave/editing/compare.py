@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 
+from frameweave.editing.adapting import adapted
 from frameweave.editing.edit import given_to_edit
 from frameweave.editing.footage import Fit, Footage
 from frameweave.editing.options import EditOptions
-from frameweave.editing.setup import adapted, check_apart, inversions_of, lacks_for_depth, load_model
+from frameweave.editing.setup import check_apart, inversions_of, lacks_for_depth, load_model
 from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model

@@ -9,11 +9,10 @@ import torch
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.diffusion.inversion import Remembered
-from frameweave.editing.adaptor_use import acts
+from frameweave.editing.adapting import adapted, use_of
 from frameweave.editing.demo_data import prepared_data
 from frameweave.editing.options import DemoOptions, ModelOptions
 from frameweave.editing.page import Panel, Row, write_page
-from frameweave.editing.setup import adapted
 from frameweave.editors import base
 from frameweave.models import depth as depth_model
 from frameweave.models.loading import MINIATURE, load
@@ -72,7 +71,7 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
             start = time.perf_counter()
             inversions = Remembered()
             chosen = ModelOptions(adaptor=MINIATURE if with_adaptor else None)
-            if with_adaptor and not acts(adaptor, chosen, editor_name, model.schedule.T):
+            if with_adaptor and use_of(adaptor, chosen, editor_name, model.schedule.T).silent:
                 made += [replace(one, adapted=True, silent=True) for one in made if one.editor == editor_name]
                 continue
             with adapted(model, chosen, editor_name, editor, progress) as adapted_model:

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from frameweave.editing.adapting import adapted
 from frameweave.editing.footage import Fit, Footage, Mask, laid_over
 from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
-from frameweave.editing.setup import adapted, check_apart, editor_of, estimator_of, inversions_of, load_model
+from frameweave.editing.setup import check_apart, editor_of, estimator_of, inversions_of, load_model
 from frameweave.editors import base
 from frameweave.editors.request import EditRequest, Inversions
 from frameweave.errors import InputError

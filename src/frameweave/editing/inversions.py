@@ -17,14 +17,14 @@ from torch import Tensor
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.diffusion.inversion import Trajectory, digest
-from frameweave.editing.adaptor_use import use_of
+from frameweave.editing.adapting import use_of
 from frameweave.editing.options import OF_AN_ADAPTOR, EditOptions, ModelOptions
 from frameweave.errors import RunError
 from frameweave.models.identity import fingerprint
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.atomic import staged
 
-_OF_USE = ("adaptor_strength", "adaptor_injection", "tokens")  # what comes of them counts
+_OF_USE = ("adaptor_strength", "adaptor_schedule", "tokens")  # what comes of them counts
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
 
@@ -48,9 +48,10 @@ def setting_of(model: StableDiffusion, options: EditOptions) -> str:
         table["controlnet"] = fingerprint(model.controlnet)
     if options.adaptor is not None:
         adaptor = load_adaptor(options.adaptor)
-        injection, tokens = use_of(adaptor.card, options, options.editor, model.schedule.T)
-        table["adaptor"] = effect = adaptor.effect(injection, tokens=tokens)
-        if effect["tokens"] and model.vision_tower is not None:
+        use = use_of(adaptor, options, options.editor, model.schedule.T)
+        in_options = "in_inversion"
+        table["adaptor"] = {name: value for name, value in use.effect().items() if name != in_options}
+        if use.tokens is not None and model.vision_tower is not None:
             table["vision"] = fingerprint(model.vision_tower.network)
     return json.dumps(table, sort_keys=True)
 

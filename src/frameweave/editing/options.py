@@ -17,7 +17,7 @@ M = TypeVar("M", bound="ModelOptions")
 Dtype = Literal["fp32", "fp16", "bf16", "fp64"]
 OF_AN_ADAPTOR = (
     "adaptor_strength",
-    "adaptor_injection",
+    "adaptor_schedule",
     "tokens",
     "adaptor_in_inversion",
     "adaptor_window",
@@ -41,8 +41,8 @@ class ModelOptions(Settings):
     """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
     adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
     """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
-    adaptor_injection: str | None = None
-    """A strength for each of several windows, as shares of T, e.g. 0.9-1:2,0.6-0.9:0.5."""
+    adaptor_schedule: str | None = None
+    """The LoRA's strength by timestep: shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5."""
     tokens: bool | None = None
     """Whether the adaptor's prompt tokens act; default: as the adaptor says for the editor, usually not."""
     adaptor_in_inversion: bool = True
@@ -68,9 +68,9 @@ class ModelOptions(Settings):
             asked = getattr(self, name) != usual and (name != "tokens" or self.tokens)
             if asked and self.adaptor is None and not self._adaptor_comes_later:
                 raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
-        if self.adaptor_strength is not None and self.adaptor_injection is not None:
+        if self.adaptor_strength is not None and self.adaptor_schedule is not None:
             raise InputError(
-                "adaptor_strength beside adaptor_injection", hint="the injection has strengths of its own"
+                "adaptor_strength beside adaptor_schedule", hint="the schedule has strengths of its own"
             )
         return self
 

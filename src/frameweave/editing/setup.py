@@ -1,13 +1,10 @@
-"""What every job sets up from its options: editor, model, adaptor, depth estimator, kept inversions."""
+"""What every job sets up from its options: editor, model, depth estimator, kept inversions."""
 
-import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.diffusion.inversion import Remembered
-from frameweave.editing.adaptor_use import use_of
 from frameweave.editing.inversions import InversionStore, setting_of
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
 from frameweave.editors import base
@@ -15,10 +12,7 @@ from frameweave.editors.request import Inversions
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
 from frameweave.models.loading import load
-from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.models.vision import NAME_A_TOWER
-from frameweave.progress import Progress
 from frameweave.runs.cache_folder import cache_folder
 
 
@@ -37,70 +31,6 @@ def load_model(options: ModelOptions, load: Callable[..., StableDiffusion] = loa
         controlnet=options.controlnet,
         vision=options.vision,
     )
-
-
-@contextlib.contextmanager
-def adapted(
-    model: StableDiffusion,
-    options: ModelOptions,
-    name: str,
-    editor: base.Editor,
-    progress: Progress,
-    *,
-    sees_source: bool = True,
-) -> Generator[Model, None, None]:
-    """The model with the adaptor of the options for the editor of that name, or as it is.
-
-    Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has
-    timesteps, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a
-    source with, and whatever `load_adaptor` and `Adaptor.on` raise.
-    """
-    steps = int(getattr(editor, "steps", 1))
-    timesteps = model.schedule.timesteps(steps)
-    if options.adaptor is None:
-        yield model
-        return
-    adaptor = load_adaptor(options.adaptor)
-    if adaptor.card.base != options.model:
-        progress.note(
-            f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
-            "make sure that they belong together"
-        )
-    injection, tokens = use_of(adaptor.card, options, name, model.schedule.T)
-    by_share = options.adaptor_window == "steps"
-    tokens_window = adaptor.card.tokens_window(model.schedule.T)
-    if by_share:
-        tokens_window = tokens_window.by_share(timesteps)
-    parts: dict[str, int] = {}
-    lora_acts, tokens_act = adaptor.acting(injection, tokens=tokens)
-    if lora_acts:
-        parts["LoRA"] = injection.active(timesteps, by_share=by_share)
-    if tokens_act:
-        if sees_source and model.vision_tower is None:
-            raise ModelFolderError(
-                f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",
-                hint=f"{NAME_A_TOWER}, or give --no-tokens",
-            )
-        parts["prompt tokens"] = tokens_window.active(timesteps)
-    progress.note(_told(parts, steps))
-    with adaptor.on(
-        model,
-        injection=injection,
-        tokens=tokens,
-        in_inversion=options.adaptor_in_inversion,
-        vision_frame=options.vision_frame,
-        share_of=steps if by_share else None,
-    ) as adapted_model:
-        yield adapted_model
-
-
-def _told(parts: dict[str, int], steps: int) -> str:
-    """In how many steps each part of an adaptor acts that is not silent, in words."""
-    if not parts:
-        return "the adaptor does nothing: its LoRA is silent, and no prompt tokens act"
-    acts = " and ".join(f"{name} in {count} of {steps} steps" for name, count in parts.items())
-    warning = "" if any(parts.values()) else "; WARNING: take more steps or --adaptor-window steps"
-    return f"the adaptor acts by its {acts}{warning}"
 
 
 def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:

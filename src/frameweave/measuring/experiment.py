@@ -114,7 +114,8 @@ def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
     if has_part(options.model, VISION, options.vision):
         return
     for arm, editor in itertools.product(arms, options.editors):
-        if arm.effect(editor).get("tokens"):
+        use = arm.use(editor)
+        if use is not None and use.tokens is not None:
             raise InputError(
                 f"the prompt tokens of {arm.name} act in {editor}, and the model has no vision tower",
                 hint=f"{NAME_A_TOWER}, or leave out the tokens",

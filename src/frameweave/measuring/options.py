@@ -99,8 +99,8 @@ class GridOptions(ExperimentOptions):
 
     arms: tuple[str, ...] | None = None
     """Adaptors to compare with none: name=adaptor, perhaps with @strength behind it, and with commas between
-    window=0.8-1, injection=0.9-1:2+0.6-0.9:1 (in place of strength and window), tokens, no-tokens,
-    plain-inversion. Default: with=miniature on the packaged model, else no adaptor at all."""
+    window=0.8-1, schedule=0.9-1:2+0.6-0.9:1 (strength by timestep, in place of strength and window), tokens,
+    no-tokens, plain-inversion. Default: with=miniature on the packaged model, else no adaptor at all."""
 
 
 class AblationOptions(ExperimentOptions):

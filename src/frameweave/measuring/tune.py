@@ -1,6 +1,6 @@
-"""Choose for each editor which parts of an adaptor act, how strongly, at which noise levels.
+"""Choose for each editor which parts of an adaptor act, and how strongly at which timesteps.
 
-A strength that changes with the noise level is the paper's future work.
+A strength schedule is the paper's future work.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.adaptor.injection import Injection, strength_in_range
+from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
 from frameweave.editors import base
 from frameweave.errors import InputError, RunError
 from frameweave.measuring.experiment import Given, begun, check_vision, digests, items_of, run_experiment
@@ -36,8 +36,8 @@ class Tuned:
 
     adaptor: Path
     """The folder with the adaptor, which acts as was chosen."""
-    injections: dict[str, str]
-    """By editor, how the LoRA acts."""
+    strength_schedules: dict[str, str]
+    """By editor, how strongly the LoRA acts by timestep."""
     tokens_for: list[str]
     """Of these editors the ones in which the prompt tokens act."""
     worths: dict[str, float]
@@ -46,7 +46,7 @@ class Tuned:
 
 
 def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Progress = SILENT) -> Tuned:
-    """Search with the development clips: the prompt tokens, then one band of noise levels after the other.
+    """Search with the development clips: the prompt tokens, then one band of timesteps after the other.
 
     The tokens are tried alone, and kept where they gain; the bands are tried beside them, the noisiest first.
     A band keeps the strength by which the least certain of all gains (see `worth`) becomes largest, or stays
@@ -85,19 +85,23 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         found[editor] = best = search.of(editor, tokens=by_tokens)
         progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
     folder = options.out / "adaptor"
-    injections = {editor: trial.injection for editor, trial in found.items()}
+    schedules = {editor: trial.schedule for editor, trial in found.items()}
     tokens_for = [editor for editor, trial in found.items() if trial.tokens]
     others = [editor for editor in whole.card.tokens_for if editor not in found]
     card = replace(
         whole.card,
-        injections=whole.card.injections | injections,
+        strength_schedules=whole.card.strength_schedules | schedules,
         tokens_for=sorted([*others, *tokens_for]),
     )
     replace(whole, card=card).save(folder)
     worths = {editor: trial.worth for editor, trial in found.items()}
     seconds = round(time.monotonic() - start, 1)
-    run.finish({"injections": injections, "tokens_for": tokens_for, "worths": worths, "seconds": seconds})
-    return Tuned(adaptor=folder, injections=injections, tokens_for=tokens_for, worths=worths, seconds=seconds)
+    run.finish(
+        {"strength_schedules": schedules, "tokens_for": tokens_for, "worths": worths, "seconds": seconds}
+    )
+    return Tuned(
+        adaptor=folder, strength_schedules=schedules, tokens_for=tokens_for, worths=worths, seconds=seconds
+    )
 
 
 class TrialLine(Record):
@@ -107,7 +111,7 @@ class TrialLine(Record):
     band: str
     """In which strengths were tried; empty for the prompt tokens."""
     chosen: bool
-    injection: str
+    schedule: str
     tokens: bool
     worth: float
     gains: tuple[Gain, ...]
@@ -117,15 +121,15 @@ class TrialLine(Record):
 class _Trial:
     """One way for the adaptor to act, and what it is worth."""
 
-    injection: str = NOTHING
+    schedule: str = NOTHING
     tokens: bool = False
     worth: float = WORTH_OF_NOTHING
 
     @property
     def name(self) -> str:
         if not self.tokens:
-            return self.injection
-        return "tokens alone" if self.injection == NOTHING else f"{self.injection} and tokens"
+            return self.schedule
+        return "tokens alone" if self.schedule == NOTHING else f"{self.schedule} and tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +155,8 @@ class _Search:
         if tokens:
             best = self._best(editor, "", [_Trial(tokens=True)], best)
         for band in self.options.bands:
-            texts = candidates(best.injection, band, self.options.strengths)
-            best = self._best(editor, band, [replace(best, injection=text) for text in texts], best)
+            texts = candidates(best.schedule, band, self.options.strengths)
+            best = self._best(editor, band, [replace(best, schedule=text) for text in texts], best)
         return best
 
     def _best(self, editor: str, band: str, trials: Sequence[_Trial], before: _Trial) -> _Trial:
@@ -166,7 +170,7 @@ class _Search:
                     editor=editor,
                     band=band,
                     chosen=trial is best,
-                    injection=trial.injection,
+                    schedule=trial.schedule,
                     tokens=trial.tokens,
                     worth=trial.worth,
                     gains=tuple(gains[trial.name]),
@@ -179,7 +183,7 @@ class _Search:
         """By the trials' names: what each gains."""
         arms = [Arm(name=WITHOUT)]
         arms += [
-            Arm(name=trial.name, adaptor=self.adaptor, injection=trial.injection, tokens=trial.tokens)
+            Arm(name=trial.name, adaptor=self.adaptor, schedule=trial.schedule, tokens=trial.tokens)
             for trial in trials
         ]
         only = self.options.replaced(editors=(editor,), set=base.texts_for(editor, self.options.set))
@@ -204,14 +208,14 @@ def _check_bands(bands: Sequence[str]) -> None:
     """Raise `InputError` for bands that cannot be read, and for ones that overlap."""
     for band in bands:
         try:
-            Injection.parse(f"{band}:1")
+            StrengthSchedule.parse(f"{band}:1")
         except InputError as error:
             raise InputError(
                 f"--bands {band!r}, expected two shares of T", hint="write the lower one first, e.g. 0.9-1"
             ) from error
     if not bands:
         raise InputError("no --bands to search", hint="give some as shares of T, e.g. 0.3-1")
-    Injection.parse(",".join(f"{band}:1" for band in bands))
+    StrengthSchedule.parse(",".join(f"{band}:1" for band in bands))
 
 
 def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:

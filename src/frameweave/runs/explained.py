@@ -23,10 +23,12 @@ _EXPECTED = {
 
 
 RENAMED = {
+    "adaptor_injection": "adaptor_schedule",
     "control": "controlnet",
     "control_scale": "controlnet_scale",
     "every": "keyframe_interval",
     "frames_at_once": "chunk_size",
+    "injection": "schedule",
     "negative": "negative_prompt",
     "overlap": "context_overlap",
     "window": "context_length",

@@ -55,19 +55,19 @@ def test_arms_of_equal_effect() -> None:
         {"strength": 0.1},
         {"window": (0.5, 1.0)},
         {"tokens": True},
-        {"injection": "0.9-1:1"},
+        {"schedule": "0.9-1:1"},
         {"in_inversion": False},
     ):
         assert replace(one, **change).effect("framewise") != one.effect("framewise")
     assert replace(one, tokens=False).effect("framewise") == one.effect("framewise")
-    ways = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"injection": "0-1:0"})]
+    ways = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"schedule": "0-1:0"})]
     assert ways[0].effect("framewise") == ways[1].effect("framewise")
 
 
 def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:
     whole = load_adaptor("miniature")
-    bare = replace(whole.card, injections={}, tokens_for=[])
-    chosen = replace(bare, injections={"tokenflow": "0-1:0"}, tokens_for=["tokenflow"])
+    bare = replace(whole.card, strength_schedules={}, tokens_for=[])
+    chosen = replace(bare, strength_schedules={"tokenflow": "0-1:0"}, tokens_for=["tokenflow"])
     for name, card in (("bare", bare), ("chosen", chosen)):
         replace(whole, card=card).save(tmp_path / name)
     before, after = (Arm(name="x", adaptor=str(tmp_path / name)) for name in ("bare", "chosen"))
@@ -102,7 +102,14 @@ def test_the_window_of_an_arm_replaces_the_adaptors() -> None:
     assert torch.equal(model.predict(x, 300, states), low)
 
 
-def test_an_injection_is_read_and_stands_alone() -> None:
-    assert parsed_arm("a=miniature,injection=0.9-1:2+0.5-0.9:1").injection == "0.9-1:2,0.5-0.9:1"
+def test_a_strength_schedule_is_read_and_stands_alone() -> None:
+    assert parsed_arm("a=miniature,schedule=0.9-1:2+0.5-0.9:1").schedule == "0.9-1:2,0.5-0.9:1"
     with pytest.raises(InputError, match="beside"):
-        parsed_arm("a=miniature@1,injection=0.9-1:2")
+        parsed_arm("a=miniature@1,schedule=0.9-1:2")
+    with pytest.raises(InputError, match="injection is called schedule now"):
+        parsed_arm("a=miniature,injection=0.9-1:2")
+
+
+def test_arms_of_earlier_cells_are_read() -> None:
+    earlier = '{"name": "a", "adaptor": "b", "injection": "0.9-1:2"}'
+    assert TypeAdapter(Arm).validate_json(earlier) == Arm(name="a", adaptor="b", schedule="0.9-1:2")

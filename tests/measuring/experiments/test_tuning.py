@@ -1,4 +1,4 @@
-"""Choosing injections: gains by hand, and what a search tries."""
+"""Choosing strength schedules: gains by hand, and what a search tries."""
 
 import pytest
 

@@ -109,7 +109,7 @@ def adaptor_row(repeats: int, *, frames: int, steps: int) -> Row:
         edit_clip(editor, clip, "a red duck in the snow", model, rng=torch.Generator().manual_seed(0))
 
     def adapted() -> None:
-        with adaptor.on(model, tokens=False) as adapted_model:
+        with adaptor.on(model, adaptor.use(tokens=False)) as adapted_model:
             edit_clip(
                 editor, clip, "a red duck in the snow", adapted_model, rng=torch.Generator().manual_seed(0)
             )

@@ -3,15 +3,18 @@
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
-from frameweave.adaptor.card import Card
-from frameweave.adaptor.formats import TRAINING_T
-from frameweave.adaptor.injection import Injection, strength_in_range
-from frameweave.diffusion.schedule import Window
+from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
+from frameweave.adaptor.use import AdaptorUse
+from frameweave.diffusion.schedule import TRAINING_T, Window
 from frameweave.errors import InputError
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.runs.explained import unknown_setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +29,19 @@ class Arm:
     window: tuple[float, float] | None = None
     """Shares of T between which the LoRA acts, and tokens if asked for, in all editors alike; default: as the
     adaptor says for the editor."""
-    injection: str | None = None
-    """A strength of the LoRA for each of several windows; default: as the adaptor says for the editor."""
+    schedule: Annotated[
+        str | None, Field(validation_alias=AliasChoices("schedule", "injection"))  # of earlier cells
+    ] = None
+    """The LoRA's strength by timestep; default: as the adaptor says for the editor."""
     tokens: bool | None = None
     """Whether the prompt tokens act; default: as the adaptor says for the editor."""
     in_inversion: bool = True
+
+    def use(self, editor: str, T: int = TRAINING_T) -> AdaptorUse | None:
+        """How its adaptor acts in an editor; None without one."""
+        if self.adaptor is None:
+            return None
+        return self._use(load_adaptor(self.adaptor), editor, T)
 
     def effect(self, editor: str) -> Mapping[str, object]:
         """What an edit in that editor depends on, as JSON holds it; nothing without an adaptor.
@@ -38,11 +49,8 @@ class Arm:
         Arms of equal effect edit alike. They are the only ones that invert alike, too: an adaptor that is
         silent in the inversion still acts where a null text is optimised.
         """
-        if self.adaptor is None:
-            return {}
-        adaptor = self._adaptor()
-        injection, tokens = self._use(adaptor.card, editor, TRAINING_T)
-        return adaptor.effect(injection, tokens=tokens) | {"in_inversion": self.in_inversion}
+        use = self.use(editor)
+        return {} if use is None else use.effect()
 
     @contextmanager
     def on(self, model: StableDiffusion, editor: str) -> Generator[Model, None, None]:
@@ -50,27 +58,14 @@ class Arm:
         if self.adaptor is None:
             yield model
             return
-        adaptor = self._adaptor()
-        injection, tokens = self._use(adaptor.card, editor, model.schedule.T)
-        with adaptor.on(model, injection=injection, tokens=tokens, in_inversion=self.in_inversion) as adapted:
+        adaptor = load_adaptor(self.adaptor)
+        with adaptor.on(model, self._use(adaptor, editor, model.schedule.T)) as adapted:
             yield adapted
 
-    def _adaptor(self) -> Adaptor:
-        """Its adaptor, in this arm's window."""
-        assert self.adaptor is not None
-        adaptor = load_adaptor(self.adaptor)
-        if self.window is None:
-            return adaptor
-        low, high = self.window
-        return replace(adaptor, card=replace(adaptor.card, low=low, high=high, tokens_low=low))
-
-    def _use(self, card: Card, editor: str, T: int) -> tuple[Injection, bool]:
-        """How the LoRA acts, and whether the tokens do. In a window of its own nothing else is chosen."""
-        chosen_for = "" if self.window else editor
-        return (
-            card.injection(T, editor=chosen_for, strength=self.strength, asked=self.injection),
-            card.tokens_act(chosen_for, asked=self.tokens),
-        )
+    def _use(self, adaptor: Adaptor, editor: str, T: int) -> AdaptorUse:
+        strength = self.strength if self.schedule is None else StrengthSchedule.parse(self.schedule, T)
+        use = adaptor.use(editor, strength=strength, window=self.window, tokens=self.tokens, T=T)
+        return replace(use, in_inversion=self.in_inversion)
 
 
 def parsed_arm(text: str) -> Arm:
@@ -79,7 +74,7 @@ def parsed_arm(text: str) -> Arm:
     >>> arm = parsed_arm("wide=runs/train/adaptor@0.5,window=0.6-1,tokens")
     >>> arm.name, arm.adaptor, arm.strength, arm.window, arm.tokens
     ('wide', 'runs/train/adaptor', 0.5, (0.6, 1.0), True)
-    >>> parsed_arm("changing=miniature,injection=0.9-1:2+0.6-0.9:1").injection
+    >>> parsed_arm("changing=miniature,schedule=0.9-1:2+0.6-0.9:1").schedule
     '0.9-1:2,0.6-0.9:1'
 
     Raises `InputError` for what cannot be read.
@@ -102,13 +97,13 @@ def parsed_arm(text: str) -> Arm:
             low, _, high = value.partition("-")
             window = Window(_number(low, text), _number(high, text))
             arm = replace(arm, window=(window.low, window.high))
-        elif key == "injection":
-            arm = replace(arm, injection=str(Injection.parse(value.replace("+", ","))))
+        elif key == "schedule":
+            arm = replace(arm, schedule=str(StrengthSchedule.parse(value.replace("+", ","))))
         else:
-            known = ["tokens", "no-tokens", "plain-inversion", "window", "injection"]
-            raise InputError.unknown(f"option of arm {name}", key, known)
-    if arm.injection is not None and (arm.strength is not None or arm.window is not None):
-        raise InputError(f"arm {text!r}: an injection beside a strength or a window", hint="give either")
+            known = ["tokens", "no-tokens", "plain-inversion", "window", "schedule"]
+            raise unknown_setting(f"option of arm {name}", key, known)
+    if arm.schedule is not None and (arm.strength is not None or arm.window is not None):
+        raise InputError(f"arm {text!r}: a schedule beside a strength or a window", hint="give either")
     return arm
 
 

@@ -1,4 +1,4 @@
-"""Choosing how strongly a LoRA acts at each noise level: what a choice gains, and which is best."""
+"""Choosing how strongly a LoRA acts at which timesteps: what a choice gains, and which is best."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from itertools import chain
 
 import numpy as np
 
-from frameweave.adaptor.injection import Injection
+from frameweave.adaptor.strengths import StrengthSchedule
 
 NOTHING = "0-1:0"
-"""The injection that does nothing."""
+"""The strength schedule by which nothing acts."""
 WORTH_OF_NOTHING = 0.0
 
 
@@ -42,11 +42,11 @@ def worth(gains: Sequence[Gain], guards: Collection[str] = ()) -> float:
 
 
 def candidates(chosen: str, band: str, strengths: Sequence[float]) -> Iterator[str]:
-    """Injections that add one band to what was chosen, each with another strength.
+    """Strength schedules that add one band to what was chosen, each with another strength.
 
     >>> list(candidates("0.9-1:2", "0.6-0.9", (0.5, 1)))
     ['0.9-1:2,0.6-0.9:0.5', '0.9-1:2,0.6-0.9:1']
     """
     kept = [] if chosen == NOTHING else [chosen]
     for strength in strengths:
-        yield str(Injection.parse(",".join(chain(kept, [f"{band}:{strength:g}"]))))
+        yield str(StrengthSchedule.parse(",".join(chain(kept, [f"{band}:{strength:g}"]))))

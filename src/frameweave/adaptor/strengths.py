@@ -1,4 +1,4 @@
-"""How strongly a LoRA acts at each noise level: in the paper's window, or changing with the timestep."""
+"""How strongly a LoRA acts by timestep: in the paper's window, or changing from window to window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from frameweave.errors import InputError
 
 
 @dataclass(frozen=True)
-class Injection:
+class StrengthSchedule:
     """Windows of timestep values with a strength each, none overlapping; elsewhere the LoRA is silent.
 
-    A single window is the paper's injection (A.2); several are the schedule that it names as future work.
+    A single window is the paper's (A.2); several are the schedule that it names as future work.
     """
 
     parts: tuple[tuple[Window, float], ...]
 
     @classmethod
-    def parse(cls, text: str, T: int = 1000) -> "Injection":
+    def parse(cls, text: str, T: int = 1000) -> "StrengthSchedule":
         """From shares of T, each with its strength.
 
-        >>> injection = Injection.parse("0.9-1:2,0.6-0.9:0.5")
-        >>> [injection.at(t) for t in (999, 900, 700, 500)]
+        >>> schedule = StrengthSchedule.parse("0.9-1:2,0.6-0.9:0.5")
+        >>> [schedule.at(t) for t in (999, 900, 700, 500)]
         [2.0, 2.0, 0.5, 0.0]
-        >>> str(injection)
+        >>> str(schedule)
         '0.9-1:2,0.6-0.9:0.5'
 
         Raises `InputError` for what cannot be read, windows that overlap, and strengths outside [0, 2].
@@ -37,14 +37,17 @@ class Injection:
                 window, value = Window(float(low), float(high), T), float(strength)
             except ValueError:
                 raise InputError(
-                    f"injection {text!r}: cannot read {piece!r}",
+                    f"strength schedule {text!r}: cannot read {piece!r}",
                     hint="write shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5",
                 ) from None
             parts.append((window, strength_in_range(value)))
         parts.sort(key=lambda part: -part[0].low)
         for (above, _), (below, _) in pairwise(parts):
             if below.high > above.low:
-                raise InputError(f"injection {text!r}: windows overlap at {above.low:g}")
+                raise InputError(
+                    f"strength schedule {text!r}: windows overlap at {above.low:g}",
+                    hint="let each window end where the next one begins",
+                )
         return cls(tuple(parts))
 
     def __str__(self) -> str:
@@ -55,18 +58,33 @@ class Injection:
         return next((strength for window, strength in self.parts if t in window), 0.0)
 
     @property
+    def acting(self) -> "StrengthSchedule":
+        """The same without the windows in which nothing acts."""
+        return StrengthSchedule(tuple(part for part in self.parts if part[1]))
+
+    @property
     def silent(self) -> bool:
         """Whether it never acts."""
-        return all(strength == 0 for _, strength in self.parts)
+        return not self.acting.parts
 
-    def active(self, timesteps: Sequence[float], *, by_share: bool = False) -> int:
-        """In how many of a sampler's timesteps the LoRA acts: by their values, or by their shares."""
-        injected = self.by_share(timesteps) if by_share else self
-        return sum(injected.at(t) != 0 for t in timesteps)
+    @property
+    def largest(self) -> float:
+        """The largest of its strengths; 0 without any."""
+        return max((strength for _, strength in self.parts), default=0.0)
 
-    def by_share(self, timesteps: Sequence[float]) -> "Injection":
+    def active(self, timesteps: Sequence[float]) -> int:
+        """In how many of a sampler's timesteps the LoRA acts."""
+        return sum(self.at(t) != 0 for t in timesteps)
+
+    def by_share(self, timesteps: Sequence[float]) -> "StrengthSchedule":
         """The same shares of a sampler's steps instead of timestep values; see `Window.by_share`."""
-        return Injection(tuple((window.by_share(timesteps), strength) for window, strength in self.parts))
+        return StrengthSchedule(
+            tuple((window.by_share(timesteps), strength) for window, strength in self.parts)
+        )
+
+
+NEVER = StrengthSchedule(())
+"""The LoRA never acts."""
 
 
 def strength_in_range(strength: float) -> float:

@@ -1,4 +1,4 @@
-"""Strengths by noise level: reading, the paper's window as a special case, and the LoRA that follows them."""
+"""Strengths by timestep: reading, the paper's window as a special case, and the LoRA that follows them."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from frameweave.adaptor.adaptor import Adaptor
-from frameweave.adaptor.injection import Injection
+from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import prediction
@@ -20,7 +20,7 @@ from tiny import prediction
     ],
 )  # fmt: skip
 def test_each_timestep_has_its_strength(text: str, t: float, strength: float) -> None:
-    assert Injection.parse(text).at(t) == strength
+    assert StrengthSchedule.parse(text).at(t) == strength
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,17 @@ def test_each_timestep_has_its_strength(text: str, t: float, strength: float) ->
 )
 def test_what_makes_no_sense_is_told(text: str) -> None:
     with pytest.raises(InputError):
-        Injection.parse(text)
+        StrengthSchedule.parse(text)
 
 
 def test_the_lora_takes_each_strength_in_its_stretch(tiny: StableDiffusion, adaptor: Adaptor) -> None:
     at = {strength: {} for strength in (0.0, 0.5, 2.0)}
     for strength, found in at.items():
-        with adaptor.in_unet(tiny.unet, 1000, injection=Injection.parse(f"0-1:{strength}")):
+        with adaptor.in_unet(tiny.unet, adaptor.use(strength=StrengthSchedule.parse(f"0-1:{strength}"))):
             found |= {t: prediction(tiny.unet, t) for t in (950, 700, 100)}
-    with adaptor.in_unet(tiny.unet, 1000, injection=Injection.parse("0.9-1:2,0.5-0.9:0.5")) as gate:
+    with adaptor.in_unet(
+        tiny.unet, adaptor.use(strength=StrengthSchedule.parse("0.9-1:2,0.5-0.9:0.5"))
+    ) as gate:
         for t, strength in ((700, 0.5), (950, 2.0), (100, 0.0), (950, 2.0), (700, 0.5)):
             assert torch.equal(prediction(tiny.unet, t), at[strength][t])
         with gate.shut():
@@ -44,8 +46,11 @@ def test_the_lora_takes_each_strength_in_its_stretch(tiny: StableDiffusion, adap
         assert torch.equal(prediction(tiny.unet, 950), at[2.0][950])
 
 
-def test_an_editors_own_injection_is_taken_unless_a_strength_is_given(adaptor: Adaptor) -> None:
-    card = dataclasses.replace(adaptor.card, injections={"tokenflow": "0.5-1:2"})
-    assert str(card.injection(1000, editor="tokenflow")) == "0.5-1:2"
-    assert str(card.injection(1000, editor="vidtome")) == f"0.9-1:{card.strength:g}"
-    assert str(card.injection(1000, editor="tokenflow", strength=1.0)) == "0.9-1:1"
+def test_an_editors_own_schedule_is_taken_unless_a_strength_is_given(adaptor: Adaptor) -> None:
+    tuned = dataclasses.replace(
+        adaptor, card=dataclasses.replace(adaptor.card, strength_schedules={"tokenflow": "0.5-1:2"})
+    )
+    assert str(tuned.use("tokenflow").strengths) == "0.5-1:2"
+    assert str(tuned.use("vidtome").strengths) == f"0.9-1:{tuned.card.strength:g}"
+    assert str(tuned.use("tokenflow", strength=1.0).strengths) == "0.9-1:1"
+    assert str(tuned.use("tokenflow", window=(0.2, 0.4)).strengths) == f"0.2-0.4:{tuned.card.strength:g}"

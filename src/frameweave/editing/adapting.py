@@ -1,0 +1,82 @@
+"""The adaptor of the options, on a model: how it acts in an editor, and the adapted model."""
+
+import contextlib
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+from frameweave.adaptor.adaptor import Adaptor, load_adaptor
+from frameweave.adaptor.strengths import StrengthSchedule
+from frameweave.adaptor.use import AdaptorUse
+from frameweave.editing.options import ModelOptions
+from frameweave.editors import base
+from frameweave.errors import ModelFolderError
+from frameweave.models.seam import Model
+from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.models.vision import NAME_A_TOWER
+from frameweave.progress import Progress
+
+
+def use_of(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> AdaptorUse:
+    """How the adaptor acts in an editor: as the options say, else as the adaptor says.
+
+    Raises `InputError` for a strength schedule that cannot be read.
+    """
+    schedule = options.adaptor_schedule
+    strength = options.adaptor_strength if schedule is None else StrengthSchedule.parse(schedule, T)
+    return replace(
+        adaptor.use(editor, strength=strength, tokens=options.tokens, T=T),
+        in_inversion=options.adaptor_in_inversion,
+        vision_frame=options.vision_frame,
+    )
+
+
+@contextlib.contextmanager
+def adapted(
+    model: StableDiffusion,
+    options: ModelOptions,
+    name: str,
+    editor: base.Editor,
+    progress: Progress,
+    *,
+    sees_source: bool = True,
+) -> Generator[Model, None, None]:
+    """The model with the adaptor of the options for the editor of that name, or as it is.
+
+    Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has
+    timesteps, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a
+    source with, and whatever `load_adaptor` and `Adaptor.on` raise.
+    """
+    timesteps = model.schedule.timesteps(int(getattr(editor, "steps", 1)))
+    if options.adaptor is None:
+        yield model
+        return
+    adaptor = load_adaptor(options.adaptor)
+    if adaptor.card.base != options.model:
+        progress.note(
+            f"the adaptor was trained on {adaptor.card.base}, the model is {options.model}: "
+            "make sure that they belong together"
+        )
+    use = use_of(adaptor, options, name, model.schedule.T)
+    if options.adaptor_window == "steps":
+        use = use.by_share(timesteps)
+    if use.tokens is not None and sees_source and model.vision_tower is None:
+        raise ModelFolderError(
+            f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",
+            hint=f"{NAME_A_TOWER}, or give --no-tokens",
+        )
+    progress.note(_told(use, timesteps))
+    with adaptor.on(model, use) as adapted_model:
+        yield adapted_model
+
+
+def _told(use: AdaptorUse, timesteps: Sequence[int]) -> str:
+    """In how many steps each part of an adaptor acts that is not silent, in words."""
+    if use.silent:
+        return "the adaptor does nothing: its LoRA is silent, and no prompt tokens act"
+    acts = use.acts(timesteps)
+    parts = {"LoRA": acts.lora, "prompt tokens": acts.tokens}
+    told = [
+        f"{name} in {count} of {len(timesteps)} steps" for name, count in parts.items() if count is not None
+    ]
+    warning = "" if acts.any else "; WARNING: take more steps or --adaptor-window steps"
+    return f"the adaptor acts by its {' and '.join(told)}{warning}"
