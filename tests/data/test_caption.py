@@ -144,6 +144,36 @@ def test_prompts_that_are_there_are_kept(server: CaptionServer, options: Caption
     assert len(server.asked) == 1
 
 
+def test_the_same_command_once_more_finds_all_done(
+    server: CaptionServer, options: CaptionOptions, tmp_path: Path
+) -> None:
+    """Without a request. Other settings, and more or fewer clips, are another thing."""
+    server.script = [completion(None, refusal="no")]
+    records = [*clips(3), ClipRecord(id="mute", path="x")]
+    first, made = captioned(records, options)
+    again, same = captioned(records, options)
+    assert same == made and (again.requests, again.cached) == (0, 3)
+    counted = ("clips", "prompts", "by_model", "by_rules", "fallbacks", "path")
+    assert [getattr(again, name) for name in counted] == [getattr(first, name) for name in counted]
+    for other in (options.replaced(retry_failed=True), options.replaced(kinds=("style",))):
+        with pytest.raises(RunError, match="is there already"):
+            caption(records, other)
+    for fewer in (records[:2], [*records, *clips(9)[8:]]):
+        with pytest.raises(RunError, match="is there already"):
+            caption(fewer, options)
+    rules = options.replaced(rules=True, out=tmp_path / "rules")
+    assert captioned(records, rules)[0].fallbacks == captioned(records, rules)[0].fallbacks
+    with pytest.raises(RunError, match="is there already"):
+        caption(records, rules.replaced(seed=1))
+    assert len(server.asked) == 3
+
+
+def test_prompts_that_a_budget_cut_short_are_not_done(server: CaptionServer, options: CaptionOptions) -> None:
+    captioned(clips(3), options.replaced(max_tokens=0))
+    with pytest.raises(RunError, match="clips still to ask about.*--overwrite"):
+        caption(clips(3), options)
+
+
 def test_a_budget_stops_cleanly_and_more_of_it_goes_on(
     server: CaptionServer, options: CaptionOptions
 ) -> None:

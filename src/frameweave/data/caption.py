@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frameweave.data.captions.cache import Cache
-from frameweave.data.captions.edit_prompt import RULES, ClipPrompts
+from frameweave.data.captions.edit_prompt import RULES, ClipPrompts, sources_of
 from frameweave.data.captions.endpoint import MODEL, Endpoint
 from frameweave.data.captions.estimate import Estimate, estimate
-from frameweave.data.captions.prompts_file import FILE, write_prompts
+from frameweave.data.captions.prompts_file import FILE, read_prompts, write_prompts
+from frameweave.data.captions.question import key_of_question
 from frameweave.data.captions.rules import Rules
 from frameweave.data.captions.spending import Prices, Spending
 from frameweave.data.captions.vocabulary import VOCABULARIES
@@ -58,10 +59,10 @@ def caption(
 ) -> CaptionSummary:
     """Write the edit prompts of all clips to `options.out`, by a model or by rules.
 
-    The source is read twice, to estimate and to work. Raises `DataError` for a source without clips,
-    `InputError` for settings that make no sense and for an endpoint that will not have key or model,
-    `MissingExtra` without the openai client, `RunError` when the folder has prompts already or the endpoint
-    fails for good.
+    The source is read twice, to estimate and to work. Prompts that are there and are what this call would
+    write, from answers that are kept, stay. Raises `DataError` for a source without clips, `InputError` for
+    settings that make no sense and for an endpoint that will not have key or model, `MissingExtra` without
+    the openai client, `RunError` when the folder has other prompts or the endpoint fails for good.
     """
     if not (options.rules or options.dry_run):
         require_extra("captions", "openai", otherwise="--rules makes the prompts without it")
@@ -69,13 +70,13 @@ def caption(
     if next(_clips(records), None) is None:
         raise DataError("the source has no clip that can be used", hint="give a source with captions")
     path = options.out / FILE
-    if path.exists() and not (options.overwrite or options.dry_run):
-        raise RunError(
-            f"{path}: is there already",
-            hint="give another --out, or --overwrite; kept answers are not paid for again",
-        )
     cache = None if options.rules else Cache(options.cache or cache_folder() / "captions")
-    endpoint = None if options.rules or options.dry_run else Endpoint.from_environment()
+    rules = Rules(VOCABULARIES[options.vocabulary], options.seed)
+    if path.exists() and not (options.overwrite or options.dry_run):
+        return _earlier(path, records, cache, rules, options)
+    endpoint = (
+        None if options.rules or options.dry_run else Endpoint.from_environment(allow_http=options.allow_http)
+    )
     planned = estimate(
         records,
         options.kinds,
@@ -87,7 +88,6 @@ def caption(
     if options.dry_run:
         return CaptionSummary(estimate=planned)
     summary = CaptionSummary(estimate=planned, path=path)
-    rules = Rules(VOCABULARIES[options.vocabulary], options.seed)
     if cache is None or endpoint is None:
         made = (rules.completed(record, kinds=options.kinds) for record in _clips(records))
         return _written(made, summary, progress)
@@ -111,32 +111,77 @@ def caption(
     )
 
 
+def _earlier(
+    path: Path,
+    records: Iterable[ClipRecord | Skipped],
+    cache: Cache | None,
+    rules: Rules,
+    options: CaptionOptions,
+) -> CaptionSummary:
+    """What an earlier run wrote, when it is what this one would write. Else raises `RunError`."""
+    count = _Counts()
+    answered = 0
+    there = read_prompts(path)
+    for record in _clips(records):
+        answer, sources = None, sources_of(record.captions)
+        if cache is not None and sources:
+            key = key_of_question(os.environ.get(MODEL, ""), sources, options.kinds)
+            answer = cache.get(key, retry_failed=options.retry_failed)
+            answered += answer is not None
+        asked = cache is None or answer is not None or not sources
+        made = rules.completed(record, answer, kinds=options.kinds)
+        if not asked or made != next(there, None):
+            break
+        count.add(made)
+    else:
+        if next(there, None) is None:
+            return count.told(
+                CaptionSummary(estimate=Estimate(clips=count.clips), path=path, cached=answered)
+            )
+    raise RunError(
+        f"{path}: is there already, with other prompts than these, or with clips still to ask about",
+        hint="give another --out, or --overwrite; kept answers are not paid for again",
+    )
+
+
+@dataclass
+class _Counts:
+    clips: int = 0
+    by: Counter[str] = field(default_factory=Counter[str])
+    fallbacks: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, clip: ClipPrompts) -> None:
+        self.clips += 1
+        self.by.update("rules" if edit.by == RULES else "model" for edit in clip.prompts)
+        self.fallbacks.update(filter(None, (clip.fallback,)))
+
+    def told(self, summary: CaptionSummary) -> CaptionSummary:
+        """The summary with what was counted."""
+        return replace(
+            summary,
+            clips=self.clips,
+            prompts=self.by.total(),
+            by_model=self.by["model"],
+            by_rules=self.by["rules"],
+            fallbacks=dict(sorted(self.fallbacks.items())),
+        )
+
+
 def _written(
     made: Generator[ClipPrompts, None, None], summary: CaptionSummary, progress: Progress
 ) -> CaptionSummary:
     """Write the prompts and count them."""
-    count: Counter[str] = Counter()
-    fallbacks: Counter[str] = Counter()
+    count = _Counts()
 
     def counted() -> Iterator[ClipPrompts]:
         for clip in progress.track(made, "captions", summary.estimate.clips):
-            count["clips"] += 1
-            count.update("by_rules" if edit.by == RULES else "by_model" for edit in clip.prompts)
-            fallbacks.update(filter(None, (clip.fallback,)))
+            count.add(clip)
             yield clip
 
     assert summary.path is not None
     with closing(made):
         write_prompts(summary.path, counted())
-    prompts = count["by_rules"] + count["by_model"]
-    return replace(
-        summary,
-        clips=count["clips"],
-        prompts=prompts,
-        by_model=count["by_model"],
-        by_rules=count["by_rules"],
-        fallbacks=dict(sorted(fallbacks.items())),
-    )
+    return count.told(summary)
 
 
 def _clips(records: Iterable[ClipRecord | Skipped]) -> Iterator[ClipRecord]:

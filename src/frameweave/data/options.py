@@ -126,8 +126,12 @@ class CaptionOptions(Settings):
     """Questions at once."""
     attempts: Count = 5
     """Questions about one clip, at most."""
+    answer_tokens: Count = 4096
+    """Tokens of an answer, at most; models that think before they answer may need more."""
     timeout: Positive = 60.0
     """Seconds for a question and its whole answer."""
+    allow_http: bool = False
+    """Send key and captions unencrypted: for a server of your own network, http://192.168.1.5:8000/v1."""
     retry_failed: bool = False
     """Ask again about clips that the model refused or answered with nonsense."""
     cache: Path | None = None

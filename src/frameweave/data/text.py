@@ -8,10 +8,11 @@ CAPTION_LIMIT = 2_000
 """Characters of a caption that are kept: no text tower takes more than a few hundred."""
 CAPTIONS_LIMIT = 64
 """Captions of a clip that are kept."""
-_JOINERS = "\u200c\u200d"
-# what joins or parts letters and emoji means something between two of them, and hides something elsewhere
-_BEYOND_ASCII = rf"[^\x00-\x7f\s{_JOINERS}]"
-_JOINER = re.compile(rf"((?<={_BEYOND_ASCII})[{_JOINERS}](?={_BEYOND_ASCII}))|[{_JOINERS}]")
+JOINERS = "\u200c\u200d"
+"""Characters of no width that join or part letters and emoji."""
+# they mean something between two of these, and hide something elsewhere
+_BEYOND_ASCII = rf"[^\x00-\x7f\s{JOINERS}]"
+_JOINER = re.compile(rf"((?<={_BEYOND_ASCII})[{JOINERS}](?={_BEYOND_ASCII}))|[{JOINERS}]")
 _UNSEEN_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # fillers, which count as letters or symbols
 
 
@@ -67,7 +68,7 @@ def caption_of(text: str) -> str:
     >>> caption_of("a\\u200bcar"), caption_of("\\u200b\\u2800"), caption_of("\\U0001f468\\u200d\\U0001f467")
     ('acar', '', '\\U0001f468\\u200d\\U0001f467')
     """
-    plain = " ".join(_JOINER.sub(r"\1", cleaned(text, joiners=_JOINERS)).split())
+    plain = " ".join(_JOINER.sub(r"\1", cleaned(text, joiners=JOINERS)).split())
     seen = any(unicodedata.category(c)[0] not in "CMZ" and c not in _UNSEEN_LETTERS for c in plain)
     return plain if seen else ""
 

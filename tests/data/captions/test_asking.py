@@ -80,7 +80,16 @@ def test_what_a_model_would_not_do_is_kept_until_it_is_asked_again(
     assert ask(tmp_path, (), ["a car"])[2] == 0
 
 
-@pytest.mark.parametrize(("trouble", "reason"), [(failure(500), "no_answer"), (failure(400), "rejected")])
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (failure(500), "no_answer"),
+        (failure(400), "rejected"),
+        (Reaction(200, b'{"error": "Unexpected endpoint or method"}'), "no_answer"),
+        (Reaction(200, b"<html>"), "no_answer"),
+        (Reaction(200, completion("{").body.replace(b'"stop"', b'"length"')), "cut"),
+    ],
+)
 def test_what_was_not_answered_is_not_kept(tmp_path: Path, trouble: Any, reason: str) -> None:
     outcomes, _, _ = ask(tmp_path, [trouble] * 2, ["a car"])
     assert [outcome.failed for outcome in outcomes] == [reason]
@@ -93,6 +102,17 @@ def test_an_endpoint_that_never_answers_ends_the_run(tmp_path: Path) -> None:
     ended = [outcome for outcome in outcomes if isinstance(outcome, RunError)]
     assert len(ended) == 2
     assert "5 clips in a row got no answer, the last one for: 503, under repair" in str(ended[0])
+
+
+def test_a_wrong_path_on_a_server_that_answers_everything_ends_the_run(tmp_path: Path) -> None:
+    """Its words are shown, nothing is kept or paid, and the same cache goes on with the right path."""
+    wrong = Reaction(200, b'{"error": "Unexpected endpoint or method. (POST /chat/completions)"}')
+    names = [f"a car {n}" for n in range(6)]
+    outcomes, asker, _ = ask(tmp_path, lambda _: wrong, names)
+    ended = [outcome for outcome in outcomes if isinstance(outcome, RunError)]
+    assert "Unexpected endpoint or method" in str(ended[0]) and "check OPENAI_BASE_URL" in str(ended[0])
+    assert asker.model.requests > 0
+    assert ask(tmp_path, (), names)[2] == 6
 
 
 def test_single_clips_without_an_answer_do_not(tmp_path: Path) -> None:

@@ -60,6 +60,15 @@ def test_this_machine_needs_no_encryption(host: str) -> None:
     assert Endpoint.from_environment(SOUND | {"OPENAI_BASE_URL": f"http://{host}/v1"}).local
 
 
+@pytest.mark.parametrize("host", ["192.168.1.5:8000", "10.0.0.1", "gpu-box.local", "[fe80::1]"])
+def test_a_server_of_the_own_network_is_taken_when_it_is_asked_for(host: str) -> None:
+    address = SOUND | {"OPENAI_BASE_URL": f"http://{host}/v1"}
+    with pytest.raises(InputError, match="--allow-http"):
+        Endpoint.from_environment(address)
+    endpoint = Endpoint.from_environment(address, allow_http=True)
+    assert (endpoint.base_url, endpoint.local) == (f"http://{host}/v1", False)
+
+
 def test_without_an_address_it_is_the_usual_one() -> None:
     assert Endpoint.from_environment(SOUND | {"OPENAI_BASE_URL": ""}).base_url.startswith("https://")
 

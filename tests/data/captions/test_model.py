@@ -153,7 +153,7 @@ def test_nobody_there() -> None:
         finally:
             await model.close()
 
-    assert asyncio.run(asking()) == Answer(failed="no_answer", detail="broken")
+    assert asyncio.run(asking()) == Answer(failed="no_answer", detail="the connection broke")
 
 
 def test_attempts_end() -> None:
@@ -167,7 +167,65 @@ def test_nonsense_to_the_last_is_an_answer_that_was_paid_for() -> None:
     run = Run([completion("well, ...")] * 9)
     assert run.outcome == Answer(failed="nonsense")
     assert run.spending.spent == Tokens(read=400, written=80)
-    assert Run([Reaction(200, b"x" * 2_000_000)] * 9).outcome == Answer(failed="nonsense")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (b'{"error": "Unexpected endpoint or method"}', {}, "200, Unexpected endpoint or method"),
+        (b'{"error": {"message": "no model\\u001b[2J loaded"}}', {}, "200, no model[2J loaded"),
+        (b'{"detail": "Not Found"}', {}, "200, Not Found"),
+        (b'{"choices": [{"error": {"message": "busy"}, "message": {"content": ""}}]}', {}, "200, busy"),
+        (b'{"choices": [], "message": "later"}', {}, "200, later"),
+        (b'{"object": "list"}', {}, "200, no chat completion: {'object': 'list'}"),
+        (b"<html>sign in</html>", {"Content-Type": "text/html"}, "200, text/html, <html>sign in</html>"),
+        (b"", {}, "200, application/json, an empty reply"),
+        (b"x" * 2_000_000, {}, "a reply of more than 1 MB"),
+        (f'{{"error": "your key {KEY}"}}'.encode(), {}, ""),
+    ],
+)
+def test_what_is_no_completion_is_a_failure_with_its_own_words(
+    body: bytes, headers: dict[str, str], words: str
+) -> None:
+    """Waited on, never paid, and never the model's answer, whatever the status claims."""
+    run = Run([Reaction(200, body, headers)] * 9)
+    assert run.outcome == Answer(failed="no_answer", detail=words)
+    assert (len(run.asked), run.spending.spent) == (4, Tokens())
+    assert ["response_format" in asked.body for asked in run.asked] == [True, True, True, False]
+
+
+def test_a_usage_of_nothing_is_not_believed() -> None:
+    run = Run(lambda asked: completion(json.dumps(edits(asked)), usage=(0, 0)))
+    assert run.spending.spent.read > 100 and run.spending.spent.written > 100
+    run = Run(lambda asked: completion(json.dumps(edits(asked)), usage=(0, 55)))
+    assert run.spending.spent.read > 100 and run.spending.spent.written == 55
+
+
+def cut(text: str) -> Reaction:
+    return Reaction(body=completion(text).body.replace(b'"stop"', b'"length"'))
+
+
+def test_a_cut_answer_is_not_asked_for_again_and_says_what_to_do() -> None:
+    run = Run([cut('{"edits": [{"caption": 1, "ki')] * 9, options=QUICK.replaced(answer_tokens=99))
+    assert (
+        run.outcome.failed == "cut"
+        and "cut at 99 tokens: give more with --answer-tokens" in run.outcome.detail
+    )
+    assert [asked.body["max_completion_tokens"] for asked in run.asked] == [99]
+    assert run.spending.spent == Tokens(read=100, written=20)
+    assert Run(lambda asked: cut(json.dumps(edits(asked)))).kinds == list(KINDS)
+
+
+def test_an_endpoint_without_forms_that_cuts_answers_is_told_how_long_they_may_be() -> None:
+    def short(asked: Asked) -> Reaction:
+        if "response_format" in asked.body:
+            return failure(400)
+        return good(asked) if asked.body.get("max_tokens") == 4096 else cut("{")
+
+    run = Run(short)
+    assert (run.kinds, len(run.asked)) == (list(KINDS), 3)
+    forms = Run(lambda asked: failure(400) if "response_format" in asked.body else cut("{"))
+    assert (forms.outcome.failed, len(forms.asked)) == ("cut", 3)
 
 
 def test_an_answer_that_does_not_say_what_it_took_is_counted_as_estimated() -> None:
@@ -181,15 +239,35 @@ def test_a_refusal_is_not_argued_with() -> None:
     assert len(run.asked) == 1
 
 
-def test_an_endpoint_that_knows_no_forms() -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [*(failure(status, "unknown field") for status in (400, 404, 405, 415, 422)), failure(501), Reaction()],
+    ids=lambda reaction: str(reaction.status),
+)
+def test_an_endpoint_that_knows_no_forms(refusal: Reaction) -> None:
+    """It may say so with many a status, and with nothing; the last attempt is in plain words."""
+
     def plain_only(asked: Asked) -> Reaction:
-        return failure(400, "unknown field") if "response_format" in asked.body else good(asked)
+        return refusal if "response_format" in asked.body else good(asked)
 
     run = Run(plain_only, options=QUICK.replaced(concurrency=1), clips=["a car", "a bus", "a van"])
     assert all(isinstance(outcome, Answer) for outcome in run.outcomes)
     plain = {"model", "messages"}
     formed = plain | {"response_format", "max_completion_tokens", "stream"}
-    assert [set(asked.body) for asked in run.asked] == [formed, plain, plain, plain]
+    tried = 1 if 400 <= refusal.status < 500 else QUICK.attempts - 1
+    assert [set(asked.body) for asked in run.asked] == [formed] * tried + [plain, plain, plain]
+
+
+def test_a_form_that_the_model_missed_is_asked_for_again() -> None:
+    missed = failure(400, "Failed to validate JSON", "json_validate_failed")
+    run = Run([missed, missed])
+    assert (run.kinds, len(run.asked)) == (list(KINDS), 3)
+
+
+def test_a_passing_failure_is_no_word_against_forms() -> None:
+    run = Run([failure(503)] * 3)
+    assert run.kinds == list(KINDS)
+    assert all("response_format" in asked.body for asked in run.asked) and len(run.asked) == 4
 
 
 def test_captions_that_are_rejected() -> None:
@@ -230,7 +308,7 @@ def test_captions_that_are_rejected() -> None:
 )
 def test_what_no_waiting_helps(trouble: Reaction, kind: type[Exception], message: str) -> None:
     run = Run([trouble] * 9)
-    assert len(run.asked) == 1
+    assert len(run.asked) == (2 if trouble.status == 404 else 1)  # once more in plain words
     with pytest.raises(kind, match=message):
         raise run.outcome
 
@@ -295,7 +373,7 @@ def test_a_reply_has_a_limit(status: int) -> None:
     body = good_body.ljust(REPLY_LIMIT)
     assert Run([Reaction(status, body)]).model.requests == 2  # "{}" is nonsense
     run = Run([Reaction(200, body + b" ")] * 9)
-    assert (run.outcome, run.spending.spent) == (Answer(failed="nonsense"), Tokens())
+    assert (run.outcome.failed, run.spending.spent) == ("no_answer", Tokens())
 
 
 def test_a_reply_that_drips_is_given_up() -> None:

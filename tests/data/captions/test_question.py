@@ -8,19 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caption_server import completion
-from frameweave.data.captions.edit_prompt import KINDS, fault_of
+from frameweave.data.captions.edit_prompt import KINDS, fault_of, sources_of
 from frameweave.data.captions.question import (
     ANSWER_LIMIT,
     INSTRUCTIONS,
     VERSION,
     Edits,
-    Reply,
     key_of_question,
     question,
     read_edits,
 )
-from frameweave.data.captions.spending import Tokens
 
 SOURCES = ("a man drives a red car", "a car on a road")
 COLOUR = {"caption": 1, "kind": "colour", "from": "red", "to": "blue", "prompt": "a man drives a blue car"}
@@ -114,6 +111,47 @@ def test_words_around_the_object_are_passed_over(around: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '<think>{maybe} the {car}? {"edits": 5}</think>{}',
+        'For example {"edits": [{"caption": 1, "kind": "style"}]}, or {"edits": []}. {}',
+        f"Such as {answer(STYLE)}. Here it is: {{}}",
+        '{} I kept all other {words} {"as": "they"} are.',
+        '{"result": {}, "more": {"a": 1}}',
+    ],
+)
+def test_the_last_object_of_the_form_is_the_answer(text: str) -> None:
+    assert kinds_in(text.replace("{}", answer(COLOUR))) == ["colour"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"caption": "1"}, {"more": 1}, {"kind": "Color"}, {"prompt": f" {COLOUR['prompt']} "}]
+)
+def test_small_slips_of_the_form_are_understood(change: dict[str, Any]) -> None:
+    table = {"edits": [COLOUR | change], "note": "done"}
+    assert kinds_in(json.dumps(table)) == ["colour"]
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new"),
+    [
+        ("car #7 of 10 is red", "red", "blue"),
+        ("a $100 bill on a red table, c++ code @ home", "red", "blue"),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467 with a red \u2764\ufe0f", "red", "blue"),
+        ("\u4e00\u53ea\u72d7\uff0c\u5728\u8349\u5730\u4e0a\u3002", "\u72d7", "\u732b"),
+        ("\u0932\u093e\u0932 \u0915\u093e\u0930", "\u0915\u093e\u0930", "\u0928\u093e\u0935"),
+        ("\u0645\u06cc\u200c\u0631\u0648\u062f", "\u0631\u0648\u062f", "\u062f\u0648\u062f"),
+        ("the logo of example.com in red", "red", "blue"),
+        ("a [red] <car> {1}", "red", "blue"),
+    ],
+)
+def test_a_prompt_may_have_what_its_caption_has(source: str, old: str, new: str) -> None:
+    edit = {"caption": 1, "kind": "object", "from": old, "to": new, "prompt": source.replace(old, new)}
+    [made] = read_edits(answer(edit), sources_of([source]), KINDS, model="m")
+    assert made.prompt == edit["prompt"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "",
         "I cannot help with that.",
         "{",
@@ -139,14 +177,13 @@ def test_nonsense(text: str) -> None:
         {"caption": 0},
         {"caption": 3},
         {"caption": True},
-        {"caption": "1"},
+        {"caption": "one"},
         {"kind": "weather"},
         {"kind": []},
         {"to": None},
         {"prompt": None},
         {"from": "green"},
         {"to": "green"},
-        {"more": 1},
         {"prompt": "a man drives a blue car, see https://evil.example"},
         {"prompt": "a man drives a blue car at evil.example"},
         {"prompt": "a man drives a blue <b>car</b>"},
@@ -216,67 +253,3 @@ def test_any_answer_gives_sound_edits_or_none(text: str) -> None:
     made = read_edits(text, SOURCES, KINDS, model="m")
     assert len(made) <= len(KINDS)
     assert [fault_of(edit) for edit in made] == [""] * len(made)
-
-
-def test_text_refusal_and_usage() -> None:
-    body = completion("hello", usage=(7, 3)).body
-    reply = Reply.read(body)
-    assert (reply.text, reply.refused, reply.tokens) == ("hello", False, Tokens(read=7, written=3))
-    assert Reply.read(completion(None, refusal="I must not").body).refused
-    assert Reply.read(completion("half").body.replace(b'"stop"', b'"content_filter"')).refused
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"<html>busy</html>",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"choices": []}',
-        b'{"choices": {}}',
-        b'{"choices": [5]}',
-        b'{"choices": [{"message": "hello"}]}',
-        completion(None).body,
-        completion("").body,
-        completion("hello").body[:-9],
-        b"\xff\xfe\x00",
-        b"[" * 100_000,
-    ],
-)
-def test_what_is_no_completion(body: bytes) -> None:
-    assert (Reply.read(body).text, Reply.read(body).refused) == ("", False)
-    assert Reply.read(b"").tokens is Reply.read(b"[1]").tokens is None
-
-
-@pytest.mark.parametrize("said", [{}, None, 5, {"prompt_tokens": -1, "completion_tokens": 1}])
-def test_a_usage_that_cannot_be_is_not_believed(said: Any) -> None:
-    assert Reply.read(json.dumps({"usage": said}).encode()).tokens is None
-    for wrong in (True, "1", 1.5, -1, 10**12):
-        said = {"prompt_tokens": wrong, "completion_tokens": 1}
-        assert Reply.read(json.dumps({"usage": said}).encode()).tokens is None
-
-
-@settings(deadline=None, derandomize=True, max_examples=300)
-@given(
-    st.binary(max_size=80)
-    | st.recursive(
-        st.none() | st.integers() | st.text(max_size=9),
-        lambda inner: (
-            st.lists(inner, max_size=2)
-            | st.dictionaries(
-                st.sampled_from(
-                    ["choices", "message", "content", "refusal", "usage", "prompt_tokens", "error", "code"]
-                ),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=12,
-    ).map(lambda value: json.dumps(value).encode())
-)
-def test_any_bytes(body: bytes) -> None:
-    reply = Reply.read(body)
-    assert isinstance(reply.text, str) and isinstance(reply.refused, bool)
-    assert reply.tokens is None or reply.tokens.total >= 0

@@ -10,6 +10,7 @@ from anyio.from_thread import start_blocking_portal
 
 from frameweave.data.captions.cache import Answer, Cache
 from frameweave.data.captions.edit_prompt import KINDS, ClipPrompts, Kind, sources_of
+from frameweave.data.captions.endpoint import BASE_URL
 from frameweave.data.captions.model import Model
 from frameweave.data.captions.question import key_of_question
 from frameweave.data.captions.rules import Rules
@@ -56,7 +57,7 @@ class Asker:
             elif self._unanswered >= _GIVE_UP:
                 raise RunError(
                     f"{_GIVE_UP} clips in a row got no answer, the last one for: {answer.detail}",
-                    hint="what was answered is kept; the same command goes on from there",
+                    hint=f"check {BASE_URL}; answers are kept, and the same command goes on",
                 )
             return answer
 

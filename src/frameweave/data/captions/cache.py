@@ -25,9 +25,10 @@ class Answer(Record):
     """What came of asking about one clip's captions."""
 
     edits: tuple[EditPrompt, ...] = ()
-    failed: Literal["", "refused", "nonsense", "rejected", "no_answer", "budget"] = ""
+    failed: Literal["", "refused", "nonsense", "rejected", "no_answer", "cut", "budget"] = ""
     """Why there are no edits. The model would not, or wrote nothing of use: these are kept. The endpoint
-    would not have the captions, gave nothing, or there is no money left: these are not."""
+    would not have the captions, gave nothing, the answer reached a limit, or there is no money left:
+    these are not."""
     detail: str = ""
     """The endpoint's own words."""
 

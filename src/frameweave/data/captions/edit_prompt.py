@@ -48,7 +48,8 @@ class ClipPrompts(Record):
     id: str
     prompts: tuple[EditPrompt, ...]
     fallback: str = ""
-    """Why a model was asked for and the rules answered: refused, nonsense, rejected, no_answer or budget.
+    """Why a model was asked for and the rules answered: refused, nonsense, rejected, no_answer,
+    cut or budget.
 
     no_caption where there is nothing to rewrite.
     """

@@ -24,8 +24,12 @@ class Endpoint:
     key: str = field(repr=False)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Endpoint":
-        """Raises `InputError` that names the variable which is missing or wrong, never its value."""
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, *, allow_http: bool = False
+    ) -> "Endpoint":
+        """`allow_http` takes an unencrypted address of another machine.
+
+        Raises `InputError` that names the variable which is missing or wrong, never its value."""
         model = environment.get(MODEL, "")
         if not model:
             raise InputError(
@@ -45,7 +49,7 @@ class Endpoint:
         if cleaned(model) != model or len(model) > 200 or key in model:
             raise InputError(f"{MODEL} is no model's name", hint="give the name as the endpoint lists it")
         base_url = environment.get(BASE_URL) or _USUAL_URL
-        _check_url(base_url)
+        _check_url(base_url, allow_http=allow_http)
         return cls(base_url=base_url, model=model, key=key)
 
     @property
@@ -64,7 +68,7 @@ class Endpoint:
         return len(self.key) >= 2 * _PIECE and any(piece in text for piece in pieces)
 
 
-def _check_url(text: str) -> None:
+def _check_url(text: str, *, allow_http: bool) -> None:
     try:
         url = urlsplit(text)
         host, scheme, _ = url.hostname, url.scheme, url.port
@@ -77,10 +81,10 @@ def _check_url(text: str) -> None:
             f"{BASE_URL} for {host} has a user name, a query or a fragment",
             hint=f"give the plain address, and the key in {KEY}",
         )
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not (allow_http or _is_loopback(host)):
         raise InputError(
             f"{BASE_URL} sends the key to {host} unencrypted",
-            hint="give its https address; http is for localhost",
+            hint="give its https address; for a server of your own network give --allow-http",
         )
 
 

@@ -7,19 +7,17 @@ data too: it must have the form asked for, and each edit is checked against the 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WrapValidator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from frameweave.data.captions.edit_prompt import EditPrompt, Kind
+from frameweave.data.captions.reply import Lenient, tokens_of
 from frameweave.data.captions.spending import Tokens
+from frameweave.data.text import JOINERS
 
 VERSION = "1"
 """Of the instructions: answers to other ones are not taken from the cache."""
@@ -44,19 +42,8 @@ edited caption}]}
 Prompts are plain English on one line, at most 60 words, without markup or addresses."""
 
 _AROUND_AN_EDIT = 45  # tokens of an edit's JSON around the prompt, with the changed words
-_PLAIN = re.compile(r"[\w ,.;:!?'\"’‘“”()&%/–—-]+")
+_PLAIN = re.compile(r"[\w ,.;:!?'\"()&%/-]")
 _ADDRESS = re.compile(r"://|www\.|\w\.[a-z]{2,}", re.IGNORECASE)
-
-
-def _none_if_wrong(value: Any, read: Callable[[Any], Any]) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-Lenient = WrapValidator(_none_if_wrong)
-"""Beside a type that may be None: what is wrong is left out, and the rest counts."""
 
 
 class Edit(BaseModel):
@@ -79,60 +66,27 @@ class Edits(BaseModel):
     edits: list[Edit]
 
 
-class _Edits(Edits):
-    edits: list[Annotated[Edit | None, Lenient]]  # pyright: ignore[reportIncompatibleVariableOverride]
+def _number(value: object) -> object:
+    """Some models write the caption's number as a text."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r" *[0-9]{1,4} *", value) else value
 
 
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
+def _kind(value: object) -> object:
+    plain = value.strip().lower() if isinstance(value, str) else value
+    return "colour" if plain == "color" else plain
 
 
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
+class _Edit(Edit):
+    """The same as it is read: further keys are left out."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    caption: Annotated[int, BeforeValidator(_number)]
+    kind: Annotated[Kind, BeforeValidator(_kind)]
 
 
-class _Usage(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    prompt_tokens: int = Field(ge=0, le=10**9)  # more is not believed
-    completion_tokens: int = Field(ge=0, le=10**9)
-
-
-class Reply(BaseModel):
-    """A chat completion, whatever came as one: what is missing or wrong in it is None or empty."""
-
-    choices: Annotated[list[_Choice] | None, Lenient] = None
-    usage: Annotated[_Usage | None, Lenient] = None
-
-    @classmethod
-    def read(cls, body: bytes) -> "Reply":
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError:
-            return cls()
-
-    @property
-    def refused(self) -> bool:
-        return any(
-            choice.message.refusal or choice.finish_reason == "content_filter" for choice in self._said
-        )
-
-    @property
-    def text(self) -> str:
-        return next((choice.message.content or "" for choice in self._said), "")
-
-    @property
-    def tokens(self) -> Tokens | None:
-        """What the endpoint says it counted; None when it does not say."""
-        if self.usage is None:
-            return None
-        return Tokens(read=self.usage.prompt_tokens, written=self.usage.completion_tokens)
-
-    @property
-    def _said(self) -> list[_Choice]:
-        return (self.choices or [])[:1]
+class _Edits(BaseModel):
+    edits: list[Annotated[_Edit | None, Lenient]]
 
 
 def question(sources: Sequence[str], kinds: Sequence[Kind]) -> str:
@@ -149,15 +103,11 @@ def key_of_question(model: str, sources: Sequence[str], kinds: Sequence[Kind]) -
 
 def estimated(sources: Sequence[str], kinds: Sequence[Kind]) -> Tokens:
     """What one question and its answer take: a token for every four bytes, and a prompt for each kind."""
-    prompt = max((_tokens(text) for text in sources), default=0)
+    prompt = max((tokens_of(text) for text in sources), default=0)
     return Tokens(
-        read=_tokens(INSTRUCTIONS) + _tokens(question(sources, kinds)),
+        read=tokens_of(INSTRUCTIONS) + tokens_of(question(sources, kinds)),
         written=len(kinds) * (prompt + _AROUND_AN_EDIT),
     )
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text.encode()) // 4)
 
 
 def read_edits(
@@ -165,25 +115,31 @@ def read_edits(
 ) -> tuple[EditPrompt, ...]:
     """The sound edits of an answer, at most one of each kind, in the order of `kinds`.
 
-    There are none when the answer is no JSON of the form asked for.
+    They stand in the last JSON object of the form asked for: models like to think aloud, to give an example
+    first, and to put words or a fence around the object. There are none without such an object.
     """
-    # models that are not kept to a form like to put words or a fence around the object
-    inner = text[text.find("{") : text.rfind("}") + 1] if len(text) <= ANSWER_LIMIT else ""
-    try:
-        answer = _Edits.model_validate(json.loads(inner))
-    except (ValueError, RecursionError):
-        return ()
     found: dict[Kind, EditPrompt] = {}
-    for edit in answer.edits:
-        if edit is not None and (sound := _sound(edit, sources, model)):
+    for edit in _last(text) if len(text) <= ANSWER_LIMIT else ():
+        if sound := _sound(edit, sources, model):
             found.setdefault(sound.kind, sound)
     return tuple(found[kind] for kind in kinds if kind in found)
+
+
+def _last(text: str) -> list[Edit]:
+    """The edits of the last object that has some."""
+    read = json.JSONDecoder().raw_decode
+    for start in reversed([found.start() for found in re.finditer(r"\{\s*\"", text)]):
+        with suppress(ValueError, RecursionError):
+            answer = _Edits.model_validate(read(text, start)[0])
+            if edits := [edit for edit in answer.edits if edit is not None]:
+                return list[Edit](edits)
+    return []
 
 
 def _sound(edit: Edit, sources: Sequence[str], model: str) -> EditPrompt | None:
     """The edit, or None when anything about it is wrong."""
     prompt = edit.prompt.strip()
-    if not 1 <= edit.caption <= len(sources) or not _PLAIN.fullmatch(prompt) or _ADDRESS.search(prompt):
+    if not 1 <= edit.caption <= len(sources) or not _is_plain(prompt, sources[edit.caption - 1]):
         return None
     try:
         return EditPrompt(
@@ -195,3 +151,15 @@ def _sound(edit: Edit, sources: Sequence[str], model: str) -> EditPrompt | None:
         )
     except ValidationError:
         return None
+
+
+def _is_plain(prompt: str, source: str) -> bool:
+    """Whether a prompt has only letters and marks of texts, and what its caption has: "#7", "c++", emoji."""
+    own = set(source)
+    plain = all(c in own or _PLAIN.fullmatch(c) or _is_of_a_script(c) for c in prompt)
+    return plain and all(found[0] in source.lower() for found in _ADDRESS.finditer(prompt.lower()))
+
+
+def _is_of_a_script(character: str) -> bool:
+    """Vowel signs, joiners and punctuation beyond ASCII."""
+    return character > "\x7f" and (unicodedata.category(character)[0] in "MP" or character in JOINERS)
