@@ -1,12 +1,14 @@
 """What every editor promises, run over all of them on a tiny random model."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from frameweave.diffusion.scheduler_config import Spacing
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError
@@ -165,3 +167,28 @@ def test_settings_are_read_from_text() -> None:
 def test_an_unknown_editor_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean framewise"):
         base.load("framewize")
+
+
+@pytest.mark.parametrize("name", ["text2video_zero", "vid2vid_zero"])
+def test_programs_of_2023_space_their_timesteps_alike_whatever_the_model_says(
+    name: str, clip: Clip, tiny: StableDiffusion
+) -> None:
+    other = replace(tiny, schedule=replace(tiny.schedule, spacing="trailing", offset=0))
+    published = {"steps": 3, "as_published": True, "guidance": 3.0}
+    assert torch.equal(
+        edited(name, clip, tiny, **published).frames, edited(name, clip, other, **published).frames
+    )
+    ours = {"steps": 3, "guidance": 3.0}
+    assert not torch.equal(edited(name, clip, tiny, **ours).frames, edited(name, clip, other, **ours).frames)
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "linspace"])
+@pytest.mark.parametrize("name", EDITORS)
+def test_other_spacings_of_a_model_are_followed(
+    name: str, spacing: Spacing, clip: Clip, tiny: StableDiffusion
+) -> None:
+    """At 3 steps, whose gaps are uneven."""
+    other = replace(tiny, schedule=replace(tiny.schedule, spacing=spacing))
+    found = edited(name, clip, other, steps=3)
+    assert len(found.frames) == len(clip.frames)
+    assert not torch.equal(found.frames, edited(name, clip, tiny, steps=3).frames)

@@ -31,6 +31,7 @@ def edited(
     *,
     prompt: str = "a red car",
     source_prompt: str = "a blue car",
+    negative_prompt: str = "",
     depth: bool = True,
     progress: Progress = SILENT,
     **settings: Any,
@@ -45,6 +46,7 @@ def edited(
         prompt,
         model,
         source_prompt=source_prompt,
+        negative_prompt=negative_prompt,
         depth=maps if depth else None,
         rng=rng,
         progress=progress,
@@ -94,6 +96,17 @@ def test_frames_that_depend_on_one_another_are_not_parted(
     with pytest.raises(OutOfMemory, match="for four frames.*--set context_length=16"):
         edited("vid2vid_zero", tiny)
     assert torch.isfinite(edited("vid2vid_zero", tiny, context_length=3, context_overlap=1)).all()
+
+
+@pytest.mark.parametrize("field", ["prompt", "negative_prompt", "source_prompt"])
+def test_the_text_that_is_too_long_is_named_once(field: str, tiny: StableDiffusion) -> None:
+    texts = {"prompt": "a red car", "negative_prompt": "night", "source_prompt": "a car"} | {field: LONG}
+    notes = Notes()
+    edited("framewise", tiny, **texts, progress=notes)
+    told = [text for text in notes.texts if "too long" in text]
+    assert len(told) == 1 and told[0].startswith(
+        f"the {field.replace('_', ' ')} is too long for the text tower"
+    )
 
 
 LONG = " ".join(["a red car in the snow"] * 8)

@@ -13,6 +13,7 @@ from frameweave.measuring.evaluate import evaluate
 from frameweave.measuring.options import EvaluateOptions
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
+from notes import Notes
 
 PSNR = "PSNR to true edit [dB]"
 
@@ -66,6 +67,17 @@ def test_edits_of_one_source_are_one_clip(videos: Path, tmp_path: Path) -> None:
     done = evaluate(videos / "edited", options)
     assert (done.videos, done.failed) == (2, {})
     assert (tmp_path / "run" / "pooled.jsonl").read_text() == ""  # one clip is no sample
+
+
+def test_prompts_that_are_too_long_are_told_once(videos: Path, tmp_path: Path) -> None:
+    long, notes = " ".join(["red"] * 30), Notes()
+    options = EvaluateOptions(
+        source=videos / "sources", prompt=f"{long} car", source_prompt=f"{long} duck", out=tmp_path / "run"
+    )
+    evaluate(videos / "edited", options, progress=notes)
+    told = [text.partition(" is too long for ") for text in notes.texts]
+    told = [(what, rest.partition("; ")[2]) for what, _, rest in told if rest]
+    assert told == [("a prompt", "not seen by it: 'car'"), ("a source prompt", "not seen by it: 'duck'")]
 
 
 def test_a_table_with_a_broken_line(videos: Path, tmp_path: Path) -> None:

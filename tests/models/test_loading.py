@@ -86,6 +86,53 @@ def test_a_tokenizer_of_another_model(copy: Path) -> None:
         load(str(copy))
 
 
+def test_a_tokenizer_that_says_no_length_takes_the_encoders(copy: Path) -> None:
+    config = copy / "tokenizer" / "tokenizer_config.json"
+    said = json.loads(config.read_text())
+    longest = said.pop("model_max_length")
+    config.write_text(json.dumps(said))
+    model = load(str(copy), device="cpu")
+    assert model.tokenizer.model_max_length == longest == model.text_encoder.config.max_position_embeddings
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"time_cond_proj_dim": 8}, "time_cond_proj_dim 8: it needs the guidance scale"),
+        ({"class_embed_type": "timestep"}, "class_embed_type 'timestep'"),
+        ({"num_class_embeds": 3}, "num_class_embeds 3"),
+        ({"out_channels": 8}, "8 output channels, expected 4"),
+    ],
+)
+def test_unets_that_need_or_give_more_are_refused_by_name(
+    copy: Path, changes: dict[str, object], told: str
+) -> None:
+    _unet(copy, **changes)
+    with pytest.raises(ModelFolderError, match=told):
+        load(str(copy), device="cpu")
+
+
+def _scheduler(folder: Path, **changed: object) -> None:
+    config = folder / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | changed))
+
+
+def test_what_the_scheduler_says_of_predictions(copy: Path) -> None:
+    for kind in ("epsilon", "v_prediction", "sample"):
+        _scheduler(copy, prediction_type=kind)
+        assert load(str(copy), device="cpu").prediction == kind
+    _scheduler(copy, prediction_type="flow_prediction")
+    with pytest.raises(ModelFolderError, match="prediction_type 'flow_prediction'"):
+        load(str(copy), device="cpu")
+
+
+def test_half_precision_is_refused_where_a_sampler_starts_without_signal(copy: Path) -> None:
+    _scheduler(copy, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing")
+    with pytest.raises(ModelFolderError, match="too near 0 for fp16.*--dtype fp32"):
+        load(str(copy), device="cpu", dtype="fp16")
+    assert load(str(copy), device="cpu").schedule.timesteps(2) == [999, 499]
+
+
 def test_a_scheduler_that_does_not_say_its_betas(copy: Path) -> None:
     (copy / "scheduler" / "scheduler_config.json").write_text("{}")
     with pytest.raises(ModelFolderError, match="without beta_start, beta_end, beta_schedule"):

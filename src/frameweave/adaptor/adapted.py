@@ -36,7 +36,7 @@ class WithTokens:
     controlnet_reads_tokens: bool
 
     @property
-    def cut(self) -> str:
+    def cut(self) -> tuple[str, ...]:
         return self.plain.cut
 
     @property

@@ -21,6 +21,10 @@ class Rules:
     first_copy = 1
     """The first frame that is a shifted copy; a copy of frame 0 takes its place."""
 
+    def asked(self, request: EditRequest) -> EditRequest:
+        """The request, on the timesteps that are to be visited."""
+        return request
+
     def instructed_runs(self, request: EditRequest, chunk: int) -> Iterator[Run]:
         """The runs of an edit by instruction."""
         noises = replayed(request.draws) or frame_noises(request.model, request.x_0, request.rng)
@@ -35,6 +39,9 @@ class Published(Rules):
     """As the published program does it: in chunks, which all begin with frame 0 and draw the same noise."""
 
     first_copy = 0
+
+    def asked(self, request: EditRequest) -> EditRequest:
+        return request.spaced_as_published()
 
     def instructed_runs(self, request: EditRequest, chunk: int) -> Iterator[Run]:
         model, rng, state = request.model, request.rng, request.rng.get_state()

@@ -3,6 +3,7 @@
 How words are told apart and paired stands beside our way in `_prompt_to_prompt`.
 """
 
+from frameweave.editors.request import EditRequest
 from frameweave.errors import InputError
 
 _STEPS = 50  # of the published program, always
@@ -13,6 +14,10 @@ class Rules:
 
     named_blocks_only = False
     """Whether a network without the named block has no dense layers there."""
+
+    def asked(self, request: EditRequest) -> EditRequest:
+        """The request, on the timesteps that are to be visited."""
+        return request
 
     def check_steps(self, steps: int, inverted: int, *, null_text: bool) -> None:
         """Raise `InputError` for steps of edit and inversion that do not go together."""
@@ -47,6 +52,9 @@ class Published(Rules):
     """As the published program does it."""
 
     named_blocks_only = True
+
+    def asked(self, request: EditRequest) -> EditRequest:
+        return request.spaced_as_published()
 
     def check_steps(self, steps: int, inverted: int, *, null_text: bool) -> None:
         if null_text and not steps <= inverted <= _STEPS:

@@ -5,7 +5,7 @@ frames, kept inversions, interrupted runs or adaptors.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory, in_memory, invert
 from frameweave.diffusion.sampling import AfterStep, Eps, guided, sample
+from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.windows import blended
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.memory import Chunks
@@ -90,6 +91,9 @@ class EditRequest:
     """An inversion to use instead of computing one."""
     draws: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     """Random draws to replay instead of drawing; each editor names its own."""
+    respaced: Schedule | None = None
+    """The schedule to sample by instead of the model's own; see `spaced_as_published`."""
+    _told: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -100,12 +104,21 @@ class EditRequest:
     def __len__(self) -> int:
         return len(self.x_0)
 
+    @property
+    def schedule(self) -> Schedule:
+        """What the sampler follows."""
+        return self.respaced or self.model.schedule
+
+    def spaced_as_published(self) -> "EditRequest":
+        """The same on timesteps 981, 961, ..., 1: published programs never heed the model's own spacing."""
+        return replace(self, respaced=replace(self.schedule, spacing="leading", offset=1))
+
     def timesteps(self, steps: int, strength: float = 1.0) -> Timesteps:
         """Of a sampler with so many steps; with a lower strength only the last share of them, at least one.
 
         Raises `InputError` for more steps than the model has timesteps.
         """
-        visited = self.model.schedule.timesteps(steps)
+        visited = self.schedule.timesteps(steps)
         return Timesteps(visited[steps - max(1, round(strength * steps)) :], steps)
 
     @property
@@ -137,7 +150,7 @@ class EditRequest:
     ) -> Conditioning:
         """`Model.conditioning` of the clip; says what the text tower cannot take."""
         given = self.model.conditioning(prompts, guides or self.guides, negative=negative, blind=blind)
-        return self._said(given)
+        return self._said(given, prompts)
 
     def eps(
         self,
@@ -203,7 +216,8 @@ class EditRequest:
             self.progress.note("this clip is inverted already: that part is skipped")
             return kept
         model = self.model.inverse
-        conditioning = self._said(model.conditioning([self.source_prompt], guides))
+        prompts = [self.source_prompt]
+        conditioning = self._said(model.conditioning(prompts, guides), prompts)
         chunks = cache(lambda _part: Chunks(chunk_size, self.progress, divisible=context is None))
 
         @torch.no_grad()
@@ -217,7 +231,7 @@ class EditRequest:
         trajectory = invert(
             eps,
             self.x_0,
-            model.schedule,
+            self.schedule,
             timesteps.steps,
             timesteps=timesteps,
             keep=wanted,
@@ -229,7 +243,7 @@ class EditRequest:
         if self.check_inversion:
             x = trajectory.noisiest.to(self.x_0)
             visited = list(timesteps)
-            back = sample(eps, x, model.schedule, timesteps.steps, timesteps=visited, progress=self.progress)
+            back = sample(eps, x, self.schedule, timesteps.steps, timesteps=visited, progress=self.progress)
             near = self._decibels(back)
             self.progress.note(f"sampling back from the inversion gives the clip at {near:.1f} dB")
         return trajectory
@@ -240,7 +254,7 @@ class EditRequest:
         return sample(
             eps,
             x,
-            self.model.schedule,
+            self.schedule,
             timesteps.steps,
             timesteps=timesteps[done:],
             after=after,
@@ -261,16 +275,21 @@ class EditRequest:
             self.progress.note(f"going on after {done} of {steps} steps")
         return done, x, lambda count, now, expected: keeper.after(done + count, now, expected, self.rng)
 
-    def _said(self, conditioning: Conditioning) -> Conditioning:
-        if conditioning.cut:
-            told = f"the prompt is too long for the text tower; not seen by it: {conditioning.cut!r}"
-            self.progress.note(told)
+    def _said(self, conditioning: Conditioning, prompts: Sequence[str]) -> Conditioning:
+        """Says once of each text what the text tower cannot take."""
+        names = {self.source_prompt: "source prompt", self.negative_prompt: "negative prompt"}
+        names[self.prompt] = "prompt"
+        for prompt, rest in zip(prompts, conditioning.cut, strict=False):
+            if rest and prompt not in self._told:
+                self._told.add(prompt)
+                what = names.get(prompt, "text")
+                self.progress.note(f"the {what} is too long for the text tower; not seen by it: {rest!r}")
         return conditioning
 
     def _check_passed(self, wanted: Sequence[int], timesteps: Timesteps) -> None:
         """Raise `InputError` when an inversion over these timesteps passes by one that is wanted."""
         if missing := set(wanted) - set(timesteps):
-            schedule = self.model.schedule
+            schedule = self.schedule
             finer = range(timesteps.steps, schedule.T + 1)
             enough = next(n for n in finer if set(wanted) <= set(schedule.timesteps(n)))
             raise InputError(

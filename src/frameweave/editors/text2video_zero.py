@@ -76,6 +76,7 @@ class Text2VideoZero(Editor):
         frame, see `frame_noises`. To replay: `initial_noise` (F C h w) and `step_noise` (steps F C h w);
         as published those of each chunk, under `chunk0.` and so on.
         """
+        request = self._rules.asked(request)
         if self.variant == "instruct":
             check_model(request.model)
             runs = self._rules.instructed_runs(request, self.chunk)
@@ -104,9 +105,11 @@ class Text2VideoZero(Editor):
         Draws, in this order: `initial_noise` (1 C h w) of the first frame, then `renoise_eps`
         (copies C h w), of all frames but the first, or as published of all.
         """
-        model, draws, rules = request.model, request.draws, self._rules
+        rules = self._rules
+        request = rules.asked(request)
+        model, draws = request.model, request.draws
         timesteps = request.timesteps(self.steps)
-        index_1, index_0 = (_nearest(timesteps, share * model.schedule.T) for share in (self.t1, self.t0))
+        index_1, index_0 = (_nearest(timesteps, share * request.schedule.T) for share in (self.t1, self.t0))
         if not 0 <= index_1 < index_0:
             raise InputError(
                 f"t1 = {self.t1} is no noisier than t0 = {self.t0} on {self.steps} timesteps",
@@ -120,7 +123,7 @@ class Text2VideoZero(Editor):
         copies = torch.cat([at_0[:0], *(shifted(at_0, self.motion, frame) for frame in moved)])
         eps = draws["renoise_eps"] if "renoise_eps" in draws else rules.noise(request, copies, self.chunk)
         # The product of the published program ends one timestep early on both sides.
-        copies = model.schedule.renoise(copies, eps, timesteps[index_0] - 1, timesteps[index_1] - 1)
+        copies = request.schedule.renoise(copies, eps, timesteps[index_0] - 1, timesteps[index_1] - 1)
         x = self._sampled(request, torch.cat([at_1, copies]), timesteps[index_1:])
         return x[1 - rules.first_copy :]
 

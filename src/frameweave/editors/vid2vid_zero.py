@@ -100,6 +100,7 @@ class Vid2VidZero(Editor):
 
     def edit(self, request: EditRequest) -> Latents:
         """The negative prompt takes the place of the empty one from which the null text starts."""
+        request = self._rules.asked(request)
         if not request.source_prompt.strip():
             request.progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
         pairing = self.pairing(request)
@@ -121,7 +122,7 @@ class Vid2VidZero(Editor):
 
     def _sampled(self, request: EditRequest, eps: PairEps, x: Pair, controlled: int) -> Latents:
         """The steps of the edit, going on where an earlier run stopped."""
-        schedule = request.model.schedule
+        schedule = request.schedule
         done, flat, after = request.resumed(x.flatten(0, 1), self.steps)
         x = flat.unflatten(0, (-1, len(request)))
         rest = schedule.timesteps(self.steps)[done:]
@@ -171,7 +172,7 @@ class Vid2VidZero(Editor):
                 lambda x, t: model.predict(x, t, cond)[0],
                 uncond.texts[0],
                 trajectory,
-                schedule=model.schedule,
+                schedule=request.schedule,
                 steps=self._inverted,
                 guidance=self.guidance,
                 inner_steps=self.inner_steps,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from frameweave.errors import InputError, in_one_line
-from frameweave.measuring.evaluate_items import case_of, clip_of, items_of
+from frameweave.measuring.evaluate_items import Item, case_of, clip_of, items_of
 from frameweave.measuring.experiments.measures import DISTANCES, Backbones, Measures, write_metrics
 from frameweave.measuring.metrics.base import measured
 from frameweave.measuring.metrics.frechet import Estimate, features_of, few_samples
@@ -66,6 +66,9 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     measures = backbones.measures()
     if backbones.kind == "miniature":
         progress.note("the Miniature's networks measure, which know its world only; others: --backbones real")
+    for kind, text in dict.fromkeys(text for item in items for text in _texts(item)):
+        if rest := measures.clip.unseen(text):
+            progress.note(f"a {kind} is too long for {measures.clip.id}; not seen by it: {rest!r}")
     given = {"edited": str(edited.absolute()), "videos": len(items)}
     run = Run.planned(options.out, "evaluate", options, given=given, overwrite=options.overwrite).start()
     lines: list[VideoScore] = []
@@ -108,6 +111,10 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     return Evaluated(
         folder=options.out, means=means, reasons=reasons, failed=failed, videos=len(items) - len(failed)
     )
+
+
+def _texts(item: Item) -> list[tuple[str, str]]:
+    return [("prompt", item.prompt), ("source prompt", item.source_prompt)]
 
 
 def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]]) -> list[PooledScore]:

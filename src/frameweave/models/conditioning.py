@@ -13,7 +13,7 @@ class StableConditioning:
     """The `Conditioning` of `StableDiffusion`: hidden states per branch, and what steers beside them."""
 
     texts: TextStates
-    cut: str = ""
+    cut: tuple[str, ...] = ()
     for_controlnet: ReadStates | None = None
     """What the ControlNet reads, when that is not `texts`."""
     depth: Float[Tensor, "F 1 H W"] | None = None

@@ -42,8 +42,8 @@ class Conditioning(Protocol):
     """Whatever a model needs to know beside the noisy latents. Editors choose parts and never look inside."""
 
     @property
-    def cut(self) -> str:
-        """The end of a prompt that the text tower could not take, or empty."""
+    def cut(self) -> tuple[str, ...]:
+        """The end of each prompt that the text tower could not take; empty for one that fits."""
         ...
 
     @property

@@ -19,6 +19,7 @@ from frameweave.models.control import embedded, residuals
 from frameweave.models.memory import Chunks, memory_for
 from frameweave.models.seam import Conditioning, Frames, Guides, Latents, VisionStates
 from frameweave.models.stock import decoded, posterior
+from frameweave.models.tokenizer import unseen
 from frameweave.models.vision import NAME_A_TOWER, VisionTower
 
 
@@ -120,18 +121,13 @@ class StableDiffusion:
     ) -> StableConditioning:
         """The text tower's last hidden states, one branch per prompt, and what steers beside them."""
         limit = self.tokenizer.model_max_length
-        cut = ""
-        for prompt in prompts:
-            words = self.tokenizer(prompt, add_special_tokens=False).input_ids
-            if len(words) > limit - 2:
-                cut = str(self.tokenizer.decode(words[limit - 2 :])).strip()
         ids = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
         ).input_ids
         shown = guides.picture
         return StableConditioning(
             texts=self.text_encoder(ids.to(self.device)).last_hidden_state[:, None],
-            cut=cut,
+            cut=tuple(unseen(self.tokenizer, prompt) for prompt in prompts),
             depth=guides.depth,
             controlnet_scale=guides.controlnet_scale,
             picture=None

@@ -7,7 +7,7 @@ from transformers import CLIPTextConfig, CLIPTokenizer
 from frameweave.errors import ModelFolderError
 from frameweave.models.weights import check_files, unloadable
 
-_SPECIAL = 2  # words that every tokenizer has: begin and end
+_SPECIAL = 2  # words that every tokenizer and every encoded text has: begin and end
 _NOT_SAID = 10**6  # the library's length of texts where a folder says none is far above
 
 
@@ -40,3 +40,10 @@ def clip_tokenizer(source: str, part: str, encoder: CLIPTextConfig, *, cut: bool
             hint="copy the tokenizer folder again, with all its files",
         )
     return tokenizer
+
+
+def unseen(tokenizer: CLIPTokenizer, text: str) -> str:
+    """The end of a text that is beyond the longest one which its encoder takes; empty when all of it fits."""
+    longest = tokenizer.model_max_length - _SPECIAL
+    words = tokenizer(text, add_special_tokens=False).input_ids
+    return str(tokenizer.decode(words[longest:])).strip() if len(words) > longest else ""

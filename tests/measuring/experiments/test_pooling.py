@@ -19,6 +19,7 @@ from frameweave.measuring.experiments.pooling import pooled_lines
 from frameweave.measuring.experiments.scoring import score_cell
 from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.metrics.frechet import frechet_distance
+from frameweave.measuring.metrics.miniature_encoders import miniature_clip
 from frameweave.video.clip import Clip
 
 
@@ -33,7 +34,7 @@ class Colours:
         return frames.mean((2, 3))
 
 
-MEASURES = Measures(each=(), encoder=Colours())
+MEASURES = Measures(each=(), encoder=Colours(), clip=miniature_clip())
 
 
 def a_clip(seed: int) -> Clip:

@@ -10,7 +10,7 @@ from frameweave.measuring.metrics.backbones.alexnet import alexnet_trunk
 from frameweave.measuring.metrics.backbones.clip import hub_clip
 from frameweave.measuring.metrics.backbones.inception import inception
 from frameweave.measuring.metrics.base import Metric
-from frameweave.measuring.metrics.encoders import Encoder
+from frameweave.measuring.metrics.encoders import Encoder, TextImage
 from frameweave.measuring.metrics.frechet import Distance, printed
 from frameweave.measuring.metrics.miniature_encoders import judge_trunk, miniature_clip
 from frameweave.measuring.metrics.registry import Networks, metrics_on
@@ -32,6 +32,8 @@ class Measures:
     """Of every edited clip."""
     encoder: Encoder
     """Of the distances that are taken over all clips at once."""
+    clip: TextImage
+    """What reads the prompts."""
 
     def described(self) -> list[MetricInfo]:
         """What the tables say about each metric, in their order."""
@@ -113,4 +115,4 @@ def _measures(backbones: Backbones) -> Measures:
     else:
         trunk, encoder = alexnet_trunk(backbones.weights), inception(backbones.weights)
         networks = Networks(trunk=trunk, clip=hub_clip(backbones.clip), encoder=encoder, judge=seen)
-    return Measures(each=metrics_on(networks), encoder=networks.encoder)
+    return Measures(each=metrics_on(networks), encoder=networks.encoder, clip=networks.clip)

@@ -54,3 +54,7 @@ class TextImage(Protocol):
     def words(self, text: str) -> Float[Tensor, " D"]:
         """Of length 1."""
         ...
+
+    def unseen(self, text: str) -> str:
+        """The end of a text that is beyond the longest one which it takes; empty when all of it fits."""
+        ...

@@ -16,6 +16,7 @@ from frameweave.measuring.metrics.base import Frames
 from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.towers import tokenised
 from frameweave.models.loading import miniature_folder
+from frameweave.models.tokenizer import unseen
 from frameweave.models.weights import network
 from frameweave.runs.atomic import sha256
 from frameweave.video.clip import resized_frames
@@ -89,6 +90,9 @@ class MiniatureClip:
     def words(self, text: str) -> Float[Tensor, " D"]:
         read = self.model.text_model(tokenised(self.tokenizer, [text])).pooler_output
         return F.normalize(self.model.text_projection(read).float(), dim=1)[0]
+
+    def unseen(self, text: str) -> str:
+        return unseen(self.tokenizer, text)
 
 
 @cache

@@ -14,7 +14,7 @@ from frameweave.measuring.metrics.base import Frames
 from frameweave.models.hub import resolved
 from frameweave.models.identity import fingerprint
 from frameweave.models.loading import located
-from frameweave.models.tokenizer import clip_tokenizer
+from frameweave.models.tokenizer import clip_tokenizer, unseen
 from frameweave.models.vision import OPENAI
 from frameweave.models.weights import network
 
@@ -45,6 +45,9 @@ class HubClip:
         )
         read = self.model.text_model(input_ids=given.input_ids, attention_mask=given.attention_mask)
         return F.normalize(self.model.text_projection(read.pooler_output).float(), dim=1)[0]
+
+    def unseen(self, text: str) -> str:
+        return unseen(self.tokenizer, text)
 
     def prepared(self, frames: Frames) -> Float[Tensor, "F 3 side side"]:
         """Short side resized (bicubic, antialiased), centre cut out, normalised: CLIP's own preparation."""
