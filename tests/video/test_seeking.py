@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from frameweave.errors import InputError
-from frameweave.video import read_frames
-from frameweave.video.seeking import Timeline, frames_at, timeline
+from frameweave.video import Timeline, frames_at, read_frames, timeline
 from videos import colour_ramp, write_video
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from frameweave.data.record import ClipRecord
 from frameweave.data.sources.detect import read_source
-from frameweave.video import probe
+from frameweave.video import probe, timeline
 from frameweave.video.clip import Clip
-from frameweave.video.seeking import timeline
 from frameweave.world.msrvtt_shaped import Shaped, write_msrvtt_shaped
 
 

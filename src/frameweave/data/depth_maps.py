@@ -13,7 +13,8 @@ from frameweave.data.grouping import shown_part
 from frameweave.data.lines import Record
 from frameweave.data.options import GroupSettings
 from frameweave.errors import DataError
-from frameweave.video.reading import UNREADABLE, counted
+from frameweave.video.sequences import counted
+from frameweave.video.stills import UNREADABLE
 
 Maps = NDArray[np.float32]
 """Frames x height x width of inverse depth, at any scale; near is greater."""

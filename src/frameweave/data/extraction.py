@@ -11,7 +11,7 @@ from frameweave.data.grouping import Rough, candidates, fault, fitted, members, 
 from frameweave.data.options import GroupSettings
 from frameweave.data.sources.member import opened
 from frameweave.runs.atomic import sha256
-from frameweave.video.seeking import Timeline, frames_at, timeline
+from frameweave.video import Timeline, frames_at, timeline
 
 _FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 

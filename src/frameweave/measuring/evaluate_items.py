@@ -13,7 +13,8 @@ from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Progress
 from frameweave.video.clip import Clip, resized_frames
 from frameweave.video.in_step import read_in_step
-from frameweave.video.reading import PICTURES, VIDEOS
+from frameweave.video.reading import VIDEOS
+from frameweave.video.sequences import PICTURES
 
 _COLUMNS: dict[str, type] = {
     "name": str,

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from frameweave.errors import InputError
 from frameweave.video.colours import BT709, Colours
-from frameweave.video.reading import TimedPicture, probe, read_frames
+from frameweave.video.reading import probe, rate_of, read_frames
+from frameweave.video.sequences import TimedPicture
 from frameweave.video.writing import VideoWriter
 
 
@@ -53,15 +54,18 @@ class Clip:
         >>> clip.fps, clip.times[-1]
         (Fraction(2, 1), Fraction(2, 1))
         """
-        rate = Fraction(fps).limit_denominator(1001)
+        rate = rate_of(fps)
         return cls(frames, tuple(index / rate for index in range(len(frames) + 1)))
 
     @classmethod
-    def read(cls, path: Path, *, frames: int | None = None, size: tuple[int, int] | None = None) -> "Clip":
+    def read(
+        cls, path: Path | str, *, frames: int | None = None, size: tuple[int, int] | None = None
+    ) -> "Clip":
         """Read a file or folder: at most `frames` frames, scaled to `size` (width, height).
 
         Scaled clips count as clips of square pixels. Raises `InputError` when it is not a readable video.
         """
+        path = Path(path)
         info = probe(path)
         pictures: list[Tensor] = []
         times: list[Fraction] = []
@@ -78,10 +82,10 @@ class Clip:
             colours=info.colours,
         )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write a video; the suffix chooses the format (see `VideoWriter`)."""
         writer = VideoWriter(
-            path,
+            Path(path),
             size=self.size,
             fps=self.fps,
             audio=self.audio,

@@ -9,7 +9,8 @@ import torch
 
 from frameweave.errors import InputError
 from frameweave.video.clip import Clip
-from frameweave.video.reading import is_pictures, probe
+from frameweave.video.reading import probe
+from frameweave.video.sequences import is_pictures
 
 _ALIKE = Fraction(2, 100)  # by which average rates of one rate may differ
 _TICK = Fraction(1, 500)  # seconds by which files round the times of frames

@@ -1,38 +1,24 @@
 """Read video files and folders of pictures, frame by frame, upright, with their times.
 
-Only local files in known container formats are opened: playlists and network addresses are
-refused. Memory does not grow with the length of the video.
+Memory does not grow with the length of the video.
 """
 
-import re
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
 
 import av
-import numpy as np
-from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
-from PIL import Image
 
 from frameweave.errors import InputError
-from frameweave.video.colours import BT709, Colours, Picture
-from frameweave.video.pixels import notes_of, shape_of, upright
+from frameweave.video.colours import BT709, Colours
+from frameweave.video.opening import Opened, opened
+from frameweave.video.pixels import notes_of, shape_of, shown_size, upright
+from frameweave.video.sequences import TimedPicture, is_pictures, sequence_of
 
-MAX_PIXELS = 64_000_000  # per frame: twice 8K
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,flv,ogg,asf,apng",
-}
-FOLDER_FPS = Fraction(8)
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What PIL raises for a picture that is damaged; for some chunks of PNG files a `SyntaxError`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +31,7 @@ class VideoInfo:
     fps: Fraction
     """Average frames per second."""
     frames: int
-    """Number of frames that the file declares; 0 when it does not say."""
+    """Number of frames that the file declares; 0 when it does not say, and not always true."""
     rotation: int
     """Degrees by which the stored picture is turned for showing: 0, 90, 180 or 270."""
     pixel_shape: Fraction
@@ -53,81 +39,108 @@ class VideoInfo:
     has_audio: bool
     colours: Colours
     """How the file stores colours, which what is made of it keeps."""
+    timed: bool
+    """Whether the file tells when frames are shown; a folder of pictures does not."""
     notes: tuple[str, ...]
     """What reading will change, in words, e.g. transparency laid on white."""
 
 
-@dataclass(frozen=True)
-class TimedPicture:
-    """One upright frame, when it starts and how long it lasts, in seconds."""
-
-    pixels: Picture
-    time: Fraction
-    duration: Fraction
-
-
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path | str) -> VideoInfo:
     """Size, rate and other facts of a video file or a folder of pictures.
 
     Raises `InputError` when there is no video, its first frame is damaged, or its frames are too large
     to decode.
     """
+    path = Path(path)
     if is_pictures(path):
-        return _probe_folder(path)
-    with opened(path) as container:
-        stream = container.streams.video[0]
-        check_size(path, stream.codec_context.width, stream.codec_context.height)
+        return _probe_pictures(path)
+    with opened(path) as video:
         try:
-            first = next(container.decode(stream), None)
+            first = next(video.frames(), None)
         except av.FFmpegError as error:
-            raise _torn(path, 0, stream.frames) from error
+            raise _torn(video, 0) from error
         if first is None:
-            raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
-        turned = first.rotation % 360
-        size = (first.height, first.width) if turned in (90, 270) else (first.width, first.height)
+            raise _empty(video)
+        width, height = shown_size(first)
         return VideoInfo(
             path=path,
-            width=size[0],
-            height=size[1],
-            fps=Fraction(stream.average_rate or stream.guessed_rate or 25),
-            frames=stream.frames,
-            rotation=turned,
-            pixel_shape=shape_of(stream, turned),
-            has_audio=bool(container.streams.audio),
+            width=width,
+            height=height,
+            fps=video.rate,
+            frames=video.stream.frames,
+            rotation=first.rotation % 360,
+            pixel_shape=shape_of(video, first),
+            has_audio=bool(video.container.streams.audio),
             colours=Colours.of(first),
-            notes=notes_of(stream, first),
+            timed=True,
+            notes=notes_of(video, first),
         )
 
 
-def read_frames(path: Path, *, first: int | None = None) -> Iterator[TimedPicture]:
+def _probe_pictures(path: Path) -> VideoInfo:
+    found = sequence_of(path)
+    return VideoInfo(
+        path=path,
+        width=found.size[0],
+        height=found.size[1],
+        fps=len(found) / sum(found.durations, Fraction(0)),
+        frames=len(found),
+        rotation=0,
+        pixel_shape=Fraction(1),
+        has_audio=False,
+        colours=BT709,
+        timed=found.timed,
+        notes=(),
+    )
+
+
+def read_frames(
+    path: Path | str,
+    *,
+    first: int | None = None,
+    background: int = 255,
+    note: Callable[[str], None] | None = None,
+) -> Iterator[TimedPicture]:
     """Stream the frames of a file or folder, upright and in order; at most `first` of them.
 
-    Times start at 0. Raises `InputError` when the file is broken, naming the last good frame.
+    Times start at 0, and each is later than the one before. Frames of another size are scaled to the first
+    one's. Transparency is laid on grey of the value `background`. `note` is told what was mended. Raises
+    `InputError` when the file is broken, naming the last good frame.
     """
+    path = Path(path)
     if is_pictures(path):
-        yield from islice(folder_frames(path), first)
+        yield from islice(sequence_of(path).frames(background=background), first)
         return
-    with opened(path) as container:
-        stream = container.streams.video[0]
-        check_size(path, stream.codec_context.width, stream.codec_context.height)
-        stream.thread_type = "AUTO"
-        usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-        start: Fraction | None = None
-        count, converter = 0, VideoReformatter()
+    with opened(path) as video:
+        converter, clock = VideoReformatter(), video.clock()
+        size: tuple[int, int] | None = None
+        count, told = 0, note or _silent
         try:
-            for frame in islice(container.decode(stream), first):
-                unit = Fraction(frame.time_base or stream.time_base or usual)
-                now = frame.pts * unit if frame.pts is not None else (start or 0) + count * usual
-                start = now if start is None else start
-                lasts = frame.duration * unit if frame.duration else usual
-                yield TimedPicture(upright(frame, converter), now - start, lasts)
+            for frame in islice(video.frames(), first):
+                unit = Fraction(frame.time_base or video.unit)
+                repaired = clock.repaired
+                now = clock.at(None if frame.pts is None else frame.pts * unit)
+                if clock.repaired > repaired:
+                    told(clock.note)
+                found = shown_size(frame)
+                size = size or found
+                if found != size:
+                    told(f"frames of {found[0]} x {found[1]} are scaled to the first's {size[0]} x {size[1]}")
+                if frame.is_corrupt:
+                    told("damaged frames are read as far as they can be decoded")
+                lasts = frame.duration * unit if frame.duration else clock.usual
+                yield TimedPicture(upright(frame, converter, size, background=background), now, lasts)
                 count += 1
         except av.FFmpegError as error:
-            raise _torn(path, count, stream.frames) from error
+            raise _torn(video, count) from error
         if count == 0:
-            raise InputError(f"{path}: found no frame", hint="give a video with at least one frame")
-        if first is None and count < 0.9 * stream.frames:
-            raise _torn(path, count, stream.frames)
+            raise _empty(video)
+        if video.lacks_samples and (first is None or count < first):
+            raise _torn(video, count)
+
+
+def _silent(_: str) -> None:
+    """Takes notes where nobody wants them."""
 
 
 def resampled(pictures: Iterator[TimedPicture], fps: Fraction | float) -> Iterator[TimedPicture]:
@@ -135,9 +148,7 @@ def resampled(pictures: Iterator[TimedPicture], fps: Fraction | float) -> Iterat
 
     Raises `InputError` unless fps is positive.
     """
-    if fps <= 0:
-        raise InputError(f"{float(fps):g} frames per second, expected more than 0", hint="8 is usual")
-    rate, count = Fraction(fps).limit_denominator(1001), 0
+    rate, count = rate_of(fps), 0
     last: TimedPicture | None = None
     for picture in pictures:
         while last is not None and count / rate < picture.time:
@@ -149,146 +160,22 @@ def resampled(pictures: Iterator[TimedPicture], fps: Fraction | float) -> Iterat
             yield TimedPicture(last.pixels, index / rate, 1 / rate)
 
 
-def _torn(path: Path, good: int, declared: int) -> InputError:
-    of = f" of {declared}" if declared else ""
+def rate_of(fps: Fraction | float) -> Fraction:
+    """Frames per second as a fraction. Raises `InputError` unless it is positive."""
+    rate = Fraction(fps).limit_denominator(1001) or Fraction(fps).limit_denominator(90_000)
+    if rate <= 0:
+        raise InputError(f"{float(fps):g} frames per second, expected more than 0", hint="8 is usual")
+    return rate
+
+
+def _empty(video: Opened) -> InputError:
+    return InputError(f"{video.name}: found no frame", hint="give a video with at least one frame")
+
+
+def _torn(video: Opened, good: int) -> InputError:
+    of = f" of {video.stream.frames}" if video.stream.frames > good else ""
     return InputError(
-        f"{path}: decoding stopped after {good}{of} frames, the file is truncated or damaged",
+        f"{video.name}: decoding stopped after {good}{of} frames, the file is truncated or damaged",
         hint=f"copy it again, or use its good part with --frames {good}" if good else "copy it again",
+        reason="truncated",
     )
-
-
-@contextmanager
-def opened(video: Path | BufferedIOBase) -> Generator[InputContainer, None, None]:
-    """The container of a file, or of bytes that can be sought in; it has pictures.
-
-    Raises `InputError` when it has none, none that can be decoded, or is no video.
-    """
-    path = name_of(video)
-    if isinstance(video, Path) and not video.exists():
-        raise InputError(f"{path}: no such file", hint="check the path of the video", reason="missing")
-    options = _OPTIONS | {"max_pixels": str(MAX_PIXELS)}
-    try:
-        source = str(video.absolute()) if isinstance(video, Path) else video
-        container = av.open(source, "r", options=options, container_options=_OPTIONS)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a readable video ({_reason(error)})",
-            hint="give an mp4, mov, webm, mkv, avi or gif file, or a folder of pictures",
-            reason="not_a_video",
-        ) from error
-    with container:
-        if not container.streams.video:
-            found = "only sound" if container.streams.audio else "no video stream"
-            raise InputError(
-                f"{path}: found {found}, expected a video",
-                hint="give a file with pictures",
-                reason="no_pictures",
-            )
-        if getattr(container.streams.video[0], "codec_context", None) is None:
-            raise InputError(
-                f"{path}: its pictures are in no known format",
-                hint="copy it again, or convert it to H.264 first",
-                reason="not_a_video",
-            )
-        yield container
-
-
-def name_of(video: Path | BufferedIOBase) -> Path:
-    """What errors call it."""
-    return video if isinstance(video, Path) else Path(str(getattr(video, "name", "the video")))
-
-
-def _reason(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return str(text).strip().lower()
-
-
-def check_size(path: Path, width: int, height: int) -> None:
-    """Raise `InputError` for frames that are too large to decode, or have no size."""
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{path}: frames of {width} x {height}, at most {MAX_PIXELS // 10**6} million pixels are read",
-            hint="scale the video down first",
-            reason="too_large",
-        )
-    if width < 1 or height < 1:
-        raise InputError(
-            f"{path}: the file gives no frame size, or one of more than {MAX_PIXELS // 10**6} million pixels",
-            hint="scale the video down, or copy it again",
-            reason="too_large",
-        )
-
-
-def is_pictures(path: Path) -> bool:
-    """Whether this is a picture or a folder, and not a video file."""
-    return path.is_dir() or path.suffix.lower() in PICTURES
-
-
-def pictures_of(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of their numbers, or the one picture.
-
-    Raises `InputError` when there is none."""
-    if folder.is_file():
-        return [folder]
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such file", hint="check the path of the picture")
-    found = sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURES), key=counted)
-    if not found:
-        raise InputError(
-            f"{folder}: found no picture", hint=f"give a folder of {', '.join(s[1:] for s in PICTURES)} files"
-        )
-    return found
-
-
-def counted(path: Path) -> list[tuple[int, str]]:
-    """A key that sorts 10.png behind 9.png: digits by their value, the rest as text."""
-    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", path.name)]
-
-
-def _probe_folder(folder: Path) -> VideoInfo:
-    found = pictures_of(folder)
-    with opened_picture(found[0]) as image:
-        width, height = image.size
-    check_size(found[0], width, height)
-    return VideoInfo(
-        path=folder,
-        width=width,
-        height=height,
-        fps=FOLDER_FPS,
-        frames=len(found),
-        rotation=0,
-        pixel_shape=Fraction(1),
-        has_audio=False,
-        colours=BT709,
-        notes=(f"pictures are read at {FOLDER_FPS} frames per second",),
-    )
-
-
-@contextmanager
-def opened_picture(path: Path) -> Generator[Image.Image, None, None]:
-    try:
-        with Image.open(path) as image:
-            yield image
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path}: not a readable picture ({_reason(error)})", hint="remove or replace it"
-        ) from error
-
-
-def folder_frames(folder: Path, wanted: Sequence[int] | None = None) -> Iterator[TimedPicture]:
-    """The pictures of a folder as frames: all, or those of the numbers wanted, in that order."""
-    size: tuple[int, int] | None = None
-    found = pictures_of(folder)
-    for index in range(len(found)) if wanted is None else wanted:
-        path = found[index]
-        with opened_picture(path) as image:
-            check_size(path, *image.size)
-            size = size or image.size
-            if image.size != size:
-                raise InputError(
-                    f"{path}: {image.width} x {image.height} pixels, the first has {size[0]} x {size[1]}",
-                    hint="scale all pictures to one size",
-                )
-            rgba = image.convert("RGBA")
-            pixels = np.asarray(Image.alpha_composite(Image.new("RGBA", size, "white"), rgba).convert("RGB"))
-        yield TimedPicture(pixels, index / FOLDER_FPS, 1 / FOLDER_FPS)

@@ -11,7 +11,7 @@ from torch import Tensor
 from frameweave.data.text import CAPTION_LIMIT, decoded
 from frameweave.errors import DataError
 from frameweave.video.group import FrameGroup
-from frameweave.video.reading import UNREADABLE
+from frameweave.video.stills import UNREADABLE
 
 _PICTURES = ("jpg", "png", "webp")
 

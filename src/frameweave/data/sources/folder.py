@@ -6,7 +6,8 @@ from pathlib import Path, PurePath
 
 from frameweave.data.record import ClipRecord, Skipped, Told
 from frameweave.data.sources.beside import LARGEST, told_beside
-from frameweave.video.reading import PICTURES, VIDEOS
+from frameweave.video.reading import VIDEOS
+from frameweave.video.sequences import PICTURES
 
 
 @dataclass(frozen=True)

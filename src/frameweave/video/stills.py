@@ -1,0 +1,89 @@
+"""One picture file as a viewer shows it: upright, in sRGB, whatever its depth, profile and transparency."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+
+from frameweave.errors import InputError
+from frameweave.video.colours import Picture
+from frameweave.video.opening import reason_of
+
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What PIL raises for a picture that is damaged; for some chunks of PNG files a `SyntaxError`."""
+_TURNING = (5, 6, 7, 8)  # of the orientations that EXIF knows, those that swap width and height
+_ORIENTATION = 0x0112
+
+
+@contextmanager
+def opened_picture(path: Path) -> Generator[Image.Image, None, None]:
+    """The file as PIL opens it. Raises `InputError` when it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: not a readable picture ({reason_of(error)})", hint="remove or replace it"
+        ) from error
+
+
+def size_shown(image: Image.Image) -> tuple[int, int]:
+    """Width and height as a viewer shows it."""
+    turned = image.getexif().get(_ORIENTATION) in _TURNING
+    return (image.height, image.width) if turned else image.size
+
+
+def pixels_of(image: Image.Image, *, background: int = 255) -> Picture:
+    """The picture upright and in sRGB; transparency is laid on grey of this value, white by default."""
+    upright = ImageOps.exif_transpose(eight_bit(image))
+    profile = image.info.get("icc_profile")
+    if not upright.has_transparency_data:
+        return np.asarray(_in_srgb(upright, profile))
+    rgba = upright.convert("RGBA")
+    rgb = _in_srgb(rgba.convert("RGB"), profile)
+    ground = Image.new("RGB", rgba.size, (background,) * 3)
+    return np.asarray(Image.composite(rgb, ground, rgba.getchannel("A")))
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """Grey of more than 8 bits as 8 bits: by its depth, or for numbers of 32 bits by how large they are."""
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image, np.float32)
+    levels = 65535.0 if image.mode.startswith("I;16") else _levels(values)
+    scaled = Image.fromarray(np.rint((values / levels).clip(0, 1) * 255).astype(np.uint8))
+    scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    scaled.getexif().update(image.getexif())
+    return scaled
+
+
+def _levels(values: NDArray[np.float32]) -> float:
+    """What white is: floats are meant from 0 to 1 (a little more is glare), whole numbers by their bits."""
+    greatest = float(np.nanmax(values, initial=0))
+    usual = ((2.0, 1.0), (255.0, 255.0), (65535.0, 65535.0))
+    return next((white for most, white in usual if greatest <= most), greatest)
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB of the standard colours; a profile that does not fit its picture is left out of account."""
+    rgb_like = image if image.mode in ("RGB", "L", "CMYK", "LAB") else image.convert("RGB")
+    transform = _transform(profile, rgb_like.mode) if profile else None
+    if transform is None:
+        return image.convert("RGB")
+    converted = ImageCms.applyTransform(rgb_like, transform)
+    assert converted is not None
+    return converted
+
+
+@lru_cache(maxsize=8)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
