@@ -11,10 +11,9 @@ from frameweave.data.sources.folder import captions_beside, is_hidden
 from frameweave.data.text import captions_of
 from frameweave.errors import DataError, FrameweaveError
 from frameweave.runs.atomic import sha256
+from frameweave.video import Picture, frames_at, timeline
 from frameweave.video.group import FrameGroup
-from frameweave.video.pixels import Picture
 from frameweave.video.reading import VIDEOS
-from frameweave.video.seeking import frames_at, timeline
 
 
 @dataclass(frozen=True)
