@@ -2,7 +2,9 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -90,6 +92,37 @@ def test_a_missing_video_leaves_no_study_behind(tmp_path: Path) -> None:
         new_study([run], SMALL.replaced(out=tmp_path / "study"))
     with pytest.raises(DataError, match=r"design\.json: no study \(No such file or directory\); build"):
         read_design(tmp_path / "study")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda found: [found], "expected an object"),
+        (lambda found: found | {"pairs": {}}, "pairs is {}, expected a list"),
+        (lambda found: found | {"per_rater": 0}, "per_rater is 0, expected at least 1"),
+        (lambda found: found | {"pairs": [*found["pairs"], 3]}, "pairs, number 5: expected an object"),
+        (lambda found: found | {"pairs": [found["pairs"][0] | {"colour": 1}]}, "number 1: an unknown field"),
+        (lambda found: found | {"obvious": [found["obvious"][0] | {"better": 2}]}, "number 1: better = 2"),
+        (
+            lambda found: found | {"pairs": [found["pairs"][0] | {"media": ["a", "../../secret"]}]},
+            r"media\.1 = '\.\./\.\./secret'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_design_of_another_form(
+    study_folder: Path, tmp_path: Path, change: Callable[[Any], object], said: str
+) -> None:
+    found = json.loads((study_folder / "design.json").read_text())
+    (tmp_path / "design.json").write_text(json.dumps(change({**found, "pairs": found["pairs"][:4]})))
+    with pytest.raises(DataError, match=rf"design\.json: no study \(.*{said}"):
+        read_design(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "\xff", "{"])
+def test_a_design_that_is_no_json(tmp_path: Path, text: str) -> None:
+    (tmp_path / "design.json").write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match=r"design\.json: no study"):
+        read_design(tmp_path)
 
 
 def test_the_report_finds_what_simulated_raters_prefer(tmp_path: Path) -> None:

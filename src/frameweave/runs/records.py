@@ -37,16 +37,30 @@ class Record(BaseModel):
 
 def _wrong(kind: type[Record], error: ValidationError) -> str:
     first = error.errors()[0]
-    name = ".".join(map(str, first["loc"][:1]))
+    name = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"no field {name!r}" if kind.model_config.get("extra") == "forbid" else f"no {name}"
     if first["type"] == "extra_forbidden":
         return f"an unknown field {name!r}"
-    expected = first["msg"].removeprefix("Input should be ").replace("a valid ", "a ")
+    expected = (
+        first["msg"].removeprefix("Input should be ").replace("a valid ", "a ").replace("dictionary", "table")
+    )
     if not name:
         return "expected an object"
-    nothing = type(None) in typing.get_args(kind.model_fields[name].annotation)
+    nothing = type(None) in typing.get_args(kind.model_fields[str(first["loc"][0])].annotation)
     return f"{name} = {first['input']!r}, expected {expected}{' or null' if nothing else ''}"
+
+
+def read_json(path: Path, *, hint: str = _AGAIN) -> object:
+    """What a JSON file holds. Raises `DataError` when it cannot be read, or is no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", hint=hint) from error
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error})", hint=hint) from error
+    except RecursionError as error:
+        raise DataError(f"{path}: lists or objects lie too deep in each other", hint=hint) from error
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

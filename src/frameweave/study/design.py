@@ -3,12 +3,13 @@
 import hashlib
 import json
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from frameweave.errors import InputError
-from frameweave.runs.settings import Settings
+from frameweave.runs.records import Record
+from frameweave.runs.settings import Count, NotNegative, Settings
 
 CRITERIA = {
     "alignment": "Which video fits the text better?",
@@ -20,19 +21,25 @@ Kind = Literal["pair", "obvious", "repeat"]
 """A pair that counts; a check with a known answer; a pair shown again with its sides swapped."""
 
 
-class Pair(Settings):
-    """Two edits of one clip by one prompt. Media are names of files in the study's folder."""
+FileName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$")]
+"""Of a file in the study's folder of videos: no path leads out of it."""
+
+
+class Pair(Record):
+    """Two edits of one clip by one prompt. An unknown field is refused: it may mean something else."""
+
+    model_config = ConfigDict(extra="forbid")
 
     id: str
     editor: str
     clip: str
     prompt: str
-    source: str
+    source: FileName
     """The clip before the edit; empty for videos made from text alone."""
     systems: tuple[str, str]
     """Who made them, e.g. without and with."""
-    media: tuple[str, str]
-    better: int | None = None
+    media: tuple[FileName, FileName]
+    better: Literal[0, 1] | None = None
     """For an obvious pair, which of both is better."""
 
 
@@ -45,12 +52,12 @@ class Design(Settings):
     obvious: tuple[Pair, ...] = ()
     """Checks of attention."""
     criteria: tuple[str, ...] = tuple(CRITERIA)
-    per_rater: int = 20
+    per_rater: Count = 20
     """How many pairs that count a rater sees."""
-    per_pair: int = 6
+    per_pair: Count = 6
     """How many raters should see each pair."""
-    obvious_per_rater: int = 2
-    repeats_per_rater: int = 1
+    obvious_per_rater: NotNegative = 2
+    repeats_per_rater: NotNegative = 1
     no_preference: bool = False
     """Whether "no preference" may be answered."""
     consent: str = ""
@@ -62,7 +69,6 @@ class Design(Settings):
     def _makes_sense(self) -> "Design":
         if not self.pairs:
             raise InputError("a study without pairs", hint="give runs that hold two arms of the same clips")
-        check_counts(per_rater=self.per_rater, per_pair=self.per_pair)
         ids = [pair.id for pair in (*self.pairs, *self.obvious)]
         if len(set(ids)) < len(ids):
             raise InputError("two pairs have the same id", hint="build the study again")
@@ -87,10 +93,3 @@ class Design(Settings):
         """By which a database knows the design that its answers belong to."""
         values = self.model_dump(mode="json")
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def check_counts(*, per_rater: int, per_pair: int) -> None:
-    """Raise `InputError` unless a rater sees at least one pair, and a pair has at least one rater."""
-    for name, count, usual in (("per_rater", per_rater, 20), ("per_pair", per_pair, 6)):
-        if count < 1:
-            raise InputError(f"{name} {count}, expected at least 1", hint=f"{usual} is usual")

@@ -1,11 +1,12 @@
 """What lies where in a study's folder, and reading its design back."""
 
-import json
 from pathlib import Path
+from typing import Any, cast
 
 from frameweave.errors import DataError, InputError
 from frameweave.runs.atomic import staged
-from frameweave.study.design import Design
+from frameweave.runs.records import read_json
+from frameweave.study.design import Design, Pair
 
 DESIGN, MEDIA, SECRET, ANSWERS = "design.json", "media", "secret", "answers.sqlite"
 
@@ -14,16 +15,29 @@ def read_design(folder: Path) -> Design:
     """The design of a study's folder. Raises `DataError` when there is none, or a video is missing."""
     file = folder / DESIGN
     try:
-        design = Design.of_table(json.loads(file.read_text(encoding="utf-8")), where="design")
-    except (OSError, ValueError, TypeError, InputError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        hint = "build one with `frameweave study new`"
-        raise DataError(f"{file}: no study ({reason})", hint=hint) from error
+        design = _designed(read_json(file))
+    except (DataError, InputError) as error:
+        reason = str(error.args[0]).removeprefix(f"{file}: ")
+        raise DataError(
+            f"{file}: no study ({reason})", hint="build one with `frameweave study new`"
+        ) from error
     for pair in (*design.pairs, *design.obvious):
         for name in (*pair.media, *([pair.source] if pair.source else [])):
             if not (folder / MEDIA / name).is_file():
                 raise DataError(f"{folder / MEDIA / name}: missing", hint="build the study again")
     return design
+
+
+def _designed(found: object) -> Design:
+    """From what the file holds; its pairs first, so that an error says in which of them it is."""
+    if not isinstance(found, dict):
+        raise DataError("expected an object")
+    table = cast("dict[str, Any]", found)
+    for name in ("pairs", "obvious"):
+        if isinstance(given := table.get(name), list):
+            each = enumerate(cast("list[object]", given), 1)
+            table[name] = tuple(Pair.from_json(pair, where=f"{name}, number {n}: ") for n, pair in each)
+    return Design(**table)
 
 
 def write_design(folder: Path, design: Design) -> None:

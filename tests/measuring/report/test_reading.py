@@ -73,6 +73,12 @@ def test_not_a_number_is_left_out(tmp_path: Path) -> None:
         ),
         ("metrics.json", "[", r"metrics\.json"),
         ("metrics.json", "[1]", r"not a list of metrics"),
+        ("metrics.json", "3", r"not a list of metrics"),
+        ("metrics.json", "[" * 100_000, r"metrics\.json: lists or objects lie too deep"),
+        ("pairs.jsonl", '{"a":' * 100_000 + "\n\n", r"pairs\.jsonl, line 1: too deep"),
+        ("run.toml", "command = 'grid'\ninput = 3", "input = 3, expected a table"),
+        ("run.toml", "command = 'grid'\nsettings = [1]", r"settings = \[1\], expected a table"),
+        ("run.toml", "", "no command"),
     ],
 )
 def test_damage(file: str, content: str, said: str, tmp_path: Path) -> None:
@@ -92,3 +98,10 @@ def test_no_experiment(tmp_path: Path) -> None:
     (folder / "run.toml").unlink()
     with pytest.raises(InputError, match=r"run\.toml"):
         read_results(folder)
+
+
+def test_a_run_of_another_command_is_named(tmp_path: Path) -> None:
+    """It has no metrics.json, but that is not what is wrong."""
+    write_toml(tmp_path / "run.toml", {"command": "edit"})
+    with pytest.raises(DataError, match="a run of 'edit', expected grid or ablation"):
+        read_results(tmp_path)

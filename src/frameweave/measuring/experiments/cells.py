@@ -4,7 +4,6 @@ A cell is a folder whose name is a digest of everything that the edit depends on
 cells, and a stopped one goes on with those that are missing. It is there as a whole or not at all.
 """
 
-import json
 from pathlib import Path
 
 from jaxtyping import Float
@@ -16,7 +15,7 @@ from frameweave.errors import DataError
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.records import EditLine
 from frameweave.runs.atomic import MANIFEST, staged
-from frameweave.runs.records import Record
+from frameweave.runs.records import Record, read_json
 from frameweave.video.clip import Clip
 
 VIDEO = "edited.mp4"
@@ -77,11 +76,7 @@ def write_cell(folder: Path, clip: Clip, facts: Facts) -> None:
 def read_facts(folder: Path) -> Facts:
     """What a cell says about itself. Raises `DataError` when it is damaged."""
     hint = "delete the folder and run again"
-    try:
-        found = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: no cell ({error})", hint=hint) from error
-    return Facts.from_json(found, where=f"{folder}: ", hint=hint)
+    return Facts.from_json(read_json(folder / _FACTS, hint=hint), where=f"{folder}: ", hint=hint)
 
 
 def read_frames(folder: Path) -> Float[Tensor, "F 3 H W"]:

@@ -1,12 +1,12 @@
 """A pair on the disk, for people and reports: its videos, and a line about it."""
 
-import json
 from pathlib import Path
 
 from frameweave.errors import DataError
 from frameweave.measuring.experiments.pairs import Pair
 from frameweave.measuring.records import PairLine
 from frameweave.runs.atomic import staged
+from frameweave.runs.records import read_json
 
 _FACTS = "pair.json"
 
@@ -39,7 +39,7 @@ def described(run: Path, name: str, made_of: str) -> PairLine | None:
     """The line about a pair, if it is there as a whole, and no older one of that name."""
     file = run / "pairs" / name / _FACTS
     try:
-        line = PairLine.from_json(json.loads(file.read_text(encoding="utf-8")), where=f"{file}: ")
-    except (OSError, ValueError, DataError):
+        line = PairLine.from_json(read_json(file), where=f"{file}: ")
+    except DataError:
         return None
     return line if line.made_of == made_of else None

@@ -1,15 +1,15 @@
 """Reads and checks an experiment's folder: `measuring/records.py` says what its files are."""
 
-import json
 from pathlib import Path
 
 from frameweave.errors import DataError
 from frameweave.measuring.records import CellLine, MetricInfo, PairLine, PooledLine, ScoreLine
 from frameweave.measuring.report.results import Results, RunInfo
-from frameweave.runs.records import read_lines
-from frameweave.runs.run import RUN_FILE, read_run
+from frameweave.runs.records import read_json, read_lines
+from frameweave.runs.run import RUN_FILE
 
 EXPERIMENTS = ("grid", "ablation")
+_METRICS = "metrics.json"
 
 
 def read_results(folder: Path) -> Results:
@@ -18,21 +18,18 @@ def read_results(folder: Path) -> Results:
     A last line that was being written is left out. Raises `DataError` when the folder holds no experiment,
     or a file is damaged or of another version; `InputError` when run.toml is missing.
     """
-    if not (folder / "metrics.json").is_file():
-        stopped = (folder / RUN_FILE).is_file() and read_run(folder).get("command") in EXPERIMENTS
+    hint = "give the folder of `frameweave grid` or `ablation`"
+    if not (folder / RUN_FILE).is_file() and not (folder / _METRICS).is_file():
+        raise DataError(f"{folder}: no run in it", hint=hint)
+    command = RunInfo.of(folder).command
+    if command not in EXPERIMENTS:
+        raise DataError(f"{folder}: a run of {command!r}, expected {' or '.join(EXPERIMENTS)}", hint=hint)
+    if not (folder / _METRICS).is_file():
         raise DataError(
-            f"{folder}: no metrics.json in it",
-            hint="it was killed before its tables were written: run the same command again"
-            if stopped
-            else "give the folder of `frameweave grid` or `ablation`",
+            f"{folder}: no {_METRICS} in it",
+            hint="it was killed before its tables were written: run the same command again",
         )
-    results = read_measured(folder)
-    if results.run.command not in EXPERIMENTS:
-        raise DataError(
-            f"{folder}: a run of {results.run.command!r}, expected {' or '.join(EXPERIMENTS)}",
-            hint="give the folder of `frameweave grid` or `ablation`",
-        )
-    return results
+    return read_measured(folder)
 
 
 def read_measured(folder: Path) -> Results:
@@ -40,7 +37,7 @@ def read_measured(folder: Path) -> Results:
     return Results(
         folder=folder,
         run=RunInfo.of(folder),
-        metrics=_metrics(folder / "metrics.json"),
+        metrics=_metrics(folder / _METRICS),
         pairs=read_lines(PairLine, folder / "pairs.jsonl"),
         cells=read_lines(CellLine, folder / "cells.jsonl"),
         scores=read_lines(ScoreLine, folder / "scores.jsonl"),
@@ -50,12 +47,9 @@ def read_measured(folder: Path) -> Results:
 
 def _metrics(path: Path) -> tuple[MetricInfo, ...]:
     """The list of metrics. Raises `DataError` for unknown fields: another version may mean other things."""
-    try:
-        tables = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not a list of metrics ({error})", hint="run the command again") from error
+    tables = read_json(path)
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise DataError(f"{path}: not a list of metrics", hint="run the command again")
+        raise DataError(f"{path}: not a list of metrics", hint="run the same command again")
     return tuple(
         MetricInfo.from_json(
             table,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import Field
+
 from frameweave.measuring.records import (
     REFERENCE,
     WITHOUT,
@@ -16,6 +18,7 @@ from frameweave.measuring.records import (
     ScoreLine,
 )
 from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
+from frameweave.runs.records import Record
 from frameweave.runs.run import read_run
 
 
@@ -30,14 +33,23 @@ class RunInfo:
 
     @classmethod
     def of(cls, folder: Path) -> "RunInfo":
-        """From its run file. Raises `InputError` when it is missing."""
-        tables = read_run(folder)
+        """From its run file. Raises `InputError` when it is missing, `DataError` when its form is wrong."""
+        told = _RunFile.from_json(read_run(folder), where=f"{folder}: in its run.toml ")
         return cls(
-            command=str(tables.get("command")),
-            test_set=str(tables.get("input", {}).get("test_set", "")),
-            settings=tables.get("settings", {}),
-            environment=tables.get("environment", {}),
+            command=told.command,
+            test_set=str(told.input.get("test_set", "")),
+            settings=told.settings,
+            environment=told.environment,
         )
+
+
+class _RunFile(Record):
+    """As much of a run file as a report shows."""
+
+    command: str
+    input: dict[str, object] = Field(default_factory=dict[str, object])
+    settings: dict[str, object] = Field(default_factory=dict[str, object])
+    environment: dict[str, object] = Field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
