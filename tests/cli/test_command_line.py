@@ -98,6 +98,54 @@ def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> No
     assert " torch\n" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["edit", "absent.mp4", "x"],
+        ["edit", "absent.mp4", "x", "--adaptor", "absent"],
+        ["edit", __file__, "x", "--mask", "absent.png"],
+        ["edit", __file__, "x", "--editor", "framewize"],
+        ["export", "absent"],
+        ["evaluate", "absent"],
+        ["report", "absent"],
+        ["data", "check", "absent"],
+        ["train", "all", "--from", "absent"],
+        ["rerun", "absent"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_path_is_told_before_torch_is_imported(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom frameweave.cli.main import run\ntry:\n    run()\n"
+        "finally:\n    assert not {'torch', 'numpy', 'scipy', 'av'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_errors_are_json_for_programs(called: Called) -> None:
+    for arguments, message in (
+        (["edit", "absent.mp4", "x", "--json"], "absent.mp4: no such file"),
+        (["--json", "edit", "absent.mp4", "x", "--guidence", "3"], "--guidence"),
+        (["--json", "edit", "\udcff.mp4", "x"], "\udcff.mp4 is not UTF-8 text"),
+    ):
+        done = called(*arguments)
+        (line,) = done.stdout.splitlines()
+        found = json.loads(line)
+        assert (found["event"], found["exit_code"], done.returncode, done.stderr) == ("error", 2, 2, "")
+        assert message in found["error"] and found.keys() == {"event", "error", "hint", "exit_code"}
+
+
+def test_doctor_for_programs(called: Called) -> None:
+    lines = [json.loads(line) for line in called("doctor", "--fast", "--json").stdout.splitlines()]
+    assert {line["event"] for line in lines} == {"result"}
+    assert lines[0]["what"] == "frameweave" and all(
+        line.keys() == {"event", "what", "found", "todo"} for line in lines
+    )
+
+
 def test_flags_are_as_reviewed() -> None:
     """Each new flag shows in review: run with FRAMEWEAVE_WRITE_GOLDEN=1 to accept it."""
     golden = Path(__file__).parent / "flags.txt"
@@ -124,12 +172,21 @@ def test_importing_the_package_is_light() -> None:
         (["edit", "a.mp4", "x", "--guidence", "3"], "--guidence"),
         (["edit", "a.mp4", "x", "--dtype", "int8"], "int8"),
         (["rerun", "absent.toml"], "absent.toml: No such file"),
-        (["miniature", "world", "--clips", "-1"], "-1 clips of 24 frames"),
+        (["miniature", "world", "--clips", "-1"], "clips is -1, expected at least 1"),
         (["generate", "x", "--editor", "framewise"], "cannot make one from text"),
         (["miniature", "train", "vea"], "did you mean vae"),
         (["export", "absent"], "absent: not there"),
         (["export", "miniature", "--sampler", "heun"], "heun"),
         (["verify", "lora.ckpt"], "lora.ckpt: a pickle"),
+        (
+            ["edit", "https://example.com/a.mp4", "x"],
+            "https://example.com/a.mp4: an address, expected a file",
+        ),
+        (["edit", "\udcff.mp4", "x"], "\\xff.mp4 is not UTF-8 text"),
+        (["edit", "a.mp4", "a red \udcff car"], "a red \\xff car is not UTF-8 text"),
+        (["edit", "\x1b[31m.mp4", "x"], "\\x1b[31m.mp4: no such file"),
+        (["generate", "a", "red", "car"], 'put a prompt in quotes: "a red car"'),
+        (["train", "all", "--stages", "tokens", "--steps", "1"], "give --tokens-steps"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(

@@ -24,6 +24,7 @@ from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.run import read_run
+from frameweave.runs.settings import Settings
 from frameweave.video import probe
 from frameweave.video.clip import Clip
 from networks import assert_same, networks
@@ -77,7 +78,7 @@ def test_only_public_names_are_imported() -> None:
 def test_every_command_has_it(
     anchored: None, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    editors()
+    editors(Settings())
     listed = capsys.readouterr().out
     assert "anchored: DDIM inversion, then sampling" in listed
     assert "Frames that neighbouring windows share." in listed

@@ -35,8 +35,8 @@ class Bars:
         self._latest: dict[str, float] = {}
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-        from rich import progress as rich_progress  # noqa: PLC0415 - --help needs no bars
-        from rich.markup import escape  # noqa: PLC0415
+        from rich import progress as rich_progress
+        from rich.markup import escape
 
         columns = (
             rich_progress.TextColumn("{task.description}"),

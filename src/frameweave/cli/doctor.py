@@ -1,8 +1,9 @@
-"""frameweave doctor."""
+"""frameweave doctor: versions, devices, memory, and what is missing."""
 
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -12,23 +13,36 @@ from rich.table import Table
 from frameweave import __version__
 from frameweave.cli import console
 from frameweave.errors import ModelFolderError
+from frameweave.progress import SILENT, Progress
 from frameweave.runs.memory import free_memory, total_memory
+from frameweave.runs.settings import Settings
+from frameweave.runs.text import printable
 
 _REQUIREMENT = re.compile(r"""(?P<package>[\w.-]+)(?:[^;]*;.*extra == ['"](?P<extra>[\w-]+)['"])?""")
 """A line of the package's metadata, such as: ray>=2.50; extra == 'ray'."""
 _NOT_LISTED = ("all", "dev")
 
 
-def doctor(*, fast: bool = False) -> None:
-    """Show versions, devices, memory, and what is missing.
+class DoctorOptions(Settings):
+    """Settings of `frameweave doctor`."""
 
-    Examples: `frameweave doctor`; `frameweave doctor --fast` does not import torch.
+    fast: bool = False
+    """Leave out what needs torch: devices and the check of the packaged model."""
 
-    Parameters
-    ----------
-    fast
-        Leave out what needs torch: devices and the check of the packaged model.
-    """
+
+def doctor(options: DoctorOptions, *, progress: Progress = SILENT) -> Iterator[dict[str, str]] | None:
+    """A table for people; for programs a line for each thing: what, found, and what to do."""
+    rows = list(_rows(options))
+    if console.machine():
+        return ({"what": what, "found": found, "todo": todo} for what, found, todo in rows)
+    table = Table("what", "found", "do this", box=None)
+    for row in rows:
+        table.add_row(*(escape(printable(cell)) for cell in row))
+    console.out.print(table)
+    return None
+
+
+def _rows(options: DoctorOptions) -> list[tuple[str, str, str]]:
     rows = [("frameweave", __version__, "")]
     wanted = _wanted()
     for name in wanted.pop("", []):
@@ -46,12 +60,7 @@ def doctor(*, fast: bool = False) -> None:
         missing = [package for package in packages if not _version(package)]
         line = f"pip install 'frameweave[{extra}]'" if missing else ""
         rows.append((f"extra {extra}", f"without {', '.join(missing)}" if missing else "installed", line))
-    if not fast:
-        rows += _with_torch()
-    table = Table("what", "found", "do this", box=None)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console.out.print(table)
+    return rows if options.fast else [*rows, *_with_torch()]
 
 
 def _version(package: str) -> str:
@@ -74,9 +83,9 @@ def _wanted() -> dict[str, list[str]]:
 
 
 def _with_torch() -> list[tuple[str, str, str]]:
-    import torch  # noqa: PLC0415 - --fast must not import it
+    import torch
 
-    from frameweave.models.loading import load  # noqa: PLC0415
+    from frameweave.models.loading import load
 
     rows = [
         (

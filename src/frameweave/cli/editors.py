@@ -1,31 +1,35 @@
-"""frameweave editors."""
+"""frameweave editors: the editors and their settings."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from frameweave.cli import console
+from frameweave.progress import SILENT, Progress
+from frameweave.runs.settings import Settings
 
 
-def editors() -> None:
-    """List the editors and their settings.
+def editors(options: Settings, *, progress: Progress = SILENT) -> Iterator[dict[str, Any]] | None:
+    """Tables for people; for programs a line for each editor, with the JSON schema of its settings."""
+    from frameweave.editors import base
 
-    With `--json` one line for each editor: the JSON schema of its settings.
-
-    Example: `frameweave editors`, then `frameweave edit ... --editor framewise --set strength=0.8`.
-    """
-    from frameweave.editors import base  # noqa: PLC0415 - torch must not slow --help
-
-    for name in base.names():
-        kind = base.load(name)
-        what = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
-        schema = kind.model_json_schema()
-        if console.machine():
-            console.result(editor=name, what=what, settings=schema)
-        else:
-            console.out.print(_table(f"{name}: {what}", schema["properties"]))
+    kinds = {name: base.load(name) for name in base.names()}
+    found: list[dict[str, Any]] = [
+        {
+            "editor": name,
+            "what": " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split()),
+            "settings": kind.model_json_schema(),
+        }
+        for name, kind in kinds.items()
+    ]
+    if console.machine():
+        return iter(found)
+    for one in found:
+        console.out.print(_table(f"{one['editor']}: {one['what']}", one["settings"]["properties"]))
+    return None
 
 
 def _table(title: str, settings: dict[str, dict[str, Any]]) -> Table:

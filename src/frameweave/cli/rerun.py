@@ -1,71 +1,83 @@
-"""frameweave rerun."""
+"""`frameweave rerun`: any command that left a run.toml, once more, with changed flags."""
 
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from frameweave.cli.demo import demo
-from frameweave.cli.edit import edit
-from frameweave.cli.generate import generate
-from frameweave.cli.train import train_stages
-from frameweave.editing.options import DemoOptions, EditOptions, GenerateOptions
+from cyclopts import App, Parameter
+
+from frameweave.cli import console
+from frameweave.cli.calling import HOW, perform, settled
+from frameweave.cli.command import REQUIRED, Command, Input
+from frameweave.cli.commands import BY_RUN
+from frameweave.cli.flags import FILE, function_of
 from frameweave.errors import InputError
 from frameweave.runs.run import read_run
-from frameweave.training.options import TrainOptions
 
-_KINDS = {"edit": EditOptions, "generate": GenerateOptions, "demo": DemoOptions, "train": TrainOptions}
-_AGAIN = {
-    "grid": "it goes on by itself",
-    "ablation": "it goes on by itself",
-    "tune": "it goes on by itself",
-    "evaluate": "with --overwrite",
-}
-"""Commands that are given once more instead, and what happens then."""
+_EVERYWHERE = ("--json", "--quiet")
+"""Flags of every command: behind rerun's RUN they come with those of the command."""
 
 
-def rerun(run: Path, /, *, out: Path | None = None, overwrite: bool = False) -> None:
-    """Repeat a run of edit, generate, demo or train from its run.toml.
-
-    Example: `frameweave rerun runs/edit/run.toml --out runs/again`.
-
-    Parameters
-    ----------
-    run
-        A run.toml, or the run folder that holds it.
-    out
-        Another run folder; default: the one that the run used.
-    overwrite
-        Replace an earlier run in that folder; a training run goes on instead.
-    """
+def rerun(
+    run: Annotated[Path, Parameter(help="A run.toml, or the run folder that holds it.")],
+    /,
+    *flags: Annotated[
+        str,
+        Parameter(
+            help="Any flags of the command that made the run, such as --steps 50 or --out runs/again; "
+            "all else is as it was. `frameweave rerun RUN --help` lists them.",
+            allow_leading_hyphen=True,
+        ),
+    ],
+) -> None:
+    """Repeat the run: its command with its inputs and settings, and the flags that are given here."""
     tables = read_run(run)
-    command = tables.get("command", "")
-    if command in _AGAIN:
-        raise InputError(
-            f"{run}: a run of {command}, rerun repeats {', '.join(_KINDS)}",
-            hint=f"give the `frameweave {command}` command again with the same options: {_AGAIN[command]}",
-        )
-    if command not in _KINDS:
-        raise InputError.unknown(f"command in {run}:", str(command), list(_KINDS))
-    options = _KINDS[command].of_table(tables.get("settings", {}), where=str(run))
-    options = options.replaced(out=out or options.out)
-    if not isinstance(options, TrainOptions):
-        options = options.replaced(overwrite=overwrite)
-    match options:
-        case EditOptions():
-            edit(Path(_given(tables, "video", run)), *_given(tables, "prompts", run), options=options)
-        case GenerateOptions():
-            generate(_given(tables, "prompt", run), options=options)
-        case TrainOptions():
-            train_stages(tuple(_given(tables, "stages", run)), options)
-        case DemoOptions():
-            demo(options=options)
+    command = _command(tables, run)
+    table = {key: value for key, value in tables.get("settings", {}).items() if key not in HOW}
+    inputs = [_given(tables, one, run) for one in command.inputs]
+    if command.name == "train all":
+        table["stages"] = _given(tables, Input(name="stages", help="", kind=str, many=True), run)
+
+    def called(**changed: Any) -> None:
+        if FILE in changed:
+            raise InputError("--from beside rerun", hint="give one file of settings: rerun RUN")
+        settings = settled(command, table, changed, where=str(run))
+        if "out" not in changed and (out := getattr(settings, "out", None)) is not None:
+            settings = settings.replaced(out=_free(out))
+        perform(command, inputs, settings)
+
+    words = [word for word in flags if word not in _EVERYWHERE]
+    if len(words) < len(flags):
+        console.choose(quiet="--quiet" in flags, json_lines="--json" in flags)
+    again = App(name=f"frameweave rerun {run}", help=command.help, version_flags=[])
+    again.default(function_of(command, called, inputs=False))
+    again(words, exit_on_error=False, print_error=False, result_action="return_value")
 
 
-def _given(tables: dict[str, Any], name: str, run: Path) -> Any:
-    """What the run was given beside its settings. Raises `InputError` when the file does not say it."""
-    found = tables.get("input", {}).get(name)
-    if not found:
+def _command(tables: Mapping[str, Any], run: Path) -> Command:
+    name = tables.get("command")
+    if not isinstance(name, str):
+        raise InputError(f"{run}: no command in it", hint="give the run.toml of a run folder")
+    if name not in BY_RUN:
+        raise InputError.unknown(f"command in {run}:", name, list(BY_RUN))
+    return BY_RUN[name]
+
+
+def _given(tables: Mapping[str, Any], one: Input, run: Path) -> Any:
+    """What the run was given for an input. Raises `InputError` when the file does not say it."""
+    found = tables.get("input", {}).get(one.name)
+    if not found and one.default is REQUIRED:
         raise InputError(
-            f"{run}: no {name} in its [input]",
+            f"{run}: no {one.name} in its [input]",
             hint="give the run.toml of a run folder; `frameweave train` takes a preset with --from",
         )
-    return found
+    if not found:
+        return one.default
+    return tuple(map(one.kind, found)) if one.many else one.kind(found)
+
+
+def _free(folder: Path) -> Path:
+    """The folder itself, or the first of the same name with a number behind it, that is not there yet."""
+    numbered = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([folder], numbered) if not one.exists())

@@ -9,13 +9,15 @@ from frameweave.data.captions.edit_prompt import KINDS, Kind
 from frameweave.data.plan import settings_hash
 from frameweave.errors import InputError
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.settings import Count, NotNegative, Positive, Settings, Share
+from frameweave.runs.settings import Count, InputPath, NotNegative, Positive, Settings, Share
 
 Money = Annotated[float, Field(ge=0)]
 
 
 class GroupSettings(Settings):
     """How groups of adjacent frames are chosen and how their pictures are stored."""
+
+    heading = "Groups and pictures"
 
     frames: Count = 3
     """Frames of a group."""
@@ -50,6 +52,8 @@ class GroupSettings(Settings):
 class ShardSettings(GroupSettings):
     """Everything that decides what a shard holds."""
 
+    heading = "Depth"
+
     depth: Literal["auto", "own", "none"] = "auto"
     """The clip's own depth where it has some and else an estimator's; only its own; or none."""
     depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
@@ -66,6 +70,8 @@ class ShardSettings(GroupSettings):
 class SourceOptions(Settings):
     """Which clips of a source are taken."""
 
+    heading = "Source"
+
     layout: str = "auto"
     """How the source is laid out: auto, msrvtt, msrvtt-1k-a, folder, table or shards."""
     split: str = ""
@@ -78,6 +84,8 @@ class SourceOptions(Settings):
 
 class PrepareOptions(ShardSettings, SourceOptions, EngineOptions):
     """Settings of `frameweave data prepare`."""
+
+    heading = "Output"
 
     timeout: Positive | None = 120.0
     """Seconds after which decoding a clip is given up."""
@@ -93,7 +101,7 @@ class PrepareOptions(ShardSettings, SourceOptions, EngineOptions):
     """Share of clips that may give nothing before the run stops."""
     trust_sizes: bool = False
     """Take finished shards by their sizes, without taking their sums anew."""
-    prompts: Path | None = None
+    prompts: InputPath | None = None
     """Edit prompts that `frameweave data caption` wrote; they are kept with each group."""
     dry_run: bool = False
     """Only say what would be done."""
@@ -103,6 +111,8 @@ class PrepareOptions(ShardSettings, SourceOptions, EngineOptions):
 
 class CaptionOptions(Settings):
     """Settings of `frameweave data caption`. Endpoint, model and key come from the environment."""
+
+    heading = "Prompts"
 
     rules: bool = False
     """Make the prompts by rules alone, without a model."""
@@ -150,6 +160,10 @@ class CaptionOptions(Settings):
         if self.max_cost is not None and self.price_in is None:
             raise InputError("a limit of cost without prices", hint="give --price-in and --price-out too")
         return self
+
+
+class CaptionSourceOptions(CaptionOptions, SourceOptions):
+    """Settings of `frameweave data caption` with those that say which clips it takes."""
 
 
 class EncodeOptions(Settings):

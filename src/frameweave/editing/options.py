@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from frameweave.errors import InputError
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.settings import Count, NotNegative, Positive, Settings
+from frameweave.runs.settings import Count, InputPath, NotNegative, Positive, Seconds, Seed, Settings
 
 M = TypeVar("M", bound="ModelOptions")
 
@@ -26,8 +26,10 @@ OF_AN_ADAPTOR = (
 """Settings that say something only where there is an adaptor."""
 
 
-class ModelOptions(Settings):
+class NetworkOptions(Settings):
     """Which model, and where it runs."""
+
+    heading = "Model"
 
     model: str = "miniature"
     """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
@@ -37,12 +39,24 @@ class ModelOptions(Settings):
     """A depth estimator (folder or hub id); default: the model folder's own."""
     vision: str | None = None
     """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
+    dtype: Dtype = "fp32"
+    """Precision of the networks."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+
+class AdaptorOptions(Settings):
+    """Which adaptor, and how it acts."""
+
+    heading = "Adaptor"
+
     adaptor: str | None = None
-    """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote."""
+    """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote; default: none."""
     adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
     """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
     adaptor_schedule: str | None = None
-    """The LoRA's strength by timestep: shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5."""
+    """The LoRA's strength by timestep: shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5; default: as
+    the adaptor says for the editor."""
     tokens: bool | None = None
     """Whether the adaptor's prompt tokens act; default: as the adaptor says for the editor, usually not."""
     adaptor_in_inversion: bool = True
@@ -51,10 +65,10 @@ class ModelOptions(Settings):
     """The adaptor's window: by timestep value, or the same share of the sampler's steps."""
     vision_frame: Literal["own", "first"] = "own"
     """The source frame that gives a frame its unshared tokens: its own, or the first for all."""
-    dtype: Dtype = "fp32"
-    """Precision of the networks."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
+
+
+class ModelOptions(AdaptorOptions, NetworkOptions):
+    """Which model and adaptor, and where they run."""
 
     @property
     def _adaptor_comes_later(self) -> bool:
@@ -80,52 +94,80 @@ class ModelOptions(Settings):
         return self.replaced(**usual | {"adaptor": None})
 
 
-class SamplingOptions(Settings):
-    """How to sample. None means the editor's own default."""
+class PromptOptions(Settings):
+    """What a prompt does not say."""
+
+    heading = "Prompt"
 
     negative_prompt: str = ""
-    """What the video shall not show."""
+    """What the video shall not show; default: nothing."""
+
+
+class SamplingOptions(PromptOptions):
+    """The editor, and how it samples. None means the editor's own default."""
+
+    heading = "Editor"
+
+    editor: str = "framewise"
+    """The algorithm; `frameweave editors` lists them."""
     steps: Count | None = None
-    """Sampling steps; 25 is quick, 50 is usual."""
+    """Sampling steps; 25 is quick, 50 is usual; default: the editor's own."""
     guidance: float | None = None
-    """Classifier-free guidance: 1 is none, higher follows the prompt more strictly."""
-    seed: int = 0
-    """Seed of all random draws."""
+    """Classifier-free guidance: 1 is none, higher follows the prompt more; default: the editor's own."""
+    seed: Seed = 0
+    """Seed of all random draws; -1 draws one, which the run file keeps."""
     size: Count | None = None
     """Longer side, in pixels, at which the model works; default: the model's own."""
     set: tuple[str, ...] = ()
     """Settings of the editor itself, as name=value; `frameweave editors` lists them."""
 
 
-class EditOptions(ModelOptions, SamplingOptions):
-    """Settings of `frameweave edit`."""
+class EditorOptions(SamplingOptions):
+    """What only editors of videos have."""
 
-    editor: str = "framewise"
-    """The algorithm; `frameweave editors` lists them."""
     as_published: bool = False
     """Do as the editor's published program does, with its known defects."""
-    source_prompt: str = ""
-    """What the source shows; helps editors that invert it."""
-    frames: Count | None = None
-    """Take only so many frames from the start."""
-    start: float | None = None
-    """Edit from this second on, such as 1.5s or 1:02; --from means the same. The rest stays as it is."""
-    end: float | None = None
-    """Edit up to this second; --to means the same. What lies behind stays as it is."""
-    mask: Path | None = None
-    """A picture or a video, white where to edit; the rest comes back as it is."""
-    fps: Positive | None = None
-    """Frames per second of the result; default: every frame of the source, at its own time."""
     check_inversion: bool = False
     """Sample back from a new inversion and say how near that comes to the clip."""
-    preview_every: NotNegative = 0
-    """Write a preview every so many steps; 0 is never."""
     compare: bool = False
     """Edit with every editor, without and with the adaptor, into one labelled grid."""
     cache: Path | None = None
     """The folder of kept inversions; default: frameweave in the user's cache folder."""
     use_cache: bool = True
     """Whether inversions are kept on the disk for later edits."""
+
+
+class SourcePromptOptions(PromptOptions):
+    """What is known about the source."""
+
+    source_prompt: str = ""
+    """What the source shows; helps editors that invert it; default: nothing is said."""
+
+
+class FootageOptions(Settings):
+    """What of a video is edited."""
+
+    heading = "Input"
+
+    frames: Count | None = None
+    """Take only so many frames from the start; default: all."""
+    start: Seconds | None = None
+    """Edit from this time on, such as 1.5s or 1:02; the rest stays as it is; default: the beginning."""
+    end: Seconds | None = None
+    """Edit up to this time; what lies behind stays as it is; default: the end."""
+    mask: InputPath | None = None
+    """A picture or a video, white where to edit; the rest stays as it is; default: all is edited."""
+
+
+class EditOptions(EditorOptions, ModelOptions, SourcePromptOptions, FootageOptions):
+    """Settings of `frameweave edit`."""
+
+    heading = "Output"
+
+    fps: Positive | None = None
+    """Frames per second of the result; default: every frame of the source, at its own time."""
+    preview_every: NotNegative = 0
+    """Write a preview every so many steps; 0 is never."""
     out: Path = Path("runs/edit")
     """The run folder."""
     overwrite: bool = False
@@ -139,7 +181,7 @@ class EditOptions(ModelOptions, SamplingOptions):
         return self.compare and self.model == "miniature"
 
 
-class EditManyOptions(EditOptions, EngineOptions):
+class EditManyOptions(EngineOptions, EditOptions):
     """Settings of `frameweave edit-many`."""
 
     workers: NotNegative | None = 1
@@ -153,8 +195,10 @@ class EditManyOptions(EditOptions, EngineOptions):
         return True
 
 
-class GenerateOptions(ModelOptions, SamplingOptions):
+class GenerateOptions(SamplingOptions, ModelOptions):
     """Settings of `frameweave generate`."""
+
+    heading = "Output"
 
     editor: str = "text2video_zero"
     """The algorithm; it must be able to make a clip from text alone."""
@@ -175,8 +219,8 @@ class DemoOptions(Settings):
     """Frames of the clip to edit."""
     steps: Count = 25
     """Sampling steps."""
-    seed: int = 0
-    """Seed of all random draws."""
+    seed: Seed = 0
+    """Seed of all random draws; -1 draws one, which the run file keeps."""
     out: Path = Path("runs/demo")
     """The run folder."""
     overwrite: bool = False

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from frameweave.editing.options import Dtype
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.settings import Count, NotNegative, Settings
+from frameweave.runs.settings import Count, InputPath, NotNegative, Settings
 
 FREE = ("threads", "table", *EngineOptions.model_fields)
 """What may change when an experiment goes on: it says where cells are made, not what is in them."""
@@ -15,6 +15,8 @@ FREE = ("threads", "table", *EngineOptions.model_fields)
 
 class MeasuringOptions(Settings):
     """Which networks stand behind the metrics."""
+
+    heading = "Metrics"
 
     backbones: Literal["auto", "miniature", "real"] = "auto"
     """The Miniature's networks, or published ones; auto: the Miniature's for its own edits only."""
@@ -27,13 +29,15 @@ class MeasuringOptions(Settings):
 class EvaluateOptions(MeasuringOptions):
     """What is known about the edited videos."""
 
+    heading = "Input and output"
+
     backbones: Literal["auto", "miniature", "real"] = "miniature"
     """The Miniature's networks, which know its world only, or published ones."""
-    source: Path | None = None
+    source: InputPath | None = None
     """What was edited: a video, or a folder with one of the same name for each."""
-    truth: Path | None = None
+    truth: InputPath | None = None
     """What a perfect edit would give, where it is known; a video or a folder."""
-    mask: Path | None = None
+    mask: InputPath | None = None
     """White where the edit may change pixels: a picture, a video, or a folder."""
     prompt: str = ""
     """What the edited videos should show."""
@@ -49,6 +53,8 @@ class EvaluateOptions(MeasuringOptions):
 
 class ExperimentOptions(EngineOptions, MeasuringOptions):
     """What the grid and the ablation have in common."""
+
+    heading = "Edits"
 
     workers: NotNegative | None = 1
     """Pairs at once, each with a model of its own in memory. 0 works in this process, without limits."""
@@ -141,3 +147,19 @@ class TuneOptions(ExperimentOptions):
     """What must not become worse: no choice may lose more in one of these metrics than its standard error."""
     out: Path = Path("runs/tune")
     """The run folder; the same command goes on with what is missing in it."""
+
+
+class ReportOptions(Settings):
+    """Settings of `frameweave report`."""
+
+    out: Path | None = None
+    """Where to write; default: into the first folder."""
+
+
+class BenchOptions(Settings):
+    """Settings of `frameweave bench`."""
+
+    quick: bool = False
+    """Fewer repetitions and shorter videos."""
+    set: tuple[str, ...] = ()
+    """Settings of the editors, as name=value for all that have it, or editor.name=value for one."""

@@ -3,9 +3,11 @@
 Range, unit and default stand in the field; the docstring below a field is its help.
 """
 
+import random
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -13,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from frameweave.errors import InputError
 from frameweave.runs.explained import explained
 from frameweave.runs.text import unwritable
+from frameweave.runs.times import seconds
 
 T = TypeVar("T", bound="Settings")
 
@@ -26,6 +29,25 @@ Share = Annotated[float, Field(ge=0, le=1)]
 """A number from 0 to 1."""
 
 
+@dataclass(frozen=True)
+class MustExist:
+    """Beside a path: a file or folder must lie there, which the command line looks for before any work."""
+
+
+InputPath = Annotated[Path, MustExist()]
+"""A file or folder that is read."""
+
+
+def _drawn(value: object) -> object:
+    return random.SystemRandom().randrange(2**31) if value in (-1, "-1") else value
+
+
+Seed = Annotated[int, BeforeValidator(_drawn)]
+"""A seed of random draws; -1 draws one, which the run file keeps."""
+Seconds = Annotated[float, BeforeValidator(seconds)]
+"""A time in a video: seconds, or text such as 1.5s, 1:02.5 and 1:00:02."""
+
+
 def _split(value: object) -> object:
     """Items with commas between, as `--set motion=12,0` gives them."""
     return value.split(",") if isinstance(value, str) else value
@@ -37,6 +59,9 @@ Split = BeforeValidator(_split)
 
 class Settings(BaseModel):
     """Base of every command's and every editor's settings. Raises `InputError` for what does not fit."""
+
+    heading: ClassVar[str] = "Settings"
+    """Under which `--help` lists the settings of a class."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
@@ -78,6 +103,13 @@ class Settings(BaseModel):
     def table(self) -> dict[str, Any]:
         """A table for TOML or JSON: paths become strings, tuples lists, None is left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def heading_of(cls, name: str) -> str:
+        """The heading of a setting: that of the class which has it first."""
+        return [kind for kind in cls.__mro__ if issubclass(kind, Settings) and name in kind.model_fields][
+            -1
+        ].heading
 
     @classmethod
     def of_table(cls: type[T], table: dict[str, Any], *, where: str) -> T:

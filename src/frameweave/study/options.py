@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from frameweave.runs.settings import Count, NotNegative, Positive, Settings
+from frameweave.runs.settings import Count, InputPath, NotNegative, Positive, Settings
 
 
 class StudyNewOptions(Settings):
@@ -32,7 +32,7 @@ class StudyNewOptions(Settings):
     """Whether "no preference" may be answered."""
     name: str = "Which video do you prefer?"
     """The title that raters see."""
-    consent: Path | None = None
+    consent: InputPath | None = None
     """A text file with what raters agree to; default: a short text that says what is stored."""
     seed: int = 0
     """Seed of sides and orders."""

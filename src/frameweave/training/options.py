@@ -23,8 +23,10 @@ def _expression(text: str) -> str:
 Expression = Annotated[str, AfterValidator(_expression)]
 
 
-class TrainOptions(Settings):
-    """Settings of `frameweave train`."""
+class BaseOptions(Settings):
+    """Which model is trained for."""
+
+    heading = "Model"
 
     model: str = "miniature"
     """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
@@ -36,6 +38,13 @@ class TrainOptions(Settings):
     """A CLIP vision tower (folder or hub id); default: the model folder's own `clip`."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
+
+
+class GroupsOptions(Settings):
+    """The groups of frames."""
+
+    heading = "Data"
+
     data: str = "world"
     """The Miniature's procedural "world", shards that `frameweave data prepare` wrote, or a folder of
     videos, each with captions in a .txt beside it."""
@@ -51,6 +60,13 @@ class TrainOptions(Settings):
     """Side of the training pictures in pixels; default: the model's own."""
     resize: Literal["crop", "squash"] = "crop"
     """Short side scaled and the centre cut out, or squashed into the square."""
+
+
+class LoraOptions(Settings):
+    """The LoRA."""
+
+    heading = "LoRA"
+
     rank: Count = 4
     """Rank of the LoRA."""
     alpha: Positive | None = None
@@ -61,6 +77,13 @@ class TrainOptions(Settings):
     """Regular expression of the adapted layers within a block."""
     strength: Annotated[float, Field(ge=0, le=2)] = 0.5
     """How strongly the finished LoRA acts by default; it is trained at 1."""
+
+
+class LossOptions(Settings):
+    """The losses, and the noise that a group gets."""
+
+    heading = "Loss and noise"
+
     temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
     """Eq. 3 over frames at one noise level, over two noise levels of a pair, both, or neither."""
     temporal_reduce: Literal["token", "map"] = "token"
@@ -83,6 +106,13 @@ class TrainOptions(Settings):
     """Correlation of neighbours' noise when it is mixed; inverted latents of the Miniature have 0.8."""
     t_range: tuple[Share, Share] = (0.9, 1.0)
     """Share of T from which timesteps are drawn: two numbers."""
+
+
+class TokensOptions(Settings):
+    """The prompt tokens, and the text beside them."""
+
+    heading = "Prompt tokens and text"
+
     n_shared: NotNegative = 4
     """Number of shared tokens."""
     tokens_std: Annotated[float, Field(ge=0)] = 0.02
@@ -105,6 +135,15 @@ class TrainOptions(Settings):
     """Always this one of a clip's captions, counted from 0; default: one at random."""
     text_drop: Share = 0.1
     """How often the text is empty, for guidance."""
+
+
+class StagesOptions(Settings):
+    """The stages, and how long each is trained."""
+
+    heading = "Stages"
+
+    stages: tuple[str, ...] = ("tokens", "lora")
+    """What `frameweave train all` runs, in order: depth, tokens, lora."""
     train_tokens: bool = True
     """Whether the LoRA stage goes on training the tokens."""
     depth_control: bool = True
@@ -123,6 +162,13 @@ class TrainOptions(Settings):
     """Of the token stage."""
     depth_learning_rate: Positive = 1e-5
     """Of the depth stage."""
+
+
+class OptimiserOptions(Settings):
+    """The optimiser."""
+
+    heading = "Optimiser"
+
     batch: Count = 1
     """Groups in a forward pass, over all processes."""
     accumulate: Count = 8
@@ -145,8 +191,15 @@ class TrainOptions(Settings):
     """Recompute activations in the backward pass: less memory, more time."""
     eight_bit: bool = False
     """8-bit AdamW; needs bitsandbytes."""
-    stages: tuple[str, ...] = ("tokens", "lora")
-    """What `frameweave train all` runs, in order: depth, tokens, lora."""
+
+
+class TrainOptions(
+    OptimiserOptions, StagesOptions, TokensOptions, LossOptions, LoraOptions, GroupsOptions, BaseOptions
+):
+    """Settings of `frameweave train`."""
+
+    heading = "Output"
+
     watch_every: Count = 100
     """Steps between held-out losses."""
     norms_every: NotNegative = 50

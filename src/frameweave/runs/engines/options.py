@@ -9,6 +9,8 @@ from frameweave.runs.settings import Count, NotNegative, Positive, Settings
 class EngineOptions(Settings):
     """Where and how work over many items runs."""
 
+    heading = "Processes"
+
     workers: NotNegative | None = None
     """Items at once; default: as many as there are processors. 0 works in this process, without limits."""
     timeout: Positive | None = None

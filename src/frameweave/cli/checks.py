@@ -1,0 +1,76 @@
+"""What can be found out before anything heavy is imported: paths and names that are not there."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from frameweave.cli import completion
+from frameweave.cli.command import Command
+from frameweave.errors import InputError, ModelFolderError
+from frameweave.runs.settings import MustExist, Settings
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_MINIATURE = "miniature"
+
+
+def inputs(command: Command, given: Sequence[Any]) -> None:
+    """Raise an error for an input that is not there, and for prompts that look like one without quotes."""
+    for one, value in zip(command.inputs, given, strict=True):
+        if one.kind is Path:
+            for path in value if one.many else [value]:
+                _must_exist(path)
+        elif one.name == "adaptor":
+            _adaptor(value)
+        elif one.name == "prompts":
+            _one_prompt(value)
+
+
+def settings(found: Settings) -> None:
+    """Raise an error for a path or a name among settings that is not there."""
+    for name, field in type(found).model_fields.items():
+        value = getattr(found, name)
+        if value is None:
+            continue
+        if any(isinstance(one, MustExist) for one in _metadata(field.annotation)):
+            _must_exist(value)
+        elif name in ("adaptor", "full"):
+            _adaptor(value)
+        elif name in ("editor", "editors"):
+            for editor in [value] if isinstance(value, str) else value:
+                if editor not in completion.editors():
+                    raise InputError.unknown("editor", editor, completion.editors())
+
+
+def _must_exist(path: Path | None) -> None:
+    if path is None or path.exists():
+        return
+    if _URL.match(str(path)):
+        # a path has lost one of the slashes
+        url = re.sub(r":/+", "://", str(path), count=1)
+        raise InputError(f"{url}: an address, expected a file", hint="download it first, then give the file")
+    what = "file" if path.suffix else "file or folder"
+    raise InputError(f"{path}: no such {what}", hint="check the path")
+
+
+def _adaptor(name: str) -> None:
+    """Raise `ModelFolderError` for one that is not there; files of other kinds are told when read."""
+    if name != _MINIATURE and Path(name).suffix in ("", ".safetensors") and not Path(name).exists():
+        raise ModelFolderError(
+            f"{name}: not there", hint=f"give {_MINIATURE!r}, or a folder that `frameweave train` wrote"
+        )
+
+
+def _one_prompt(prompts: Sequence[str]) -> None:
+    """Words without quotes would be a prompt each, and as many edits."""
+    if len(prompts) > 1 and not any(set(prompt) & set(" \t\n,.") for prompt in prompts):
+        words = " ".join(prompts)
+        raise InputError(
+            f"{len(prompts)} prompts of one word each: {', '.join(prompts)}",
+            hint=f'write one prompt in quotes: "{words}"; for an edit each, write "a {prompts[0]}" ...',
+        )
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    own = list(getattr(annotation, "__metadata__", ()))
+    return own + [one for inner in get_args(annotation) for one in _metadata(inner)]

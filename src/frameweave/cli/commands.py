@@ -1,0 +1,432 @@
+"""The table of commands. The command line, `rerun` and the reference page are made from it.
+
+A new command is a row here, its settings in the room's `options.py`, and a library function. Nothing is
+imported before a command is called, so `--help` answers at once.
+"""
+
+from frameweave.cli.command import Command, Input
+
+EDIT, ADAPTOR, MEASURE, STUDY = "Edit videos", "Train and use an adaptor", "Measure", "Ask people"
+DATA, MINIATURE, OTHER = "Prepare training data", "The packaged model", "Runs and installation"
+HEADINGS = (EDIT, ADAPTOR, MEASURE, STUDY, DATA, MINIATURE, OTHER)
+"""Under which `--help` lists the commands, in this order."""
+
+GATHERED = {
+    "train": (ADAPTOR, "Train an adaptor. The same command goes on where an earlier one stopped."),
+    "plan": (ADAPTOR, "Tell what a run will take, before it is started."),
+    "data": (DATA, "From videos with captions to training shards."),
+    "study": (STUDY, "A user study: which of two edits do people prefer?"),
+    "miniature": (MINIATURE, "Train, score and look at the packaged model."),
+}
+"""Commands that only gather others."""
+
+_TABLE_OF_VIDEOS = Input(
+    name="table",
+    help="A csv or jsonl file with the columns video and prompt, and perhaps name, source_prompt, "
+    "negative_prompt and truth; default: held-out clips of the Miniature's world.",
+    default=None,
+)
+_PREPARED = Input(name="folder", help="What `frameweave data prepare` wrote.")
+_SOURCE = "MSR-VTT's folder, a folder of videos, a csv, tsv, jsonl or parquet table, or tars."
+_TRAIN = "frameweave.training.options:TrainOptions"
+_OF_STAGES = {
+    "steps": "lora",
+    "learning_rate": "lora",
+    "tokens_steps": "tokens",
+    "tokens_learning_rate": "tokens",
+    "depth_steps": "depth",
+    "depth_learning_rate": "depth",
+}
+
+
+def _stage(name: str, what: str, example: str) -> Command:
+    """`train` with one stage alone: --steps and --learning-rate are that stage's."""
+    own = ("steps", "learning_rate")
+    return Command(
+        name=f"train {name}",
+        group=ADAPTOR,
+        help=f"{what}\n\n--steps and --learning-rate are this stage's.",
+        example=f"train {name} {example}",
+        options=_TRAIN,
+        work="frameweave.cli.works:train",
+        result="trained",
+        fixed={"stages": (name,)},
+        short={} if name == "lora" else {setting: f"{name}_{setting}" for setting in own},
+        only_with=_OF_STAGES,
+        explains=True,
+    )
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="edit",
+        group=EDIT,
+        help="Edit a video by a prompt.\n\nThe result keeps the size, the frame times and the sound of the "
+        "source. Several prompts give several results.",
+        example="edit clip.mp4 'a blue car in the snow'",
+        options="frameweave.editing.options:EditOptions",
+        work="frameweave.cli.works:edit",
+        result="edited",
+        run="edit",
+        inputs=(
+            Input(
+                name="video",
+                help="An mp4, mov, mkv, webm or gif file, a picture, or a folder of pictures.",
+            ),
+            Input(
+                name="prompts",
+                kind=str,
+                many=True,
+                help="What the video shall show, in quotes. Each further prompt gives a result of its own.",
+            ),
+        ),
+    ),
+    Command(
+        name="edit-many",
+        group=EDIT,
+        help="Edit many videos by a table.\n\nEvery line is an edit with a folder of its own. The same "
+        "command goes on where an earlier run stopped.",
+        example="edit-many edits.csv --editor tokenflow --out runs/edits",
+        options="frameweave.editing.options:EditManyOptions",
+        work="frameweave.editing.many:edit_many",
+        result="many_edited",
+        run="edit-many",
+        notes_run=True,
+        inputs=(
+            Input(
+                name="table",
+                help="A csv or jsonl file with the columns video and prompt; and, where a line has its own: "
+                "name, source_prompt, negative_prompt, editor, adaptor, seed, frames, start, end, mask.",
+            ),
+        ),
+    ),
+    Command(
+        name="generate",
+        group=EDIT,
+        help="Make a clip from a prompt alone.",
+        example="generate 'a red fish in the sky' --frames 8",
+        options="frameweave.editing.options:GenerateOptions",
+        work="frameweave.editing.edit:generate",
+        run="generate",
+        inputs=(Input(name="prompt", kind=str, help="What the video shall show, in quotes."),),
+    ),
+    Command(
+        name="demo",
+        group=EDIT,
+        help="Edit a bundled clip in several ways and write a report.",
+        example="demo --out runs/demo",
+        options="frameweave.editing.options:DemoOptions",
+        work="frameweave.editing.demo:demo",
+        result="report",
+        run="demo",
+    ),
+    Command(
+        name="editors",
+        group=EDIT,
+        help="List the editors and their settings.\n\nWith --json a line for each editor: the JSON schema "
+        "of its settings.",
+        example="editors",
+        work="frameweave.cli.editors:editors",
+    ),
+    _stage("depth", "Train the depth ControlNet (stage 1).", "--out runs/train"),
+    _stage("tokens", "Train the prompt tokens (stage 2).", "--out runs/train"),
+    _stage("lora", "Train the LoRA with the temporal loss (stage 3).", "--out runs/train --steps 1000"),
+    Command(
+        name="train all",
+        group=ADAPTOR,
+        help="Train several stages in order.\n\n--stages says which.",
+        example="train all --from paper --out runs/train",
+        options=_TRAIN,
+        work="frameweave.cli.works:train",
+        result="trained",
+        run="train",
+        only_with=_OF_STAGES,
+        explains=True,
+    ),
+    Command(
+        name="plan train",
+        group=ADAPTOR,
+        help="Tell memory and time of a training run.\n\nShort probes of its stages are extended to their "
+        "full length.",
+        example="plan train --from paper --stages lora",
+        options=_TRAIN,
+        work="frameweave.cli.works:plan",
+        result="planned",
+        only_with=_OF_STAGES,
+    ),
+    Command(
+        name="tune",
+        group=ADAPTOR,
+        help="Choose how an adaptor acts in each editor.\n\nEdits clips of a development set, and writes the "
+        "adaptor with what was best. The same command goes on where an earlier run stopped.",
+        example="tune runs/train/adaptor --workers 2",
+        options="frameweave.measuring.options:TuneOptions",
+        work="frameweave.measuring.tune:tune",
+        run="tune",
+        inputs=(
+            Input(
+                name="adaptor",
+                kind=str,
+                help='The packaged "miniature", or a folder that `frameweave train` wrote.',
+            ),
+            Input(
+                name="table",
+                help="A csv or jsonl file as for `frameweave grid`; default: development clips of the "
+                "Miniature's world.",
+                default=None,
+            ),
+        ),
+    ),
+    Command(
+        name="export",
+        group=ADAPTOR,
+        help="Write an adaptor for other programs: diffusers, ComfyUI, A1111.\n\nWrites the LoRA in every "
+        "layout and a ComfyUI workflow, and prints a line for the prompt of A1111 with loractl.",
+        example="export runs/train/adaptor --out runs/export",
+        options="frameweave.adaptor.options:ExportOptions",
+        work="frameweave.adaptor.export:export",
+        run="export",
+        notes_run=True,
+        inputs=(
+            Input(
+                name="adaptor",
+                kind=str,
+                help='The packaged "miniature", or a folder that `frameweave train` wrote.',
+            ),
+        ),
+    ),
+    Command(
+        name="verify",
+        group=ADAPTOR,
+        help="Check that an adaptor does the same everywhere.\n\nCompares every layout, and a stock "
+        "pipeline. Prints the largest difference of each, and fails when one is above its tolerance.",
+        example="verify runs/train/adaptor --model stable-diffusion-v1-5/stable-diffusion-v1-5",
+        options="frameweave.adaptor.options:VerifyOptions",
+        work="frameweave.adaptor.verify:verify",
+        inputs=(
+            Input(
+                name="adaptor",
+                kind=str,
+                help='The packaged "miniature", or a folder that `frameweave train` or `export` wrote.',
+            ),
+        ),
+    ),
+    Command(
+        name="grid",
+        group=MEASURE,
+        help="Edit with every editor and adaptor, and measure.\n\nThe same command goes on where an earlier "
+        "run stopped.",
+        example="grid --clips 64 --out runs/grid",
+        options="frameweave.measuring.options:GridOptions",
+        work="frameweave.measuring.grid:grid",
+        result="experimented",
+        run="grid",
+        inputs=(_TABLE_OF_VIDEOS,),
+    ),
+    Command(
+        name="ablation",
+        group=MEASURE,
+        help="Measure adaptors that lack one of their parts.\n\nTrains them, and edits with all of them. The "
+        "same command goes on where an earlier run stopped.",
+        example="ablation --clips 64 --cells runs/grid/cells",
+        options="frameweave.measuring.options:AblationOptions",
+        work="frameweave.measuring.ablation:ablation",
+        result="experimented",
+        run="ablation",
+        inputs=(_TABLE_OF_VIDEOS,),
+    ),
+    Command(
+        name="evaluate",
+        group=MEASURE,
+        help="Measure edited videos, whoever made them.\n\nOn the Miniature's own networks, or with "
+        "`--backbones real` on published ones.",
+        example="evaluate edited.mp4 --source clip.mp4 --prompt 'a red car'",
+        options="frameweave.measuring.options:EvaluateOptions",
+        work="frameweave.measuring.evaluate:evaluate",
+        result="evaluated",
+        run="evaluate",
+        inputs=(
+            Input(
+                name="edited",
+                help="A video, a folder of videos, or a csv or jsonl file with the column edited, and "
+                "perhaps name, source, prompt, source_prompt, truth and mask.",
+            ),
+        ),
+    ),
+    Command(
+        name="report",
+        group=MEASURE,
+        help="Draw the tables and figures of grids, ablations and trainings.\n\nWrites Markdown, LaTeX, CSV, "
+        "HTML, figures, and one page to open: report.html.",
+        example="report runs/grid",
+        options="frameweave.measuring.options:ReportOptions",
+        work="frameweave.cli.works:report",
+        result="report",
+        inputs=(
+            Input(
+                name="runs",
+                many=True,
+                help="Folders of grids and ablations, which may be unfinished; several make one report. "
+                "Folders of trainings add their losses.",
+            ),
+        ),
+    ),
+    Command(
+        name="bench",
+        group=MEASURE,
+        help="Measure speed and memory, as ratios within one run.",
+        example="bench",
+        options="frameweave.measuring.options:BenchOptions",
+        work="frameweave.cli.works:bench",
+    ),
+    Command(
+        name="study new",
+        group=STUDY,
+        help="Build a blinded pairwise study out of runs.\n\nSays how many raters it needs, and with which "
+        "chance it shows a preference of a given size.",
+        example="study new runs/grid --out runs/study",
+        options="frameweave.study.options:StudyNewOptions",
+        work="frameweave.study.new:new_study",
+        result="study",
+        run="study new",
+        notes_run=True,
+        inputs=(
+            Input(
+                name="runs",
+                many=True,
+                help="Folders of grids and ablations. Each editor's clips that were edited by both systems "
+                "become pairs.",
+            ),
+        ),
+    ),
+    Command(
+        name="study serve",
+        group=STUDY,
+        help="Serve a study to raters' browsers until Ctrl-C.\n\nAnswers are kept; the same command goes on. "
+        "The token for the results' pages is printed, or taken from FRAMEWEAVE_ADMIN_TOKEN.",
+        example="study serve runs/study --port 8000",
+        options="frameweave.study.options:StudyServeOptions",
+        work="frameweave.cli.works:serve",
+        inputs=(Input(name="folder", help="What `frameweave study new` wrote.", default="runs/study"),),
+    ),
+    Command(
+        name="study report",
+        group=STUDY,
+        help="Draw who was preferred, with intervals.\n\nWrites tables, the preference figure, all answers, "
+        "and one page.",
+        example="study report runs/study",
+        options="frameweave.study.options:StudyReportOptions",
+        work="frameweave.cli.works:study_report",
+        result="study_report",
+        inputs=(Input(name="folder", help="What `frameweave study new` wrote.", default="runs/study"),),
+    ),
+    Command(
+        name="data prepare",
+        group=DATA,
+        help="Prepare videos with captions as training shards.\n\nThe same command goes on where an earlier "
+        "run stopped.",
+        example="data prepare my-videos --out shards",
+        options="frameweave.data.options:PrepareOptions",
+        work="frameweave.cli.works:prepare",
+        result="prepared",
+        run="data prepare",
+        notes_run=True,
+        inputs=(Input(name="source", kind=str, help=_SOURCE),),
+    ),
+    Command(
+        name="data caption",
+        group=DATA,
+        help="Rewrite captions into edit prompts, by a model or by rules.\n\nThe model is any behind an "
+        "OpenAI-compatible endpoint: OPENAI_API_KEY, OPENAI_BASE_URL and FRAMEWEAVE_CAPTION_MODEL say which. "
+        "Answers are kept, so nothing is paid for twice. `data prepare --prompts` takes the result.",
+        example="data caption my-videos --rules",
+        options="frameweave.data.options:CaptionSourceOptions",
+        work="frameweave.cli.works:caption",
+        result="captioned",
+        run="data caption",
+        notes_run=True,
+        inputs=(Input(name="source", kind=str, help=_SOURCE),),
+    ),
+    Command(
+        name="data check",
+        group=DATA,
+        help="Verify a prepared data set: sums, members, pictures, splits.",
+        example="data check shards",
+        work="frameweave.cli.works:check",
+        result="checked",
+        inputs=(_PREPARED,),
+    ),
+    Command(
+        name="data encode",
+        group=DATA,
+        help="Encode a prepared data set once for a model, so that training need not.",
+        example="data encode shards --model miniature",
+        options="frameweave.data.options:EncodeOptions",
+        work="frameweave.data.encode:encode",
+        inputs=(_PREPARED,),
+    ),
+    Command(
+        name="data show",
+        group=DATA,
+        help="Draw a contact sheet of a prepared data set, as PNG and HTML.",
+        example="data show shards --groups 20 --out runs/sheet",
+        options="frameweave.data.options:ShowOptions",
+        work="frameweave.cli.works:show",
+        run="data show",
+        notes_run=True,
+        inputs=(_PREPARED,),
+    ),
+    Command(
+        name="miniature train",
+        group=MINIATURE,
+        help="Train the packaged model, or one part of it.\n\nThe same command goes on where an earlier one "
+        "stopped.",
+        example="miniature train unet --threads 2",
+        options="frameweave.miniature.options:PartOptions",
+        work="frameweave.cli.works:miniature_train",
+        inputs=(
+            Input(
+                name="part",
+                kind=str,
+                help="all, vae, decoder, towers, vision, judge, unet, estimator, controlnet, or assemble.",
+                default="all",
+            ),
+        ),
+    ),
+    Command(
+        name="miniature score",
+        group=MINIATURE,
+        help="Measure the packaged model on held-out scenes against its bars.",
+        example="miniature score --samples 512 --out runs/score",
+        options="frameweave.miniature.options:ScoreOptions",
+        work="frameweave.cli.works:score",
+    ),
+    Command(
+        name="miniature msrvtt",
+        group=MINIATURE,
+        help="Write the procedural world as a small MSR-VTT: mp4 files with annotations.",
+        example="miniature msrvtt --clips 40 --out runs/msrvtt",
+        options="frameweave.miniature.options:MsrvttOptions",
+        work="frameweave.cli.works:msrvtt",
+    ),
+    Command(
+        name="miniature world",
+        group=MINIATURE,
+        help="Write clips of the procedural world as mp4, with their captions.",
+        example="miniature world --clips 5 --out runs/world",
+        options="frameweave.miniature.options:WorldOptions",
+        work="frameweave.cli.works:world",
+    ),
+    Command(
+        name="doctor",
+        group=OTHER,
+        help="Show versions, devices, memory, and what is missing.",
+        example="doctor --fast",
+        options="frameweave.cli.doctor:DoctorOptions",
+        work="frameweave.cli.doctor:doctor",
+    ),
+)
+
+BY_NAME = {command.name: command for command in COMMANDS}
+BY_RUN = {command.run: command for command in COMMANDS if command.run}
+"""The commands that `rerun` repeats, by the name in run.toml."""

@@ -1,0 +1,66 @@
+"""What the shell proposes for a flag: editors, adaptors and presets. Nothing heavy is imported for it."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """What was typed so far; cyclopts gives it."""
+
+    @property
+    def incomplete(self) -> str: ...
+
+
+Completer = Callable[[Typed], Sequence[str]]
+
+
+def editors() -> list[str]:
+    """The names of all editors, as `frameweave.editors.base.names` gives them; none is imported."""
+    from importlib.metadata import entry_points  # it takes longer than all else here
+
+    spec = find_spec("frameweave.editors")
+    places = (spec and spec.submodule_search_locations) or ()
+    files = sorted(file.stem for place in places for file in Path(place).glob("[!_]*.py"))
+    own = [name for name in files if name not in ("base", "request")]
+    return [*own, *sorted({one.name for one in entry_points(group="frameweave.editors")} - set(own))]
+
+
+def presets(context: Typed) -> Sequence[str]:
+    """The presets of a training, and runs below this folder."""
+    from frameweave.training.presets import presets as names
+
+    return [*names(), *map(str, sorted(run.parent for run in Path().glob("runs/*/run.toml")))]
+
+
+def _editors(context: Typed) -> Sequence[str]:
+    return editors()
+
+
+def _adaptors(context: Typed) -> Sequence[str]:
+    """The packaged one, those of trainings below this folder, and folders that begin as was typed."""
+    typed = Path(context.incomplete)
+    place = typed if context.incomplete.endswith("/") else typed.parent
+    folders = [f"{one}/" for one in sorted(place.iterdir()) if one.is_dir()] if place.is_dir() else []
+    return ["miniature", *map(str, sorted(Path().glob("runs/*/adaptor"))), *folders]
+
+
+_OF_SETTINGS: dict[str, Completer] = {
+    "editor": _editors,
+    "editors": _editors,
+    "adaptor": _adaptors,
+    "full": _adaptors,
+    "preset": presets,
+}
+
+
+def of_setting(name: str) -> Completer | None:
+    """What is proposed for the setting of this name, in whichever command."""
+    return _OF_SETTINGS.get(name)
+
+
+def of_input(name: str, kind: type) -> Completer | None:
+    """What is proposed for an input; paths are completed by the shell itself."""
+    return None if kind is Path else _OF_SETTINGS.get(name)

@@ -1,0 +1,173 @@
+"""What is told of a command's value. Each function gives the values of one result after the other.
+
+Where some of many items failed, `RunError` follows what was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from frameweave.cli import console
+from frameweave.errors import CheckFailed, RunError
+
+if TYPE_CHECKING:  # each of them imports torch
+    from frameweave.data.caption import CaptionSummary
+    from frameweave.data.checking import Checked
+    from frameweave.data.prepare import Figures, Prepared
+    from frameweave.editing.edit import Edited
+    from frameweave.editing.many import ManyEdited
+    from frameweave.measuring.evaluate import Evaluated
+    from frameweave.measuring.experiment import Experimented
+    from frameweave.runs.settings import Settings
+    from frameweave.study.new import Planned
+    from frameweave.study.results.report import Reported
+    from frameweave.training.forecast import Estimate
+    from frameweave.training.train import Trained
+
+Told = Iterator[dict[str, Any]]
+
+
+def fields(done: object) -> Told:
+    """A record's fields, a table, or several of them."""
+    if done is None:
+        return
+    if isinstance(done, Mapping):
+        yield {str(name): _plain(value) for name, value in cast("Mapping[object, object]", done).items()}
+    elif is_dataclass(done) and not isinstance(done, type):
+        yield {name: _plain(value) for name, value in asdict(done).items()}
+    else:
+        for one in cast("Iterable[object]", done):
+            yield from fields(one)
+
+
+def edited(done: list[Edited] | dict[str, Any]) -> Told:
+    if isinstance(done, dict):  # a comparison
+        yield done
+    else:
+        yield {"videos": [str(one.video) for one in done], "seconds": done[-1].seconds}
+
+
+def many_edited(done: ManyEdited) -> Told:
+    yield asdict(done)
+    _check(done.failed, "edits failed", "mend the cause and run the command again: finished edits are kept")
+
+
+def experimented(done: Experimented) -> Told:
+    yield {name: _plain(getattr(done, name)) for name in ("folder", "done", "earlier", "failed", "seconds")}
+    _check(
+        done.failed,
+        "cells failed",
+        "mend the cause and run the command again, without --overwrite: finished cells are kept",
+    )
+
+
+def evaluated(done: Evaluated) -> Told:
+    yield {title: round(value, 4) for title, value in done.means.items()}
+    yield {"not_measured": done.reasons, "folder": str(done.folder), "videos": done.videos}
+    _check(
+        done.failed,
+        "videos could not be measured",
+        "the others are measured; mend this one and run again with --overwrite",
+    )
+
+
+def report(page: Path) -> Told:
+    yield {"report": str(page)}
+
+
+def trained(done: tuple[Path, Trained]) -> Told:
+    folder, figures = done
+    took = {"seconds": figures.seconds, "peak_gib": round(figures.peak_bytes / 2**30, 2)}
+    yield {"folder": str(folder), **figures.figures, **took}
+
+
+def planned(rows: Iterable[Estimate]) -> Told:
+    for row in rows:
+        told: dict[str, object] = {
+            "stage": row.name,
+            "minutes": round(row.seconds / 60, 2),
+            "gib": round(row.peak_bytes / 2**30, 2),
+        }
+        if row.flops:
+            told["tflop_per_micro_step"] = round(row.flops / 1e12, 4)
+            told["tflop_per_second"] = round(row.flops_per_second / 1e12, 4)
+        if not row.fits:
+            told["warning"] = "more than the memory that is free now"
+        yield told
+
+
+def prepared(done: Prepared | Figures) -> Told:
+    summary = getattr(done, "summary", None)
+    told = {name: _plain(value) for name, value in asdict(done).items() if name not in ("summary", "seconds")}
+    told |= {} if summary is None else asdict(summary)
+    yield told | ({"seconds": done.seconds} if hasattr(done, "seconds") else {})  # pyright: ignore
+
+
+def captioned(done: CaptionSummary) -> Told:
+    told = asdict(done)
+    estimate = told.pop("estimate")
+    yield estimate if done.path is None else told | {"path": str(done.path)}
+
+
+def checked(done: tuple[Path, Checked]) -> Told:
+    folder, found = done
+    yield {"faults": found.faults, "remarks": found.remarks}
+    if found.faults:
+        raise CheckFailed(
+            f"{folder}: {len(found.faults)} faults, the first: {found.faults[0]}",
+            hint="run frameweave data prepare on it again: it makes damaged shards anew, and all with "
+            "--mode overwrite",
+        )
+
+
+def study(done: Planned) -> Told:
+    power = {f"{found.share:g}": found.power for found in done.power}
+    yield {name: _plain(value) for name, value in asdict(done).items()} | {"power": power}
+
+
+def study_report(done: Reported) -> Told:
+    found = done.found
+    yield {
+        "report": str(done.page),
+        "raters": found.raters,
+        "left_out": len(found.excluded),
+        "answers": found.answers,
+    }
+
+
+def explain(settings: Settings, source: str | None) -> None:
+    """Every setting of a training that the paper leaves open: its value, the default, and the readings."""
+    from rich.table import Table
+
+    from frameweave.training.options import PROVENANCE
+
+    usual = type(settings)()
+    rows = [(name, getattr(settings, name), getattr(usual, name), why) for name, why in PROVENANCE.items()]
+    if console.machine():
+        keys = ("value", "default", "source")
+        console.result(**{name: dict(zip(keys, rest, strict=True)) for name, *rest in rows})
+        return
+    title = f"from {source}" if source else None
+    table = Table("setting", "value", "default", "where it comes from", box=None, title=title)
+    for name, value, default, why in rows:
+        changed = "" if value == default else console.in_words(default)
+        table.add_row(name, console.in_words(value), changed, why)
+    console.out.print(table)
+
+
+def _check(failed: Mapping[str, str], what: str, hint: str) -> None:
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise RunError(f"{len(failed)} {what}, the first, {name}: {reason}", hint=hint)
+
+
+def _plain(value: object) -> object:
+    """Paths as text, also in lists."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in cast("Iterable[object]", value)]
+    return value

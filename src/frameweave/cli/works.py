@@ -1,0 +1,169 @@
+"""What commands call whose library functions are asked for otherwise than by inputs and settings.
+
+Each imports its library when it is called: torch must not slow `--help`.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from frameweave.data.options import CaptionSourceOptions, PrepareOptions, ShowOptions
+from frameweave.editing.options import EditOptions
+from frameweave.errors import InputError
+from frameweave.measuring.options import BenchOptions, ReportOptions
+from frameweave.miniature.options import MsrvttOptions, PartOptions, ScoreOptions, WorldOptions
+from frameweave.progress import Progress
+from frameweave.runs.settings import Settings
+from frameweave.study.options import StudyReportOptions, StudyServeOptions
+from frameweave.training.options import TrainOptions
+
+_TOKEN = "FRAMEWEAVE_ADMIN_TOKEN"
+_SHORTEST = 12
+
+
+def edit(video: Path, prompts: Sequence[str], options: EditOptions, *, progress: Progress) -> Any:
+    if options.compare:
+        from frameweave.editing.compare import compare
+
+        if len(prompts) > 1:
+            raise InputError("--compare takes one prompt", hint="compare them one by one")
+        return compare(video, prompts[0], options, progress=progress)
+    from frameweave.editing.edit import edit as edit_video
+
+    if len(prompts) > 1:
+        progress.note(f"{len(prompts)} prompts, one result each")
+    return edit_video(video, prompts, options, progress=progress)
+
+
+def train(options: TrainOptions, *, progress: Progress) -> Any:
+    from frameweave.training.train import train as train_stages
+
+    try:
+        return options.out, train_stages(options.stages, options, progress=progress)
+    except KeyboardInterrupt:
+        progress.note("stopped; call the same command again to go on")
+        raise
+
+
+def plan(options: TrainOptions, *, progress: Progress) -> Any:
+    from frameweave.training.forecast import plan_training
+
+    return plan_training(options.stages, options, progress=progress)
+
+
+def report(runs: Sequence[Path], options: ReportOptions, *, progress: Progress) -> Any:
+    from frameweave.measuring.draw import report as draw
+
+    return draw(runs, options.out, progress=progress)
+
+
+def bench(options: BenchOptions, *, progress: Progress) -> Any:
+    from frameweave.measuring.bench.bench import bench as measure
+
+    return measure(quick=options.quick, asked=options.set, progress=progress)
+
+
+def serve(folder: Path, options: StudyServeOptions, *, progress: Progress) -> Any:
+    from frameweave.study.server.serve import serve as serve_study
+
+    admin = os.environ.get(_TOKEN)
+    if admin is not None and len(admin) < _SHORTEST:
+        raise InputError(f"{_TOKEN} has {len(admin)} letters, expected at least {_SHORTEST}")
+    return serve_study(folder, options, admin=admin, progress=progress)
+
+
+def study_report(folder: Path, options: StudyReportOptions, *, progress: Progress) -> Any:
+    from frameweave.study.results.report import study_report as write_report
+
+    return write_report(folder, options)
+
+
+def prepare(source: str, options: PrepareOptions, *, progress: Progress) -> Any:
+    from frameweave.data import prepare as preparing
+
+    if options.dry_run:
+        return preparing.planned_figures(source, options)
+    return preparing.prepare(source, options, progress=progress)
+
+
+def caption(source: str, options: CaptionSourceOptions, *, progress: Progress) -> Any:
+    from frameweave.data.caption import caption as write_prompts
+    from frameweave.data.sources.detect import read_source
+
+    records = read_source(
+        source,
+        layout=options.layout,
+        split=options.split,
+        limit=options.limit,
+        subset=options.subset,
+        seed=options.seed,
+    )
+    return write_prompts(records, options, progress=progress)
+
+
+def check(folder: Path, options: Settings, *, progress: Progress) -> Any:
+    from frameweave.data.checking import check as check_folder
+
+    return folder, check_folder(folder, progress=progress)
+
+
+def show(folder: Path, options: ShowOptions, *, progress: Progress) -> Any:
+    from frameweave.data.show import show as draw_sheet
+
+    return draw_sheet(folder, options)
+
+
+def miniature_train(part: str, options: PartOptions, *, progress: Progress) -> Any:
+    import torch
+
+    from frameweave.miniature.recipe import PLANS, Recipe
+    from frameweave.models.loading import miniature_folder
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    recipe = Recipe(options.folder, progress=progress)
+    for name in list(PLANS) if part == "all" else [] if part == "assemble" else [part]:
+        planned = PLANS.get(name)
+        if planned is not None:
+            planned = replace(planned, steps=options.steps or planned.steps)
+        recipe.train(name, planned)
+    if part not in ("all", "assemble"):
+        return None
+    recipe.assemble(miniature_folder())
+    return {"model": miniature_folder()}
+
+
+def score(options: ScoreOptions, *, progress: Progress) -> Any:
+    from frameweave.measuring.miniature_score import score as measure
+
+    return measure(options.samples, options.out, progress=progress)
+
+
+def msrvtt(options: MsrvttOptions, *, progress: Progress) -> Any:
+    from frameweave.world.msrvtt_shaped import write_msrvtt_shaped
+
+    folder = write_msrvtt_shaped(
+        options.out,
+        options.clips,
+        seed=options.seed,
+        frames=options.frames,
+        depth=options.depth,
+        progress=progress,
+    )
+    return {"folder": folder}
+
+
+def world(options: WorldOptions, *, progress: Progress) -> Iterator[dict[str, object]]:
+    from frameweave.video.clip import Clip
+    from frameweave.world.clips import FPS, write_with_sound
+    from frameweave.world.grammar import phrase
+    from frameweave.world.render import render_clip
+    from frameweave.world.scene import sample_scenes
+
+    scenes = sample_scenes(options.clips, seed=options.seed)
+    for index in range(options.clips):
+        path = options.out / f"{index:03d}.mp4"
+        write_with_sound(Clip.of(render_clip(scenes[index], options.frames).frames, fps=FPS), path)
+        yield {"clip": path, "caption": phrase(scenes.words(index))}

@@ -1,0 +1,154 @@
+"""Settings come from defaults, a file, and flags, in that order; what is not there is told first."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frameweave.cli import calling, checks
+from frameweave.cli.calling import settled
+from frameweave.cli.commands import BY_NAME, COMMANDS
+from frameweave.errors import FrameweaveError, InputError
+from frameweave.runs.settings import write_toml
+from frameweave.training.options import TrainOptions
+from frameweave.training.presets import presets, settings_of
+
+LORA, TOKENS, ALL = (BY_NAME[f"train {name}"] for name in ("lora", "tokens", "all"))
+
+
+def called(command: str, monkeypatch: pytest.MonkeyPatch, *inputs: Any, **flags: Any) -> Any:
+    """The settings with which a command would work."""
+    found: list[Any] = []
+    monkeypatch.setattr(calling, "perform", lambda command, inputs, settings: found.append(settings))
+    calling.call(BY_NAME[command], inputs, flags)
+    return found[0]
+
+
+def test_a_preset_then_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = called("train lora", monkeypatch, from_run="refcode")
+    assert (plain.lora_blocks, plain.train_tokens, plain.frames, plain.caption) == ("all", True, 2, 3)
+    assert plain.temporal_range == (0.0, 1.0)
+    changed = called("train lora", monkeypatch, from_run="refcode", lora_blocks="down", train_tokens=False)
+    assert (changed.lora_blocks, changed.train_tokens, changed.frames) == ("down", False, 2)
+
+
+def test_a_run_file_of_any_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that run went is not taken over."""
+    table = {"steps": 7, "seed": 3, "out": "elsewhere", "overwrite": True}
+    write_toml(tmp_path / "run.toml", {"command": "generate", "settings": table})
+    found = called("generate", monkeypatch, "a fish", from_run=str(tmp_path), seed=4)
+    assert (found.steps, found.seed, found.overwrite) == (7, 4, False)
+    assert "elsewhere" not in str(found.out)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_is_a_run_file(name: str) -> None:
+    table, where = settings_of(name)
+    options = settled(ALL, table, {}, where=where)
+    if name == "robust":  # it pins the defaults by name
+        assert options == TrainOptions()
+
+
+def test_presets_differ_where_the_readings_do() -> None:
+    def options(name: str) -> TrainOptions:
+        return TrainOptions.of_table(settings_of(name)[0], where=name)
+
+    assert options("paper").temporal_norm == "T"
+    assert options("refcode").temporal_mode == "noise"
+    assert options("refcode").noise_sharing == "independent"
+
+
+def test_what_is_no_run_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"--from papr: no such file.*presets are .*paper, refcode, robust"):
+        called("train all", monkeypatch, from_run="papr")
+    with pytest.raises(InputError, match=r"--from-run papr: no such file"):
+        called("edit", monkeypatch, Path("a.mp4"), "x", from_run="papr")
+    file = tmp_path / "run.toml"
+    file.write_text("x = 1\n")
+    with pytest.raises(InputError, match=r"has no \[settings\]"):
+        settings_of(str(tmp_path))
+    file.write_text("[settings]\nrang = 4\n")
+    with pytest.raises(InputError, match=r"run\.toml: unknown setting 'rang'.*did you mean rank"):
+        called("train all", monkeypatch, from_run=str(file))
+
+
+def test_a_stage_alone_gets_the_steps_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tokens", "lora", "depth"):
+        found = called(f"train {name}", monkeypatch, **{"steps" if name == "lora" else f"{name}_steps": 1})
+        assert found.stages == (name,)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "message"),
+    [
+        (ALL, {"steps": 1, "stages": ("tokens",)}, "--steps is for the stage lora.*give --tokens-steps"),
+        (ALL, {"depth_steps": 1}, "--depth-steps is for the stage depth, which is not trained"),
+        (TOKENS, {"depth_learning_rate": 1.0}, "--depth-learning-rate is for the stage depth"),
+        (LORA, {"tokens_steps": 1}, "--tokens-steps is for the stage tokens"),
+    ],
+)
+def test_steps_of_a_stage_that_is_not_trained_are_told(
+    command: Any, flags: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        settled(command, {}, flags)
+    settled(command, flags, {})  # a preset may speak of every stage
+
+
+@pytest.mark.parametrize(
+    ("command", "inputs", "message"),
+    [
+        ("edit", [Path("absent.mp4"), ("x",)], "^absent.mp4: no such file; check the path"),
+        (
+            "edit",
+            [Path("https://a.org/b.mp4"), ("x",)],
+            "^https://a.org/b.mp4: an address, expected a file; down",
+        ),
+        ("edit", [Path(__file__), ("a", "red", "car")], '3 prompts of one word each.*"a red car"'),
+        ("export", ["absent"], "^absent: not there"),
+        ("data check", [Path("absent")], "^absent: no such file or folder"),
+        ("report", [(Path("absent"), Path())], "^absent: no such file or folder"),
+    ],
+)
+def test_inputs_that_are_not_there(command: str, inputs: list[Any], message: str) -> None:
+    with pytest.raises(FrameweaveError, match=message):
+        checks.inputs(BY_NAME[command], inputs)
+
+
+def test_several_prompts_in_quotes_are_several_prompts() -> None:
+    for prompts in (("a red car", "a duck"), ("car",), ("a car", "duck")):
+        checks.inputs(BY_NAME["edit"], [Path(__file__), prompts])
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "message"),
+    [
+        ("edit", {"mask": Path("absent.png")}, "^absent.png: no such file"),
+        ("edit", {"adaptor": "absent"}, "^absent: not there"),
+        ("edit", {"editor": "framewize"}, "did you mean framewise"),
+        ("grid", {"editors": ("tokenflow", "vidtom")}, "did you mean vidtome"),
+        ("evaluate", {"source": Path("http://a.org/b.mp4")}, "^http://a.org/b.mp4: an address"),
+    ],
+)
+def test_settings_that_name_what_is_not_there(command: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(FrameweaveError, match=message):
+        checks.settings(BY_NAME[command].kind(**settings))
+
+
+def test_a_random_seed_is_drawn_once_and_kept() -> None:
+    kind = BY_NAME["edit"].kind
+    seeds = {kind(seed=text).table()["seed"] for text in (-1, "-1", -1, "-1")}
+    assert len(seeds) > 1 and all(0 <= seed < 2**31 for seed in seeds)
+    drawn = kind(seed=-1)
+    assert kind.of_table(drawn.table(), where="run.toml") == drawn == drawn.replaced()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_row_leads_somewhere(command: Any) -> None:
+    from frameweave.cli import results
+    from frameweave.cli.command import resolved
+
+    assert callable(resolved(command.work)) and hasattr(results, command.result)
+    assert command.fixed.keys() | command.short.keys() <= command.kind.model_fields.keys()
+    if command.notes_run:
+        assert "out" in command.kind.model_fields
