@@ -55,8 +55,8 @@ class AdaptorOptions(Settings):
     adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
     """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
     adaptor_schedule: str | None = None
-    """The LoRA's strength by timestep: shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5; default: as
-    the adaptor says for the editor."""
+    """The LoRA's strength by timestep: shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5;
+    default: as the adaptor says for the editor."""
     tokens: bool | None = None
     """Whether the adaptor's prompt tokens act; default: as the adaptor says for the editor, usually not."""
     adaptor_in_inversion: bool = True
