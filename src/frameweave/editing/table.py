@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frameweave.data.sources.table import rows_of
+from frameweave.data.sources.rows import rows_of
 from frameweave.errors import DataError, InputError
 from frameweave.runs.text import unwritable
 

@@ -61,6 +61,15 @@ def test_workers_divide_the_shards(tmp_path: Path) -> None:
 def test_what_cannot_be_streamed_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent.tar: cannot be read"):
         list(streamed([str(tmp_path / "absent.tar")]))
+    for name, content in (("page.tar", b"<html>not found</html>" * 40), ("empty.tar", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name}: cannot be read as a tar"):
+            list(streamed([str(tmp_path / name)]))
+    whole = sorted(a_dataset(tmp_path).glob("train-*.tar"))[0].read_bytes()
+    for kept in (len(whole) // 2, 700):
+        (tmp_path / "cut.tar").write_bytes(whole[:kept])
+        with pytest.raises(DataError, match=r"cut.tar: cannot be read as a tar .*copy the tar there again"):
+            list(streamed([str(tmp_path / "cut.tar")]))
     with pytest.raises(DataError, match="no shards"):
         streamed([])
     with tarfile.open(tmp_path / "odd.tar", "w") as tar:

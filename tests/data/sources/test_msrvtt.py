@@ -149,6 +149,74 @@ def test_the_1k_a_division_keeps_its_own_splits(mark: str, tmp_path: Path) -> No
     assert Counter(clip.split for clip in records(tmp_path)) == {"validate": 5, "test": 5}
 
 
+def test_annotations_may_lie_anywhere_below(tmp_path: Path) -> None:
+    """As in the copy on Kaggle: MSRVTT/MSRVTT/annotation, beside its videos."""
+    inner = tmp_path / "MSRVTT" / "MSRVTT"
+    videos(inner / "videos" / "all", range(3))
+    (inner / "annotation").mkdir()
+    (inner / "annotation" / "MSRVTT_data.json").write_text(json.dumps(annotations(range(3), captions=2)))
+    assert [(clip.id, len(clip.captions)) for clip in records(tmp_path)] == [
+        (f"video{n}", 2) for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (("msrvtt_train_9k", "msrvtt_test_1k"), ("video_id", "video{}", "caption", list)),
+        (("msrvtt_ret_train9k", "msrvtt_ret_test1k"), ("video", "video{}.mp4", "caption", str)),
+        (("cap_train", "cap_test"), ("video_id", "video{}", "desc", list)),
+        (("MSR-VTT_train", "MSR-VTT_test"), ("id", None, "captions", list)),
+    ],
+)
+def test_lists_of_rows_as_hubs_have_them(names: Any, rows: Any, tmp_path: Path) -> None:
+    """They divide as they are called, though 1k-A trains on clips of the official test split."""
+    key, form, said, kind = rows
+    for name, numbers in zip(names, (range(7010, 7014), range(7014, 7016)), strict=True):
+        table: list[dict[str, Any]] = []
+        for n in numbers:
+            row = {key: n if form is None else form.format(n), "category": n % 20}
+            texts = [f"{text} {n}" for text in ("one", "two")]
+            table += [row | {said: texts}] if kind is list else [row | {said: text} for text in texts]
+        (tmp_path / f"{name}.json").write_text(json.dumps(table))
+    videos(tmp_path / "video", range(7010, 7016))
+    for layout in ("auto", "msrvtt-1k-a"):
+        found = records(tmp_path, layout=layout)
+        assert Counter(clip.split for clip in found) == {"train": 4, "test": 2}
+        assert found[0].captions == ("one 7010", "two 7010")
+        assert (found[5].id, found[5].category) == ("video7015", "15")
+
+
+def test_json_that_is_no_list_of_rows_makes_no_msrvtt(tmp_path: Path) -> None:
+    for name, content in (
+        ("msrvtt_stats.json", "[1, 2]"),
+        ("msrvtt_notes.json", "{"),
+        ("cap_train.json", "[]"),
+    ):
+        (tmp_path / name).write_text(content)
+    videos(tmp_path, range(1))
+    (tmp_path / "msrvtt_a.mp4").touch()
+    (tmp_path / "msrvtt_a.json").write_text('[{"video": "a", "caption": "b"}]')
+    (tmp_path / "video0.txt").write_text("one")
+    assert [clip.id for clip in records(tmp_path)] == ["video0"]
+
+
+def test_numbers_are_names_of_videos(tmp_path: Path) -> None:
+    table = {
+        "images": [{"id": 0}, {"id": 2}],
+        "annotations": [{"image_id": n, "caption": "x"} for n in (0, 2)],
+    }
+    (tmp_path / "MSR_VTT.json").write_text(json.dumps(table))
+    videos(tmp_path, range(3))
+    assert [clip.id for clip in records(tmp_path)] == ["video0", "video2"]
+
+
+def test_annotations_in_another_encoding_are_told(tmp_path: Path) -> None:
+    (tmp_path / "MSRVTT_data.json").write_bytes('["caf\u00e9"]'.encode("cp1252"))
+    with pytest.raises(DataError, match="MSRVTT_data.json: cannot be read .not UTF-8"):
+        records(tmp_path)
+
+
 def test_missing_videos_and_captions_are_skipped(tmp_path: Path) -> None:
     table = annotations(range(3), captions=1)
     table["sentences"][1]["caption"] = " \t "

@@ -1,7 +1,10 @@
 """Tars of whole videos."""
 
+import bz2
+import gzip
 import importlib
 import io
+import lzma
 import subprocess
 import tarfile
 from collections import Counter
@@ -147,6 +150,12 @@ def test_a_torn_tar_gives_what_is_whole(tmp_path: Path) -> None:
     tar.write_bytes(tar.read_bytes()[:4000])
     assert [clip.id for clip in taken(tar)] == ["a"]
     assert [reason for _, reason in lost(tar)] == ["truncated"]
+    for pack, name in ((gzip.compress, "gzip"), (bz2.compress, "bzip2"), (lzma.compress, "xz")):
+        tar.write_bytes(pack(b"x" * 5000))
+        with pytest.raises(
+            DataError, match=f"a.tar: packed with {name}, expected a plain tar; unpack it with"
+        ):
+            list(read_source(str(tar)))
     tar.write_bytes(b"no tar at all" * 100)
     with pytest.raises(DataError, match="not a tar"):
         list(read_source(str(tar)))

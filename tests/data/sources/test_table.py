@@ -13,12 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frameweave.data.extraction import extract
+from frameweave.data.options import GroupSettings
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.detect import read_source
+from frameweave.data.sources.member import opened
 from frameweave.data.sources.table import TableReader
 from frameweave.data.sources.usable import Usable
 from frameweave.errors import DataError, MissingExtra
 from reading_sources import lost, taken
+from videos import blobs, write_video
 
 ROWS = [
     {"path": "a.mp4", "caption": "one, with a comma", "id": "first", "split": "train"},
@@ -130,6 +134,73 @@ def test_rows_of_one_video_are_its_captions(suffix: str, tmp_path: Path) -> None
     assert lost(file) == [("b.mp4", "duplicate")]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+def test_a_name_without_a_path_is_looked_for_below(suffix: str, tmp_path: Path) -> None:
+    for name in ("a/video7.mp4", "a/b/video8.webm", "a/twice.mp4", "b/twice.mp4", "video9.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    names = ["video7", "8", "twice", "video9.mp4", "absent"]
+    rows = [{"video_id": name, "caption": f"of {name}"} for name in names]
+    file = tmp_path / f"clips.{suffix}"
+    if suffix == "parquet":
+        write_parquet(file, video_id=names, caption=[row["caption"] for row in rows])
+    elif suffix == "json":
+        file.write_text(json.dumps(rows))
+    else:
+        file.write_text("video_id,caption\n" + "".join(f"{','.join(row.values())}\n" for row in rows))
+    assert [(clip.id, Path(clip.path).name) for clip in taken(file)] == [
+        ("video7", "video7.mp4"),
+        ("8", "video8.webm"),
+        ("video9.mp4", "video9.mp4"),
+    ]
+    assert lost(file) == [("twice", "no_path"), ("absent", "no_path")]
+
+
+@pytest.mark.parametrize("form", ["struct", "bytes", "named"])
+def test_videos_within_a_parquet_file(form: str, tmp_path: Path) -> None:
+    """They are read from there, row by row, and give what the files give."""
+    arrow: Any = importlib.import_module("pyarrow")
+    contents = [write_video(tmp_path / f"{k}.mp4", blobs(6, k)).read_bytes() for k in range(3)]
+    captions = [[f"one {k}", f"two {k}"] for k in range(3)]
+    inside = [{"bytes": content, "path": f"v{k}.mp4"} for k, content in enumerate(contents)]
+    columns: dict[str, Any] = {
+        "struct": {"video": inside},
+        "bytes": {"mp4": contents},
+        "named": {"video": inside, "video_id": ["x0", "x1", "x2"]},
+    }[form]
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "a.parquet"
+    table = arrow.table(columns | {"captions": captions})
+    importlib.import_module("pyarrow.parquet").write_table(table, file, row_group_size=2)
+    found = taken(file)
+    ids = {"struct": "v{}.mp4", "bytes": "row {}", "named": "x{}"}[form]
+    assert [clip.id for clip in found] == [ids.format(k + (form == "bytes")) for k in range(3)]
+    assert [clip.captions for clip in found] == [tuple(texts) for texts in captions]
+    for clip, content in zip(found, contents, strict=True):
+        with opened(clip.path) as video:
+            assert not isinstance(video, Path) and video.read() == content
+    how = GroupSettings(frames=2, per_clip=2, size=16)
+    whole, other = (extract(path, "x", how) for path in (found[2].path, str(tmp_path / "2.mp4")))
+    assert whole == other and whole.groups
+    with pytest.raises(DataError, match="no video in row 10"), opened(f"{found[0].path[:-1]}9"):
+        pass
+
+
+def test_a_caption_that_commas_have_cut_is_listed(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.mp4").touch()
+    (tmp_path / "a.csv").write_text("path,caption\na.mp4,a red car, in the snow\nb.mp4,a car,\n")
+    assert [(clip.id, clip.captions) for clip in taken(tmp_path / "a.csv")] == [("b.mp4", ("a car",))]
+    assert lost(tmp_path / "a.csv") == [("a.mp4", "bad_caption")]
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "[", "[" * 100_000])
+def test_json_that_is_no_list_of_objects_is_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(DataError, match=r"a\.json: .*write a list of JSON objects"):
+        taken(tmp_path / "a.json")
+
+
 def test_a_table_as_a_spreadsheet_saves_unicode(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     (tmp_path / "a.tsv").write_bytes("path\tcaption\r\na.mp4\tcaf\u00e9\r\n".encode("utf-16"))
@@ -147,7 +218,7 @@ def test_a_misspelt_column_is_recognised(tmp_path: Path) -> None:
 def test_a_cell_that_is_too_large_is_told_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frameweave.data.sources.table._FIELD", 1000)
+    monkeypatch.setattr("frameweave.data.sources.rows._FIELD", 1000)
     (tmp_path / "a.csv").write_text("path,caption\na.mp4,x\nb.mp4," + "y" * 1001 + "\n")
     with pytest.raises(DataError, match=r"a\.csv, line 3: field larger"):
         list(read_source(str(tmp_path / "a.csv")))

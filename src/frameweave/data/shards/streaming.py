@@ -6,13 +6,12 @@ through a buffer; where a stream stopped is not known. For training use `reading
 
 import importlib
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import fsspec
 
 from frameweave.data.shards.decoding import group_of, wanted
-from frameweave.errors import DataError, require_extra
+from frameweave.errors import DataError, MissingExtra, require_extra
 from frameweave.video.group import FrameGroup
 
 Sample = dict[str, Any]
@@ -52,13 +51,18 @@ def _members(shards: Iterator[Sample]) -> Generator[Sample, None, None]:
     """The members of every tar, as webdataset's own expander gives them."""
     wds = _webdataset()
     for shard in shards:
-        with ExitStack() as stack:
-            try:
-                stream = stack.enter_context(fsspec.open(shard["url"], "rb"))
+        url = shard["url"]
+        try:
+            with fsspec.open(url, "rb") as stream:
                 for member in wds.tariterators.tar_file_iterator(stream):
-                    yield {**member, "__url__": shard["url"]}
-            except (OSError, ValueError) as error:
-                raise DataError(f"{shard['url']}: cannot be read ({error})", hint="check the URL") from error
+                    yield {**member, "__url__": url}
+        except MissingExtra:
+            raise
+        except Exception as error:  # of places, of tars and of what packed them: no one kind of error
+            raise DataError(
+                f"{url}: cannot be read as a tar ({type(error).__name__}: {error})",
+                hint="check the URL, or copy the tar there again",
+            ) from error
 
 
 def _groups(samples: Iterator[Sample]) -> Generator[FrameGroup, None, None]:

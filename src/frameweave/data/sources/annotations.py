@@ -1,13 +1,18 @@
-"""MSR-VTT's annotation files: the official form, and the copy in COCO's form."""
+"""MSR-VTT's annotation files: the official form, the copy in COCO's form, and lists of rows."""
 
 import json
+import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from frameweave.data.record import Skipped
+from frameweave.data.sources.folder import files_below
+from frameweave.data.text import decoded
 from frameweave.errors import DataError
+from frameweave.video.reading import VIDEOS
 
 ANNOTATIONS = (
     "train_val_videodatainfo.json",
@@ -18,6 +23,10 @@ ANNOTATIONS = (
 )
 _TOLD = ("split", "category", "url")
 _FORMS = (("videos", "sentences"), ("images", "annotations"))
+_LISTS = re.compile(r"(msr.?vtt.*|(cap|ret)_(train|val|test).*)\.json", re.IGNORECASE)
+"""Names of files that are lists of rows, such as msrvtt_train_9k.json and cap_test.json."""
+_NAMED = ("video_id", "video", "vid", "image_id", "id")
+_SAID = ("caption", "captions", "sentence", "desc", "text")
 
 
 @dataclass(frozen=True)
@@ -28,12 +37,38 @@ class Annotations:
     """split, category and url, where they are told."""
     captions: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list[str]))
     skipped: list[Skipped] = field(default_factory=list[Skipped])
+    divided: bool = False
+    """Whether the names of lists of rows divide the videos into splits."""
 
 
 def annotations_below(folder: Path) -> list[Path]:
-    """MSR-VTT's annotation files in a folder or in those directly below it."""
-    places = [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]
-    return [place / name for place in places for name in ANNOTATIONS if (place / name).is_file()]
+    """MSR-VTT's annotation files at any depth of a folder, the nearest first; lists of rows where there are
+    none of its own.
+    """
+    files = [path for path in files_below(folder) if path.suffix.lower() == ".json" and path.is_file()]
+    own = [path for path in files if path.name in ANNOTATIONS]
+    if own:
+        return sorted(own, key=lambda path: (*_place(path), ANNOTATIONS.index(path.name)))
+    lists = [path for path in files if _LISTS.fullmatch(path.name) and not _is_beside_a_video(path)]
+    return sorted((path for path in lists if _is_list(path)), key=lambda path: (*_place(path), path.name))
+
+
+def _place(path: Path) -> tuple[int, tuple[str, ...]]:
+    return len(path.parts), path.parent.parts
+
+
+def _is_beside_a_video(file: Path) -> bool:
+    return any(file.with_suffix(suffix).is_file() for suffix in VIDEOS)
+
+
+def _is_list(file: Path) -> bool:
+    """Whether a file is a list of rows that name a video and have captions."""
+    try:
+        table = _json(file)
+    except DataError:
+        return False
+    first = table[0] if isinstance(table, list) and table else None
+    return bool(_name(first, *_NAMED)) and any(True for _ in _captions(first))
 
 
 def read_annotations(files: list[Path]) -> Annotations:
@@ -41,7 +76,7 @@ def read_annotations(files: list[Path]) -> Annotations:
 
     Raises `DataError`, with line and column where it can, for a file that is cut or of another form.
     """
-    found = Annotations()
+    found = Annotations(divided=any(_split_of(file) for file in files if file.name not in ANNOTATIONS))
     for file in files:
         videos, sentences = _lists(file)
         here: set[str] = set()
@@ -60,33 +95,77 @@ def read_annotations(files: list[Path]) -> Annotations:
     return found
 
 
+def _split_of(file: Path) -> str:
+    """The split that a list of rows is called by; empty where it names none, or several.
+
+    >>> [_split_of(Path(f"msrvtt_{name}.json")) for name in ("train_9k", "test_1k", "train_val")]
+    ['train', 'test', '']
+    """
+    named = [split for split in ("train", "val", "test") if split in file.stem.lower()]
+    return named[0] if len(named) == 1 else ""
+
+
 def _plain(value: Any) -> str:
     """Copies have numbers and nothing where others have texts."""
     return str(value) if isinstance(value, str | int) else ""
 
 
 def _name(entry: Any, *keys: str) -> str:
-    """Which video an entry is about; empty for what is none."""
-    given = next((entry[key] for key in keys if entry.get(key)), "") if isinstance(entry, dict) else ""
-    return given if isinstance(given, str) else ""
+    """Which video an entry is about; empty for what is none. Numbers are MSR-VTT's own."""
+    given = (
+        next((entry[key] for key in keys if entry.get(key) is not None), "")
+        if isinstance(entry, dict)
+        else ""
+    )
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 10**9:
+        return f"video{given}"
+    path = PurePosixPath(given) if isinstance(given, str) else PurePosixPath()
+    return path.stem if path.suffix.lower() in VIDEOS else given if isinstance(given, str) else ""
 
 
-def _lists(file: Path) -> tuple[list[Any], list[Any]]:
-    """The videos and the sentences of a file."""
+def _captions(row: Any) -> Iterator[str]:
+    said = next((row[key] for key in _SAID if row.get(key)), ()) if isinstance(row, dict) else ()
+    yield from (text for text in (said if isinstance(said, list) else [said]) if isinstance(text, str))
+
+
+def _json(file: Path) -> Any:
     try:
-        table: Any = json.loads(file.read_text(encoding="utf-8-sig", errors="replace"))
+        return json.loads(decoded(file.read_bytes()))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{file}, line {error.lineno}, column {error.colno}: {error.msg}", hint="copy the file again"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file}: cannot be read ({error})", hint="copy the file again") from error
+
+
+def _lists(file: Path) -> tuple[list[Any], list[Any]]:
+    """The videos and the sentences of a file."""
+    table = _json(file)
+    if isinstance(table, list):
+        return _of_rows(file, table)
     if isinstance(table, dict):
         for videos, sentences in _FORMS:
             if isinstance(table.get(videos), list) and isinstance(table.get(sentences), list):
                 return table[videos], table[sentences]
     found = ", ".join(sorted(map(str, table))[:8]) if isinstance(table, dict) else type(table).__name__
     raise DataError(
-        f"{file}: found {found[:200] or 'nothing'}, expected videos and sentences",
-        hint="give MSR-VTT's own annotation file",
+        f"{file}: found {found[:200] or 'nothing'}, expected videos and sentences, or a list of rows",
+        hint="give MSR-VTT's own annotation file, or rows with video_id and caption",
     )
+
+
+def _of_rows(file: Path, rows: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Rows have a video and one or several of its captions; each video may have several rows."""
+    videos: dict[str, dict[str, Any]] = {}
+    sentences: list[Any] = []
+    for number, row in enumerate(rows, 1):
+        name = _name(row, *_NAMED)
+        if not name:
+            raise DataError(
+                f"{file}: row {number} names no video", hint=f"give each {' or '.join(_NAMED[:2])}"
+            )
+        told = {key: row[key] for key in _TOLD if row.get(key) is not None}
+        videos.setdefault(name, {"video_id": name, "split": _split_of(file)} | told)
+        sentences += [{"video_id": name, "caption": text} for text in _captions(row)]
+    return list(videos.values()), sentences

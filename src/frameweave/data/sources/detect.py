@@ -6,6 +6,7 @@ from pathlib import Path
 from frameweave.data.record import Reader
 from frameweave.data.sources.annotations import ANNOTATIONS, annotations_below
 from frameweave.data.sources.folder import FolderReader, files_below
+from frameweave.data.sources.joining import Joined
 from frameweave.data.sources.msrvtt import MsrVttReader
 from frameweave.data.sources.patterns import matches
 from frameweave.data.sources.shards import TarReader
@@ -62,7 +63,7 @@ def _reader(source: str, layout: str) -> Reader:
     if layout == "table":
         if not path.is_file():
             raise DataError(f"{path}: a folder, expected a table", hint=f"give a {', '.join(SUFFIXES)} file")
-        return TableReader(path)
+        return Joined(TableReader(path))
     if not path.is_dir():
         raise DataError(f"{path}: a file, expected a folder", hint="give the folder, or another layout")
     if layout == "folder":
@@ -83,12 +84,12 @@ def _layout(found: tuple[Path, ...]) -> str:
             return "msrvtt"
         videos = any(file.suffix.lower() in VIDEOS and file.is_file() for file in files_below(path))
         return "shards" if not videos and _tars(path) else "folder"
+    if path.name in ANNOTATIONS:
+        raise DataError(f"{path}: annotations without their videos", hint="give the folder that has both")
     if path.suffix.lower() in SUFFIXES:
         return "table"
     if path.suffix.lower() in _PACKED:
         raise DataError(f"{path}: packed", hint="unpack it, and give its folder or its tar")
-    if path.name in ANNOTATIONS:
-        raise DataError(f"{path}: annotations without their videos", hint="give the folder that has both")
     raise DataError(f"{path}: not a source", hint=f"give a folder, a tar, or a {', '.join(SUFFIXES)} file")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
+from frameweave.data.text import decoded
 from frameweave.errors import DataError
 
 Division = Literal["full", "1k-a"]
@@ -57,6 +58,11 @@ def check_full(splits: Mapping[str, str]) -> None:
         )
 
 
+def has_lists(files: Mapping[str, Path]) -> bool:
+    """Whether 1k-A's lists are among some files."""
+    return any(name in files for name in _TESTING)
+
+
 def one_k_a(folder: Path, files: Mapping[str, Path]) -> tuple[dict[str, str], dict[str, str]]:
     """The split of each clip of 1k-A, and the one caption of each test clip where its list has it.
 
@@ -83,12 +89,12 @@ def one_k_a(folder: Path, files: Mapping[str, Path]) -> tuple[dict[str, str], di
 def _listed(file: Path) -> Iterator[tuple[str, str]]:
     """The videos of a list and their sentences, which not all lists have."""
     try:
-        text = file.read_text(encoding="utf-8-sig", errors="replace")
+        text = decoded(file.read_bytes())
         if file.suffix == ".csv":
             yield from _rows(file, text)
         else:
             yield from ((line.strip().removesuffix(".mp4"), "") for line in text.splitlines() if line.strip())
-    except (OSError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{file}: not a list ({error})", hint="copy the file again") from error
 
 

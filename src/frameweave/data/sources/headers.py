@@ -11,6 +11,13 @@ from frameweave.errors import DataError
 
 _MOST = 1_000_000
 _LONGEST = 2**20  # bytes of one header with its long names: 1 MB
+_PACKINGS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 # chains of long names and of extended headers make tarfile call itself; numbers may overflow
 _BROKEN = (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError)
 
@@ -37,7 +44,21 @@ def headers(path: Path) -> tuple[Header, ...]:
         about = path.stat()
         return _known(path, about.st_size, about.st_mtime_ns)
     except _BROKEN as error:
+        if packing := _packing(path):
+            raise DataError(
+                f"{path}: packed with {packing}, expected a plain tar", hint=f"unpack it with {packing} first"
+            ) from error
         raise DataError(f"{path}: not a tar ({error})", hint="copy it again") from error
+
+
+def _packing(path: Path) -> str:
+    """What packed a file, by how it begins; empty when nothing known did."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(max(map(len, _PACKINGS)))
+    except OSError:
+        return ""
+    return next((name for mark, name in _PACKINGS.items() if start.startswith(mark)), "")
 
 
 class _HeaderFile(FileIO):

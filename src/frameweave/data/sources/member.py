@@ -1,4 +1,7 @@
-"""Where a record's video lies: a file, a folder of pictures, or a member of a tar, which is not unpacked."""
+"""Where a record's video lies: a file, a folder of pictures, a member of a tar, or a row of a parquet file.
+
+Nothing is unpacked onto the disk.
+"""
 
 import re
 from collections.abc import Generator
@@ -7,22 +10,28 @@ from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedIOBase, BufferedReader, Fil
 from pathlib import Path
 from typing import Any
 
+from frameweave.data.sources.embedded import video_in
 from frameweave.data.sources.headers import Header, headers
 from frameweave.errors import DataError
 
 MARK = "!"
 _IN_TAR = re.compile(rf"(.*?\.tar){MARK}(.+)", re.IGNORECASE | re.DOTALL)
+_IN_PARQUET = re.compile(rf"(.*?\.parquet){MARK}(.+)/([0-9]{{1,12}})", re.IGNORECASE | re.DOTALL)
 _BUFFER = 2**16  # bytes: a decoder asks for a few at a time
 
 
 @contextmanager
 def opened(path: str) -> Generator[Path | BufferedIOBase, None, None]:
-    """The file or folder itself, or the bytes of `shard.tar!name.mp4`, which can be sought in.
+    """The file or folder itself, or bytes that can be sought in: `shard.tar!name.mp4`, or
+    `table.parquet!column/row`.
 
-    Only what is asked for is read, so memory does not grow with the member. Raises `DataError` when
-    the tar has no such member.
+    Of a tar only what is asked for is read, so memory does not grow with the member. Raises `DataError`
+    when there is no such member or row.
     """
     file, name = parted(path)
+    if found := _IN_PARQUET.fullmatch(path):
+        yield video_in(file, found[2], int(found[3]))
+        return
     if not name:
         yield file
         return
@@ -34,12 +43,12 @@ def opened(path: str) -> Generator[Path | BufferedIOBase, None, None]:
 
 
 def parted(path: str) -> tuple[Path, str]:
-    """The file, and the member's name when it is a tar's.
+    """The file, and the name within it when it is a tar or a parquet file.
 
     >>> parted("a.tar!b/c.mp4"), parted("b/c.mp4")
     ((PosixPath('a.tar'), 'b/c.mp4'), (PosixPath('b/c.mp4'), ''))
     """
-    found = _IN_TAR.fullmatch(path)
+    found = _IN_TAR.fullmatch(path) or _IN_PARQUET.fullmatch(path)
     return (Path(found[1]), found[2]) if found else (Path(path), "")
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.annotations import annotations_below, read_annotations
-from frameweave.data.sources.divisions import Division, check_full, number_of, official_split, one_k_a
+from frameweave.data.sources.divisions import (
+    Division,
+    check_full,
+    has_lists,
+    number_of,
+    official_split,
+    one_k_a,
+)
 from frameweave.data.sources.folder import depth_beside, files_below
 from frameweave.video.reading import VIDEOS
 
@@ -17,7 +24,8 @@ class MsrVttReader:
     """The clips of an MSR-VTT folder, in the order of their numbers; videos may lie anywhere below it.
 
     Splits of the full division are the file's own, or the official ones where it names none. 1k-A has
-    other splits, and one caption for each of its test clips. Raises `DataError` for annotations that
+    other splits, and one caption for each of its test clips. Lists of rows such as msrvtt_train_9k.json
+    divide as they are called. Raises `DataError` for annotations that
     cannot be read (with line and column), for 1k-A without its lists, and where both are mixed.
     """
 
@@ -30,9 +38,10 @@ class MsrVttReader:
         files = {path.name: path for path in sorted(files_below(self.folder), reverse=True) if path.is_file()}
         videos = {path.stem: path for path in files.values() if path.suffix.lower() in VIDEOS}
         only: dict[str, str] = {}
-        if self.division == "full":
+        if self.division == "full" or (told.divided and not has_lists(files)):
             splits = {name: about.get("split") or official_split(name) for name, about in told.videos.items()}
-            check_full(splits)
+            if not told.divided:
+                check_full(splits)
         else:
             splits, only = one_k_a(self.folder, files)
         for name in sorted(splits, key=_order):

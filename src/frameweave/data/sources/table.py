@@ -1,23 +1,27 @@
-"""Lists of clips: csv, tsv, jsonl and parquet, read row by row."""
+"""Tables of clips: csv, tsv, jsonl, json and parquet."""
 
-import csv
 import difflib
-import hashlib
-import json
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from frameweave.data.record import ClipRecord, Skipped
-from frameweave.data.sources.parquet import Row, column_names, parquet_rows
-from frameweave.data.text import encoding_of
+from frameweave.data.sources.divisions import number_of
+from frameweave.data.sources.embedded import embedded_videos
+from frameweave.data.sources.folder import files_below
+from frameweave.data.sources.member import MARK, is_there
+from frameweave.data.sources.parquet import column_names, parquet_rows
+from frameweave.data.sources.rows import Row, rows_of
 from frameweave.errors import DataError
+from frameweave.video.reading import VIDEOS
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+_EMBEDDED = ("video", "video_bytes", "mp4", "bytes", "file", "path")
+"""Columns of a parquet file that may hold the videos themselves."""
 _NAMES = {
     "path": ("path", "video", "video_path", "file", "filename"),
     "captions": ("captions", "caption", "text", "sentence"),
@@ -28,7 +32,6 @@ _NAMES = {
     "depth": ("depth",),
 }
 _NUMBERED = re.compile(r"caption_?([0-9]{1,4})")
-_FIELD = 2**24  # bytes of a cell: 16 MB
 
 Columns = dict[str, list[str]]
 """Which columns give which field."""
@@ -37,7 +40,8 @@ Columns = dict[str, list[str]]
 @dataclass(frozen=True)
 class TableReader:
     """One clip a row: `path` (relative to the table) and `caption` (or captions, caption_0 ..); the id is
-    the path unless a column gives it.
+    the path unless a column gives it. A bare name, and an id without a path, are looked for among the videos
+    below the table's folder. A parquet file may hold the videos themselves.
 
     Raises `DataError` for a table without the columns it needs, and for a line that cannot be read;
     `MissingExtra` for parquet without pyarrow.
@@ -46,46 +50,40 @@ class TableReader:
     file: Path
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
-        """As `rows`, with the rows of one video joined: its captions stand where its first row stood."""
-        joined = self._joined
-        given = set[bytes]()
-        for item in self.rows():
-            mark = _but_captions(item) if isinstance(item, ClipRecord) and joined else b""
-            if mark not in joined:
-                yield item
-            elif mark not in given:
-                given.add(mark)
-                yield item.replaced(captions=tuple(joined[mark]))
-
-    @cached_property
-    def _joined(self) -> dict[bytes, dict[str, None]]:
-        """The captions of videos with several rows; those of one row may be very many, and are not held."""
-        marks = Counter(_but_captions(item) for item in self.rows() if isinstance(item, ClipRecord))
-        found: dict[bytes, dict[str, None]] = {mark: {} for mark, count in marks.items() if count > 1}
-        for item in self.rows() if found else ():
-            if isinstance(item, ClipRecord) and (mark := _but_captions(item)) in found:
-                found[mark] |= dict.fromkeys(item.captions)
-        return found
-
-    def rows(self) -> Iterator[ClipRecord | Skipped]:
-        """A clip for each row."""
         if self.file.suffix.lower() == ".parquet":
-            columns = self._columns(column_names(self.file))
-            wanted = [name for names in columns.values() for name in names]
-            for number, row in enumerate(parquet_rows(self.file, wanted), 1):
-                yield self._record(number, row, columns)
+            yield from self._of_parquet()
             return
         columns = {}
         for number, row in rows_of(self.file):
             if not columns:
                 columns = self._columns(row)
-            elif self.file.suffix.lower() == ".jsonl":  # each line has its own keys
+            elif self.file.suffix.lower() in (".jsonl", ".json"):  # each object has its own keys
                 columns = columns_of(row)
             yield self._record(number, row, columns)
 
+    def _of_parquet(self) -> Iterator[ClipRecord | Skipped]:
+        names = column_names(self.file)
+        videos = embedded_videos(self.file, _EMBEDDED)
+        if videos is None:
+            columns = self._columns(names)
+            wanted = [name for own in columns.values() for name in own]
+            for number, row in enumerate(parquet_rows(self.file, wanted), 1):
+                yield self._record(number, row, columns)
+            return
+        columns = columns_of(name for name in names if name != videos.column)
+        wanted = [name for own in columns.values() for name in own] + [videos.name] * bool(videos.name)
+        for number, row in enumerate(parquet_rows(self.file, wanted), 1):
+            inner = row.pop(videos.column, None) or {}
+            named = columns["id"] or columns["path"]
+            name = _text(row.get(named[0])) if named else _text(inner.get("path"))
+            path = f"{self.file}{MARK}{videos.bytes}/{number - 1}"
+            given = {"path": path, "id": name or f"row {number}"}
+            yield self._record(number, row | given, columns | {"path": ["path"], "id": ["id"]})
+
     def _columns(self, names: Iterable[str]) -> Columns:
+        names = list(names)
         found = columns_of(names)
-        if not found["path"]:
+        if not found["path"] and not (found["id"] and self._below):
             listed = ", ".join(names)[:200]
             near = difflib.get_close_matches("path", map(str.lower, names), n=1, cutoff=0.5)
             raise DataError(
@@ -95,19 +93,23 @@ class TableReader:
         return found
 
     def _record(self, number: int, row: Row, columns: Columns) -> ClipRecord | Skipped:
+        where = f"{self.file}, row {number}"
         try:
             given = {field: _text(row.get(names[0])) for field, names in columns.items() if names}
             captions = tuple(text for column in columns["captions"] for text in _texts(row.get(column)))
         except UnicodeDecodeError as error:
-            where = f"{self.file}, row {number}"
             return Skipped(id=f"row {number}", reason="bad_caption", detail=f"{where}: not UTF-8 ({error})")
         path, name = given.get("path", ""), given.get("id") or given.get("path", "")
-        if not path or "\0" in path:
-            return Skipped(id=name or f"row {number}", reason="no_path", detail=f"{self.file}, row {number}")
+        if any(_text(cell).strip() for cell in row.get("") or ()):
+            detail = f"{where}: more cells than the first row has; quote captions with commas"
+            return Skipped(id=name or f"row {number}", reason="bad_caption", detail=detail)
+        place = "" if "\0" in path + name else self._place(path, name)
+        if not place:
+            return Skipped(id=name or f"row {number}", reason="no_path", detail=where)
         depth = given.get("depth", "")
         return ClipRecord(
             id=name,
-            path=str(self.file.parent / path),
+            path=place,
             captions=captions,
             split=given.get("split", ""),
             category=given.get("category", ""),
@@ -115,19 +117,23 @@ class TableReader:
             depth=str(self.file.parent / depth) if depth else "",
         )
 
+    def _place(self, path: str, name: str) -> str:
+        """Where the video of a row lies; empty when that is not said."""
+        given = str(self.file.parent / path) if path else ""
+        if path and ("/" in path or is_there(given)):
+            return given
+        return self._below.get(path or name, given)
 
-def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
-    """Rows of a csv, tsv or jsonl file by the line on which they end; cells beyond the head are under "".
-
-    Raises `DataError` for a file that cannot be read, naming the line.
-    """
-    try:
-        with table.open("rb") as start:
-            encoding = encoding_of(start.read(2))
-        with table.open(encoding=encoding, newline="") as file:
-            yield from (_objects if table.suffix.lower() == ".jsonl" else _cells)(file, table)
-    except (UnicodeError, OSError) as error:
-        raise DataError(f"{table}: not a table ({error})", hint="save it as UTF-8 text") from error
+    @cached_property
+    def _below(self) -> dict[str, str]:
+        """The videos below the table's folder, by names that no other has; MSR-VTT's by numbers too."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for video in files_below(self.file.parent):
+            if video.suffix.lower() in VIDEOS and video.is_file():
+                number = number_of(video.stem)
+                for name in {video.name, video.stem, video.stem if number is None else str(number)}:
+                    found[name].append(str(video))
+        return {name: places[0] for name, places in found.items() if len(places) == 1}
 
 
 def columns_of(names: Iterable[str]) -> Columns:
@@ -144,11 +150,6 @@ def columns_of(names: Iterable[str]) -> Columns:
     return found
 
 
-def _but_captions(clip: ClipRecord) -> bytes:
-    """What is the same in all rows of a video; rows that differ in more, such as the split, stay apart."""
-    return hashlib.sha256(repr(clip.replaced(captions=())).encode("utf-8", "surrogatepass")).digest()[:16]
-
-
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
@@ -157,30 +158,3 @@ def _text(value: Any) -> str:
 
 def _texts(value: Any) -> list[str]:
     return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
-
-
-def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(_FIELD)
-    header = file.readline(_FIELD)
-    file.seek(0)
-    counts = {mark: header.count(mark) for mark in ",;\t|"}
-    rows = csv.DictReader(file, restkey="", delimiter=max(counts, key=lambda mark: counts[mark]))
-    try:
-        yield from ((rows.line_num, row) for row in rows)
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {rows.reader.line_num}: {error}", hint="write the line again"
-        ) from error
-
-
-def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row: Any = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: {error}", hint="write a JSON object a line") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: no object", hint="write a JSON object a line")
-        yield number, row

@@ -1,0 +1,69 @@
+"""Rows of tables that are texts: csv, tsv and jsonl, read row by row, and json, read as a whole."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from frameweave.data.text import encoding_of
+from frameweave.errors import DataError
+
+Row = dict[str, Any]
+"""Whatever stands in a row of a table, by column."""
+_FIELD = 2**24  # bytes of a cell: 16 MB
+
+
+def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
+    """Rows of a csv, tsv, jsonl or json file by the line on which they end, or their number; cells beyond the
+    head are under "".
+
+    Raises `DataError` for a file that cannot be read, naming the line.
+    """
+    try:
+        with table.open("rb") as start:
+            encoding = encoding_of(start.read(2))
+        with table.open(encoding=encoding, newline="") as file:
+            yield from _READERS.get(table.suffix.lower(), _cells)(file, table)
+    except (UnicodeError, OSError) as error:
+        raise DataError(f"{table}: not a table ({error})", hint="save it as UTF-8 text") from error
+
+
+def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
+    csv.field_size_limit(_FIELD)
+    header = file.readline(_FIELD)
+    file.seek(0)
+    counts = {mark: header.count(mark) for mark in ",;\t|"}
+    rows = csv.DictReader(file, restkey="", delimiter=max(counts, key=lambda mark: counts[mark]))
+    try:
+        yield from ((rows.line_num, row) for row in rows)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {rows.reader.line_num}: {error}", hint="write the line again"
+        ) from error
+
+
+def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row: Any = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}, line {number}: {error}", hint="write a JSON object a line") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number}: no object", hint="write a JSON object a line")
+        yield number, row
+
+
+def _list(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
+    try:
+        rows: Any = json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: {error}", hint="write a list of JSON objects") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: no list of objects", hint="write a list of JSON objects")
+    yield from enumerate(rows, 1)
+
+
+_READERS = {".jsonl": _objects, ".json": _list}
