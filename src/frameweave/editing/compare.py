@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from frameweave.editing.adapting import adapted
+from frameweave.editing.advice import advise
 from frameweave.editing.edit import given_to_edit
 from frameweave.editing.footage import Fit, Footage
 from frameweave.editing.options import EditOptions
@@ -44,6 +45,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     )
     model = load_model(options)
     fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
+    advise(options, [prompt, options.source_prompt], progress, fit)
     parts = list(footage.batches(fit, _MOST + 1))
     if len(parts[0]) > _MOST:
         raise InputError(f"more than {_MOST} frames to compare", hint=f"give --frames up to {_MOST}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from frameweave.editing.adapting import adapted
+from frameweave.editing.advice import advise
 from frameweave.editing.footage import Fit, Footage, Mask, laid_over
 from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
@@ -83,6 +84,7 @@ def edit(
         if fit.padded != fit.scaled:
             width, height = fit.padded
             progress.note(f"frames are padded to {width} x {height} while they are edited")
+        advise(options, [*prompts, options.source_prompt], progress, fit)
         inversions = inversions_of(model, options, [editor])
         estimator = estimator_of(editor, model, options)
     with adapted(model, options, options.editor, editor, progress) as adapted_model:
@@ -208,6 +210,7 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
     with timer.part("load"):
         model = load_model(options)
         side = working_size((1, 1), options.size or model.native, model.multiple)
+    advise(options, [prompt], progress)
     with (
         timer.part("generate"),
         adapted(model, options, options.editor, editor, progress, sees_source=False) as adapted_model,

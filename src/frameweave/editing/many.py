@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from frameweave.editing.advice import advise
 from frameweave.editing.edit import edit, given_to_edit
 from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.editing.setup import load_model
@@ -58,6 +59,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     waiting = [item for item in items if not _finished(item)]
     if len(waiting) < len(items):
         progress.note(f"{len(items) - len(waiting)} of {len(items)} edits are finished already")
+    advise(options, [item["prompt"] for item in waiting], progress)
     failed: dict[str, str] = {}
     outcomes = engine_of(options).run(edit_one, waiting, what="editing videos", progress=progress)
     for outcome in outcomes:

@@ -6,6 +6,8 @@ shorter prompts work too.
 """
 
 import itertools
+import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from transformers import CLIPTokenizer
 from frameweave.world.scene import ATTRIBUTES, MOTIONS, Scenes
 
 MAX_TOKENS = 32
+_WORD = re.compile(r"\w+")
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 _PLACES = {
@@ -95,6 +98,20 @@ def corpus() -> list[str]:
         )
     ]
     return sentences + [text.format("") for text in itertools.chain(*_PLACES.values(), *_STYLED.values())]
+
+
+@cache
+def _words() -> frozenset[str]:
+    return frozenset(word for sentence in corpus() for word in _WORD.findall(sentence.lower()))
+
+
+def unknown_words(text: str) -> list[str]:
+    """The words of a text that no caption of the world has, in their order, each once.
+
+    >>> unknown_words("A watercolor of a Red car, in the snow: a car!")
+    ['watercolor']
+    """
+    return list(dict.fromkeys(word for word in _WORD.findall(text.lower()) if word not in _words()))
 
 
 def train_tokenizer(folder: Path) -> CLIPTokenizer:

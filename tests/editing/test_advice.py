@@ -1,0 +1,44 @@
+"""What is said before an edit: words that the packaged model never saw, how much its result is enlarged."""
+
+import pytest
+
+from frameweave.editing.advice import advise
+from frameweave.editing.footage import Fit
+from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.world.grammar import corpus, unknown_words
+from notes import Notes
+
+LARGE = Fit.of((1280, 720), 64, 8)
+
+
+def _said(options: EditOptions | GenerateOptions, prompts: list[str], fit: Fit | None = None) -> list[str]:
+    notes = Notes()
+    advise(options, prompts, notes, fit)
+    return notes.texts
+
+
+def test_unknown_words_are_named_once_with_what_to_do() -> None:
+    options = EditOptions(negative_prompt="a blurry car")
+    prompts = ["a watercolor painting of a polar bear", "a Polar bear in the snow"]
+    (said,) = _said(options, prompts)
+    assert "never seen: watercolor, painting, polar, bear, blurry; " in said and "--model" in said
+    assert _said(options.replaced(model="other"), prompts) == []
+
+
+def test_many_words_are_counted() -> None:
+    (said,) = _said(GenerateOptions(), [" ".join(f"word{number}" for number in range(30))])
+    assert "word7 and 22 more;" in said and len(said) < 300
+
+
+def test_what_the_world_says_is_known() -> None:
+    assert not any(unknown_words(sentence) for sentence in corpus())
+    assert unknown_words("Ein roter Wagen, 3 cars; été") == ["ein", "roter", "wagen", "3", "cars", "été"]
+
+
+@pytest.mark.parametrize("model", ["miniature", "other"])
+def test_enlarging_is_told(model: str) -> None:
+    options = EditOptions(model=model)
+    (said,) = _said(options, ["a red car"], LARGE)
+    assert "1280 x 720 pixels is edited at the model's size, 64 x 36, and enlarged 20 times" in said
+    assert _said(options, ["a red car"], Fit.of((64, 36), 64, 8)) == []
+    assert _said(options.replaced(size=64), ["a red car"], LARGE) == []  # asked for
