@@ -9,8 +9,12 @@ import torch
 from PIL import Image
 
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
+from frameweave.measuring import evaluate as evaluate_module
 from frameweave.measuring.evaluate import evaluate
+from frameweave.measuring.evaluate_items import Item
+from frameweave.measuring.metrics.base import Case
 from frameweave.measuring.options import EvaluateOptions
+from frameweave.progress import Progress
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
 from notes import Notes
@@ -259,3 +263,33 @@ def test_a_name_that_is_a_formula_is_not_computed(videos: Path, tmp_path: Path) 
     assert {row["video"] for row in rows} == {'\'=HYPERLINK("http://x")'}
     line = json.loads((tmp_path / "run" / "scores.jsonl").read_text().splitlines()[0])
     assert line["video"] == '=HYPERLINK("http://x")'
+
+
+def test_what_was_measured_is_kept_when_it_is_interrupted(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = evaluate_module.case_of
+
+    def interrupted(item: Item, frames: int | None, progress: Progress) -> Case:
+        if item.name == "1.mp4":
+            raise KeyboardInterrupt
+        return whole(item, frames, progress)
+
+    monkeypatch.setattr(evaluate_module, "case_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(videos / "edited", EvaluateOptions(frames=2, out=tmp_path / "run"))
+    rows = list(csv.DictReader((tmp_path / "run" / "scores.csv").read_text().splitlines()))
+    assert {row["video"] for row in rows} == {"0.mp4"}
+
+
+def test_distances_that_cannot_be_taken_cost_no_score(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("did not converge")
+
+    monkeypatch.setattr(evaluate_module.Estimate, "of", failing)
+    options = EvaluateOptions(source=videos / "sources", frames=2, out=tmp_path / "run")
+    done = evaluate(videos / "edited", options)
+    assert done.failed == {} and done.videos == 2 and not any("to sources" in title for title in done.means)
+    assert (tmp_path / "run" / "pooled.jsonl").read_text() == ""

@@ -207,9 +207,21 @@ def test_a_damaged_cell_is_made_again(run: Path, tmp_path: Path) -> None:
     grid(None, options)
     scores = (tmp_path / "run" / "scores.jsonl").read_text()
     cell = next(iter((tmp_path / "run" / "cells").iterdir()))
-    (cell / "cell.json").unlink()
-    assert grid(None, options).done == 1
-    assert (tmp_path / "run" / "scores.jsonl").read_text() == scores
+    features = tmp_path / "run" / "scores" / f"{cell.name}.safetensors"
+    sums = {path: path.read_bytes() for path in (*cell.rglob("*.png"), features)}
+    for damage in (
+        (cell / "cell.json").unlink,
+        lambda: (cell / "edited.mp4").write_bytes(b""),
+        lambda: (cell / "frames" / "0001.png").write_bytes(sums[cell / "frames" / "0001.png"][:-20]),
+        lambda: (cell / "manifest.json").write_text("[3"),
+        lambda: features.write_bytes(sums[features][:-1]),
+        features.unlink,
+        lambda: features.with_suffix(".json").write_text("{}"),
+    ):
+        damage()
+        assert grid(None, options).done == 1
+        assert (tmp_path / "run" / "scores.jsonl").read_text() == scores
+        assert {path: path.read_bytes() for path in sums} == sums
 
 
 PROGRAM = """

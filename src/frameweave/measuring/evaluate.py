@@ -10,12 +10,13 @@ from torch import Tensor
 from frameweave.errors import InputError, in_one_line
 from frameweave.measuring.evaluate_items import Item, case_of, clip_of, items_of
 from frameweave.measuring.experiments.measures import DISTANCES, Backbones, Measures, write_metrics
-from frameweave.measuring.metrics.base import measured
+from frameweave.measuring.metrics.base import Case, measured
 from frameweave.measuring.metrics.frechet import Estimate, features_of, few_samples
 from frameweave.measuring.options import EvaluateOptions
+from frameweave.measuring.records import Pooled, Score
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
-from frameweave.runs.records import Record, write_lines
+from frameweave.runs.records import write_lines
 from frameweave.runs.run import Run
 from frameweave.runs.spreadsheet import comma_separated
 
@@ -34,23 +35,16 @@ class Evaluated:
     videos: int
 
 
-class VideoScore(Record):
+class VideoScore(Score):
     """A metric's value for a video, or the reason why there is none."""
 
     video: str
-    metric: str
-    value: float | None
-    reason: str
 
 
-class PooledScore(Record):
+class PooledScore(Pooled):
     """A distance over all videos at once."""
 
-    metric: str
-    value: float
-    interval: tuple[float, float] | None
     clips: int
-    warning: str = ""
 
 
 def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SILENT) -> Evaluated:
@@ -74,26 +68,21 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     lines: list[VideoScore] = []
     failed: dict[str, str] = {}
     sets: dict[str, tuple[list[Tensor], Tensor]] = {}
-    for item in progress.track(items, "measuring videos"):
-        try:
-            case = case_of(item, options.frames, progress)
-            lines += [
-                VideoScore(video=item.name, metric=score.metric, value=score.value, reason=score.reason)
-                for score in measured(case, measures.each)
-            ]
-        except Exception as error:  # whatever it is, the other videos are measured
-            failed[item.name] = in_one_line(error)
-            progress.note(f"{item.name}: {failed[item.name]}")
-            continue
-        if case.source is None:
-            continue
-        try:
-            features = [features_of(clip, measures.encoder) for clip in (case.edited, case.source)]
-            sets.setdefault(clip_of(item), ([], features[1]))[0].append(features[0])
-        except Exception as error:  # its own metrics count all the same
-            progress.note(f"{item.name}: left out of the distances over all clips: {in_one_line(error)}")
-    pooled = _pooled(measures, [(torch.cat(edited), source) for edited, source in sets.values()])
-    _write(options.out, measures, lines, pooled)
+    try:
+        for item in progress.track(items, "measuring videos"):
+            try:
+                case = case_of(item, options.frames, progress)
+                found = measured(case, measures.each)
+                lines += [VideoScore(video=item.name, **dict(score)) for score in found]
+                if (features := _features(item, case, measures, progress)) is not None:
+                    sets.setdefault(clip_of(item), ([], features[1]))[0].append(features[0])
+            except Exception as error:  # whatever it is, the other videos are measured
+                failed[item.name] = in_one_line(error)
+                progress.note(f"{item.name}: {failed[item.name]}")
+    finally:  # an interrupted run keeps what it has measured
+        _write(options.out, measures, lines)
+    pooled = _pooled(measures, [(torch.cat(edited), source) for edited, source in sets.values()], progress)
+    write_lines(options.out / "pooled.jsonl", pooled)
     for warning in dict.fromkeys(line.warning for line in pooled if line.warning):
         progress.note(f"distances over all clips: {warning}")
     titles = {info.name: info.title for info in measures.described()}
@@ -106,7 +95,7 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
             means[metric.title] = sum(values) / len(values)
         else:
             reasons[metric.title] = own[0].reason if own else "no video could be measured"
-    means |= {titles[line.metric]: line.value for line in pooled}
+    means |= {titles[line.metric]: line.value for line in pooled if line.value is not None}
     run.finish({"means": means, "failed": failed})
     return Evaluated(
         folder=options.out, means=means, reasons=reasons, failed=failed, videos=len(items) - len(failed)
@@ -117,13 +106,28 @@ def _texts(item: Item) -> list[tuple[str, str]]:
     return [("prompt", item.prompt), ("source prompt", item.source_prompt)]
 
 
-def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]]) -> list[PooledScore]:
+def _features(item: Item, case: Case, measures: Measures, progress: Progress) -> tuple[Tensor, Tensor] | None:
+    """Of the edited clip and its source, for the distances over all clips; none when that fails."""
+    if case.source is None:
+        return None
+    try:
+        return features_of(case.edited, measures.encoder), features_of(case.source, measures.encoder)
+    except Exception as error:  # its own metrics count all the same
+        progress.note(f"{item.name}: left out of the distances over all clips: {in_one_line(error)}")
+        return None
+
+
+def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]], progress: Progress) -> list[PooledScore]:
     """Distances over all clips at once, when there are several; with a warning when their frames are few."""
     if len(sets) < 2:
         return []
     lines: list[PooledScore] = []
     for distance in DISTANCES:
-        found = Estimate.of(distance, sets)
+        try:
+            found = Estimate.of(distance, sets)
+        except Exception as error:  # the videos are measured, and the other distance may be well
+            progress.note(f"{distance.kind}_source: {in_one_line(error)}")
+            continue
         if math.isfinite(found.value):
             warning = few_samples([edited for edited, _ in sets])
             lines.append(
@@ -138,10 +142,10 @@ def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]]) -> list[Poole
     return lines
 
 
-def _write(folder: Path, measures: Measures, lines: list[VideoScore], pooled: list[PooledScore]) -> None:
+def _write(folder: Path, measures: Measures, lines: list[VideoScore]) -> None:
     write_lines(folder / "scores.jsonl", lines)
-    write_lines(folder / "pooled.jsonl", pooled)
     write_metrics(folder, measures)
-    table = comma_separated(list(VideoScore.model_fields), [list(dict(line).values()) for line in lines])
+    head = ["video", *Score.model_fields]
+    table = comma_separated(head, [[getattr(line, column) for column in head] for line in lines])
     with staged(folder / "scores.csv") as stage:
         stage.write_text(table, encoding="utf-8", newline="")

@@ -13,7 +13,7 @@ from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.cell_work import work_on_pair
-from frameweave.measuring.experiments.cells import EDITING, Cell, is_finished
+from frameweave.measuring.experiments.cells import EDITING, Cell, is_whole
 from frameweave.measuring.experiments.items import (
     Item,
     WorldItem,
@@ -181,7 +181,7 @@ def run_experiment(
 
     def there(work: PairWork, key: str) -> bool:
         scored = read_scores(work.scores_folder / key, measures) is not None
-        return scored and is_finished(work.cells_folder / key)
+        return scored and is_whole(work.cells_folder / key)
 
     for work in mine:
         missing = tuple(cell for cell in work.cells if not there(work, cell.key))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.adaptor.card import Card
 from frameweave.measuring.experiments.arms import Arm
-from frameweave.measuring.experiments.cells import VIDEO, is_finished, read_facts
+from frameweave.measuring.experiments.cells import VIDEO, is_there, read_cost
 from frameweave.measuring.experiments.measures import Measures, write_metrics
 from frameweave.measuring.experiments.pair_files import described
 from frameweave.measuring.experiments.pooling import pooled_lines
@@ -28,11 +28,11 @@ def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress:
         for cell in work.cells:
             edit = cell.edit.model_dump()
             place, scored = work.cells_folder / cell.key, work.scores_folder / cell.key
-            kept = read_scores(scored, measures) if is_finished(place) else None
+            kept = read_scores(scored, measures) if is_there(place) else None
             if kept is not None:
-                facts = read_facts(place).model_dump(include={"seconds", "inversion_recalled", "memory_gb"})
+                cost = read_cost(place).model_dump()
                 video = os.path.relpath(place / VIDEO, run.folder)
-                cells.append(CellLine(**edit, video=video, **facts))
+                cells.append(CellLine(**edit, video=video, **cost))
                 dumped = [score.model_dump(exclude={"key"}, exclude_unset=True) for score in kept]
                 scores += [ScoreLine(**edit, **score) for score in dumped]
             elif (reason := failure_of(scored)) is not None:

@@ -78,22 +78,31 @@ class EditLine(Record):
     arm: str
 
 
-class CellLine(EditLine):
-    """An edit, or why there is none."""
+class Cost(Record):
+    """What an edit took."""
 
-    video: str | None = None
     seconds: float | None = None
     inversion_recalled: bool = False
     memory_gb: float | None = None
+
+
+class CellLine(Cost, EditLine):
+    """An edit, or why there is none."""
+
+    video: str | None = None
     error: str = ""
 
 
-class ScoreLine(EditLine):
-    """A metric's value for an edit, or the reason why there is none."""
+class Score(Record):
+    """A metric's value for one clip, or the reason why there is none."""
 
     metric: str
     value: Value | None
     reason: str = ""
+
+
+class ScoreLine(Score, EditLine):
+    """A metric's value for an edit, or the reason why there is none."""
 
 
 def _finite(value: object) -> object:
@@ -104,18 +113,23 @@ def _finite(value: object) -> object:
     return ends if all(isinstance(end, int | float) and math.isfinite(end) for end in ends) else None
 
 
-class PooledLine(Record):
-    """A distance over all clips of an arm at once, or its difference to that of the arm `against`."""
+class Pooled(Record):
+    """A distance over all clips at once."""
 
-    editor: str
-    arm: str
     metric: str
     value: Value | None
     interval: Annotated[tuple[float, float] | None, BeforeValidator(_finite)] = None
+    warning: str = ""
+
+
+class PooledLine(Pooled):
+    """A distance over all clips of an arm, or its difference to that of the arm `against`."""
+
+    editor: str
+    arm: str
     n: int = 0
     """Frames."""
     against: str = ""
-    warning: str = ""
 
 
 class SweepLine(Record):

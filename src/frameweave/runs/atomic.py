@@ -77,8 +77,12 @@ def verify(folder: Path) -> list[str]:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return [f"{manifest.name} is missing"]
+    try:
+        digests = dict(json.loads(manifest.read_bytes()))
+    except (TypeError, ValueError):
+        return [f"{manifest.name} is damaged"]
     problems: list[str] = []
-    for name, digest in json.loads(manifest.read_text()).items():
+    for name, digest in digests.items():
         member = folder / name
         if not member.is_file():
             problems.append(f"{name} is missing")

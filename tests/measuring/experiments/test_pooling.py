@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from frameweave.measuring.experiments.arms import Arm
-from frameweave.measuring.experiments.cells import Cell, Facts, write_cell
+from frameweave.measuring.experiments.cells import Cell, write_cell
 from frameweave.measuring.experiments.items import world_items
 from frameweave.measuring.experiments.measures import Backbones, Measures
 from frameweave.measuring.experiments.pairs import Pair
@@ -20,6 +20,7 @@ from frameweave.measuring.experiments.scoring import score_cell
 from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.metrics.frechet import frechet_distance
 from frameweave.measuring.metrics.miniature_encoders import miniature_clip
+from frameweave.measuring.records import Cost
 from frameweave.video.clip import Clip
 
 
@@ -59,15 +60,8 @@ def works_in(folder: Path, arms: dict[str, list[int]], *, truths: bool = False) 
                 pair=name, editor="framewise", settings={}, arm=Arm(name=arm), effect="", seed=0, key=key
             )
             if number in arms[arm]:
-                facts = Facts(
-                    pair=name,
-                    editor="framewise",
-                    arm=cell.arm,
-                    seconds=1,
-                    inversion_recalled=False,
-                    memory_gb=1,
-                )
-                write_cell(folder / "cells" / key, a_clip(1000 * (k + 1) + number), facts)
+                cost = Cost(seconds=1, memory_gb=1)
+                write_cell(folder / "cells" / key, a_clip(1000 * (k + 1) + number), cell, cost)
                 score_cell(folder / "cells" / key, pair, folder / "scores" / key, MEASURES)
             cells.append(cell)
         works.append(

@@ -11,14 +11,14 @@ from torch import Tensor
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editors import base
 from frameweave.errors import ModelFolderError, in_one_line
-from frameweave.measuring.experiments.cells import Cell, Facts, is_finished, write_cell
+from frameweave.measuring.experiments.cells import Cell, is_whole, write_cell
 from frameweave.measuring.experiments.pair_files import write_pair
 from frameweave.measuring.experiments.pairs import Pair, pair_of
 from frameweave.measuring.experiments.references import references
 from frameweave.measuring.experiments.scoring import score_cell
 from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.keys import key_of
-from frameweave.measuring.records import REFERENCE
+from frameweave.measuring.records import REFERENCE, Cost
 from frameweave.models import depth as depth_model
 from frameweave.models.loading import load
 from frameweave.models.memory import forget_peak, peak_bytes
@@ -43,9 +43,10 @@ def work_on_pair(given: str) -> dict[str, str]:
         if cell.key in failed:  # of an arm that edits alike
             continue
         try:
-            if not is_finished(folder):
+            if not is_whole(folder):
                 kept = inversions.setdefault(cell.effect, Remembered())
-                write_cell(folder, *_edited(pair, cell, _Setup(work.loading, model, kept)))
+                clip, cost = _edited(pair, cell, _Setup(work.loading, model, kept))
+                write_cell(folder, clip, cell, cost)
             score_cell(folder, pair, work.scores_folder / cell.key, measures)
         except Exception as error:  # whatever it is, the pair's other cells go on
             failed[cell.key] = in_one_line(error)
@@ -59,8 +60,8 @@ class _Setup:
     inversions: Remembered
 
 
-def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Facts]:
-    """The edited clip, and what is said about it."""
+def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
+    """The edited clip, and what it took."""
     forget_peak()
     recalled = setup.inversions.recalled
     start = time.perf_counter()
@@ -68,17 +69,12 @@ def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Facts]:
         frames = references(pair, setup.model)[cell.arm.name]()
     else:
         frames = pair.without_padding(_frames(pair, cell, setup))
-    facts = Facts(
-        pair=cell.pair,
-        editor=cell.editor,
-        settings=cell.settings,
-        arm=cell.arm,
-        seed=cell.seed,
+    cost = Cost(
         seconds=round(time.perf_counter() - start, 3),
         inversion_recalled=setup.inversions.recalled > recalled,
         memory_gb=round(peak_bytes() / 1e9, 3),
     )
-    return pair.source.with_frames(frames), facts
+    return pair.source.with_frames(frames), cost
 
 
 def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height width"]:

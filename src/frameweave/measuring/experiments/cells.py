@@ -4,24 +4,25 @@ A cell is a folder whose name is a digest of everything that the edit depends on
 cells, and a stopped one goes on with those that are missing. It is there as a whole or not at all.
 """
 
+import json
 from pathlib import Path
 
 from jaxtyping import Float
 from PIL import Image
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 from torch import Tensor
 
 from frameweave.errors import DataError
 from frameweave.measuring.experiments.arms import Arm
-from frameweave.measuring.records import EditLine
-from frameweave.runs.atomic import MANIFEST, staged
+from frameweave.measuring.records import Cost, EditLine
+from frameweave.runs.atomic import MANIFEST, staged, verify
 from frameweave.runs.records import Record, read_json
 from frameweave.video.clip import Clip
 
 VIDEO = "edited.mp4"
 EDITING = 2
 """Raised when the same settings give other pictures, e.g. because an editor was mended."""
-_FACTS = "cell.json"
+_ABOUT = "cell.json"
 _FRAMES = "frames"  # PNG files: what is measured, without a codec's losses
 
 
@@ -44,25 +45,17 @@ class Cell(Record):
         return EditLine(pair=self.pair, seed=self.seed, editor=self.editor, arm=self.arm.name)
 
 
-class Facts(Record):
-    """What a cell on the disk says about itself."""
-
-    pair: str
-    editor: str
-    settings: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
-    arm: Arm
-    seed: int = 0
-    seconds: float
-    inversion_recalled: bool
-    memory_gb: float
+def is_there(folder: Path) -> bool:
+    """Whether there is a cell, undamaged or not: nothing in it is read."""
+    return (folder / _ABOUT).is_file() and (folder / MANIFEST).is_file()
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a cell is there as a whole."""
-    return (folder / _FACTS).is_file() and (folder / MANIFEST).is_file()
+def is_whole(folder: Path) -> bool:
+    """Whether there is a cell, and every file in it is as it was written."""
+    return is_there(folder) and not verify(folder)
 
 
-def write_cell(folder: Path, clip: Clip, facts: Facts) -> None:
+def write_cell(folder: Path, clip: Clip, cell: Cell, cost: Cost) -> None:
     """Store an edit: its frames as they are, a video to look at, and what is said about it."""
     with staged(folder) as stage:
         frames = stage / _FRAMES
@@ -70,13 +63,14 @@ def write_cell(folder: Path, clip: Clip, facts: Facts) -> None:
         for number, picture in enumerate(clip.pixels()):
             Image.fromarray(picture).save(frames / f"{number:04d}.png")
         clip.write(stage / VIDEO)
-        (stage / _FACTS).write_text(facts.as_json(), encoding="utf-8")
+        about = cell.model_dump(mode="json", exclude={"effect", "key"}) | cost.model_dump(mode="json")
+        (stage / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def read_facts(folder: Path) -> Facts:
-    """What a cell says about itself. Raises `DataError` when it is damaged."""
+def read_cost(folder: Path) -> Cost:
+    """What the edit of a cell took. Raises `DataError` when it is damaged."""
     hint = "delete the folder and run again"
-    return Facts.from_json(read_json(folder / _FACTS, hint=hint), where=f"{folder}: ", hint=hint)
+    return Cost.from_json(read_json(folder / _ABOUT, hint=hint), where=f"{folder}: ", hint=hint)
 
 
 def read_frames(folder: Path) -> Float[Tensor, "F 3 H W"]:

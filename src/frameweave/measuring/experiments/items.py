@@ -17,6 +17,7 @@ more on the validation set.
 
 Development clips show combinations of attributes that trainings see. The sources of both others show such as
 no training sees; what is asked of them may be any."""
+_READING = 2  # raised when the same file gives other frames
 _DRAWING = 2  # raised when the same index of a set gives another pair
 _COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative_prompt": str, "truth": str}
 
@@ -88,7 +89,7 @@ class TableItem(Record):
         Keys of cells are made of it, with the negative prompt under its earlier name.
         """
         facts = self.model_dump(exclude={"video", "truth", "negative_prompt"})
-        return facts | {"negative": self.negative_prompt, "fit": "padded"}
+        return facts | {"negative": self.negative_prompt, "fit": "padded", "reading": _READING}
 
 
 Item = WorldItem | TableItem

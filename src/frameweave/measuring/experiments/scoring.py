@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from frameweave.measuring.experiments.measures import Measures
 from frameweave.measuring.experiments.pairs import Pair
 from frameweave.measuring.metrics.base import Case, Looked, measured
 from frameweave.measuring.metrics.frechet import features_of
-from frameweave.measuring.records import Value
+from frameweave.measuring.records import Score
 from frameweave.runs.atomic import staged
 from frameweave.runs.records import Record
 
@@ -31,13 +32,10 @@ def case_of(edited: Looked, pair: Pair) -> Case:
     )
 
 
-class KeptScore(Record):
+class KeptScore(Score):
     """A score on the disk, and the key of the metric that gave it."""
 
-    metric: str
     key: str
-    value: Value | None
-    reason: str = ""
 
 
 class KeptScores(Record):
@@ -65,8 +63,7 @@ def score_cell(cell: Path, pair: Pair, target: Path, measures: Measures) -> None
         with staged(_features(target)) as stage:
             save_file(features, stage)
     for metric, score in zip(missing, measured(case, missing), strict=True):
-        reason = {"reason": score.reason} if score.reason else {}
-        known[metric.key] = KeptScore(metric=score.metric, key=metric.key, value=score.value, **reason)
+        known[metric.key] = KeptScore(key=metric.key, **score.model_dump(exclude_unset=True))
     scores = KeptScores(encoder=measures.encoder.id, scores=tuple(known.values()))
     with staged(_scores(target)) as stage:
         stage.write_text(scores.as_json(), encoding="utf-8")
@@ -83,9 +80,11 @@ def read_scores(target: Path, measures: Measures) -> list[KeptScore] | None:
 
 
 def _kept(target: Path) -> KeptScores | None:
+    """What is kept; nothing when it, or the features beside it, were damaged: both are made anew."""
     try:
-        return KeptScores.model_validate_json(_scores(target).read_bytes())
-    except (OSError, ValueError):
+        with safe_open(_features(target), "pt"):  # looks whether the file has its whole length
+            return KeptScores.model_validate_json(_scores(target).read_bytes())
+    except (OSError, ValueError, SafetensorError):
         return None
 
 

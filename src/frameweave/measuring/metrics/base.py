@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frameweave.errors import InputError, in_one_line
 from frameweave.measuring.keys import key_of
-from frameweave.measuring.records import Better, MetricInfo
+from frameweave.measuring.records import Better, MetricInfo, Score
 from frameweave.models.memory import is_out_of_memory
 
 Frames = Float[Tensor, "F 3 H W"]
@@ -146,15 +146,6 @@ class Metric:
     def key(self) -> str:
         """Tells its values from those of others: made of what they depend on, and of no words for people."""
         return key_of(self.name, self.version, self.backbone, self.parameters)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """A metric's value for one clip, or the reason why there is none."""
-
-    metric: str
-    value: float | None
-    reason: str = ""
 
 
 def measured(case: Case, metrics: Sequence[Metric]) -> list[Score]:
