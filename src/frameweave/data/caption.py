@@ -1,4 +1,4 @@
-"""Captions to edit prompts: the whole job. What was answered is kept, so the same command goes on."""
+"""Captions to edit prompts. What was answered is kept, so the same command goes on."""
 
 import os
 from collections import Counter

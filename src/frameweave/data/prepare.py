@@ -1,4 +1,4 @@
-"""Videos with captions to shards: the whole job, which goes on where an earlier run stopped."""
+"""Videos with captions to shards. The same call goes on where an earlier one stopped."""
 
 import tempfile
 import time
@@ -24,7 +24,7 @@ _SURE = 20  # clips after which a rate of failures says something
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What a run of the job did."""
+    """What a run did."""
 
     folder: Path
     summary: Summary | None

@@ -1,4 +1,4 @@
-"""Edit a video file by a prompt, or make one from a prompt: the whole job, from file to file."""
+"""Edit a video file by a prompt, or make one from a prompt, from file to file."""
 
 import contextlib
 import time
@@ -33,7 +33,7 @@ _BATCH = 16  # frames that are read, encoded, decoded and written at once
 
 @dataclass(frozen=True)
 class Edited:
-    """What came of a job: the video file, and how long each part took in seconds."""
+    """What came of an edit: the video file, and how long each part took in seconds."""
 
     video: Path
     seconds: dict[str, float]
@@ -107,7 +107,7 @@ def given_to_edit(video: Path, prompts: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """The parts of one job that go batch by batch."""
+    """The parts of one edit that go batch by batch."""
 
     footage: Footage
     mask: Mask | None

@@ -1,4 +1,4 @@
-"""What every job sets up from its options: editor, model, depth estimator, kept inversions."""
+"""What every edit sets up from its options: editor, model, depth estimator, kept inversions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Train an adaptor: the whole job, from settings to a saved adaptor, resumable at every point."""
+"""Train an adaptor, from settings to a saved adaptor, resumable at every point."""
 
 import time
 from contextlib import closing

@@ -1,0 +1,50 @@
+"""What the shell proposes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from frameweave.cli import completion
+from frameweave.editors import base
+from frameweave.training.presets import presets
+
+
+def proposed(*words: str, cwd: Path) -> list[str]:
+    """As the scripts ask that `--install-completion` installs; nothing heavy may be imported for it."""
+    code = (
+        "import sys\nfrom frameweave.cli.main import run\ntry:\n    run()\n"
+        "finally:\n    assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "__complete", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=cwd,
+    )
+    lines = [line.partition("\t")[0] for line in done.stdout.split("\n")]
+    return [line for line in lines if line and not line.startswith("\x1f")]
+
+
+def test_editors_are_found_without_importing_them() -> None:
+    assert completion.editors() == base.names()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["edit", "a.mp4", "x", "--editor", ""], base.names()),
+        (["grid", "--editors", ""], base.names()),
+        (["train", "all", "--from", ""], [*presets(), "runs/mine"]),
+        (["ablation", "--preset", ""], [*presets(), "runs/mine"]),
+        (["edit", "a.mp4", "x", "--adaptor", ""], ["miniature", "runs/mine/adaptor", "runs/"]),
+        (["export", "runs/"], ["miniature", "runs/mine/adaptor", "runs/mine/"]),
+    ],
+    ids=str,
+)
+def test_names_are_proposed(words: list[str], expected: list[str], tmp_path: Path) -> None:
+    (tmp_path / "runs/mine/adaptor").mkdir(parents=True)
+    (tmp_path / "runs/mine/run.toml").touch()
+    assert proposed(*words, cwd=tmp_path) == expected
