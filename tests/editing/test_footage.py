@@ -2,15 +2,19 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from frameweave.editing.footage import Fit, Footage, Mask, laid_over
+from frameweave.editing.footage import Fit, Footage
+from frameweave.editing.mask import Mask, laid_over
 from frameweave.errors import InputError
 from frameweave.video import TimedPicture, probe, resampled
+from frameweave.video.pixels import upright
+from odd_videos import coded, cut
 from videos import colour_ramp, write_video
 
 
@@ -107,3 +111,56 @@ def test_resampling_shows_what_was_there() -> None:
     assert [int(picture.pixels[0, 0, 0]) for picture in found] == [0, 1, 2, 2]
     assert [picture.time for picture in found] == [Fraction(k, 4) for k in range(4)]
     assert sum(picture.duration for picture in found) == 1
+
+
+def test_pictures_are_at_the_rate_that_is_given(tmp_path: Path) -> None:
+    """Five pictures at 24 frames per second are five frames, not fifteen."""
+    for number in range(5):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    footage = Footage(probe(tmp_path), fps=24)
+    assert [picture.time for picture in footage.pictures()] == [Fraction(number, 24) for number in range(5)]
+    assert footage.rate == 24
+    assert footage.check().notes == ("pictures are shown at 24 frames per second",)
+    assert Footage(probe(tmp_path)).check().notes == ("pictures are shown at 8 frames per second",)
+    late = Footage(probe(tmp_path), fps=24, start=2 / 24 + 1e-9)
+    assert late.check().edited == 2
+
+
+def test_a_range_is_decoded_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = probe(coded(tmp_path / "a.mp4", [k % 19 for k in range(60)], g="10"))
+    footage = Footage(info, start=4.5, end=5.0)
+    whole = [picture for picture in footage.pictures() if footage.edited(picture)]
+    decoded: list[int] = []
+
+    def counting(frame: Any, *args: Any, **more: Any) -> Any:
+        decoded.append(frame.pts)
+        return upright(frame, *args, **more)
+
+    monkeypatch.setattr("frameweave.video.seeking.upright", counting)
+    found = list(footage.edited_pictures())
+    assert [(one.time, one.duration) for one in found] == [(one.time, one.duration) for one in whole]
+    for one, other in zip(found, whole, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+    assert len(decoded) <= 6
+
+
+def test_damage_is_found_before_the_work(tmp_path: Path) -> None:
+    path = cut(coded(tmp_path / "a.mp4", range(18), container={"movflags": "faststart"}, g="6"), 0.7)
+    with pytest.raises(InputError, match=r"a.mp4: decoding stopped after .* of 18 frames"):
+        Footage(probe(path)).check()
+    assert Footage(probe(path), frames=3).check().edited == 3
+
+
+def test_rates_that_are_slow_or_none(tmp_path: Path) -> None:
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(8, (16, 16)), fps=4))
+    assert Footage(info, fps=0.0004).check().edited == 1
+    for rate in (0, -1, 1e-9):
+        with pytest.raises(InputError, match="frames per second, expected more than 0"):
+            Footage(info, fps=rate)
+
+
+def test_folders_of_mixed_sizes_are_found_before_the_work(tmp_path: Path) -> None:
+    for number, size in enumerate([(8, 8), (8, 8), (9, 8)]):
+        Image.new("RGB", size).save(tmp_path / f"{number}.png")
+    with pytest.raises(InputError, match=r"2.png: 9 x 8 pixels, the first has 8 x 8"):
+        probe(tmp_path)

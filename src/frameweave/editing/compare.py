@@ -36,10 +36,9 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     check_apart(video, options.out)
     editors = base.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
     info = probe(video)
-    for note in info.notes:
-        progress.note(note)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
-    footage.check()
+    for note in footage.check().notes:
+        progress.note(note)
     plan = Run.planned(
         options.out, "edit", options, given=given_to_edit(video, [prompt]), overwrite=options.overwrite
     )
@@ -49,7 +48,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     parts = list(footage.batches(fit, _MOST + 1))
     if len(parts[0]) > _MOST:
         raise InputError(f"more than {_MOST} frames to compare", hint=f"give --frames up to {_MOST}")
-    source = Clip.of(parts[0], fps=float(options.fps or info.fps))
+    source = Clip.of(parts[0], fps=footage.rate)
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
     lacks = lacks_for_depth(model, estimator)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from frameweave.editing.adapting import adapted
 from frameweave.editing.advice import advise
-from frameweave.editing.footage import Fit, Footage, Mask, laid_over
+from frameweave.editing.footage import Fit, Footage
 from frameweave.editing.keeper import StepKeeper
+from frameweave.editing.mask import Mask, laid_over
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
 from frameweave.editing.setup import check_apart, editor_of, estimator_of, inversions_of, load_model
 from frameweave.editors import base
@@ -61,11 +62,9 @@ def edit(
         raise InputError("the prompt is empty", hint="say what the video shall show")
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
-    footage.check()
+    checked = footage.check()
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
-    if mask is not None:
-        mask.check(sum(1 for picture in footage.pictures() if footage.edited(picture)))
-    for note in info.notes:
+    for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
     if info.pixel_shape != 1 and not tells_pixel_shape(_suffix(video)):
         progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
@@ -179,10 +178,14 @@ class _Work:
         )
         weights = None if self.mask is None else self.mask.weights()
         audio = info.path if info.has_audio else None
-        rate = info.fps if footage.fps is None else footage.fps
         size = (info.width, info.height)
         with VideoWriter(
-            target, size=size, fps=rate, audio=audio, pixel_shape=info.pixel_shape, colours=info.colours
+            target,
+            size=size,
+            fps=footage.rate,
+            audio=audio,
+            pixel_shape=info.pixel_shape,
+            colours=info.colours,
         ) as writer:
             for frame in footage.pictures():
                 pixels = frame.pixels

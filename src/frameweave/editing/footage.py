@@ -3,22 +3,23 @@
 Frames are read twice, for the model and for the result, and never all held at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from frameweave.errors import InputError
-from frameweave.video import Picture, TimedPicture, VideoInfo, read_frames, resampled
+from frameweave.video import TimedPicture, Timeline, VideoInfo, read_frames, resampled, timeline
 from frameweave.video.clip import resized_frames
+from frameweave.video.reading import rate_of
+from frameweave.video.seeking import frames_between
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Footage:
     info: VideoInfo
     frames: int | None = None
     fps: float | None = None
+    """Of the result; pictures, which have no times of their own, are shown at it."""
     start: float | None = None
     end: float | None = None
     """In seconds, as `start`; frames that begin in between are edited."""
@@ -67,70 +69,80 @@ class Footage:
         if low < 0 or (high is not None and high <= low):
             until = "the end" if high is None else f"{high:g} s"
             raise InputError(f"from {low:g} s to {until}", hint="give --start before --end, in seconds")
+        if self.fps is not None:
+            rate_of(self.fps)
 
-    def check(self) -> None:
-        """Raise `InputError` when no frame is edited."""
-        whole = self.start is None and self.end is None
-        if not whole and not any(self.edited(picture) for picture in self.pictures()):
+    @property
+    def rate(self) -> Fraction:
+        """Average frames per second of the result."""
+        return self.info.fps if self.fps is None else rate_of(self.fps)
+
+    def check(self) -> "Checked":
+        """Decode what is edited once, so that damage is told before any work.
+
+        Raises `InputError` when no frame is edited, or one of them cannot be decoded.
+        """
+        notes = dict.fromkeys(self.info.notes)
+        notes.update(dict.fromkeys(self._line.notes))
+        if not self.info.timed:
+            notes[f"pictures are shown at {float(self.rate):g} frames per second"] = None
+        count = sum(1 for _ in self.edited_pictures(lambda note: notes.setdefault(note, None)))
+        if not count:
             raise InputError("no frame lies in the range to edit", hint="check --start and --end")
+        return Checked(count, tuple(notes))
 
-    def pictures(self) -> Iterator[TimedPicture]:
+    @cached_property
+    def _line(self) -> Timeline:
+        return timeline(self.info.path, torn=True)
+
+    def pictures(self, note: Callable[[str], object] | None = None) -> Iterator[TimedPicture]:
         """All frames of the result, as the source has them."""
-        found = read_frames(self.info.path, first=self.frames)
-        return found if self.fps is None else resampled(found, self.fps)
+        found = read_frames(self.info.path, first=self.frames, note=note)
+        return found if self.fps is None else self._at_rate(found, self.fps)
+
+    def _at_rate(self, found: Iterator[TimedPicture], fps: float) -> Iterator[TimedPicture]:
+        if self.info.timed:
+            return resampled(found, fps)
+        lasts = 1 / rate_of(fps)
+        return (TimedPicture(one.pixels, number * lasts, lasts) for number, one in enumerate(found))
 
     def edited(self, picture: TimedPicture) -> bool:
         """Whether a frame is edited."""
         after = self.start is None or picture.time >= _as_written(self.start)
         return after and (self.end is None or picture.time < _as_written(self.end))
 
+    def edited_pictures(self, note: Callable[[str], object] | None = None) -> Iterator[TimedPicture]:
+        """Those that are edited; where the file allows it, what lies before is not decoded."""
+        line = self._line
+        if self.start is None or self.fps is not None or not line.stamps:
+            found = self.pictures(note)
+        else:
+            count = len(line) if self.frames is None else min(self.frames, len(line))
+            found = frames_between(self.info.path, line, line.first_from(_as_written(self.start)), count)
+        for picture in found:
+            if self.end is not None and picture.time >= _as_written(self.end):
+                return
+            if self.edited(picture):
+                yield picture
+
     def batches(self, fit: Fit, size: int) -> Iterator[Float[Tensor, "F 3 h w"]]:
         """The frames to edit, ready for the model, so many at once."""
-        chosen = (picture for picture in self.pictures() if self.edited(picture))
+        chosen = self.edited_pictures()
         while pictures := list(islice(chosen, size)):
             stacked = torch.from_numpy(np.stack([picture.pixels for picture in pictures]))
             yield fit.apply(stacked.permute(0, 3, 1, 2).float() / 255)
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What was found before the work."""
+
+    edited: int
+    """Frames that are edited."""
+    notes: tuple[str, ...]
+    """What is mended, and what is lost, in words."""
+
+
 def _as_written(seconds: float) -> Fraction:
     """The decimal number that was given: 0.1 in binary lies a little after the frame at 1/10 s."""
     return Fraction(str(seconds))
-
-
-@dataclass(frozen=True)
-class Mask:
-    """Where to edit: one picture for all frames, or a video of as many."""
-
-    path: Path
-    size: tuple[int, int]
-
-    def check(self, frames: int) -> None:
-        """Raise `InputError` unless the mask has one frame or as many as are edited."""
-        found = sum(1 for _ in read_frames(self.path))
-        if found not in (1, frames):
-            raise InputError(
-                f"{self.path}: {found} frames, {frames} frames are edited",
-                hint="give a mask of as many frames, or one picture",
-            )
-
-    def weights(self) -> Iterator[NDArray[np.float32]]:
-        """Height x width x 1 for each edited frame, 0 to 1; the last one lasts."""
-        last: NDArray[np.float32] | None = None
-        for picture in read_frames(self.path):
-            last = self._weight(picture.pixels)
-            yield last
-        while last is not None:
-            yield last
-
-    def _weight(self, pixels: Picture) -> NDArray[np.float32]:
-        grey = torch.from_numpy(pixels.astype(np.float32)).mean(2)[None, None] / 255
-        width, height = self.size
-        if grey.shape[2:] != (height, width):
-            grey = F.interpolate(grey, (height, width), mode="bilinear", align_corners=False)
-        return grey[0, 0, :, :, None].numpy()
-
-
-def laid_over(source: Picture, edited: Picture, weight: NDArray[np.float32]) -> Picture:
-    """The edit where the weight is above 0; elsewhere the very bytes of the source."""
-    mixed = np.rint(weight * edited + (1 - weight) * source).astype(np.uint8)
-    return np.where(weight > 0, mixed, source)

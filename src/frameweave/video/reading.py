@@ -99,7 +99,7 @@ def read_frames(
     *,
     first: int | None = None,
     background: int = 255,
-    note: Callable[[str], None] | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> Iterator[TimedPicture]:
     """Stream the frames of a file or folder, upright and in order; at most `first` of them.
 

@@ -34,7 +34,7 @@ def opened_picture(path: Path) -> Generator[Image.Image, None, None]:
 
 def size_shown(image: Image.Image) -> tuple[int, int]:
     """Width and height as a viewer shows it."""
-    turned = image.getexif().get(_ORIENTATION) in _TURNING
+    turned = image.format != "TIFF" and image.getexif().get(_ORIENTATION) in _TURNING  # PIL turns TIFF itself
     return (image.height, image.width) if turned else image.size
 
 
