@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2 # tests take this many processes, each with one thread
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test slow check house reference bench clean
+.PHONY: help setup demo test slow check house reference bench lowest
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,5 +42,5 @@ reference: $(READY) ## write the reference pages anew from the program
 bench: $(READY) ## speed and memory, as ratios measured in one run
 	$(BIN)/frameweave bench
 
-clean: ## remove the environment and the runs
-	rm -rf $(VENV) runs
+lowest: $(READY) ## a smoke set at the lowest versions allowed (minutes, 2 GB)
+	$(BIN)/python tools/lowest.py
