@@ -1,7 +1,7 @@
 """Runs a smoke set in an environment of the lowest versions that pyproject.toml allows: `make lowest`.
 
-A few minutes, and about 2 GB on the disk. torch stays at the version of constraints.txt: its wheels are large,
-and older ones are not to be had for every Python.
+A few minutes, and about 2 GB on the disk. torch stays at the version of constraints.txt: its wheels are
+large, and older ones are not to be had for every Python.
 """
 
 import re
