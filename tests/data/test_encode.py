@@ -60,3 +60,27 @@ def test_a_sidecar_of_another_tar_is_not_taken(options: EncodeOptions, tmp_path:
     assert encode(b, options)["written"] == 2
     with pytest.raises(DataError, match="no data set"):
         encode(tmp_path, options)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "renamed", "other"])
+def test_a_damaged_entry_of_the_cache_is_encoded_anew(
+    damage: str, options: EncodeOptions, tmp_path: Path
+) -> None:
+    training = TrainOptions(
+        model=options.model, device="cpu", data=str(a_dataset(tmp_path)), frames=2, out=tmp_path / "run"
+    )
+    first = Workshop(training, SILENT).train_groups[0]
+    [file] = (tmp_path / "run" / "cache").rglob("*.safetensors")
+    whole = file.read_bytes()
+    file.write_bytes(
+        {
+            "cut": whole[:-100],
+            "empty": b"",
+            "flipped": whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:],
+            "renamed": whole.replace(b'"mean"', b'"meen"'),
+            "other": b"no safetensors at all",
+        }[damage]
+    )
+    again = Workshop(training, SILENT).train_groups[0]
+    assert torch.equal(again.mean, first.mean) and torch.equal(again.vision, first.vision)
+    assert again.captions == first.captions and file.read_bytes() == whole

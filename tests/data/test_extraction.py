@@ -55,10 +55,10 @@ def test_frozen_clips_and_short_ones_give_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("picture", ["jpg", "webp"])
 def test_encoding_is_near_and_the_same_every_time(tmp_path: Path, picture: Literal["jpg", "webp"]) -> None:
     video = write_video(tmp_path / "a.mp4", colour_ramp(12, (40, 40)))
-    settings = GroupSettings(size=40, picture=picture, still=-1.0, cut=1.0)
+    settings = GroupSettings(size=40, picture=picture, cut=1.0)
     found, again = (extract(str(video), "a", settings) for _ in range(2))
     assert found == again
-    exact = extract(str(video), "a", GroupSettings(size=40, picture="png", still=-1.0, cut=1.0))
+    exact = extract(str(video), "a", GroupSettings(size=40, picture="png", cut=1.0))
     for a, b in zip(found.groups, exact.groups, strict=True):
         for one, other in zip(a.pictures, b.pictures, strict=True):
             shown, right = (np.asarray(Image.open(io.BytesIO(data)), int) for data in (one, other))

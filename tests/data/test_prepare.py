@@ -314,6 +314,7 @@ def test_jobs_of_an_array_cannot_start_anew(mode: Any, source: Path, options: Pr
         ({"tries": 0}, "tries is 0, expected at least 1"),
         ({"quality": 0}, "quality is 0, expected 1 to 100; leave it out for the default, 95"),
         ({"quality": 101}, "quality is 101, expected 1 to 100"),
+        ({"still": -1.0}, "still is -1.0, expected 0 to 1"),
         ({"max_failure_rate": 5.0}, "max_failure_rate is 5.0, expected 0 to 1"),
     ],
 )

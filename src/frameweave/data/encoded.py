@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from frameweave.data.lines import Record
 from frameweave.errors import ModelFolderError
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.identity import fingerprint
@@ -25,6 +26,16 @@ from frameweave.models.stock import posterior
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.runs.atomic import staged
 from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
+
+_TENSORS = ("mean", "std", "depth", "vision")
+_ABOUT = "frameweave"
+
+
+class _About(Record):
+    """What is kept of a group beside its tensors."""
+
+    captions: tuple[str, ...]
+    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +67,8 @@ class CachedGroups:
     vision: bool = True
     """Whether it needs vision states. Without a vision tower there are none."""
     _print: str = field(init=False)
+    _verified: set[str] = field(default_factory=set[str], init=False, repr=False)
+    """Entries whose sums were taken: once in a run."""
 
     def __post_init__(self) -> None:
         networks: list[nn.Module | None] = [
@@ -93,14 +106,16 @@ class CachedGroups:
             return _prepared(*held)
         name = hashlib.sha256(f"{self.source.key(index)}|{self._print}".encode()).hexdigest()
         file = self.folder / name[:2] / f"{name}.safetensors"
-        if not file.is_file():
-            tensors, captions = self.encoded(self.source.group(index))
-            with staged(file) as stage:
-                save_file(tensors, stage, {"captions": json.dumps(captions)})
-        with safe_open(file, "pt") as opened:
-            names = ("mean", "std", "depth", "vision")
-            texts = tuple(json.loads(opened.metadata()["captions"]))
-            return _prepared({name: opened.get_tensor(name) for name in names}, texts)
+        if (kept := _entry(file, verified=name in self._verified)) is not None:
+            self._verified.add(name)
+            return _prepared(*kept)
+        tensors, captions = self.encoded(self.source.group(index))
+        with staged(file) as stage:
+            # one field: the order of several is not always the same
+            save_file(
+                tensors, stage, {_ABOUT: _About(captions=captions, sha256=_sum(tensors, captions)).line()}
+            )
+        return _prepared(tensors, captions)
 
     @torch.no_grad()
     def encoded(self, group: FrameGroup) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -131,6 +146,25 @@ class CachedGroups:
         if self.model.vision_tower is None:
             return frames.new_zeros(len(frames), 0, 0)
         return self.model.vision(frames)
+
+
+def _entry(file: Path, *, verified: bool) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+    """What a file of the cache holds; None when there is none, or it is not whole: it is written anew."""
+    try:
+        with safe_open(file, "pt") as opened:
+            about = _About.model_validate_json((opened.metadata() or {})[_ABOUT])
+            tensors = {name: opened.get_tensor(name) for name in _TENSORS}
+    except (OSError, SafetensorError, KeyError, ValueError):
+        return None
+    whole = verified or about.sha256 == _sum(tensors, about.captions)
+    return (tensors, about.captions) if whole else None
+
+
+def _sum(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> str:
+    found = hashlib.sha256(json.dumps(captions).encode())
+    for name in _TENSORS:
+        found.update(tensors[name].view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def _prepared(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> Prepared:

@@ -35,9 +35,8 @@ class GroupSettings(Settings):
     """Of jpg and webp, 1 to 100."""
     cut: Share = 0.12
     """Mean difference of two neighbours, in [0, 1], from which a cut is taken to lie between them."""
-    still: Annotated[float, Field(ge=-1, le=1)] = 0.0
-    """Groups all of whose neighbours differ by no more than this are passed over: frozen pictures.
-    -1 takes them all."""
+    still: Share = 0.0
+    """Groups all of whose neighbours differ by no more than this are passed over: frozen pictures."""
     tries: Count = 4
     """Places that are tried for each group before it is given up."""
     seed: int = 0

@@ -54,7 +54,7 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     """The split train, and validate or test; without such splits the last clips are held out."""
     index = read_index(folder)
     for name in ("frames", "stride", "resize"):
-        if (found := index.settings[name]) != (asked := getattr(options, name)):
+        if (found := index.settings.get(name)) != (asked := getattr(options, name)):
             raise InputError(
                 f"{folder}: prepared with {name} {found}, expected {asked}",
                 hint=f"give --{name} {found}, or prepare the videos again",

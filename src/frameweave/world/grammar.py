@@ -15,37 +15,11 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import CLIPTokenizer
 
 from frameweave.world.scene import ATTRIBUTES, MOTIONS, Scenes
+from frameweave.world.words import MOVING, PLACES, STYLED
 
 MAX_TOKENS = 32
 _WORD = re.compile(r"\w+")
 _START, _END = "<|startoftext|>", "<|endoftext|>"
-
-_PLACES = {
-    "grass": ("on the grass", "in a meadow"),
-    "sky": ("in the sky", "among the clouds"),
-    "sand": ("on the sand", "in the desert"),
-    "snow": ("in the snow", "in falling snow"),
-    "bricks": ("in front of a brick wall", "against the bricks"),
-    "stripes": ("in front of stripes", "on a striped wall"),
-    "checkers": ("on a checkerboard", "in front of a checkered wall"),
-}
-_STYLED = {
-    "plain": ("{}", "a picture of {}", "a photo of {}"),
-    "pixel art": ("pixel art of {}", "{}, pixel art", "{}, pixel art style"),
-    "cartoon": ("a cartoon of {}", "{}, cartoon style", "{} as a cartoon"),
-    "night": ("{} at night", "at night, {}", "a night picture of {}"),
-    "pencil sketch": ("a pencil sketch of {}", "{}, pencil sketch", "{} as a pencil sketch"),
-}
-_MOVING = {
-    "still": ("standing still",),
-    "left": ("moving left",),
-    "right": ("moving right",),
-    "up": ("moving up", "rising"),
-    "down": ("moving down", "falling"),
-    "growing": ("coming closer", "growing"),
-    "shrinking": ("going away", "shrinking"),
-    "swaying": ("swaying", "rocking"),
-}
 
 
 def phrase(words: dict[str, str]) -> str:
@@ -55,7 +29,7 @@ def phrase(words: dict[str, str]) -> str:
     'a cartoon of a red duck in the snow'
     """
     thing = f"{_article(words['colour'])} {words['noun']}"
-    return _STYLED[words["style"]][0].format(f"{thing} {_PLACES[words['background']][0]}")
+    return STYLED[words["style"]][0].format(f"{thing} {PLACES[words['background']][0]}")
 
 
 def _article(word: str) -> str:
@@ -73,9 +47,9 @@ def caption(scenes: Scenes, index: int, rng: np.random.Generator, *, complete: b
     keep_place = complete or rng.random() > 0.05
     coloured = f"{words['colour']} {words['noun']}" if keep_colour else words["noun"]
     article = "the" if rng.random() < 0.2 else _article(coloured).split()[0]
-    moving = pick(_MOVING[MOTIONS[int(scenes.motion[index])]]) if rng.random() < 0.3 else ""
-    place = pick(_PLACES[words["background"]]) if keep_place else ""
-    return pick(_STYLED[words["style"]]).format(" ".join(filter(None, (article, coloured, moving, place))))
+    moving = pick(MOVING[MOTIONS[int(scenes.motion[index])]]) if rng.random() < 0.3 else ""
+    place = pick(PLACES[words["background"]]) if keep_place else ""
+    return pick(STYLED[words["style"]]).format(" ".join(filter(None, (article, coloured, moving, place))))
 
 
 def captions(scenes: Scenes, seed: int | tuple[int, ...], *, complete: bool = False) -> list[str]:
@@ -91,13 +65,13 @@ def corpus() -> list[str]:
         for noun, colour in itertools.product(ATTRIBUTES["noun"], ATTRIBUTES["colour"])
         for article, moving, place, styled in zip(
             itertools.cycle(("a", "an", "the")),
-            itertools.chain(*_MOVING.values()),
-            itertools.cycle(itertools.chain(*_PLACES.values())),
-            itertools.cycle(itertools.chain(*_STYLED.values())),
+            itertools.chain(*MOVING.values()),
+            itertools.cycle(itertools.chain(*PLACES.values())),
+            itertools.cycle(itertools.chain(*STYLED.values())),
             strict=False,
         )
     ]
-    return sentences + [text.format("") for text in itertools.chain(*_PLACES.values(), *_STYLED.values())]
+    return sentences + [text.format("") for text in itertools.chain(*PLACES.values(), *STYLED.values())]
 
 
 @cache

@@ -14,9 +14,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from frameweave.world.scene import COLOURS, NOUNS, PIXELS, SIZE_RANGE, Pose, Scenes, pose
+from frameweave.world.scene import PIXELS, SIZE_RANGE, Pose, Scenes, pose
 from frameweave.world.styles import stylised
 from frameweave.world.textures import TILE, tiles
+from frameweave.world.words import COLOURS, NOUNS
 
 _RGB = {
     "red": (0.88, 0.10, 0.12),

@@ -15,15 +15,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.world.words import COLOURS, MOVING, NOUNS, PLACES, STYLED
 
-NOUNS = (
-    "star", "heart", "car", "fish", "tree", "house",
-    "boat", "butterfly", "duck", "umbrella", "cactus", "elephant",
-)  # fmt: skip
-COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
-BACKGROUNDS = ("grass", "sky", "sand", "snow", "bricks", "stripes", "checkers")
-STYLES = ("plain", "pixel art", "cartoon", "night", "pencil sketch")
-MOTIONS = ("still", "left", "right", "up", "down", "growing", "shrinking", "swaying")
+BACKGROUNDS = tuple(PLACES)
+STYLES = tuple(STYLED)
+MOTIONS = tuple(MOVING)
 CAMERAS = ("still", "left", "right")
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {

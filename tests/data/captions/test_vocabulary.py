@@ -9,13 +9,14 @@ from frameweave.data.captions.vocabulary import MINIATURE, VOCABULARIES, Vocabul
 from frameweave.data.captions.wording import plural
 from frameweave.world import grammar
 from frameweave.world.scene import ATTRIBUTES, sample_scenes
+from frameweave.world.words import PLACES, STYLED
 
 
 def test_the_miniatures_words_are_those_of_its_grammar() -> None:
     assert MINIATURE.things == (ATTRIBUTES["noun"],)
     assert MINIATURE.colours == ATTRIBUTES["colour"]
-    assert MINIATURE.places == grammar._PLACES
-    assert {"plain": ("{}", *MINIATURE.unstyled), **MINIATURE.styles} == grammar._STYLED
+    assert MINIATURE.places == PLACES
+    assert {"plain": ("{}", *MINIATURE.unstyled), **MINIATURE.styles} == STYLED
 
 
 def test_prompts_from_the_miniatures_captions_have_its_words_only() -> None:

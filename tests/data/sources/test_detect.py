@@ -32,6 +32,12 @@ def test_what_is_packed_is_to_be_unpacked(name: str, tmp_path: Path) -> None:
         read_source(str(tmp_path / name))
 
 
+@pytest.mark.parametrize("name", ["a\udcffb", "a\0b"])
+def test_a_name_that_no_file_can_hold_is_told(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a name that is not UTF-8; rename the source"):
+        read_source(f"{tmp_path}/{name}")
+
+
 def test_a_layout_that_the_source_does_not_have(tmp_path: Path) -> None:
     (tmp_path / "MSRVTT_data.json").touch()
     for layout, message in (

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from frameweave.world import words
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
@@ -93,28 +95,11 @@ GENERAL = Vocabulary(
 )  # fmt: skip
 
 MINIATURE = Vocabulary(
-    things=(
-        (
-            "star", "heart", "car", "fish", "tree", "house",
-            "boat", "butterfly", "duck", "umbrella", "cactus", "elephant",
-        ),
-    ),
-    colours=("red", "orange", "yellow", "green", "blue", "purple"),
-    places={
-        "grass": ("on the grass", "in a meadow"),
-        "sky": ("in the sky", "among the clouds"),
-        "sand": ("on the sand", "in the desert"),
-        "snow": ("in the snow", "in falling snow"),
-        "bricks": ("in front of a brick wall", "against the bricks"),
-        "stripes": ("in front of stripes", "on a striped wall"),
-        "checkers": ("on a checkerboard", "in front of a checkered wall"),
-    },
-    styles={
-        "pixel art": ("pixel art of {}", "{}, pixel art", "{}, pixel art style"),
-        "cartoon": ("a cartoon of {}", "{}, cartoon style", "{} as a cartoon"),
-        "night": ("{} at night", "at night, {}", "a night picture of {}"),
-        "pencil sketch": ("a pencil sketch of {}", "{}, pencil sketch", "{} as a pencil sketch"),
-    },
-)  # fmt: skip
+    things=(words.NOUNS,),
+    colours=words.COLOURS,
+    places=words.PLACES,
+    styles={name: sentences for name, sentences in words.STYLED.items() if name != "plain"},
+    unstyled=words.STYLED["plain"][1:],
+)
 
 VOCABULARIES = {"general": GENERAL, "miniature": MINIATURE}

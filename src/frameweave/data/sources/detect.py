@@ -14,6 +14,7 @@ from frameweave.data.sources.table import SUFFIXES, TableReader
 from frameweave.data.sources.taking import First, OfSplit, Subset
 from frameweave.data.sources.usable import Usable, usual_split
 from frameweave.errors import DataError, InputError
+from frameweave.runs.text import unwritable
 from frameweave.video.reading import VIDEOS
 
 LAYOUTS = ("auto", "msrvtt", "msrvtt-1k-a", "folder", "table", "shards")
@@ -50,6 +51,8 @@ def read_source(
 
 def _reader(source: str, layout: str) -> Reader:
     # not resolved: links stay as they are
+    if unwritable(source):
+        raise DataError(f"{source!r}: a name that is not UTF-8", hint="rename the source, or link to it")
     found = tuple(path.absolute() for path in matches(source))
     if not found:
         raise DataError(f"{source}: no such file or folder", hint="check the path of the source")

@@ -1,0 +1,36 @@
+"""The words of the world: for its scenes, its captions and the rules that rewrite them."""
+
+NOUNS = (
+    "star", "heart", "car", "fish", "tree", "house",
+    "boat", "butterfly", "duck", "umbrella", "cactus", "elephant",
+)  # fmt: skip
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple")
+PLACES = {
+    "grass": ("on the grass", "in a meadow"),
+    "sky": ("in the sky", "among the clouds"),
+    "sand": ("on the sand", "in the desert"),
+    "snow": ("in the snow", "in falling snow"),
+    "bricks": ("in front of a brick wall", "against the bricks"),
+    "stripes": ("in front of stripes", "on a striped wall"),
+    "checkers": ("on a checkerboard", "in front of a checkered wall"),
+}
+"""By background: the phrases that say so."""
+STYLED = {
+    "plain": ("{}", "a picture of {}", "a photo of {}"),
+    "pixel art": ("pixel art of {}", "{}, pixel art", "{}, pixel art style"),
+    "cartoon": ("a cartoon of {}", "{}, cartoon style", "{} as a cartoon"),
+    "night": ("{} at night", "at night, {}", "a night picture of {}"),
+    "pencil sketch": ("a pencil sketch of {}", "{}, pencil sketch", "{} as a pencil sketch"),
+}
+"""By style: sentences around a caption, for which {} stands."""
+MOVING = {
+    "still": ("standing still",),
+    "left": ("moving left",),
+    "right": ("moving right",),
+    "up": ("moving up", "rising"),
+    "down": ("moving down", "falling"),
+    "growing": ("coming closer", "growing"),
+    "shrinking": ("going away", "shrinking"),
+    "swaying": ("swaying", "rocking"),
+}
+"""By motion: the words that say so."""
