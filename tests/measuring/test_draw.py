@@ -85,7 +85,7 @@ def test_a_training_adds_its_losses(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder to report"):
         report([])
-    with pytest.raises(DataError, match="no metrics"):
+    with pytest.raises(DataError, match=r"no run\.toml and no metrics\.json"):
         report([tmp_path])
     folder = write_results(tmp_path / "run", VALUES)
     (folder / "scores.jsonl").unlink()

@@ -59,7 +59,9 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     backbones = Backbones.asked(options)
     measures = backbones.measures()
     if backbones.kind == "miniature":
-        progress.note("the Miniature's networks measure, which know its world only; others: --backbones real")
+        progress.note(
+            "the Miniature's networks measure, which know its world only; for other videos: --backbones real"
+        )
     for kind, text in dict.fromkeys(text for item in items for text in _texts(item)):
         if rest := measures.clip.unseen(text):
             progress.note(f"a {kind} is too long for {measures.clip.id}; not seen by it: {rest!r}")

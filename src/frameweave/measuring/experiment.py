@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from frameweave.editing.setup import lacking
 from frameweave.editors import base
 from frameweave.errors import InputError
@@ -72,7 +74,8 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[I
     settings_of(options)
     if table is None and options.model != "miniature":
         raise InputError(
-            f"the world's clips for {options.model}", hint="give a table of videos for other models"
+            f"no table of videos: the world's clips are made for the packaged model, not for {options.model}",
+            hint="give a table with the columns video and prompt",
         )
     for name in _MODELS:
         if (model := getattr(options, name)) is not None:
@@ -85,7 +88,7 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[I
     return table_items(table, options.frames, options.size), table_name(table)
 
 
-def settings_of(options: ExperimentOptions) -> dict[str, dict[str, Any]]:
+def settings_of(options: ExperimentOptions) -> dict[str, dict[str, JsonValue]]:
     """By editor, the settings of its edits. Raises `InputError` for one that no editor has or can take."""
     asked = base.asked_of_each(options.editors, options.set)
     settings = {editor: {"steps": options.steps} | asked[editor] for editor in options.editors}
@@ -246,7 +249,7 @@ def works_of(
     fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
     effects = {(editor, arm.name): key_of(arm.effect(editor)) for editor in options.editors for arm in arms}
     contents_of = cache(contents)  # a video has several prompts
-    edits: list[tuple[str, dict[str, Any], Arm]] = [
+    edits: list[tuple[str, dict[str, JsonValue], Arm]] = [
         (editor, settings, arm) for editor, settings in settings_of(options).items() for arm in arms
     ]
     for item in items:

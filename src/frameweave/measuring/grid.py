@@ -33,7 +33,9 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
     arms = [Arm(name=WITHOUT), *(parsed_arm(text) for text in given_arms)]
     names = [arm.name for arm in arms]
     if len(set(names)) < len(names):
-        raise InputError(f"arms {', '.join(names)}", hint="give each arm a name of its own")
+        raise InputError(
+            f"arms {', '.join(names)}: two have one name", hint="give each arm a name of its own"
+        )
     check_vision(arms, options)
     given = Given.of(table, named, arms=digests(arms, options.editors))
     run = begun("grid", options, given)

@@ -19,7 +19,7 @@ class MeasuringOptions(Settings):
     heading = "Metrics"
 
     backbones: Literal["auto", "miniature", "real"] = "auto"
-    """The Miniature's networks, or published ones; auto: the Miniature's for its own edits only."""
+    """The Miniature's networks, or published ones. auto: the Miniature's for edits by the packaged model."""
     weights: Path | None = None
     """Folder with published weights of AlexNet, LPIPS and Inception; default: weights in the cache folder."""
     clip_model: str = "openai/clip-vit-base-patch32"

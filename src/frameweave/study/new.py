@@ -56,7 +56,7 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     )
     if clips < 40:
         progress.note(
-            f"{clips} clips of an editor: more clips tell more than more raters, 40 are a good start"
+            f"{clips} clips of an editor are few (40 are a good start): more clips tell more than more raters"
         )
     if not options.dry_run:
         pairs, obvious = build(options.out, found, checks=options.checks, progress=progress)
@@ -81,7 +81,9 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
 def _systems(text: str) -> tuple[str, str]:
     first, colon, second = text.partition(":")
     if not colon or not first or not second or first == second:
-        raise InputError(f"--systems {text!r}", hint="write two arms as first:second, e.g. without:with")
+        raise InputError(
+            f"--systems {text!r}, expected two arms", hint="write first:second, e.g. without:with"
+        )
     return first, second
 
 

@@ -35,11 +35,11 @@ class StudyNewOptions(Settings):
     consent: InputPath | None = None
     """A text file with what raters agree to; default: a short text that says what is stored."""
     seed: int = 0
-    """Seed of sides and orders."""
+    """Seed of which video is on which side, and of the order of the pairs."""
     out: Path = Path("runs/study")
     """The study's folder, new or empty."""
     dry_run: bool = False
-    """Tell raters and power, and write nothing."""
+    """Say how many raters it takes and what they can show, and write nothing."""
 
 
 def _path(text: str) -> str:
@@ -57,9 +57,10 @@ class StudyServeOptions(Settings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0 takes a free one."""
     database: str | None = None
-    """E.g. postgresql+psycopg://user@host/name; default: answers.sqlite in the study's folder."""
+    """Where answers are kept, such as postgresql+psycopg://user@host/name; default: answers.sqlite in the
+    study's folder."""
     secure: bool = False
-    """Send cookies by HTTPS only: behind a proxy that speaks HTTPS, this should be on."""
+    """Send cookies by HTTPS only. Switch it on behind a proxy that speaks HTTPS."""
     proxy: str | None = None
     """Address, network or host name of a proxy whose word about the callers' addresses is taken; several with
     commas between."""
@@ -67,15 +68,15 @@ class StudyServeOptions(Settings):
     """Path below which a proxy shows the study, such as /lab/study; needed only where the proxy leaves it in
     the addresses, or to keep the cookies to that path."""
     enrolments_per_minute: Positive = 30
-    """How many raters may begin from one address."""
+    """How many raters may begin from one address each minute."""
 
 
 class StudyReportOptions(Settings):
     """Where the figures go."""
 
     database: str | None = None
-    """As it was served; default: answers.sqlite in the study's folder."""
+    """The database that the study was served with; default: answers.sqlite in the study's folder."""
     everybody: bool = False
-    """Leave nobody out, to see what the rules change."""
+    """Count every rater's answers, also of those whom the rules leave out."""
     out: Path | None = None
     """Folder of the report; default: report in the study's folder."""

@@ -29,7 +29,7 @@ from frameweave.world.groups import WorldGroups
 from frameweave.world.render import render_clip
 from frameweave.world.scene import sample_scenes
 
-# The published program's items: two frames, each at two noise levels, tokens before the text; a step
+# The published program's items: two frames, each at two timesteps, tokens before the text; a step
 # has eight of them, which it takes one by one.
 _OPTIONS = TrainOptions(
     frames=2, batch=8, accumulate=1, temporal_mode="noise", token_mode="always", vision_drop=0.0
@@ -77,7 +77,7 @@ def training_rows(repeats: int) -> Iterator[Row]:
 
 
 def _published(stage: LowRank, model: StableDiffusion, frames: Tensor, batch: Batch) -> Tensor:
-    """Each frame encoded and looked at once per noise level; gradient through the ControlNet."""
+    """Each frame encoded and looked at once per timestep; gradient through the ControlNet."""
     assert model.controlnet is not None
     assert stage.denoiser.tokens is not None
     x_0, a = model.encode(frames), model.schedule.alpha_bar[batch.t][:, None, None, None]

@@ -183,7 +183,7 @@ def curves(log: Sequence[LossLine]) -> Drawn:
             for name in _LOSSES:
                 points = [(line.step, value) for line in own if (value := getattr(line, name) or 0) > 0]
                 if points:
-                    panel.plot(*_columns(points), label=name.replace("_", " "), **_look(name))
+                    _curve(panel, points, name)
             panel.set_yscale("log")
             panel.set_title(f"stage {stage}", fontsize=9)
             panel.set_xlabel("step")
@@ -192,17 +192,17 @@ def curves(log: Sequence[LossLine]) -> Drawn:
         return drawn(figure)
 
 
-def _look(name: str) -> dict[str, Any]:
+def _curve(panel: Axes, points: Sequence[tuple[float, float]], name: str) -> None:
     """Both terms have a colour; held-out ones are dots, hollow without the adaptor."""
-    colour = "#1b5fb4" if "noise" in name else "#c2571a"
-    if not name.startswith("held_out"):
-        return {"color": colour, "linewidth": 0.8, "alpha": 0.6}
-    inside = "white" if name.endswith("without") else colour
-    return {"color": colour, "marker": "o", "markersize": 5, "markerfacecolor": inside, "linestyle": ""}
-
-
-def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    return [x for x, _ in points], [y for _, y in points]
+    x, y = [step for step, _ in points], [value for _, value in points]
+    colour, label = "#1b5fb4" if "noise" in name else "#c2571a", name.replace("_", " ")
+    if name.startswith("held_out"):
+        inside = "white" if name.endswith("without") else colour
+        panel.plot(
+            x, y, label=label, color=colour, marker="o", markersize=5, markerfacecolor=inside, linestyle=""
+        )
+    else:
+        panel.plot(x, y, label=label, color=colour, linewidth=0.8, alpha=0.6)
 
 
 def drawn(figure: Figure) -> Drawn:

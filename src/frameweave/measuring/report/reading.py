@@ -20,7 +20,7 @@ def read_results(folder: Path) -> Results:
     """
     hint = "give the folder of `frameweave grid` or `ablation`"
     if not (folder / RUN_FILE).is_file() and not (folder / _METRICS).is_file():
-        raise DataError(f"{folder}: no run in it", hint=hint)
+        raise DataError(f"{folder}: no {RUN_FILE} and no {_METRICS} in it", hint=hint)
     command = RunInfo.of(folder).command
     if command not in EXPERIMENTS:
         raise DataError(f"{folder}: a run of {command!r}, expected {' or '.join(EXPERIMENTS)}", hint=hint)

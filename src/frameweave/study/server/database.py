@@ -56,7 +56,7 @@ def engine_of(url: str) -> Engine:
         engine = sa.create_engine(url, pool_pre_ping=True)
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         raise InputError(
-            f"database {url.rsplit('@', maxsplit=1)[-1]!r} ({error})",
+            f"database {url.rsplit('@', maxsplit=1)[-1]!r} cannot be opened ({error})",
             hint="e.g. postgresql+psycopg://user@host/name, with the extra `postgres` installed",
         ) from error
     if engine.dialect.name == "sqlite":
