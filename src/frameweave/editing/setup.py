@@ -66,7 +66,7 @@ def lacking(*, controlnet: bool, estimator: bool) -> tuple[str, str] | None:
     if not controlnet:
         return "depth ControlNet", "--controlnet, e.g. lllyasviel/sd-controlnet-depth"
     if not estimator:
-        return "depth estimator", "--depth-model, e.g. Intel/dpt-hybrid-midas"
+        return "depth estimator", "--depth-model, e.g. depth-anything/Depth-Anything-V2-Small-hf"
     return None
 
 

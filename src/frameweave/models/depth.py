@@ -17,7 +17,7 @@ from frameweave.models.loading import DEPTH, MINIATURE, located, miniature_folde
 from frameweave.models.memory import Chunks, memory_for
 from frameweave.models.weights import network, unloadable
 
-_USUAL = "Intel/dpt-hybrid-midas"
+_USUAL = "depth-anything/Depth-Anything-V2-Small-hf"
 _METRIC = ("zoedepth", "glpn")  # kinds whose configurations do not say that they give distances
 
 
@@ -104,7 +104,7 @@ def load(model: str, name: str | None = None, *, device: str = "auto") -> DepthE
     """The estimator of that name (folder or hub id); by default the model folder's own.
 
     None when the model folder has none and no name is given. For Stable Diffusion 1.5 name e.g.
-    Intel/dpt-hybrid-midas. Raises `ModelFolderError` when it cannot be loaded.
+    depth-anything/Depth-Anything-V2-Small-hf. Raises `ModelFolderError` when it cannot be loaded.
     """
     folder = miniature_folder() if model == MINIATURE else Path(model)
     source = str(folder / DEPTH) if name is None else name
