@@ -185,6 +185,8 @@ def test_importing_the_package_is_light() -> None:
         (["edit", "\udcff.mp4", "x"], "\\xff.mp4 is not UTF-8 text"),
         (["edit", "a.mp4", "a red \udcff car"], "a red \\xff car is not UTF-8 text"),
         (["edit", "\x1b[31m.mp4", "x"], "\\x1b[31m.mp4: no such file"),
+        (["tune", "absent"], "absent: not there"),
+        (["grid", "absent.csv"], "absent.csv: no such file"),
         (["generate", "a", "red", "car"], 'put a prompt in quotes: "a red car"'),
         (["train", "all", "--stages", "tokens", "--steps", "1"], "give --tokens-steps"),
     ],

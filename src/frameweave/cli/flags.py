@@ -54,7 +54,8 @@ def _of_input(one: Input) -> inspect.Parameter:
         completer=completion.of_input(one.name, one.kind),
         show_default=str(one.default) if isinstance(one.default, str) else False,
     )
-    return inspect.Parameter(one.name, kind, default=default, annotation=Annotated[one.kind, about])
+    annotation = one.kind | None if one.default is None else one.kind
+    return inspect.Parameter(one.name, kind, default=default, annotation=Annotated[annotation, about])
 
 
 def _flags_of(command: Command) -> list[inspect.Parameter]:
