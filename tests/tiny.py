@@ -92,21 +92,27 @@ def save_tiny(folder: Path) -> None:
         requires_safety_checker=False,
     ).save_pretrained(folder)
     control.save_pretrained(folder / "controlnet")
-    vision = CLIPVisionConfig(
-        hidden_size=12,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=8,
-    )
-    CLIPVisionModel(vision).save_pretrained(folder / "clip")
+    save_tower(folder / "clip")
     estimator: DPTForDepthEstimation = new_estimator()
     for layer in estimator.head.modules():  # random heads end below zero, where all depth is flat
         if isinstance(layer, torch.nn.Conv2d):
             layer.weight.data.mul_(3)
             layer.bias.data.fill_(1)
     estimator.save_pretrained(folder / "depth_estimator")
+
+
+def save_tower(folder: Path, width: int = 12) -> str:
+    """A random vision tower."""
+    config = CLIPVisionConfig(
+        hidden_size=width,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+    )
+    CLIPVisionModel(config).save_pretrained(folder)
+    return str(folder)
 
 
 def new_adaptor(tiny: StableDiffusion, *, rank: int = 4, alpha: float = 4.0, base: str = "tiny") -> Adaptor:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import Adaptor
+from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.diffusion.inversion import invert
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
-from frameweave.errors import InputError
+from frameweave.errors import AdaptorMismatch, InputError
 from frameweave.models.seam import Guides, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
@@ -120,6 +121,20 @@ def test_the_first_frame_can_give_all_frames_their_tokens(
     assert torch.allclose(first.of(slice(2, 4)).texts[:, 0], own[:, 0], atol=1e-6)  # of any chunk of frames
     assert not torch.allclose(own[:, 3], own[:, 0], atol=1e-3)
     assert bare.shape[2] == 3 + tiny.conditioning([TEXT]).texts.shape[2]  # no source: shared tokens only
+
+
+def test_tokens_of_another_width_are_refused_before_anything_is_seen(
+    tiny: StableDiffusion, adaptor: Adaptor
+) -> None:
+    wide = PrefixTokens(3, 16, 20, stride=2, rng=torch.Generator())
+    other = replace(adaptor, tokens=wide)
+    with (
+        pytest.raises(AdaptorMismatch, match="a vision tower of width 20 sees, the model's has width 12"),
+        other.on(tiny, other.use(tokens=True)),
+    ):
+        pass
+    with other.on(tiny, other.use(tokens=False)):
+        pass
 
 
 def test_active_counts_by_value_and_by_share(tiny: StableDiffusion, adaptor: Adaptor) -> None:

@@ -10,6 +10,7 @@ from frameweave.adaptor.export import export
 from frameweave.adaptor.formats import read_layout
 from frameweave.adaptor.options import ExportOptions
 from frameweave.errors import AdaptorMismatch, InputError, RunError
+from notes import Notes
 
 
 @pytest.fixture
@@ -23,14 +24,29 @@ def test_all_files_are_there_and_readable(adaptor: Adaptor, folder: str, tmp_pat
     done = export(folder, options)
     names = ["adaptor.safetensors", "pytorch_lora_weights.safetensors", "kohya.safetensors", "comfyui.json"]
     assert [file.name for file in done.files] == names
-    assert load_adaptor(str(done.files[0])).card == adaptor.card
-    assert all(read_layout(file).keys() == adaptor.lora.keys() for file in done.files[1:3])
-    nodes = json.loads(done.files[3].read_text())
+    native, diffusers, kohya, workflow = done.files
+    assert load_adaptor(str(native)).card == adaptor.card
+    assert all(read_layout(file).keys() == adaptor.lora.keys() for file in (diffusers, kohya))
+    assert [*done.for_whom] == names and done.for_whom[diffusers.name] == "diffusers and PEFT"
+    nodes = json.loads(workflow.read_text())
     by_kind = {node["class_type"]: node["inputs"] for node in nodes.values()}
-    assert by_kind["CreateHookLora"]["lora_name"] == done.files[2].name
+    assert by_kind["CreateHookLora"]["lora_name"] == kohya.name
     assert by_kind["CreateHookLora"]["strength_model"] == 0.8
     assert by_kind["KSampler"]["scheduler"] == "karras"
     assert done.a1111 == "<lora:kohya:0.8@0,0.8@0.1106,0@0.1111>"
+
+
+@pytest.mark.parametrize(("steps", "told"), [(20, []), (9, ["acts in 2 steps"])])
+def test_what_loractl_cannot_say_is_told(folder: str, tmp_path: Path, steps: int, told: list[str]) -> None:
+    notes = Notes()
+    export(folder, ExportOptions(out=tmp_path / "out", steps=steps, sampler="euler_a"), progress=notes)
+    assert [note[note.index("acts in") :] for note in notes.texts[1:]] == told
+
+
+def test_exports_have_the_same_bytes_every_time(folder: str, tmp_path: Path) -> None:
+    first, *others = (export(folder, ExportOptions(out=tmp_path / str(k))).files for k in range(4))
+    for files in others:
+        assert [file.read_bytes() for file in files] == [file.read_bytes() for file in first]
 
 
 def test_the_strength_is_the_adaptor_s_by_default(folder: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from frameweave.adaptor.formats import (
     DIFFUSERS_FILE,
     KOHYA_FILE,
     SD1,
+    SD2,
     diffusers_layout,
     kohya_header,
     kohya_layout,
@@ -22,6 +23,7 @@ from frameweave.adaptor.formats import (
     layer_name,
     modelspec,
     read_layout,
+    write_tensors,
 )
 from frameweave.errors import ModelFolderError
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -98,13 +100,13 @@ def test_headers_say_how_the_lora_is_meant(adaptor: Adaptor, tmp_path: Path) -> 
         "ss_network_dim": "4",
         "ss_network_alpha": "4",
         "ss_base_model_version": "sd_v1",
+        "ss_v2": "False",
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": "stable-diffusion-v1/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": "Frameweave temporal LoRA",
         "modelspec.timestep_range": "900,999",
-        "modelspec.usage_hint": "strength 0.5, the first tenth of the noise levels only "
-        "(timesteps 900 to 999)",
+        "modelspec.usage_hint": "strength 0.5, at timesteps 900 to 999 of 1000 only",
     }
     adaptor.save(tmp_path)
     headers: dict[str, dict[str, str]] = {}
@@ -117,7 +119,34 @@ def test_headers_say_how_the_lora_is_meant(adaptor: Adaptor, tmp_path: Path) -> 
     assert headers[KOHYA_FILE]["modelspec.architecture"] == "unet-8-16-x-16/lora"
     other = dataclasses.replace(adaptor.card, low=0.5, high=0.8)
     assert modelspec(other)["modelspec.timestep_range"] == "500,799"
-    assert "from 50% to 80%" in modelspec(other)["modelspec.usage_hint"]
+    assert "at timesteps 500 to 799 of 1000 only" in modelspec(other)["modelspec.usage_hint"]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "architecture", "said"),
+    [
+        ("v_prediction", "stable-diffusion-v2-768-v/lora", "v"),
+        ("epsilon", "stable-diffusion-v2-512/lora", "epsilon"),
+        (None, "stable-diffusion-v2-512/lora", None),
+    ],
+)
+def test_adaptors_of_stable_diffusion_2_say_so(
+    prediction: str | None, architecture: str, said: str | None
+) -> None:
+    header = kohya_header(Card(base="x", architecture=SD2, layers=".*", prediction=prediction))
+    assert header["ss_v2"] == "True"  # the word by which A1111 tells it from version 1
+    assert header["ss_base_model_version"] == "sd_v2"
+    assert header["modelspec.architecture"] == architecture
+    assert header.get("modelspec.prediction_type") == said
+
+
+def test_tensors_are_written_as_the_library_reads_them(tmp_path: Path) -> None:
+    tensors = {"b": torch.randn(3, 2), "a": torch.tensor(2.0), "c": torch.arange(5)}
+    write_tensors(tensors, tmp_path / "x.safetensors", {"z": "last", "format": "pt"})
+    back = load_file(tmp_path / "x.safetensors")
+    assert back.keys() == tensors.keys() and all(torch.equal(back[key], tensors[key]) for key in tensors)
+    with safe_open(tmp_path / "x.safetensors", "pt") as opened:
+        assert opened.metadata() == {"z": "last", "format": "pt"}
 
 
 def test_every_layer_of_stable_diffusion_has_its_name_back() -> None:
@@ -138,11 +167,11 @@ def test_all_files_come_atomically(adaptor: Adaptor, tmp_path: Path, monkeypatch
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert before.keys() == {FILE, DIFFUSERS_FILE, KOHYA_FILE}
 
-    def full(tensors: object, path: Path, header: object) -> None:
+    def full(tensors: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("frameweave.adaptor.formats.save_file", full)
+    monkeypatch.setattr("frameweave.adaptor.formats.write_tensors", full)
     with pytest.raises(OSError, match="No space"):
         adaptor.save(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -16,14 +16,14 @@ from frameweave.editing.edit import Edited, edit, generate
 from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editors import base
-from frameweave.errors import InputError, ModelFolderError, RunError
+from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError, RunError
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.run import Run, read_run
 from frameweave.video import probe, read_frames
 from frameweave.world.clips import held_out_clips
 from notes import Notes
-from tiny import new_adaptor
+from tiny import new_adaptor, save_tower
 from videos import colour_ramp, sound_packets, write_video
 
 
@@ -164,6 +164,33 @@ def test_the_adaptor_s_steps_are_told(
     )
     new_adaptor(tiny, base="another/model").save(tmp_path / "adaptor")
     assert told()[0].startswith(f"the adaptor was trained on another/model, the model is {options.model}")
+
+
+def test_a_vision_tower_that_the_tokens_were_not_trained_with_is_told(
+    options: EditOptions, video: Path, tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    adaptor = new_adaptor(tiny, base=options.model)
+    assert tiny.vision_tower is not None
+    card = replace(adaptor.card, vision="a tower", vision_digest=tiny.vision_tower.digest)
+    replace(adaptor, card=card).save(tmp_path / "adaptor")
+    adapted = options.replaced(adaptor=str(tmp_path / "adaptor"), tokens=True, steps=20, frames=1)
+    with pytest.raises(
+        AdaptorMismatch, match=r"tower of width 12 sees \(a tower\), the model's has width 16"
+    ):
+        edit(video, ["a red car"], adapted.replaced(vision=save_tower(tmp_path / "wide", 16)))
+    assert not options.out.exists()
+
+    def told(**changes: object) -> list[str]:
+        notes = Notes()
+        edit(video, ["a red car"], adapted.replaced(overwrite=True, **changes), progress=notes)
+        return [text for text in notes.texts if "vision tower" in text]
+
+    assert told() == []
+    other = save_tower(tmp_path / "other")
+    assert told(vision=other, tokens=False) == []
+    assert told(vision=other)[0].startswith(
+        "the adaptor's prompt tokens were trained with the vision tower a tower"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import torch
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
-from frameweave.errors import DataError, InputError, ModelFolderError, RunError
+from frameweave.errors import AdaptorMismatch, DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import experiment
 from frameweave.measuring.draw import report
 from frameweave.measuring.experiments import cell_work
@@ -29,6 +29,7 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.run import Run, read_run
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
+from tiny import save_tower
 
 SMALL = GridOptions(clips=2, frames=2, steps=2, editors=("framewise", "text2video_zero"), workers=0)
 
@@ -125,6 +126,13 @@ def test_an_adaptor_that_acts_otherwise_in_one_editor_shares_the_others_cells(
     changed = {cell for cell, video in keys["chosen"].items() if keys["bare"][cell] != video}
     assert changed == {("text2video_zero", "with")}
     assert keys["bare"]["framewise", "with"] == keys["bare"]["framewise", "again"]
+
+
+def test_a_vision_tower_of_another_width_is_told_before_any_edit(tmp_path: Path) -> None:
+    options = SMALL.replaced(arms=("with=miniature,tokens",), vision=save_tower(tmp_path / "wide", 16))
+    with pytest.raises(AdaptorMismatch, match="vision tower of width 128 sees, the model's has width 16"):
+        grid(None, options.replaced(out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_other_workers_may_go_on_with_it(run: Path) -> None:

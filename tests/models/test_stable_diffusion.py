@@ -1,6 +1,7 @@
 """The model's verbs against the stock pipeline's parts."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -109,3 +110,22 @@ def test_half_precision_is_near(tiny: StableDiffusion, tiny_folder: Path, dtype:
     full = tiny.predict(x, 500, tiny.conditioning(["a red car"]))
     rough = half.predict(x.to(half.dtype), 500, half.conditioning(["a red car"])).float()
     assert float((rough - full).abs().mean()) < 0.05 * float(full.abs().mean()) + 0.01
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_each_frame_may_have_a_timestep_of_its_own(
+    tiny: StableDiffusion, prediction: Literal["epsilon", "v_prediction", "sample"]
+) -> None:
+    import dataclasses
+
+    model, x, timesteps = (
+        dataclasses.replace(tiny, prediction=prediction),
+        torch.randn(3, 4, 8, 8),
+        [999, 500, 1],
+    )
+    depth = torch.rand(3, 1, 16, 16)
+    given = model.conditioning(["", "x"], Guides(depth=depth))
+    together = model.predict(x, torch.tensor(timesteps), given)
+    for k, t in enumerate(timesteps):
+        alone = model.predict(x[k : k + 1], t, given.of(slice(k, k + 1)))
+        assert torch.allclose(together[:, k], alone[:, 0], rtol=1e-4, atol=1e-4)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
-from frameweave.errors import DataError, InputError, MissingExtra, RunError
+from frameweave.errors import AdaptorMismatch, DataError, InputError, MissingExtra, RunError
 from frameweave.progress import SILENT
 from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
@@ -24,7 +24,9 @@ from frameweave.training.groups import check_data, sources
 from frameweave.training.options import PROVENANCE, TrainOptions
 from frameweave.training.stages import Workshop, training_device
 from frameweave.training.train import train
+from notes import Notes
 from prepared import a_dataset, prepared, some_clips
+from tiny import save_tower
 from videos import colour_ramp, write_video
 
 
@@ -223,6 +225,22 @@ def test_the_lora_stage_takes_the_tokens_as_they_were_trained(options: TrainOpti
     with pytest.raises(RunError, match="n_shared 4 and vision_stride 2, now they are 4 and 4"):
         train(("lora",), options.replaced(vision_stride=4))
     train(("tokens",), options.replaced(tokens_steps=3))  # may go on
+
+
+def test_the_lora_stage_notices_another_vision_tower(options: TrainOptions, tmp_path: Path) -> None:
+    train(("tokens",), options)
+    card = load_adaptor(str(options.out / "tokens" / "adaptor")).card
+    assert card.vision == f"{options.model}/clip" and len(card.vision_digest) == 64
+    assert card.prediction == "epsilon"
+    wide = options.replaced(vision=save_tower(tmp_path / "wide", 16))
+    with pytest.raises(
+        AdaptorMismatch, match=r"tower of width 12 sees \(.*/clip\), the model's has width 16"
+    ):
+        train(("lora",), wide)
+    assert not (options.out / "lora").exists()
+    notes = Notes()
+    train(("lora",), options.replaced(vision=save_tower(tmp_path / "other")), progress=notes)
+    assert [text for text in notes.texts if "other weights: make sure" in text]
 
 
 def test_another_device_than_the_process_has_is_refused() -> None:

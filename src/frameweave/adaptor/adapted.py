@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from frameweave.adaptor.switching import Gate
+from frameweave.adaptor.switching import Gate, first_of
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.schedule import Schedule
@@ -22,6 +22,7 @@ from frameweave.models.seam import (
     Model,
     ReadStates,
     TextStates,
+    Timestep,
     VisionStates,
 )
 
@@ -119,6 +120,10 @@ class Adapted:
         return self.model.takes_picture
 
     @property
+    def vision_width(self) -> int | None:
+        return self.model.vision_width
+
+    @property
     def inverse(self) -> "Adapted":
         """This model, or a view of it in which LoRA and tokens are silent where the use says so."""
         return self if self.use.in_inversion else replace(self, tokens=None, silent=True)
@@ -162,11 +167,11 @@ class Adapted:
         return WithTokens(with_tokens, plain, self.form, self.control_sees_tokens)
 
     def predict(
-        self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
+        self, x_t: Float[Tensor, "*branches F C h w"], t: Timestep, conditioning: Conditioning
     ) -> Float[Tensor, "branches F C h w"]:
         if isinstance(conditioning, WithTokens):
             window = self.use.tokens
-            inside = window is not None and t in window
+            inside = window is not None and first_of(t) in window
             conditioning = conditioning.joined if inside else conditioning.plain
         if self.silent:
             with self.gate.shut():

@@ -33,7 +33,10 @@ from frameweave.runs.atomic import staged
 
 FILE = "adaptor.safetensors"
 _HEADER = "frameweave_adaptor"
-_APART = ("strength", "low", "high", "tokens_low", "strength_schedules", "tokens_for", "steps")
+_APART = (
+    *("strength", "low", "high", "tokens_low", "strength_schedules", "tokens_for", "steps"),
+    *("vision", "vision_digest", "prediction"),
+)
 """What a card says of how the adaptor is used and was trained, and not of what it is."""
 
 
@@ -98,9 +101,12 @@ class Adaptor:
     def on(self, model: Model, use: AdaptorUse) -> Generator[Adapted, None, None]:
         """The adapted model, to be used in place of the plain one while the block runs.
 
-        Raises `AdaptorMismatch` when the adaptor belongs to another architecture.
+        Raises `AdaptorMismatch` when the adaptor belongs to another architecture, or its tokens to another
+        vision tower.
         """
         check_architecture(self.card, model.unet)
+        if use.tokens is not None and model.vision_width is not None:
+            self.check_vision(model.vision_width)
         with self.in_unet(model.unet, use) as gate:
             yield Adapted(
                 model=model,
@@ -110,6 +116,16 @@ class Adaptor:
                 in_uncond=self.card.in_uncond,
                 form=self.card.form,
                 control_sees_tokens=self.card.controlnet_text == "tokens",
+            )
+
+    def check_vision(self, width: int) -> None:
+        """Raise `AdaptorMismatch` when its tokens were made for what a vision tower of another width sees."""
+        if self.tokens is not None and self.tokens.vision_width != width:
+            trained = f" ({self.card.vision})" if self.card.vision else ""
+            raise AdaptorMismatch(
+                f"the adaptor's prompt tokens take what a vision tower of width {self.tokens.vision_width} "
+                f"sees{trained}, the model's has width {width}",
+                hint="name the tower of its training with --vision, or leave out the tokens (--no-tokens)",
             )
 
     def _check(self, use: AdaptorUse) -> None:

@@ -8,6 +8,8 @@ from pydantic.dataclasses import dataclass
 
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.diffusion.schedule import TRAINING_T, Window
+from frameweave.diffusion.scheduler_config import Prediction
+from frameweave.models.vision import VisionTower
 
 Whole = Annotated[int, Field(ge=1)]
 
@@ -39,6 +41,12 @@ class Card:
     """How tokens and text are joined (Eq. 8); see `tokens.concat_tokens`."""
     controlnet_text: Literal["text", "tokens"] = "text"
     """Whether the depth ControlNet reads the plain text or the tokens too, as it did in training."""
+    vision: str = ""
+    """The vision tower that its tokens were trained with, as it was named; empty where that is not known."""
+    vision_digest: str = ""
+    """Of that tower's weights; see `VisionTower.digest`."""
+    prediction: Prediction | None = None
+    """What the UNet of its model says of noisy latents; None where that is not known."""
     steps: int = 0
     """Optimiser steps of the LoRA stage."""
     strength_schedules: Annotated[
@@ -70,3 +78,13 @@ class Card:
         if strength is None and editor in self.strength_schedules:
             return StrengthSchedule.parse(self.strength_schedules[editor], T)
         return StrengthSchedule(((self.window(T), self.strength if strength is None else strength),))
+
+
+def other_tower(card: Card, tower: VisionTower) -> str:
+    """What to say when tokens meet another vision tower than in their training, if the card knows it."""
+    if not card.vision_digest or not tower.digest or card.vision_digest == tower.digest:
+        return ""
+    return (
+        f"the adaptor's prompt tokens were trained with the vision tower {card.vision}, and the model's has "
+        "other weights: make sure that they belong together"
+    )

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from frameweave.adaptor.adaptor import FILE, load_adaptor
-from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.adaptor.formats import FOR_WHOM, KOHYA_FILE
 from frameweave.adaptor.interfaces import a1111_line, a1111_weights, comfy_workflow, sampler_timesteps
 from frameweave.adaptor.options import ExportOptions
 from frameweave.adaptor.strengths import strength_in_range
@@ -18,10 +18,13 @@ WORKFLOW_FILE = "comfyui.json"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and the line for A1111's loractl extension."""
+    """What was written, and for which programs."""
 
     files: tuple[Path, ...]
+    for_whom: dict[str, str]
+    """The programs that read each file, by its name."""
     a1111: str
+    """The line for A1111's extension loractl."""
 
 
 def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) -> Exported:
@@ -38,7 +41,8 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
         )
     asked = None if options.strength is None else strength_in_range(options.strength)
     use, timesteps = adaptor.use(strength=asked), sampler_timesteps(options.sampler, options.steps)
-    files = tuple(options.out / file for file in (FILE, DIFFUSERS_FILE, KOHYA_FILE, WORKFLOW_FILE))
+    for_whom = FOR_WHOM | {WORKFLOW_FILE: "ComfyUI, with the window"}
+    files = tuple(options.out / name for name in for_whom)
     if options.out.exists() and not options.out.is_dir():
         raise RunError(f"{options.out}: a file, expected a folder", hint="give another --out")
     taken = [file for file in files if file.exists()]
@@ -57,4 +61,4 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
     workflow = comfy_workflow(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps)
     with staged(options.out / WORKFLOW_FILE) as stage:
         stage.write_text(json.dumps(workflow, indent=2) + "\n", encoding="utf-8")
-    return Exported(files, a1111_line(Path(KOHYA_FILE).stem, use.strengths, timesteps))
+    return Exported(files, for_whom, a1111_line(Path(KOHYA_FILE).stem, use.strengths, timesteps))

@@ -4,16 +4,17 @@ diffusers, PEFT   `unet.<layer>.lora_A.weight`; no alpha, so alpha / rank is fol
 kohya             `lora_unet_<layer with underscores>.lora_down.weight` with a 0-dim `.alpha`, as
                   A1111, Forge, ComfyUI and InvokeAI read it
 
-A window is no part of either layout: those programs apply the LoRA at every noise level unless told
+A window is no part of either layout: those programs apply the LoRA at every timestep unless told
 otherwise. Both headers say so, in the fields of Stability AI's ModelSpec.
 """
 
+import json
 import re
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from frameweave.adaptor.card import Card
@@ -28,8 +29,17 @@ KOHYA_FILE = "kohya.safetensors"
 """Rename it as you like: interfaces show a LoRA by the name of its file."""
 SD1 = "320-640-1280-1280 x 768"
 """The architecture of Stable Diffusion 1.x; see `adaptor.architecture`."""
+SD2 = "320-640-1280-1280 x 1024"
+"""The architecture of Stable Diffusion 2.x."""
+FOR_WHOM = {
+    "adaptor.safetensors": "Frameweave",
+    DIFFUSERS_FILE: "diffusers and PEFT",
+    KOHYA_FILE: "ComfyUI, A1111, Forge and InvokeAI",
+}
+"""The files of an adaptor, and the programs that read them."""
 
 _UNET, _KOHYA = "unet.", "lora_unet_"
+_PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "sample"}
 _HALVES = {"lora_A": "lora_down", "lora_B": "lora_up"}
 # Kohya's names have underscores for dots; these parts of a UNet's names have underscores of their own.
 _COMPOUND = (
@@ -87,10 +97,13 @@ def layer_name(module: str) -> str:
 def modelspec(card: Card) -> dict[str, str]:
     """Header fields of Stability AI's ModelSpec: for what the LoRA is, and how it is meant to be used."""
     first, last = card.window(TRAINING_T).values
-    base = (
-        "stable-diffusion-v1" if card.architecture == SD1 else f"unet-{card.architecture.replace(' ', '-')}"
-    )
-    return {
+    base = f"unet-{card.architecture.replace(' ', '-')}"
+    if card.architecture == SD1:
+        base = "stable-diffusion-v1"
+    if card.architecture == SD2:
+        base = f"stable-diffusion-v2-{'768-v' if card.prediction == 'v_prediction' else '512'}"
+    header = {"modelspec.prediction_type": _PREDICTIONS[card.prediction]} if card.prediction else {}
+    return header | {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": f"{base}/lora",
         "modelspec.implementation": "diffusers",
@@ -106,18 +119,30 @@ def kohya_header(card: Card) -> dict[str, str]:
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(card.rank),
         "ss_network_alpha": f"{card.alpha:g}",
+        "ss_v2": str(card.architecture == SD2),
     }
-    if card.architecture == SD1:
-        header["ss_base_model_version"] = "sd_v1"
+    if version := {SD1: "sd_v1", SD2: "sd_v2"}.get(card.architecture):
+        header["ss_base_model_version"] = version
     return header | modelspec(card)
 
 
 def write_layouts(lora: dict[str, Tensor], card: Card, folder: Path) -> None:
     """Write `DIFFUSERS_FILE` and `KOHYA_FILE` into a folder, each atomically."""
     with staged(folder / DIFFUSERS_FILE) as stage:
-        save_file(diffusers_layout(lora, card), stage, {"format": "pt"} | modelspec(card))
+        write_tensors(diffusers_layout(lora, card), stage, {"format": "pt"} | modelspec(card))
     with staged(folder / KOHYA_FILE) as stage:
-        save_file(kohya_layout(lora, card), stage, {"format": "pt"} | kohya_header(card))
+        write_tensors(kohya_layout(lora, card), stage, {"format": "pt"} | kohya_header(card))
+
+
+def write_tensors(tensors: dict[str, Tensor], file: Path, metadata: dict[str, str]) -> None:
+    """A safetensors file with the same bytes every time; the library writes its metadata in any order."""
+    data = save(tensors, metadata)
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(dict(sorted(header.items())), separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
 
 
 def read_layout(file: Path) -> dict[str, Tensor]:
@@ -157,10 +182,7 @@ def read_layout(file: Path) -> dict[str, Tensor]:
 
 def _usage(card: Card) -> str:
     first, last = card.window(TRAINING_T).values
-    levels = f"the noise levels from {card.low:.0%} to {card.high:.0%} of the way to pure noise"
-    if (card.low, card.high) == (0.9, 1.0):
-        levels = "the first tenth of the noise levels"
-    return f"strength {card.strength:g}, {levels} only (timesteps {first} to {last})"
+    return f"strength {card.strength:g}, at timesteps {first} to {last} of {TRAINING_T} only"
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from frameweave.adaptor.lora import Lora
 from frameweave.adaptor.strengths import StrengthSchedule
+from frameweave.models.seam import Timestep
 
 
 @dataclass(eq=False)
@@ -27,6 +28,11 @@ class Gate:
             self.open = before
 
 
+def first_of(t: Timestep) -> float:
+    """The timestep that decides where a call has one for each frame: that of the first."""
+    return float(t.flatten()[0]) if isinstance(t, Tensor) else t
+
+
 @contextmanager
 def by_timestep(
     unet: nn.Module, lora: Lora, strengths: StrengthSchedule, gate: Gate
@@ -41,7 +47,7 @@ def by_timestep(
     def choose(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal acting
         t = args[1] if len(args) > 1 else kwargs["timestep"]
-        act = strengths.at(float(t.flatten()[0] if isinstance(t, Tensor) else t)) if gate.open else 0.0
+        act = strengths.at(first_of(t)) if gate.open else 0.0
         if act == acting:
             return
         if act:

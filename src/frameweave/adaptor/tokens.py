@@ -69,6 +69,11 @@ class PrefixTokens(nn.Module):
         nn.init.xavier_uniform_(self.W_proj.weight, generator=rng)
         nn.init.zeros_(self.W_proj.bias)
 
+    @property
+    def vision_width(self) -> int:
+        """D_vision of the tower that they were made for."""
+        return self.W_proj.in_features
+
     def forward(self, H_vision: Float[Tensor, "F N D_vision"] | None) -> Float[Tensor, "_ P D"]:
         """Shared, then unshared tokens of each frame; one row of shared tokens without frames."""
         if H_vision is None:

@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
+from frameweave.adaptor.card import other_tower
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.editing.options import ModelOptions
@@ -59,11 +60,14 @@ def adapted(
     use = use_of(adaptor, options, name, model.schedule.T)
     if options.adaptor_window == "steps":
         use = use.by_share(timesteps)
-    if use.tokens is not None and sees_source and model.vision_tower is None:
+    sees = use.tokens is not None and sees_source
+    if sees and model.vision_tower is None:
         raise ModelFolderError(
             f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",
             hint=f"{NAME_A_TOWER}, or give --no-tokens",
         )
+    if sees and model.vision_tower is not None and (told := other_tower(adaptor.card, model.vision_tower)):
+        progress.note(told)
     progress.note(_told(use, timesteps))
     with adaptor.on(model, use) as adapted_model:
         yield adapted_model

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.editing.setup import lacking
 from frameweave.editors import base
 from frameweave.errors import InputError
@@ -34,7 +35,7 @@ from frameweave.measuring.keys import key_of
 from frameweave.measuring.options import FREE, ExperimentOptions
 from frameweave.measuring.records import REFERENCE
 from frameweave.models.identity import identity
-from frameweave.models.loading import CONTROL, DEPTH, VISION, has_part, located, torch_device
+from frameweave.models.loading import CONTROL, DEPTH, has_part, located, torch_device, vision_width
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, contents, sha256
@@ -113,12 +114,18 @@ def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
 
 
 def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
-    """Raise `InputError` for an arm whose prompt tokens act where no vision tower is to see the sources."""
-    if has_part(options.model, VISION, options.vision):
-        return
+    """Raise `InputError` for an arm whose prompt tokens act where no vision tower is to see the sources.
+
+    Raises `AdaptorMismatch` where it has another width than in the tokens' training.
+    """
+    width = vision_width(options.model, options.vision)
     for arm, editor in itertools.product(arms, options.editors):
         use = arm.use(editor)
-        if use is not None and use.tokens is not None:
+        if arm.adaptor is None or use is None or use.tokens is None:
+            continue
+        if width is not None:
+            load_adaptor(arm.adaptor).check_vision(width)
+        else:
             raise InputError(
                 f"the prompt tokens of {arm.name} act in {editor}, and the model has no vision tower",
                 hint=f"{NAME_A_TOWER}, or leave out the tokens",

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import nn
-from transformers import CLIPTextModel, CLIPVisionModel
+from transformers import CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
 
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.scheduler_config import SchedulerConfig
@@ -107,6 +107,24 @@ def has_part(name: str, part: str, named: str | None) -> bool:
     """
     _, folder = located(name)
     return named is not None or (folder is not None and (folder / part).is_dir())
+
+
+def vision_width(name: str, named: str | None) -> int | None:
+    """Width of the vision tower that a model would have, read from its settings alone; None without one.
+
+    Raises `ModelFolderError` when they cannot be read.
+    """
+    source, folder = located(name)
+    part = VISION
+    if named is not None:
+        (source, _), part = located(resolved(named)), ""
+    elif folder is None or not (folder / VISION).is_dir():
+        return None
+    try:
+        config = CLIPVisionConfig.from_pretrained(source, subfolder=part)
+    except Exception as error:
+        raise unloadable(Path(source) / part, error) from error
+    return int(config.hidden_size)
 
 
 def torch_device(name: str) -> torch.device:

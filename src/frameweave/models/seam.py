@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
@@ -17,6 +17,8 @@ Latents = Float[Tensor, "F C h w"]
 """Scaled latents of a clip: frames, channels, height, width."""
 VisionStates = Float[Tensor, "F N D_vision"]
 """What a vision tower says of each frame: frames, tokens, width."""
+Timestep = float | Int[Tensor, " F"]
+"""One for all frames, or one for each, as training draws them."""
 TextStates = Float[Tensor, "branches _ L D"]
 """Guidance branches, frames (1 when all frames share the text), tokens, width."""
 ReadStates = Float[Tensor, "branches _ L_read D"]
@@ -69,10 +71,14 @@ class Model(Protocol):
     """The verbs that every editor is written with. Frames are in [0, 1], latents are scaled."""
 
     @property
-    def unet(self) -> nn.Module: ...
+    def unet(self) -> nn.Module:
+        """Only to change how it attends, in `with` blocks such as `overridden`; `predict` calls it."""
+        ...
 
     @property
-    def controlnet(self) -> nn.Module | None: ...
+    def controlnet(self) -> nn.Module | None:
+        """The same, where attention changes in it too; None where depth cannot steer."""
+        ...
 
     @property
     def schedule(self) -> Schedule: ...
@@ -100,6 +106,11 @@ class Model(Protocol):
     @property
     def takes_picture(self) -> bool:
         """Whether the UNet sees a picture's latents beside the noisy ones, as InstructPix2Pix's does."""
+        ...
+
+    @property
+    def vision_width(self) -> int | None:
+        """Width of what `vision` gives; None where the model has no vision tower."""
         ...
 
     @property
@@ -139,9 +150,12 @@ class Model(Protocol):
     def vision(self, frames: Frames) -> VisionStates: ...
 
     def predict(
-        self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
+        self, x_t: Float[Tensor, "*branches F C h w"], t: Timestep, conditioning: Conditioning
     ) -> Float[Tensor, "branches F C h w"]:
-        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front."""
+        """The noise predicted in x_t: the same for all branches, or with an axis of branches in front.
+
+        `t` is one timestep, or one for each frame. Gradients reach the texts and what is trained.
+        """
         ...
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents: ...

@@ -17,7 +17,7 @@ from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.models.conditioning import StableConditioning
 from frameweave.models.control import embedded, residuals
 from frameweave.models.memory import Chunks, memory_for
-from frameweave.models.seam import Conditioning, Frames, Guides, Latents, VisionStates
+from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Timestep, VisionStates
 from frameweave.models.stock import decoded, posterior
 from frameweave.models.tokenizer import unseen
 from frameweave.models.vision import NAME_A_TOWER, VisionTower
@@ -67,6 +67,10 @@ class StableDiffusion:
     @property
     def takes_picture(self) -> bool:
         return int(self.unet.config["in_channels"]) == 2 * self.channels
+
+    @property
+    def vision_width(self) -> int | None:
+        return None if self.vision_tower is None else self.vision_tower.width
 
     @property
     def inverse(self) -> "StableDiffusion":
@@ -152,7 +156,7 @@ class StableDiffusion:
         return seen.to(self.device, self.dtype)
 
     def predict(
-        self, x_t: Float[Tensor, "*branches F C h w"], t: float, conditioning: Conditioning
+        self, x_t: Float[Tensor, "*branches F C h w"], t: Timestep, conditioning: Conditioning
     ) -> Float[Tensor, "branches F C h w"]:
         """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
 
@@ -173,14 +177,20 @@ class StableDiffusion:
             )
         texts, n = conditioning.texts, x_t.shape[-4]
         branches = len(texts)
+        if isinstance(t, Tensor):
+            t = t.repeat(branches)
         batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
         extra = {} if conditioning.depth is None else self._steered(batch, t, conditioning)
         beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
         text = texts.expand(-1, n, -1, -1).flatten(0, 1)
         out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
-        return noise_of(out, batch, self.schedule.at(t), self.prediction).unflatten(0, (branches, n))
+        if isinstance(t, Tensor):
+            alpha_bar = self.schedule.alpha_bar.to(t.device)[t][:, None, None, None]
+        else:
+            alpha_bar = self.schedule.at(t)
+        return noise_of(out, batch, alpha_bar, self.prediction).unflatten(0, (branches, n))
 
-    def _steered(self, batch: Tensor, t: float, conditioning: StableConditioning) -> dict[str, object]:
+    def _steered(self, batch: Tensor, t: Timestep, conditioning: StableConditioning) -> dict[str, object]:
         """What the ControlNet adds, as keywords of the UNet's call."""
         assert conditioning.depth is not None
         if self.controlnet is None:

@@ -1,6 +1,8 @@
 """A CLIP vision tower: frames to the hidden states of their patches (Eq. 5)."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -33,6 +35,21 @@ class VisionTower:
     def pixels(self) -> int:
         """Side of the pictures that the tower takes."""
         return cast("int", self.network.config.image_size)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells its weights from others', whether they are held in fp32, fp64 or bf16; empty in fp16.
+
+        fp16 rounds otherwise.
+        """
+        total = hashlib.sha256()
+        for name, weight in self.network.state_dict().items():
+            if weight.dtype == torch.float16:
+                return ""
+            held = weight.detach().bfloat16() if weight.is_floating_point() else weight
+            total.update(name.encode())
+            total.update(held.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return total.hexdigest()
 
     @torch.no_grad()
     def __call__(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F N D_vision"]:

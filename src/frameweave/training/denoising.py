@@ -1,6 +1,7 @@
 """What the three stages share: the noise prediction under tokens and depth, and the held-out batch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -8,9 +9,8 @@ from torch import Tensor, nn
 
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
-from frameweave.diffusion.sampling import noise_of
 from frameweave.errors import ModelFolderError
-from frameweave.models.control import embedded, residuals
+from frameweave.models.seam import Conditioning, Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batch
 from frameweave.training.options import TrainOptions
@@ -27,7 +27,7 @@ class Denoiser:
 
     def __post_init__(self) -> None:
         networks: list[nn.Module] = [self.model.unet]
-        if self.options.depth_control or self.train_control:
+        if self._steered:
             if self.model.controlnet is None:
                 raise ModelFolderError(
                     "depth_control is on, and the model has no depth ControlNet",
@@ -48,26 +48,32 @@ class Denoiser:
         if mode == "replace":
             return prefix
         if self.options.tokens_form == "sequence":
-            empty = self.model.conditioning([""]).texts[0].to(batch.text)
+            empty = self.plain.texts[0].to(batch.text)
             branches = torch.stack([empty.expand_as(batch.text), batch.text])
             return concat_tokens(prefix, branches, form="sequence")[0]
         return concat_tokens(prefix, batch.text[None])[0]
 
     def __call__(self, batch: Batch, states: Float[Tensor, "S PL D"]) -> Float[Tensor, "S C h w"]:
-        extra: dict[str, object] = {}
-        control = self.model.controlnet
-        if self.options.depth_control or self.train_control:
-            assert control is not None
+        """The noise predicted in each sample under its text, as float32."""
+        plain, read = self.plain, None
+        if self._steered:
             groups, levels, frames = batch.shape
-            seen = states.detach() if self.options.controlnet_text == "tokens" else batch.text
-            with torch.set_grad_enabled(self.train_control and torch.is_grad_enabled()):
-                own = embedded(control, batch.depth).unflatten(0, (groups, 1, frames))
-                features = own.expand(-1, levels, -1, -1, -1, -1).flatten(0, 2)
-                extra = residuals(control, batch.x_t, batch.t, seen, features)
+            depth = batch.depth.unflatten(0, (groups, 1, frames))  # of each frame, for all its timesteps
+            depth = depth.expand(-1, levels, -1, -1, -1, -1).flatten(0, 2)
+            plain = self.model.conditioning([""], Guides(depth=depth))
+            read = states.detach() if self.options.controlnet_text == "tokens" else batch.text
+        conditioning = plain.with_texts(states[None], for_controlnet=None if read is None else read[None])
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
-        out = self.model.unet(x_t, batch.t, states, return_dict=False, **extra)[0].float()
-        alpha_bar = self.model.schedule.alpha_bar[batch.t.cpu()].to(out)
-        return noise_of(out, batch.x_t, alpha_bar[:, None, None, None], self.model.prediction)
+        return self.model.predict(x_t, batch.t, conditioning)[0].float()
+
+    @cached_property
+    def plain(self) -> Conditioning:
+        """An empty text, in whose place those of a batch are put."""
+        return self.model.conditioning([""])
+
+    @property
+    def _steered(self) -> bool:
+        return self.options.depth_control or self.train_control
 
     def noise_term(self, eps_hat: Float[Tensor, "S C h w"], batch: Batch) -> Tensor:
         """The noise part of Eq. 9, with min-SNR weights when asked for."""

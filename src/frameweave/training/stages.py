@@ -10,14 +10,14 @@ from accelerate import PartialState
 from diffusers import ControlNetModel
 
 from frameweave.adaptor.adaptor import FILE, Adaptor, architecture, load_adaptor
-from frameweave.adaptor.card import Card
+from frameweave.adaptor.card import Card, other_tower
 from frameweave.adaptor.lora import Lora, added_lora, pattern
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.data.encoded import CachedGroups
 from frameweave.errors import InputError, RunError
 from frameweave.models import depth as depth_model
 from frameweave.models.control import new_controlnet
-from frameweave.models.loading import load, torch_device
+from frameweave.models.loading import VISION, load, torch_device
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.models.weights import network
 from frameweave.progress import Progress
@@ -127,7 +127,11 @@ class Workshop:
             form=options.tokens_form,
             controlnet_text=options.controlnet_text,
             steps=steps,
+            prediction=self.model.prediction,
         )
+        if built.tokens is not None and self.model.vision_tower is not None:
+            named = options.vision or f"{options.model}/{VISION}"
+            card = replace(card, vision=named, vision_digest=self.model.vision_tower.digest)
         lora = built.lora
         weights = {} if lora is None else {key: weight.detach() for key, weight in lora.weights().items()}
         folder = options.out / (ADAPTOR if name == "lora" else f"{name}/{ADAPTOR}")
@@ -155,8 +159,13 @@ class Workshop:
         options = self.options
         file = options.out / "tokens" / ADAPTOR / FILE
         if file.is_file():
-            tokens = load_adaptor(str(file)).tokens
+            earlier = load_adaptor(str(file))
+            tokens = earlier.tokens
             assert tokens is not None
+            if self.model.vision_tower is not None:
+                earlier.check_vision(self.model.vision_tower.width)
+                if told := other_tower(earlier.card, self.model.vision_tower):
+                    self.progress.note(told)
             n_shared, stride = len(tokens.T_share), tokens.stride
             if (options.n_shared, options.vision_stride) != (n_shared, stride):
                 raise RunError(
