@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from frameweave.adaptor.lora import Lora
 from frameweave.adaptor.strengths import StrengthSchedule
-from frameweave.models.seam import Timestep
 
 
 @dataclass(eq=False)
@@ -28,7 +27,7 @@ class Gate:
             self.open = before
 
 
-def first_of(t: Timestep) -> float:
+def first_of(t: float | Tensor) -> float:
     """The timestep that decides where a call has one for each frame: that of the first."""
     return float(t.flatten()[0]) if isinstance(t, Tensor) else t
 
