@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from frameweave.runs.atomic import (
     MANIFEST,
     clear_stale,
-    contents,
     holds_more_than_stages,
     sha256,
     stage_of,
@@ -125,17 +124,36 @@ def test_sha256_of_known_bytes(tmp_path: Path) -> None:
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_contents_are_of_names_and_bytes(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
-        (tmp_path / name / "sub").mkdir(parents=True)
-        (tmp_path / name / "sub" / "x").write_bytes(b"abc")
-    (tmp_path / "c" / "sub" / "x").rename(tmp_path / "c" / "sub" / "y")
-    first, same, renamed = (contents(tmp_path / name) for name in ("a", "b", "c"))
-    assert first == same != renamed
-    (tmp_path / "b" / "sub" / "x").write_bytes(b"abd")
-    assert contents(tmp_path / "b") != first
-    assert contents(tmp_path / "b", []) == contents(tmp_path / "c", [])  # only the members given
-    assert contents(tmp_path / "a" / "sub" / "x") == sha256(tmp_path / "a" / "sub" / "x")
+def test_a_replaced_folder_keeps_what_others_put_there(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    for content in ("first", "second"):
+        with staged(target) as stage:
+            (stage / "sub").mkdir(parents=True)
+            (stage / "sub" / content).write_text(content)
+        (target / "notes.txt").write_text("mine")
+        (target / "sub" / "link").unlink(missing_ok=True)
+        (target / "sub" / "link").symlink_to("elsewhere")
+    assert verify(target) == []
+    names = sorted(path.relative_to(target).as_posix() for path in target.rglob("*"))
+    assert names == [MANIFEST, "notes.txt", "sub", "sub/link", "sub/second"]
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_link_s_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far")
+    for text in ("one", "two"):
+        with staged(tmp_path / "link") as stage:
+            stage.mkdir()
+            (stage / "a").write_text(text)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "far" / "a").read_text() == "two"
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"a": 3}', "[" * 100_000, "{"])
+def test_a_manifest_of_another_shape_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    assert verify(tmp_path) == [f"{MANIFEST} is damaged"]
 
 
 _WRITER = """

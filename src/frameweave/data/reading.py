@@ -76,6 +76,10 @@ class ShardGroups:
         """The SHA-256 of a shard's tar."""
         return self._rows[shard].files["tar"].sha256
 
+    def contents(self) -> dict[str, str]:
+        """The sums of the shards, by name."""
+        return {row.shard: self.sum_of(row.shard) for row in self._rows.values()}
+
     def __len__(self) -> int:
         return len(self._entries)
 

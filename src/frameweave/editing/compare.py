@@ -7,14 +7,15 @@ import torch
 
 from frameweave.editing.adapting import adapted
 from frameweave.editing.advice import advise
-from frameweave.editing.edit import given_to_edit
 from frameweave.editing.footage import Fit, Footage
+from frameweave.editing.inputs import given_to_edit
 from frameweave.editing.options import EditOptions
-from frameweave.editing.setup import check_apart, inversions_of, lacks_for_depth, load_model
+from frameweave.editing.setup import inversions_of, lacks_for_depth, load_model
 from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.places import Numbered
 from frameweave.runs.run import Run
 from frameweave.video import probe
 from frameweave.video.clip import Clip
@@ -33,14 +34,14 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
     acting = options.replaced(adaptor=adaptor)
     plain = options.without_adaptor()
-    check_apart(video, options.out)
     editors = base.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     for note in footage.check().notes:
         progress.note(note)
+    given = given_to_edit(video, [prompt], acting)
     plan = Run.planned(
-        options.out, "edit", options, given=given_to_edit(video, [prompt]), overwrite=options.overwrite
+        options.out or Numbered("edit", prompt), "edit", options, given=given, overwrite=options.overwrite
     )
     model = load_model(options)
     fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)

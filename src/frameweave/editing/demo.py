@@ -1,7 +1,7 @@
 """The demo: edits by every editor, without and with the adaptor; training data; one report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from frameweave.editors import base
 from frameweave.models import depth as depth_model
 from frameweave.models.loading import MINIATURE, load
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.run import Run
+from frameweave.runs.run import PlannedRun, Run
 from frameweave.video.clip import Clip
 from frameweave.video.pictures import grid, write_slice
 from frameweave.world.clips import HeldOutClip, held_out_clips
 from frameweave.world.grammar import phrase
 
 EDITS = {"noun": "elephant", "style": "cartoon"}
+_PAGE = "report.html"
 _TITLES = {"noun": "Another object", "style": "Another style"}
 
 
@@ -54,7 +55,16 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
 
     Returns the report's path.
     """
-    plan = Run.planned(options.out, "demo", options, overwrite=options.overwrite)
+    anew = options.overwrite
+    plan = Run.planned(options.out, "demo", options, overwrite=anew, resume=not anew)
+    if plan.finished is not None:
+        progress.note("this demo is finished already; --overwrite makes it anew")
+        return options.out / _PAGE
+    with plan.held():
+        return _shown(plan, options, progress)
+
+
+def _shown(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
     held_out = held_out_clips()[0]
     seconds: dict[str, float] = {}
     start = time.perf_counter()
@@ -65,8 +75,10 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     depth = estimator.estimate(source.frames)
     seconds["load"] = round(time.perf_counter() - start, 2)
     run = plan.start()
+    editors = base.make_each({"steps": options.steps})
+    run.will_write(*_files(editors))
     made: list[_Made] = []
-    for editor_name, editor in base.make_each({"steps": options.steps}).items():
+    for editor_name, editor in editors.items():
         for with_adaptor in (False, True):
             start = time.perf_counter()
             inversions = Remembered()
@@ -96,8 +108,8 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
     start = time.perf_counter()
     sheet = prepared_data(options.out / "data", seed=options.seed, progress=progress)
     seconds["preparing training data"] = round(time.perf_counter() - start, 2)
-    run.finish({"report": "report.html", "seconds": seconds})
-    return write_page(
+    run.finish({"report": _PAGE, "seconds": seconds})
+    page = write_page(
         options.out,
         title="Frameweave demo",
         intro=(
@@ -111,6 +123,15 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
         animation="comparison.gif",
         sheet=sheet.relative_to(options.out).as_posix(),
     )
+    run.wrote(_PAGE)
+    return page
+
+
+def _files(editors: Iterable[str]) -> list[str]:
+    """What the demo writes, but for the training data, which is made anew by itself."""
+    edits = [f"{editor}{arm}" for editor in editors for arm in ("", "-adaptor")]
+    stems = ["source", *(f"{attribute}-{name}" for attribute in EDITS for name in ("perfect", *edits))]
+    return [*(f"{stem}{suffix}" for stem in stems for suffix in (".mp4", ".png")), "comparison.gif", _PAGE]
 
 
 def _how(adaptor: Adaptor, silent: Sequence[str]) -> str:

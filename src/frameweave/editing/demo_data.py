@@ -17,6 +17,8 @@ def prepared_data(folder: Path, *, seed: int = 0, progress: Progress = SILENT) -
     All of it lies in `folder`; returns the picture.
     """
     source = write_msrvtt_shaped(folder / "msrvtt", _CLIPS, seed=seed, frames=_FRAMES, progress=progress)
-    prepare(str(source), PrepareOptions(out=folder / "shards", size=_SIZE, workers=0), progress=progress)
+    anew = "overwrite" if (folder / "shards").exists() else "resume"
+    shards = PrepareOptions(out=folder / "shards", size=_SIZE, workers=0, mode=anew)
+    prepare(str(source), shards, progress=progress)
     drawn = show(folder / "shards", ShowOptions(out=folder / "sheet", groups=4, seed=seed))
     return Path(drawn["picture"])

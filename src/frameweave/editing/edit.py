@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,10 +12,12 @@ from torch import Tensor
 from frameweave.editing.adapting import adapted
 from frameweave.editing.advice import advise
 from frameweave.editing.footage import Fit, Footage
-from frameweave.editing.keeper import StepKeeper
+from frameweave.editing.inputs import given_to_edit, model_inputs
+from frameweave.editing.keeper import PREVIEWS, UNFINISHED, StepKeeper
 from frameweave.editing.mask import Mask, laid_over
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
-from frameweave.editing.setup import check_apart, editor_of, estimator_of, inversions_of, load_model
+from frameweave.editing.place import Place
+from frameweave.editing.setup import editor_of, estimator_of, inversions_of, load_model
 from frameweave.editors import base
 from frameweave.editors.request import EditRequest, Inversions
 from frameweave.errors import InputError
@@ -24,6 +25,7 @@ from frameweave.models import depth as depth_model
 from frameweave.models.seam import Latents, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.places import Numbered
 from frameweave.runs.run import Run
 from frameweave.video import VideoWriter, probe, tells_pixel_shape
 from frameweave.video.clip import Clip, working_size
@@ -48,60 +50,55 @@ def edit(
     load: Callable[[ModelOptions], StableDiffusion] | None = None,
     progress: Progress = SILENT,
 ) -> list[Edited]:
-    """Edit `video` by each prompt in turn into the run folder `options.out`.
+    """Edit `video` by each prompt in turn into the run folder or the file `options.out`.
 
-    The results have the source's size, shape of pixels, frame times and sound. Memory does not grow with the
-    video's pixels: frames are read, encoded, decoded and written in batches. `load` gives the model of
-    the options, where it may be loaded already. Raises the errors of
-    `frameweave.errors` for wrong input, as far as can be before anything heavy is loaded, and before an
-    earlier run is replaced.
+    What the same edit has finished there is kept, and an interrupted one goes on. The results have the
+    source's size, shape of pixels, frame times and sound. Memory does not grow with the video's pixels:
+    frames are read, encoded, decoded and written in batches. `load` gives the model of the options, where it
+    may be loaded already. Raises the errors of `frameweave.errors` for wrong input, as far as can be before
+    anything heavy is loaded, and before an earlier run is replaced.
     """
-    check_apart(video, options.out)
     editor = editor_of(options)
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise InputError("the prompt is empty", hint="say what the video shall show")
     info = probe(video)
+    place = Place.of(options.out, Numbered("edit", prompts[0]), f"edited{_suffix(video)}", count=len(prompts))
+    if place.file is not None and options.preview_every:
+        raise InputError(
+            f"previews beside {place.file}, a file", hint="give --out a folder, or leave --preview-every out"
+        )
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     checked = footage.check()
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
-    if info.pixel_shape != 1 and not tells_pixel_shape(_suffix(video)):
+    if info.pixel_shape != 1 and not tells_pixel_shape(Path(place.names[0]).suffix.lower()):
         progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
     timer = _Timer()
-    plan = Run.planned(
-        options.out,
-        "edit",
-        options,
-        given=given_to_edit(video, prompts),
-        overwrite=options.overwrite,
-        resume=options.resume,
-    )
-    with timer.part("load"):
-        model = (load or load_model)(options)
-        fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
-        if fit.padded != fit.scaled:
-            width, height = fit.padded
-            progress.note(f"frames are padded to {width} x {height} while they are edited")
-        advise(options, [*prompts, options.source_prompt], progress, fit)
-        inversions = inversions_of(model, options, [editor])
-        estimator = estimator_of(editor, model, options)
-    with adapted(model, options, options.editor, editor, progress) as adapted_model:
-        run = plan.start()
-        work = _Work(footage, mask, fit, estimator, editor, adapted_model, options, timer, progress)
-        request = work.read(prompts[0], inversions)
-        done = [
-            Edited(work.result(replace(request, prompt=prompt), number, len(prompts)), timer.seconds)
-            for number, prompt in enumerate(prompts, 1)
-        ]
-    videos = [one.video.name for one in done]
-    run.finish({"videos": videos, "frames_edited": len(request), "seconds": timer.seconds})
-    return done
-
-
-def given_to_edit(video: Path, prompts: Sequence[str]) -> dict[str, Any]:
-    """The input of an edit, as its run file holds it."""
-    return {"video": str(video.absolute()), "prompts": list(prompts)}
+    plan = place.planned("edit", options, given_to_edit(video, prompts, options))
+    if (finished := place.finished(plan)) is not None:
+        progress.note("this edit is finished already")
+        return [Edited(path, finished[0]["seconds"]) for path in finished[1]]
+    with plan.held():
+        with timer.part("load"):
+            model = (load or load_model)(options)
+            fit = Fit.of((info.width, info.height), options.size or model.native, model.multiple)
+            if fit.padded != fit.scaled:
+                width, height = fit.padded
+                progress.note(f"frames are padded to {width} x {height} while they are edited")
+            advise(options, [*prompts, options.source_prompt], progress, fit)
+            inversions = inversions_of(model, options, [editor])
+            estimator = estimator_of(editor, model, options)
+        with adapted(model, options, options.editor, editor, progress) as adapted_model:
+            work = _Work(footage, mask, fit, estimator, editor, adapted_model, options, timer, progress)
+            request = work.read(prompts[0], inversions)
+            run = plan.start()  # all that goes in is read by now
+            run.will_write(*place.names, UNFINISHED, *PREVIEWS)
+            for name, prompt in zip(place.names, prompts, strict=True):
+                work.make(run, name, replace(request, prompt=prompt))
+        result = {"videos": list(place.names), "frames_edited": len(request), "seconds": timer.seconds}
+        run.finish(result)
+        return [Edited(path, timer.seconds) for path in place.published(run)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,15 +141,13 @@ class _Work:
             check_inversion=self.options.check_inversion,
         )
 
-    def result(self, request: EditRequest, number: int, of: int) -> Path:
+    def make(self, run: Run, name: str, request: EditRequest) -> None:
         """The video of one prompt; it may be there already when a run goes on."""
-        name = "edited" if of == 1 else f"edited-{number}"
-        target = self.options.out / f"{name}{_suffix(self.footage.info.path)}"
-        if target.exists():
-            return target
+        if run.whole(name):
+            return
         keeper = StepKeeper(
-            self.options.out / "unfinished.safetensors",
-            f"{number}: {request.prompt}",
+            run.folder / UNFINISHED,
+            f"{name}: {request.prompt}",
             self.model,
             preview_every=self.options.preview_every,
         )
@@ -164,9 +159,9 @@ class _Work:
                 f"{len(x)} of {len(request)} frames are edited, the last ones stay as they are"
             )
         with self.timer.part("write"):
-            self._write(target, x)
+            self._write(run.folder / name, x)
+        run.wrote(name)
         keeper.done()
-        return target
 
     def _write(self, target: Path, x: Latents) -> None:
         """The source's frames with the edited ones in their places."""
@@ -195,9 +190,10 @@ class _Work:
 
 
 def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILENT) -> Edited:
-    """Make a clip from text alone into the run folder `options.out`, which is taken when the clip is made.
+    """Make a clip from text alone into the run folder or the file `options.out`.
 
-    Raises the errors of `frameweave.errors` for wrong input.
+    The folder is taken when the clip is made; what the same command has finished there is kept. Raises the
+    errors of `frameweave.errors` for wrong input.
     """
     editor = editor_of(options)
     if not prompt.strip():
@@ -208,31 +204,38 @@ def generate(prompt: str, options: GenerateOptions, *, progress: Progress = SILE
             hint="use --editor text2video_zero",
         )
     timer = _Timer()
-    given = {"prompt": prompt}
-    plan = Run.planned(options.out, "generate", options, given=given, overwrite=options.overwrite)
-    with timer.part("load"):
-        model = load_model(options)
-        side = working_size((1, 1), options.size or model.native, model.multiple)
-    advise(options, [prompt], progress)
-    with (
-        timer.part("generate"),
-        adapted(model, options, options.editor, editor, progress, sees_source=False) as adapted_model,
-    ):
-        request = base.text_request(
-            adapted_model,
-            prompt=prompt,
-            frames=options.frames,
-            size=side,
-            negative_prompt=options.negative_prompt,
-            rng=torch.Generator().manual_seed(options.seed),
-            progress=progress,
-        )
-        x = editor.generate(request)
-    run = plan.start()
-    with timer.part("write"):
-        target = options.out / "generated.mp4"
-        Clip.of(model.decode(x), fps=options.fps).write(target)
-    run.finish({"video": target.name, "frames": options.frames, "seconds": timer.seconds})
+    place = Place.of(options.out, Numbered("generate", prompt), "generated.mp4")
+    plan = place.planned("generate", options, {"prompt": prompt, **model_inputs(options)})
+    if (finished := place.finished(plan)) is not None:
+        progress.note("this clip is finished already")
+        return Edited(finished[1][0], finished[0]["seconds"])
+    with plan.held():
+        with timer.part("load"):
+            model = load_model(options)
+            side = working_size((1, 1), options.size or model.native, model.multiple)
+        advise(options, [prompt], progress)
+        with (
+            timer.part("generate"),
+            adapted(model, options, options.editor, editor, progress, sees_source=False) as adapted_model,
+        ):
+            request = base.text_request(
+                adapted_model,
+                prompt=prompt,
+                frames=options.frames,
+                size=side,
+                negative_prompt=options.negative_prompt,
+                rng=torch.Generator().manual_seed(options.seed),
+                progress=progress,
+            )
+            x = editor.generate(request)
+        run = plan.start()
+        (name,) = place.names
+        run.will_write(name)
+        with timer.part("write"):
+            Clip.of(model.decode(x), fps=options.fps).write(run.folder / name)
+        run.wrote(name)
+        run.finish({"video": name, "frames": options.frames, "seconds": timer.seconds})
+        (target,) = place.published(run)
     return Edited(target, timer.seconds)
 
 

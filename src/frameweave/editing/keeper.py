@@ -14,6 +14,10 @@ from frameweave.models.seam import Model
 from frameweave.runs.atomic import staged
 from frameweave.video.pictures import save_picture
 
+UNFINISHED = "unfinished.safetensors"
+PREVIEWS = ("preview-[0-9][0-9][0-9].png", "preview-[0-9][0-9][0-9][0-9].png")
+"""Files in a run folder; of previews the patterns of their names."""
+
 
 @dataclass(eq=False)
 class StepKeeper:

@@ -3,18 +3,21 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from frameweave.editing.advice import advise
-from frameweave.editing.edit import edit, given_to_edit
+from frameweave.editing.edit import edit
+from frameweave.editing.inputs import given_to_edit
 from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions
 from frameweave.editing.setup import load_model
 from frameweave.editing.table import check_names, folder_name, read_edits
+from frameweave.errors import FrameweaveError
 from frameweave.models.loading import MINIATURE, load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, part
-from frameweave.runs.run import RUN_FILE, differing, read_run
+from frameweave.runs.places import RUNS, slug
+from frameweave.runs.run import Run
 
 _load = lru_cache(maxsize=1)(load)
 COLUMNS: dict[str, type] = {
@@ -48,15 +51,22 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     """Edit by every line of a csv or jsonl table, into folders of `options.out`.
 
     A line has `video` and `prompt`, and may have the columns of `COLUMNS`; paths are relative to the
-    table, of adaptors those that exist there. What is finished is not done again; an edit that fails stops
-    none of the others. A folder whose edit had another video, prompt or setting is one that fails, unless
-    `overwrite` replaces it. Raises `DataError` for a table that cannot be read, naming the line, and
-    `InputError` for one without lines and for numbers out of range.
+    table, of adaptors those that exist there. What is finished is not done again, and what is damaged is; an
+    edit that fails stops none of the others. A folder whose edit had another video, prompt or setting is one
+    that fails, also where a file has other content by now, unless `overwrite` replaces it. Raises
+    `DataError` for a table that cannot be read, naming the line, and `InputError` for one without lines and
+    for numbers out of range.
     """
     items = [_item(line, table.parent, options) for line in read_edits(table, COLUMNS)]
     check_names(table, [item["name"] for item in items])
     items = list(part(items, options.shard_index, options.num_shards))
-    waiting = [item for item in items if not _finished(item)]
+    waiting: list[dict[str, Any]] = []
+    for item in items:
+        state = _state(item)
+        if state == "begun":  # it goes on, also where others are replaced
+            item["settings"]["overwrite"] = False
+        if state != "finished":
+            waiting.append(item)
     if len(waiting) < len(items):
         progress.note(f"{len(items) - len(waiting)} of {len(items)} edits are finished already")
     advise(options, [item["prompt"] for item in waiting], progress)
@@ -90,26 +100,24 @@ def _item(line: dict[str, Any], folder: Path, options: EditManyOptions) -> dict[
         own["mask"] = str((folder / own["mask"]).absolute())
     if own.get("adaptor", MINIATURE) != MINIATURE and (folder / own["adaptor"]).exists():
         own["adaptor"] = str((folder / own["adaptor"]).absolute())
-    name = folder_name(line.get("name") or _name(video, line["prompt"]))
+    name = folder_name(line.get("name") or f"{video.stem}--{slug(line['prompt'], 80)}")
     placed = {key: value.absolute() for key, value in options if isinstance(value, Path)}
-    placed["out"] /= name
+    placed["out"] = placed.get("out", (RUNS / "edits").absolute()) / name
     shared = options.replaced(**placed, resume=True).table()
     settings = {key: shared[key] for key in EditOptions.model_fields if key in shared} | own
     return {"name": name, "video": str(video), "prompt": line["prompt"], "settings": settings}
 
 
-def _name(video: Path, prompt: str) -> str:
-    words = "".join(character if character.isalnum() else "-" for character in prompt.lower())
-    return f"{video.stem}--{'-'.join(filter(None, words.split('-')))[:80]}"
+def _state(item: dict[str, Any]) -> Literal["finished", "begun", "other"]:
+    """Whether the edit's folder holds its whole result, the beginning of it, or anything else.
 
-
-def _finished(item: dict[str, Any]) -> bool:
-    """Whether the edit's folder holds its whole result; what differs is told by the edit itself."""
-    folder = Path(item["settings"]["out"])
-    if not (folder / RUN_FILE).is_file():
-        return False
-    earlier = read_run(folder)
-    given = given_to_edit(Path(item["video"]), [item["prompt"]])
-    if differing(earlier, {"command": "edit", "settings": item["settings"], "input": given}):
-        return False
-    return all((folder / name).is_file() for name in earlier.get("result", {}).get("videos", ["missing"]))
+    What differs is told by the edit itself.
+    """
+    try:
+        options = EditOptions(**item["settings"])
+        given = given_to_edit(Path(item["video"]), [item["prompt"]], options)
+        assert options.out is not None
+        plan = Run.planned(options.out, "edit", options, given=given, resume=True)
+    except (FrameweaveError, OSError):
+        return "other"
+    return "finished" if plan.finished else "begun" if plan.goes_on else "other"

@@ -168,12 +168,12 @@ class EditOptions(EditorOptions, ModelOptions, SourcePromptOptions, FootageOptio
     """Frames per second of the result; default: every frame of the source, at its own time."""
     preview_every: NotNegative = 0
     """Write a preview every so many steps; 0 is never."""
-    out: Path = Path("runs/edit")
-    """The run folder."""
+    out: Path | None = None
+    """The run folder, or a video such as red.mp4; default: a new folder, such as runs/edit-0007-a-red-car."""
     overwrite: bool = False
-    """Replace an earlier run in that folder."""
-    resume: bool = False
-    """Go on with an interrupted run in that folder."""
+    """Replace an earlier run there. Only files that it wrote are removed."""
+    resume: bool = True
+    """Go on where the same command was interrupted; --no-resume starts anew."""
 
     @property
     def _adaptor_comes_later(self) -> bool:
@@ -186,7 +186,7 @@ class EditManyOptions(EngineOptions, EditOptions):
 
     workers: NotNegative | None = 1
     """Edits at once; each worker holds a model. 0 works in this process."""
-    out: Path = Path("runs/edits")
+    out: Path | None = Path("runs/edits")
     """The folder of the edits' own folders."""
 
     @property
@@ -206,10 +206,12 @@ class GenerateOptions(SamplingOptions, ModelOptions):
     """Number of frames."""
     fps: Positive = 4.0
     """Frames per second of the result."""
-    out: Path = Path("runs/generate")
-    """The run folder."""
+    out: Path | None = None
+    """The run folder, or a video such as fish.mp4; default: a new one, such as runs/generate-0003-a-fish."""
     overwrite: bool = False
-    """Replace an earlier run in that folder."""
+    """Replace an earlier run there. Only files that it wrote are removed."""
+    resume: bool = True
+    """Take what the same command has finished there; --no-resume makes it anew."""
 
 
 class DemoOptions(Settings):

@@ -1,7 +1,6 @@
 """What every edit sets up from its options: editor, model, depth estimator, kept inversions."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from frameweave.diffusion.inversion import Remembered
@@ -14,12 +13,6 @@ from frameweave.models import depth as depth_model
 from frameweave.models.loading import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.cache_folder import cache_folder
-
-
-def check_apart(video: Path, out: Path) -> None:
-    """Raise `InputError` when a video lies in the run folder: an earlier run would be removed with it."""
-    if out.resolve() in video.resolve().parents:
-        raise InputError(f"{video}: lies in the run folder {out}", hint="give another --out")
 
 
 def load_model(options: ModelOptions, load: Callable[..., StableDiffusion] = load) -> StableDiffusion:

@@ -18,7 +18,7 @@ from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.progress import SILENT, Progress
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import settings_of
-from frameweave.training.train import check_stages, train
+from frameweave.training.train import FILES, check_stages, train
 
 NO_DEPTH, NO_TOKENS, NO_LORA = "without depth", "without tokens", "without LoRA"
 
@@ -36,12 +36,13 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     items, named = items_of(table, options)
     whole = _training(options)
     given = Given.of(table, named)
-    run = begun("ablation", options, given)
-    arms = _arms(whole, options, progress)
-    run.log(arms=digests(arms, options.editors))
-    done = run_experiment(run, items, arms, options, progress=progress)
-    finish(run, given, done)
-    return done
+    with begun("ablation", options, given, items) as run:
+        run.will_write(*(f"adaptors/*/{name}" for name in FILES))
+        arms = _arms(whole, options, progress)
+        run.log(arms=digests(arms, options.editors))
+        done = run_experiment(run, items, arms, options, progress=progress)
+        finish(run, given, done)
+        return done
 
 
 def _training(options: AblationOptions) -> TrainOptions:

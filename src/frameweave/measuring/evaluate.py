@@ -1,6 +1,7 @@
 """Measure edited videos, whoever made them: one, a folder of some, or the lines of a table."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from frameweave.errors import InputError, in_one_line
-from frameweave.measuring.evaluate_items import Item, case_of, clip_of, items_of
+from frameweave.measuring.evaluate_items import Item, case_of, clip_of, inputs_of, items_of
 from frameweave.measuring.experiments.measures import DISTANCES, Backbones, Measures, write_metrics
 from frameweave.measuring.metrics.base import Case, measured
 from frameweave.measuring.metrics.frechet import Estimate, features_of, few_samples
@@ -51,7 +52,8 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     """Measure into the run folder `options.out`: scores.jsonl, scores.csv, metrics.json, pooled.jsonl.
 
     A video that cannot be measured stops none of the others. Raises `DataError` for a table that cannot be
-    read, `InputError` when nothing is found or no frame is asked for.
+    read, `InputError` when nothing is found or no frame is asked for, `RunError` when the folder holds
+    another run, also one of files that have changed since.
     """
     items = list(items_of(edited, options))
     if not items:
@@ -65,8 +67,18 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     for kind, text in dict.fromkeys(text for item in items for text in _texts(item)):
         if rest := measures.clip.unseen(text):
             progress.note(f"a {kind} is too long for {measures.clip.id}; not seen by it: {rest!r}")
-    given = {"edited": str(edited.absolute()), "videos": len(items)}
-    run = Run.planned(options.out, "evaluate", options, given=given, overwrite=options.overwrite).start()
+    given = {"videos": len(items), **inputs_of(edited, items, options)}
+    anew = options.overwrite
+    plan = Run.planned(options.out, "evaluate", options, given=given, overwrite=anew, resume=not anew)
+    with plan.held():
+        run = plan.start()
+        run.will_write("scores.jsonl", "pooled.jsonl", "metrics.json", "scores.csv")
+        return _evaluated(run, items, measures, options, progress)
+
+
+def _evaluated(
+    run: Run, items: Sequence[Item], measures: Measures, options: EvaluateOptions, progress: Progress
+) -> Evaluated:
     lines: list[VideoScore] = []
     failed: dict[str, str] = {}
     sets: dict[str, tuple[list[Tensor], Tensor]] = {}

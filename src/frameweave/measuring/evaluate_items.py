@@ -1,6 +1,6 @@
 """What `evaluate` measures: edited videos with what belongs to each, found and read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,11 @@ from torch import Tensor
 
 from frameweave.editing.table import read_edits, refuse_doubles
 from frameweave.errors import DataError, InputError
+from frameweave.measuring.keys import key_of
 from frameweave.measuring.metrics.base import Case, Looked
 from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Progress
+from frameweave.runs.identity import Input, contents
 from frameweave.video.clip import Clip, resized_frames
 from frameweave.video.in_step import read_in_step
 from frameweave.video.reading import VIDEOS
@@ -72,6 +74,15 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
             prompt=options.prompt,
             source_prompt=options.source_prompt,
         )
+
+
+def inputs_of(edited: Path, items: Sequence[Item], options: EvaluateOptions) -> dict[str, Input]:
+    """What is read, by content: the edited videos with all that their lines name, and what all share."""
+    files = {path for item in items for path in (item.edited, item.source, item.truth, item.mask) if path}
+    found = key_of([[str(path), contents(path)] for path in sorted(files)])
+    beside = {name: getattr(options, name) for name in _BESIDE}
+    shared = {name: Input.of(name, path) for name, path in beside.items() if path is not None}
+    return {"edited": Input("edited", edited, found), **shared}
 
 
 def _videos_in(folder: Path) -> list[Path]:

@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,7 @@ from frameweave.measuring.experiments.pair_files import described
 from frameweave.measuring.experiments.references import reference_names
 from frameweave.measuring.experiments.scoring import note_failure, read_scores
 from frameweave.measuring.experiments.work import Loading, PairWork
-from frameweave.measuring.gather import gather
+from frameweave.measuring.gather import GATHERED, gather
 from frameweave.measuring.keys import key_of
 from frameweave.measuring.options import FREE, ExperimentOptions
 from frameweave.measuring.records import REFERENCE
@@ -38,8 +39,9 @@ from frameweave.models.identity import identity
 from frameweave.models.loading import CONTROL, DEPTH, has_part, located, torch_device, vision_width
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import clear_stale, contents, sha256
+from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
+from frameweave.runs.identity import Input, check_apart, contents
 from frameweave.runs.run import Run
 
 _MODELS = ("model", "controlnet", "depth_model", "vision")  # options that name networks
@@ -153,11 +155,19 @@ class Given:
         return cls(test_set=test_set, table=str(table.absolute()), table_digest=sha256(table)[:12], **others)
 
 
-def begun(command: str, options: ExperimentOptions, given: Given) -> Run:
-    """The run in `options.out`: a new one, or an unfinished one of the same settings and input that goes on.
+@contextmanager
+def begun(
+    command: str, options: ExperimentOptions, given: Given, items: Sequence[Item]
+) -> Generator[Run, None, None]:
+    """The run in `options.out`, which no other one enters meanwhile, unless they are jobs of one array.
 
-    Raises `RunError` when the folder holds another run.
+    It is a new one, or an unfinished one of the same settings and input that goes on. Edits, scores and pairs
+    are found by all that they depend on, so a run that is replaced leaves them. Raises `InputError` for a
+    table or a video in the folder, `RunError` when the folder holds another run.
     """
+    files = [Input(name, path, "") for item in items for name, path in item.files.items()]
+    files += [Input("table", Path(given.table), "")] if given.table else []
+    check_apart(files, options.out)
     replaced = options.overwrite
     plan = Run.planned(
         options.out,
@@ -168,7 +178,10 @@ def begun(command: str, options: ExperimentOptions, given: Given) -> Run:
         resume=not replaced,
         free=(*FREE, "test_set"),
     )
-    return plan.start()
+    with plan.held(shared=in_shards(options.shard_index, options.num_shards)):
+        run = plan.start()
+        run.will_write(*GATHERED)
+        yield run
 
 
 def run_experiment(

@@ -19,6 +19,10 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import write_lines
 from frameweave.runs.run import Run
 
+_TIDY = ("pairs", "cells", "scores", "pooled")
+GATHERED = (*(f"{name}.jsonl" for name in (*_TIDY, "sweep")), "metrics.json")
+"""The files that `gather` writes."""
+
 
 def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress: Progress = SILENT) -> None:
     """Write the tidy files into a run folder; cells that are missing have no lines, failed ones say why."""
@@ -46,7 +50,7 @@ def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress:
         scores=tuple(scores),
         pooled=tuple(pooled_lines(works, measures, progress=progress)),
     )
-    for name in ("pairs", "cells", "scores", "pooled"):
+    for name in _TIDY:
         write_lines(run.folder / f"{name}.jsonl", getattr(results, name))
     if windows := sweep_lines(_adapted(works), results):
         write_lines(run.folder / "sweep.jsonl", windows)

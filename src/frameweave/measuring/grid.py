@@ -38,7 +38,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         )
     check_vision(arms, options)
     given = Given.of(table, named, arms=digests(arms, options.editors))
-    run = begun("grid", options, given)
-    done = run_experiment(run, items, arms, options, progress=progress)
-    finish(run, given, done)
-    return done
+    with begun("grid", options, given, items) as run:
+        done = run_experiment(run, items, arms, options, progress=progress)
+        finish(run, given, done)
+        return done

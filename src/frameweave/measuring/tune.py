@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.adaptor.adaptor import FILE, load_adaptor
+from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
 from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
 from frameweave.editors import base
 from frameweave.errors import InputError, RunError
@@ -78,30 +79,37 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
             hint="leave the shards out; --ray spreads the trials over machines",
         )
     arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
-    run = begun("tune", options, Given.of(table, named, arms=arms, adaptor=adaptor))
-    search = _Search(run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress)
-    found = dict[str, _Trial]()
-    for editor in options.editors:
-        found[editor] = best = search.of(editor, tokens=by_tokens)
-        progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
-    folder = options.out / "adaptor"
-    schedules = {editor: trial.schedule for editor, trial in found.items()}
-    tokens_for = [editor for editor, trial in found.items() if trial.tokens]
-    others = [editor for editor in whole.card.tokens_for if editor not in found]
-    card = replace(
-        whole.card,
-        strength_schedules=whole.card.strength_schedules | schedules,
-        tokens_for=sorted([*others, *tokens_for]),
-    )
-    replace(whole, card=card).save(folder)
-    worths = {editor: trial.worth for editor, trial in found.items()}
-    seconds = round(time.monotonic() - start, 1)
-    run.finish(
-        {"strength_schedules": schedules, "tokens_for": tokens_for, "worths": worths, "seconds": seconds}
-    )
-    return Tuned(
-        adaptor=folder, strength_schedules=schedules, tokens_for=tokens_for, worths=worths, seconds=seconds
-    )
+    with begun("tune", options, Given.of(table, named, arms=arms, adaptor=adaptor), items) as run:
+        run.will_write(RECORD, *(f"adaptor/{name}" for name in (FILE, DIFFUSERS_FILE, KOHYA_FILE)))
+        search = _Search(
+            run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress
+        )
+        found = dict[str, _Trial]()
+        for editor in options.editors:
+            found[editor] = best = search.of(editor, tokens=by_tokens)
+            progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
+        folder = options.out / "adaptor"
+        schedules = {editor: trial.schedule for editor, trial in found.items()}
+        tokens_for = [editor for editor, trial in found.items() if trial.tokens]
+        others = [editor for editor in whole.card.tokens_for if editor not in found]
+        card = replace(
+            whole.card,
+            strength_schedules=whole.card.strength_schedules | schedules,
+            tokens_for=sorted([*others, *tokens_for]),
+        )
+        replace(whole, card=card).save(folder)
+        worths = {editor: trial.worth for editor, trial in found.items()}
+        seconds = round(time.monotonic() - start, 1)
+        run.finish(
+            {"strength_schedules": schedules, "tokens_for": tokens_for, "worths": worths, "seconds": seconds}
+        )
+        return Tuned(
+            adaptor=folder,
+            strength_schedules=schedules,
+            tokens_for=tokens_for,
+            worths=worths,
+            seconds=seconds,
+        )
 
 
 class TrialLine(Record):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from frameweave.models.loading import located
-from frameweave.runs.atomic import contents
+from frameweave.runs.identity import contents
 
 _READ = (".safetensors", ".json", ".txt")
 _APART = ("judge",)  # of the packaged model: what measures edits, and makes none

@@ -2,8 +2,9 @@
 
 The work is staged beside the target under a hidden name, flushed to the disk, and renamed once.
 A folder gets a manifest with the SHA-256 of every member, written last, so that a reader can
-tell a whole folder from a torn one. When anything fails, the stage is removed and what stood at
-the target before is untouched.
+tell a whole folder from a torn one; where it takes the place of another one, files that are not in that
+one's manifest stay, since somebody else put them there. When anything fails, the stage is removed and what
+stood at the target before is untouched.
 """
 
 import hashlib
@@ -13,9 +14,10 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 MANIFEST = "manifest.json"
 _STAGE = re.compile(r"\.[0-9a-f]{8}-(.+)", re.DOTALL)
@@ -28,8 +30,10 @@ def staged(target: Path) -> Generator[Path, None, None]:
     """Yield a path to write to; on success it becomes `target`, otherwise it vanishes.
 
     The suffix of `target` is kept, because writers choose formats by it. Raises whatever the
-    block or the disk raises (`OSError` with ENOSPC when it is full).
+    block or the disk raises (`OSError` with ENOSPC when it is full). Where `target` is a link, what it leads
+    to is replaced.
     """
+    target = target.resolve() if target.is_symlink() else target
     target.parent.mkdir(parents=True, exist_ok=True)
     stage = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
     try:
@@ -74,13 +78,11 @@ def clear_stale(folder: Path) -> None:
 
 def verify(folder: Path) -> list[str]:
     """What is wrong with a folder written by `staged`: one line per missing or changed member."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        return [f"{manifest.name} is missing"]
-    try:
-        digests = dict(json.loads(manifest.read_bytes()))
-    except (TypeError, ValueError):
-        return [f"{manifest.name} is damaged"]
+    if not (folder / MANIFEST).is_file():
+        return [f"{MANIFEST} is missing"]
+    digests = _listed(folder)
+    if digests is None:
+        return [f"{MANIFEST} is damaged"]
     problems: list[str] = []
     for name, digest in digests.items():
         member = folder / name
@@ -91,21 +93,33 @@ def verify(folder: Path) -> list[str]:
     return problems
 
 
+def members(folder: Path) -> list[Path]:
+    """The files of a folder that `staged` wrote, as its manifest lists them; none without such a list."""
+    digests = _listed(folder)
+    if digests is None:
+        return []
+    inside = folder.resolve()
+    found = (folder / name for name in digests)
+    return [folder / MANIFEST, *(path for path in found if inside in path.resolve().parents)]
+
+
 def sha256(path: Path) -> str:
     """The file's SHA-256 as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def contents(place: Path, members: Iterable[Path] | None = None) -> str:
-    """The SHA-256 of a file, or of a folder's members (default: all) with their names."""
-    if place.is_file():
-        return sha256(place)
-    total = hashlib.sha256()
-    for member in sorted(place.rglob("*") if members is None else members):
-        if member.is_file():
-            total.update(f"{member.relative_to(place).as_posix()} {sha256(member)}\n".encode())
-    return total.hexdigest()
+def _listed(folder: Path) -> dict[str, str] | None:
+    """The manifest's digests by the members' names; None where it is missing or damaged."""
+    try:
+        found: object = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    digests = cast(dict[object, object], found)
+    good = all(isinstance(name, str) and isinstance(digest, str) for name, digest in digests.items())
+    return cast(dict[str, str], found) if good else None
 
 
 def _seal(folder: Path) -> None:
@@ -131,6 +145,7 @@ def _finish(file: Path) -> None:
 
 def _replace(stage: Path, target: Path) -> None:
     if target.is_dir():  # a folder cannot be renamed over a folder
+        _carry(target, stage)
         aside = stage.with_name(f"{stage.name}-old")
         target.rename(aside)
         stage.rename(target)
@@ -138,6 +153,20 @@ def _replace(stage: Path, target: Path) -> None:
     else:
         stage.replace(target)
     _flush(target.parent)
+
+
+def _carry(target: Path, stage: Path) -> None:
+    """Put into a stage whatever else than its earlier members lies at its target."""
+    own = set(members(target))
+    for path in target.rglob("*"):
+        there = stage / path.relative_to(target)
+        if path in own or (path.is_dir() and not path.is_symlink()) or os.path.lexists(there):
+            continue
+        there.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, there, follow_symlinks=False)
+        except OSError:  # not every file system has hard links
+            shutil.copy2(path, there, follow_symlinks=False)
 
 
 def _flush(path: Path) -> None:

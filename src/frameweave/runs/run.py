@@ -1,33 +1,42 @@
 """A run folder that explains itself: run.toml, log.jsonl and the artefacts.
 
-`run.toml` holds the command, its settings, the environment and the result; `frameweave rerun`
-repeats a run from it.
+`run.toml` holds the command, its settings, what its inputs held, the environment, the files that the run
+wrote and the result; `frameweave rerun` repeats a run from it.
+
+One rule for all commands: the same command goes on in its folder. Another run's folder is refused, unless it
+is to be replaced; then only files that the earlier run wrote go, and not before the new one has opened and
+checked all its inputs. No input may lie in the folder, and two runs never share it.
 """
 
 import json
 import os
 import platform
 import shlex
-import shutil
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from frameweave import __version__
-from frameweave.errors import RunError
-from frameweave.runs.atomic import clear_stale, holds_more_than_stages, staged
-from frameweave.runs.settings import Settings, read_toml, write_toml
+from frameweave.errors import FrameweaveError, RunError
+from frameweave.runs import own_files
+from frameweave.runs.atomic import clear_stale, sha256, staged
+from frameweave.runs.identity import Input, check_apart
+from frameweave.runs.lock import check_free, locked
+from frameweave.runs.places import Numbered, point_at
+from frameweave.runs.run_file import RUN_FILE, differing, read_run, refused, tables_of
+from frameweave.runs.settings import Settings, write_toml
+from frameweave.runs.takeable import check_folder_name, check_takeable, check_writable
 
-RUN_FILE = "run.toml"
 LOG_FILE = "log.jsonl"
 _PACKAGES = ("torch", "diffusers", "transformers", "av", "numpy", "safetensors")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One run in its folder. Made by `Run.planned` and then `PlannedRun.start`."""
 
@@ -37,39 +46,68 @@ class Run:
     @classmethod
     def planned(
         cls,
-        folder: Path,
+        place: Path | Numbered,
         command: str,
         settings: Settings,
         *,
-        given: dict[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         resume: bool = False,
         free: Sequence[str] = (),
     ) -> "PlannedRun":
         """Look whether a folder can be taken: it is new, empty or, with `overwrite`, holds an earlier run.
 
-        `given` is the run's input. With `resume` an unfinished run of the same settings and input
-        goes on in its folder; settings in `free` may differ, since they do not change what comes out.
-        With both, only a run of other settings or another input is replaced.
-        Nothing is written before `PlannedRun.start`: a wrong input, which some jobs find out late, must
+        `given` is the run's input: values, and an `Input` for each file or folder that it reads. With
+        `resume` a run of the same settings and inputs goes on in its folder; settings in `free` may differ,
+        since they do not change what comes out. With both, only a run that differs is replaced. Without a
+        folder, an interrupted run of the same command goes on, else a new numbered folder is made.
+        Nothing is written before `PlannedRun.held`: a wrong input, which some jobs find out late, must
         neither cost an earlier result nor leave a folder that stands in the way of the corrected command.
-        Raises `RunError` when the folder is taken by something else or cannot be written, and when
-        settings or input differ.
+        Raises `InputError` for an input in the folder, and `RunError` when the folder is taken by something
+        else or cannot be written, and when settings or inputs differ.
         """
-        tables: dict[str, Any] = {"command": command, "settings": settings.table()}
-        if given is not None:
-            tables["input"] = given
-        earlier = read_run(folder) if resume and (folder / RUN_FILE).is_file() else None
-        if earlier is None or (overwrite and differing(earlier, tables, free)):
-            _check_takeable(folder, overwrite=overwrite)
-            return PlannedRun(folder, tables, goes_on=False, overwrite=overwrite)
-        _check_same(folder, earlier, tables, free)
-        return PlannedRun(folder, tables, goes_on=True, overwrite=overwrite)
+        tables = tables_of(command, settings, given)
+        chosen: Path | None = None
+        if isinstance(place, Path):
+            check_folder_name(place)
+            chosen = place.resolve() if place.is_symlink() else place
+            check_apart([value for value in (given or {}).values() if isinstance(value, Input)], chosen)
+        elif resume:
+            chosen = _unfinished(place, tables, free)
+        numbered = place if isinstance(place, Numbered) else None
+        plan = PlannedRun(chosen, numbered, tables, overwrite=overwrite, resume=resume, free=tuple(free))
+        plan.look()
+        return plan
 
     def log(self, **values: Any) -> None:
         """Append one line to log.jsonl."""
         with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"time": round(time.time(), 3), **values}) + "\n")
+
+    def will_write(self, *names: str) -> None:
+        """Note files, or patterns of them, as the run's own before they are written.
+
+        Raises `RunError` when one is there that no run wrote.
+        """
+        own = self.tables.setdefault("files", {})
+        for name in names:
+            if name not in own and os.path.lexists(self.folder / name):
+                raise RunError(
+                    f"{self.folder / name}: is there already, and no run wrote it",
+                    hint="move it away, or give another --out",
+                )
+        if not own.keys() >= set(names):
+            own |= dict.fromkeys(names, "") | own
+            self.write()
+
+    def wrote(self, name: str) -> None:
+        """Note what a finished file holds, so that a damaged one is never taken for it."""
+        self.tables.setdefault("files", {})[name] = sha256(self.folder / name)
+        self.write()
+
+    def whole(self, name: str) -> bool:
+        """Whether a file is there as the run, or the one that goes on, wrote it."""
+        return holds(self.folder, self.tables, name)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the result into run.toml."""
@@ -82,29 +120,97 @@ class Run:
             write_toml(stage, self.tables)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class PlannedRun:
     """A run whose folder can be taken, and is not taken yet. Made by `Run.planned`."""
 
-    folder: Path
+    chosen: Path | None
+    """The run folder; None before a numbered one is made."""
+    numbered: Numbered | None
     tables: dict[str, Any]
-    goes_on: bool
-    """Whether an unfinished run goes on."""
     overwrite: bool
-    """Whether an earlier run is replaced where none goes on."""
+    resume: bool
+    free: tuple[str, ...]
+    earlier: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The tables of the run in the folder; empty when there is none."""
+    goes_on: bool = False
+    """Whether that run goes on; else it is replaced."""
+
+    @property
+    def folder(self) -> Path:
+        """The run folder. A new numbered one has no name before it is held."""
+        assert self.chosen is not None
+        return self.chosen
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """The result of the same run, when it is there already and every file is as the run wrote it."""
+        if not self.goes_on or "result" not in self.earlier:
+            return None
+        names = [name for name, digest in self.earlier.get("files", {}).items() if digest]
+        whole = all(holds(self.folder, self.earlier, name) for name in names)
+        return self.earlier["result"] if whole else None
+
+    def look(self) -> None:
+        """Find out what is in the folder. Raises `RunError` when it cannot be taken."""
+        if self.chosen is None:
+            assert self.numbered is not None
+            check_writable(self.numbered.parent)
+            return
+        self.earlier = check_takeable(self.chosen)
+        apart = differing(self.earlier, self.tables, self.free) if self.earlier else []
+        self.goes_on = self.resume and bool(self.earlier) and not apart
+        if self.earlier and not self.goes_on and not self.overwrite:
+            if apart:
+                raise refused(self.chosen, self.earlier, self.tables, apart)
+            raise RunError(f"{self.chosen}: holds a run already", hint="give another --out, or --overwrite")
+
+    @contextmanager
+    def held(self, *, shared: bool = False) -> Generator[None, None, None]:
+        """Keep the folder from other runs; a folder that was made for it goes again if nothing is left in it.
+
+        Jobs of one array are `shared`. Raises `RunError` when another run has it.
+        """
+        made = self._made() or ([self.folder] if self.earlier else [])
+        try:
+            with locked(self.folder, shared=shared):
+                self.look()  # another run may have come and gone meanwhile
+                yield
+        finally:
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
 
     def start(self) -> Run:
         """Take the folder. Raises `RunError` when it was taken meanwhile, or cannot be written."""
-        if not self.goes_on:
-            _take(self.folder, overwrite=self.overwrite)
-        run = Run(self.folder, self.tables | {"environment": environment()})
+        self._made()
+        self.look()
+        kept: dict[str, Any] = {}
+        if self.goes_on:
+            kept = {"files": dict(self.earlier.get("files", {}))}
+        elif self.earlier:
+            own_files.remove(self.folder, (LOG_FILE, *self.earlier.get("files", {})))
+        clear_stale(self.folder)
+        run = Run(self.folder, self.tables | {"environment": environment()} | kept)
         run.write()
+        if self.numbered is not None:
+            point_at(self.folder)
         return run
 
-
-def read_run(path: Path) -> dict[str, Any]:
-    """The tables of a run.toml, given as the file or as its folder."""
-    return read_toml(path / RUN_FILE if path.is_dir() else path)
+    def _made(self) -> list[Path]:
+        """Make the folder; return what had to be made, the innermost first."""
+        if self.chosen is None:
+            assert self.numbered is not None
+            self.chosen = self.numbered.new()
+            return [self.chosen]
+        missing = [place for place in (self.folder, *self.folder.parents) if not place.exists()]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: cannot be made ({error.strerror})", hint="give another --out"
+            ) from error
+        return missing
 
 
 def environment() -> dict[str, str]:
@@ -122,61 +228,18 @@ def environment() -> dict[str, str]:
     return versions | {"command_line": shlex.join(sys.argv)}
 
 
-_HOW = ("resume", "overwrite", "out")  # settings that say how and where a run starts, not what it does
+def _unfinished(place: Numbered, tables: dict[str, Any], free: Sequence[str]) -> Path | None:
+    """The folder of the same command's latest run that was interrupted, unless it works at this moment."""
+    for folder in place.earlier():
+        with suppress(FrameweaveError):
+            earlier = read_run(folder)
+            if "result" not in earlier and not differing(earlier, tables, free):
+                check_free(folder)
+                return folder
+    return None
 
 
-def differing(earlier: dict[str, Any], now: dict[str, Any], free: Sequence[str] = ()) -> list[str]:
-    """The names of the settings and inputs in which two runs differ, by their tables.
-
-    How and where a run starts is no difference, and neither are the settings in `free`.
-    """
-    before, after = _flat(earlier), _flat(now)
-    names = sorted(before.keys() | after.keys())
-    return [name for name in names if name not in (*_HOW, *free) and before.get(name) != after.get(name)]
-
-
-def _flat(tables: dict[str, Any]) -> dict[str, Any]:
-    flat = {"command": tables.get("command"), **tables.get("settings", {}), **tables.get("input", {})}
-    return {name: value for name, value in flat.items() if value != []}  # a setting that came later
-
-
-def _where_they_differ(one: Any, other: Any) -> tuple[Any, Any]:
-    """Of two tables only the entries that are not the same."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return one, other
-    first, second = cast(dict[str, Any], one), cast(dict[str, Any], other)
-    apart = [key for key in sorted(first.keys() | second.keys()) if first.get(key) != second.get(key)]
-    return ({key: first.get(key) for key in apart}, {key: second.get(key) for key in apart})
-
-
-def _check_same(folder: Path, earlier: dict[str, Any], now: dict[str, Any], free: Sequence[str]) -> None:
-    for name in differing(earlier, now, free):
-        then, this = _where_they_differ(_flat(earlier).get(name), _flat(now).get(name))
-        raise RunError(
-            f"{folder}: its run has {name} = {then!r}, this one {this!r}",
-            hint="give the same settings or another --out; --overwrite deletes that run and starts anew",
-        )
-
-
-def _check_takeable(folder: Path, *, overwrite: bool) -> None:
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise RunError(f"{there}: a file, expected a folder", hint="give another --out")
-    if not os.access(there, os.W_OK):
-        raise RunError(f"{there}: cannot be written", hint="give another --out, or change its rights")
-    if folder.is_dir() and holds_more_than_stages(folder):
-        if not (folder / RUN_FILE).is_file():
-            raise RunError(f"{folder}: not empty, and not a run folder", hint="give another --out")
-        if not overwrite:
-            raise RunError(f"{folder}: holds a run already", hint="give another --out, or --overwrite")
-
-
-def _take(folder: Path, *, overwrite: bool) -> None:
-    _check_takeable(folder, overwrite=overwrite)
-    if (folder / RUN_FILE).is_file():
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made ({error.strerror})", hint="give another --out") from error
-    clear_stale(folder)
+def holds(folder: Path, tables: dict[str, Any], name: str) -> bool:
+    """Whether a finished file of a run lies in a folder as the run wrote it."""
+    digest, file = tables.get("files", {}).get(name), folder / name
+    return bool(digest) and file.is_file() and sha256(file) == digest

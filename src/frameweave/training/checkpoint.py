@@ -4,21 +4,25 @@ Each is written whole or not at all, and read only when its checksums are right.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import JsonValue
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from frameweave import __version__
-from frameweave.errors import RunError
+from frameweave.errors import DataError, RunError
 from frameweave.progress import SILENT
-from frameweave.runs.atomic import staged, verify
+from frameweave.runs.atomic import stage_of, staged, verify
+from frameweave.runs.records import Record
 
 TENSORS, RECORD = "state.safetensors", "state.json"
+_NAME = re.compile(r"step-\d{8,}")
 _FREE = ("steps", "tokens_steps", "depth_steps")  # may differ between a run and its continuation
 
 
@@ -31,6 +35,14 @@ class Checkpoint:
     settings: Mapping[str, object] | None = None
     scaler: dict[str, float] = field(default_factory=dict[str, float])
     """Of the gradient scaler; empty without one."""
+
+
+class _State(Record):
+    """What stands beside the tensors."""
+
+    step: int
+    settings: dict[str, JsonValue] | None
+    scaler: dict[str, float]
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
@@ -55,8 +67,9 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
             f"{target}: the checkpoint cannot be written ({error})",
             hint="the earlier checkpoint is intact; free some room and start again to go on from it",
         ) from error
-    older = [path for path in _all(folder) if path.name <= target.name]
-    for path in (*older[:-keep], *folder.glob(".*-step-*")):
+    older = [path for path in checkpoints(folder) if path.name <= target.name]
+    killed = [path for path in folder.glob(".*-step-*") if _NAME.fullmatch(stage_of(path) or "")]
+    for path in (*older[:-keep], *killed):
         shutil.rmtree(path)
     return target
 
@@ -67,8 +80,8 @@ def latest(folder: Path, *, note: Callable[[str], None] = SILENT.note) -> Path |
     Raises `RunError` when there are checkpoints and all are torn.
     """
     torn: list[str] = []
-    for path in reversed(_all(folder)):
-        problems = _problems(path)
+    for path in reversed(checkpoints(folder)):
+        problems = verify(path)
         if not problems:
             return path
         torn.append(f"{path}: skipped ({', '.join(problems)})")
@@ -81,9 +94,16 @@ def latest(folder: Path, *, note: Callable[[str], None] = SILENT.note) -> Path |
 
 
 def read(path: Path, settings: Mapping[str, object] | None = None) -> Checkpoint:
-    """Read a checkpoint. Raises `RunError` when it was made with other settings than the given ones."""
-    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-    before = record["settings"]
+    """Read a checkpoint.
+
+    Raises `RunError` when it was made with other settings than the given ones, or holds something else.
+    """
+    try:
+        record = _State.from_json(json.loads((path / RECORD).read_bytes()), where=f"{path / RECORD}: ")
+        tensors = load_file(path / TENSORS)
+    except (OSError, ValueError, RecursionError, SafetensorError, DataError) as error:
+        raise RunError(f"{path}: no checkpoint ({error})", hint="remove it, or train anew") from error
+    before = record.settings
     if settings is not None and before is not None:
         now = json.loads(json.dumps(settings, default=str))
         changed = [
@@ -96,16 +116,9 @@ def read(path: Path, settings: Mapping[str, object] | None = None) -> Checkpoint
                 f"{path}: resume with changed settings ({'; '.join(changed)})",
                 hint="give the old settings, or another folder",
             )
-    tensors = load_file(path / TENSORS)
-    return Checkpoint(record["step"], tensors, before, record["scaler"])
+    return Checkpoint(record.step, tensors, before, record.scaler)
 
 
-def _all(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"))
-
-
-def _problems(path: Path) -> list[str]:
-    try:
-        return verify(path)
-    except ValueError:
-        return ["the manifest is not JSON"]
+def checkpoints(folder: Path) -> list[Path]:
+    """All of them, whole or torn, the oldest first."""
+    return sorted(path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir())

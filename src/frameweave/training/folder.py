@@ -10,7 +10,7 @@ import torch
 from frameweave.data.sources.folder import captions_beside, is_hidden
 from frameweave.data.text import captions_of
 from frameweave.errors import DataError, FrameweaveError
-from frameweave.runs.atomic import sha256
+from frameweave.runs.identity import digest
 from frameweave.video import Picture, frames_at, timeline
 from frameweave.video.group import FrameGroup
 from frameweave.video.reading import VIDEOS
@@ -66,8 +66,11 @@ class FolderGroups:
         return len(self._videos)
 
     def key(self, index: int) -> str:
-        texts = hashlib.sha256("\n".join(self._captions(index)).encode()).hexdigest()
-        return f"{sha256(self._videos[index])} {texts} {self.seed} {index} {self.frames} {self.stride}"
+        return f"{self._content(index)} {self.seed} {index} {self.frames} {self.stride}"
+
+    def contents(self) -> dict[str, str]:
+        """See `MadeOfFiles`."""
+        return {video.name: self._content(index) for index, video in enumerate(self._videos)}
 
     def group(self, index: int) -> FrameGroup:
         """Raises `DataError` or `InputError` when the video or its captions cannot be used."""
@@ -87,6 +90,11 @@ class FolderGroups:
         start = int(np.random.default_rng((self.seed, index)).integers(len(line) - span + 1))
         wanted = range(start, start + span, self.stride)
         return [pixels for _, pixels in frames_at(video, line, wanted)]
+
+    def _content(self, index: int) -> str:
+        """Of a video with its captions."""
+        texts = hashlib.sha256("\n".join(self._captions(index)).encode()).hexdigest()
+        return f"{digest(self._videos[index])} {texts}"
 
     def _captions(self, index: int) -> tuple[str, ...]:
         video = self._videos[index]

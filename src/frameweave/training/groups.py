@@ -9,6 +9,7 @@ from frameweave.data.dataset import check_sums, is_dataset, read_index
 from frameweave.data.reading import ShardGroups
 from frameweave.errors import InputError
 from frameweave.training.folder import FolderGroups
+from frameweave.training.inputs import MadeOfFiles
 from frameweave.training.options import TrainOptions
 from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
 from frameweave.world.groups import WorldGroups
@@ -92,6 +93,10 @@ class Part:
 
     def key(self, index: int) -> str:
         return self.source.key(self.start + index)
+
+    def contents(self) -> dict[str, str]:
+        """See `MadeOfFiles`: of the whole source."""
+        return self.source.contents() if isinstance(self.source, MadeOfFiles) else {}
 
     def group(self, index: int) -> FrameGroup:
         return self.source.group(self.start + index)

@@ -26,6 +26,7 @@ from frameweave.training.denoising import Denoiser
 from frameweave.training.depth_control import DepthControl
 from frameweave.training.fit import TrainStage
 from frameweave.training.groups import sources
+from frameweave.training.inputs import inputs_of
 from frameweave.training.low_rank import LowRank, noise_levels
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
@@ -68,6 +69,11 @@ class Workshop:
             )
             for source in sources(options)
         )
+
+    def inputs(self) -> dict[str, str]:
+        """What is trained on and held out, by content."""
+        parts = (self.train_groups.source, self.held_out_groups.source)
+        return {name: found for part in parts for name, found in inputs_of(self.options, part).items()}
 
     @contextmanager
     def built(self, name: str) -> Generator[Built, None, None]:

@@ -1,31 +1,55 @@
 """Train an adaptor, from settings to a saved adaptor, resumable at every point."""
 
 import time
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from accelerate import PartialState
 
+from frameweave.adaptor.adaptor import FILE
+from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
 from frameweave.adaptor.lora import pattern
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError, RunError
 from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.run import RUN_FILE, Run, read_run
+from frameweave.runs import own_files
+from frameweave.runs.identity import Input, check_apart
+from frameweave.runs.run import LOG_FILE, Run
+from frameweave.runs.run_file import RUN_FILE, read_run
+from frameweave.training.checkpoint import checkpoints
 from frameweave.training.fit import fit, load_average, new_accelerator
 from frameweave.training.groups import check_data
+from frameweave.training.inputs import FILE as INPUTS
+from frameweave.training.inputs import check_same
 from frameweave.training.log import TrainingLog
 from frameweave.training.low_rank import check_frames
 from frameweave.training.options import TrainOptions
 from frameweave.training.previews import write_preview
-from frameweave.training.stages import STAGES, Workshop, plan_of, training_device
+from frameweave.training.stages import ADAPTOR, STAGES, Workshop, plan_of, training_device
 
 _MINE = (
     "threads", "tensorboard", "wandb", "out", "watch_every", "norms_every", "preview_every", "save_minutes",
     "stages", "strength",
 )  # fmt: skip
 """Settings that may change when a run goes on: they do not change its numbers."""
+
+_WEIGHTS = (FILE, DIFFUSERS_FILE, KOHYA_FILE)
+FILES = (
+    RUN_FILE,
+    LOG_FILE,
+    "cache/[0-9a-f][0-9a-f]/*.safetensors",
+    *(f"{stage}/{INPUTS}" for stage in STAGES),
+    *(f"{stage}/step-[0-9]*/" for stage in STAGES),
+    *(f"{stage}/preview-[0-9]*.png" for stage in STAGES),
+    *(f"depth/controlnet/{name}" for name in ("config.json", "diffusion_pytorch_model.safetensors")),
+    *(f"{place}{ADAPTOR}/{name}" for place in ("", "tokens/") for name in _WEIGHTS),
+    "tensorboard/*/events.out.tfevents.*",
+)
+"""What a training writes into its folder, as patterns."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +75,24 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
     training_device(options.device)
     state = PartialState()
     progress = progress if state.is_main_process else SILENT
-    if state.is_main_process:
-        check_data(options)
-    with state.main_process_first():
-        run = _run(stages, options, main=state.is_main_process)
-    workshop = Workshop(options, progress, stages)
-    earlier = run.tables.get("result", {}).get("figures", {})
-    new: dict[str, float] = {}
-    for stage in stages:
-        progress.note(f"stage {stage}")
-        new |= {f"{stage}_{name}": value for name, value in _trained(stage, workshop, run).items()}
-    done = Trained(earlier | new, round(time.monotonic() - start, 2), peak_bytes())
-    if state.is_main_process and (new or not earlier):  # a run that was finished keeps its record
-        run.finish({"figures": done.figures, "seconds": done.seconds, "peak_bytes": done.peak_bytes})
+    with _folder(stages, options, main=state.is_main_process) as begun:
+        if state.is_main_process:
+            check_data(options)
+        workshop = Workshop(options, progress, stages)
+        inputs = workshop.inputs()
+        with state.main_process_first():
+            run = begun()
+        earlier = run.tables.get("result", {}).get("figures", {})
+        new: dict[str, float] = {}
+        for stage in stages:
+            progress.note(f"stage {stage}")
+            folder = options.out / stage
+            check_same(folder, inputs, goes_on=bool(checkpoints(folder)))
+            figures = _trained(stage, workshop, run)
+            new |= {f"{stage}_{name}": value for name, value in figures.items()}
+        done = Trained(earlier | new, round(time.monotonic() - start, 2), peak_bytes())
+        if state.is_main_process and (new or not earlier):  # a run that was finished keeps its record
+            run.finish({"figures": done.figures, "seconds": done.seconds, "peak_bytes": done.peak_bytes})
     return done
 
 
@@ -84,15 +113,31 @@ def check_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
         Window(low, high)
 
 
-def _run(stages: tuple[str, ...], options: TrainOptions, *, main: bool) -> Run:
-    given = {"stages": list(stages)}
-    if (options.out / RUN_FILE).is_file():
-        tables = read_run(options.out)
-        if tables.get("command") != "train":
-            raise RunError(f"{options.out}: holds a run of another command", hint="give another --out")
-        return Run(options.out, tables | {"settings": options.table(), "input": given})
-    assert main, "the first process has started the run"
-    return Run.planned(options.out, "train", options, given=given).start()
+@contextmanager
+def _folder(
+    stages: tuple[str, ...], options: TrainOptions, *, main: bool
+) -> Generator[Callable[[], Run], None, None]:
+    """The run folder, kept from other runs; what is yielded takes it when all inputs are opened.
+
+    When a new training fails before its first step, nothing of it is left.
+    """
+    tables = {"settings": options.table(), "input": {"stages": list(stages)}}
+    if not main:  # the first process has taken it
+        yield lambda: Run(options.out, read_run(options.out) | tables)
+        return
+    if options.data != "world":
+        check_apart([Input("data", Path(options.data), "")], options.out)
+    if (options.out / RUN_FILE).is_file() and read_run(options.out)["command"] != "train":
+        raise RunError(f"{options.out}: holds a run of another command", hint="give another --out")
+    every = (*TrainOptions.model_fields, "stages")  # stages may come later; checkpoints know their settings
+    plan = Run.planned(options.out, "train", options, given=tables["input"], resume=True, free=every)
+    with plan.held():
+        try:
+            yield lambda: Run(options.out, plan.earlier | tables) if plan.goes_on else plan.start()
+        except Exception:
+            if not plan.goes_on and not (options.out / LOG_FILE).is_file():
+                own_files.remove(options.out, FILES)
+            raise
 
 
 def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:
