@@ -9,7 +9,7 @@ from frameweave.editing.options import EditOptions, ModelOptions
 from frameweave.models.identity import identity
 from frameweave.models.loading import located
 from frameweave.runs.identity import Input
-from frameweave.video.reading import is_pictures, pictures_of
+from frameweave.video.sequences import is_pictures, pictures_of
 
 
 def given_to_edit(video: Path, prompts: Sequence[str], options: EditOptions) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from frameweave.runs.places import Numbered
 from frameweave.runs.run import LOG_FILE, PlannedRun, Run, holds
 from frameweave.runs.run_file import RUN_FILE, differing, read_run, refused
 from frameweave.runs.settings import write_toml
-from frameweave.video.reading import PICTURES, VIDEOS
+from frameweave.video.reading import VIDEOS
+from frameweave.video.sequences import PICTURES
 from frameweave.video.writing import SUFFIXES
 
 
