@@ -137,7 +137,7 @@ def test_every_video_and_caption_of_a_folder_is_looked_at_first(
     check_data(on_folder)
     whole = (folder / "clip2.mp4").read_bytes()
     wrong: list[tuple[str, bytes, str]] = [
-        ("clip1.txt", "caf\u00e9".encode("cp1252"), "clip1.txt: not UTF-8"),
+        ("clip1.txt", "caf\u00e9".encode("cp1252"), "videos/clip1.txt: not UTF-8"),
         ("clip1.txt", "\u200b\n".encode(), "clip1.txt: no caption"),
         ("clip2.mp4", whole[: len(whole) * 7 // 10], "clip2.mp4: .*truncated or damaged"),
         ("clip2.mp4", b"", "clip2.mp4: not a readable video"),

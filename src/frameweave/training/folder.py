@@ -100,8 +100,10 @@ class FolderGroups:
         video = self._videos[index]
         try:
             found = captions_of(captions_beside(video).captions)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{video.parent}: {error}", hint="write the captions anew") from error
+        except ValueError as error:
+            raise DataError(f"{video.parent}/{error}", hint="write the captions anew") from error
+        except OSError as error:
+            raise DataError(f"{video}: no captions ({error})", hint="make them readable") from error
         if not found:
             raise DataError(
                 f"{video.with_suffix('.txt')}: no caption", hint="write what the video shows, a line each"

@@ -176,6 +176,7 @@ def test_nonsense_to_the_last_is_an_answer_that_was_paid_for() -> None:
         (b'{"error": {"message": "no model\\u001b[2J loaded"}}', {}, "200, no model[2J loaded"),
         (b'{"detail": "Not Found"}', {}, "200, Not Found"),
         (b'{"choices": [{"error": {"message": "busy"}, "message": {"content": ""}}]}', {}, "200, busy"),
+        (b'{"choices": [{"finish_reason": "error", "message": {}}], "detail": "lost"}', {}, "200, lost"),
         (b'{"choices": [], "message": "later"}', {}, "200, later"),
         (b'{"object": "list"}', {}, "200, no chat completion: {'object': 'list'}"),
         (b"<html>sign in</html>", {"Content-Type": "text/html"}, "200, text/html, <html>sign in</html>"),

@@ -186,6 +186,14 @@ def test_videos_within_a_parquet_file(form: str, tmp_path: Path) -> None:
         pass
 
 
+def test_rows_of_captions_with_ids_of_their_own(tmp_path: Path) -> None:
+    """As in copies with a row for each sentence, and in JSON lines that are called json."""
+    (tmp_path / "video7.mp4").touch()
+    rows = [{"id": n, "sen_id": n, "video_id": "video7", "caption": f"caption {n}"} for n in range(3)]
+    (tmp_path / "a.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert [(clip.id, len(clip.captions)) for clip in taken(tmp_path / "a.json")] == [("video7", 3)]
+
+
 def test_a_caption_that_commas_have_cut_is_listed(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.mp4").touch()

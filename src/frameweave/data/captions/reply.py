@@ -32,7 +32,8 @@ def no_completion(content_type: str, body: bytes) -> str:
     choices = table.get("choices")
     first = cast("list[object]", choices)[0] if isinstance(choices, list) and choices else None
     choice = cast("dict[str, object]", first) if isinstance(first, dict) else {}
-    if isinstance(choice.get("message"), dict) and not choice.get("error"):
+    failed = choice.get("error") or choice.get("finish_reason") == "error"
+    if isinstance(choice.get("message"), dict) and not failed:
         return ""
     return said_in(choice) or said_in(table) or f"no chat completion: {cleaned(str(found))[:_WORDS]}"
 

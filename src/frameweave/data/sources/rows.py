@@ -60,6 +60,10 @@ def _list(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     try:
         rows: Any = json.load(file)
     except (ValueError, RecursionError) as error:
+        if str(error).startswith("Extra data"):  # JSON lines under this name
+            file.seek(0)
+            yield from _objects(file, path)
+            return
         raise DataError(f"{path}: {error}", hint="write a list of JSON objects") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{path}: no list of objects", hint="write a list of JSON objects")

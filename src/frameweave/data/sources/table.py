@@ -145,6 +145,8 @@ def columns_of(names: Iterable[str]) -> Columns:
     """
     lower = {name.strip().lower(): name for name in names}
     found = {field: [lower[name] for name in known if name in lower][:1] for field, known in _NAMES.items()}
+    if not found["path"] and "video_id" in lower:  # beside it, an id may be that of the caption
+        found["id"] = [lower["video_id"]]
     numbered = {int(match[1]): lower[name] for name in lower if (match := _NUMBERED.fullmatch(name))}
     found["captions"] = found["captions"] or [numbered[number] for number in sorted(numbered)]
     return found
