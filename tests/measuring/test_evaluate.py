@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,13 @@ def test_distances_that_cannot_be_taken_cost_no_score(
     done = evaluate(videos / "edited", options)
     assert done.failed == {} and done.videos == 2 and not any("to sources" in title for title in done.means)
     assert (tmp_path / "run" / "pooled.jsonl").read_text() == ""
+
+
+def test_a_file_whose_name_is_no_utf8_is_measured(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "edited").mkdir()
+    content = (videos / "edited" / "0.mp4").read_bytes()
+    (tmp_path / "edited" / os.fsdecode(b"\xff.mp4")).write_bytes(content)
+    done = evaluate(tmp_path / "edited", EvaluateOptions(frames=2, out=tmp_path / "run"))
+    assert (done.videos, done.failed) == (1, {})
+    line = json.loads((tmp_path / "run" / "scores.jsonl").read_text().splitlines()[0])
+    assert line["video"] == "\\xff.mp4"

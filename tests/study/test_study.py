@@ -79,6 +79,44 @@ def test_what_cannot_be_asked(change: dict[str, object], said: str, tmp_path: Pa
     assert said in f"{error.value} {error.value.hint}"
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"criteria": ("quality", "quality")}, "criteria quality,quality, expected each once"),
+        ({"criteria": ()}, "criteria empty"),
+        ({"consent": Path("absent.txt")}, "absent.txt: No such file"),
+        ({"consent": Path("latin.txt")}, "latin.txt: not UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_told_before_a_video_is_written(
+    change: dict[str, object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("latin.txt").write_bytes("Zustimmung für alle".encode("latin-1"))
+    run = small_run(tmp_path / "run", clips=1)
+    for twice in ([run], [run, run]):
+        asked = change if len(twice) == 1 else {}
+        with pytest.raises(InputError, match=said if asked else "2 edits by without and with, expected one"):
+            new_study(twice, SMALL.replaced(out=tmp_path / "study", **asked))  # pyright: ignore[reportArgumentType]
+        assert not (tmp_path / "study").exists()
+
+
+def test_checks_need_a_source(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", clips=1)
+    lines = (run / "pairs.jsonl").read_text().replace('"source": "videos/source.mp4"', '"source": null')
+    (run / "pairs.jsonl").write_text(lines)
+    with pytest.raises(InputError, match="--checks 1, and no clip has a source to spoil; give --checks 0"):
+        new_study([run], SMALL.replaced(out=tmp_path / "study"))
+    new_study([run], SMALL.replaced(out=tmp_path / "study", checks=0))
+    assert read_design(tmp_path / "study").obvious == ()
+
+
+def test_a_consent_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "consent.txt").write_text("\ufeffI agree.", encoding="utf-8")
+    folder = small_study(tmp_path, SMALL.replaced(consent=tmp_path / "consent.txt"), clips=1)
+    assert read_design(folder).consent == "I agree."
+
+
 def test_a_study_is_never_built_over_another(tmp_path: Path) -> None:
     folder = small_study(tmp_path, clips=2)
     with pytest.raises(RunError, match="not empty"):
@@ -90,6 +128,7 @@ def test_a_missing_video_leaves_no_study_behind(tmp_path: Path) -> None:
     (run / "videos" / "with.mp4").unlink()
     with pytest.raises(DataError, match=r"with\.mp4"):
         new_study([run], SMALL.replaced(out=tmp_path / "study"))
+    assert not (tmp_path / "study").exists()
     with pytest.raises(DataError, match=r"design\.json: no study \(No such file or directory\); build"):
         read_design(tmp_path / "study")
 

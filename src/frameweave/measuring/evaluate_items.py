@@ -13,6 +13,7 @@ from frameweave.measuring.metrics.base import Case, Looked
 from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Progress
 from frameweave.runs.identity import Input, contents
+from frameweave.runs.text import printable
 from frameweave.video.clip import Clip, resized_frames
 from frameweave.video.in_step import read_in_step
 from frameweave.video.reading import VIDEOS
@@ -65,7 +66,7 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
     names = frozenset(video.stem for video in videos)
     for video in videos:
         yield Item(
-            name=video.name,
+            name=printable(video.name),
             edited=video,
             names=names,
             source=options.source,

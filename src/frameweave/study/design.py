@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -72,10 +73,7 @@ class Design(Settings):
         ids = [pair.id for pair in (*self.pairs, *self.obvious)]
         if len(set(ids)) < len(ids):
             raise InputError("two pairs have the same id", hint="build the study again")
-        if unknown := set(self.criteria) - CRITERIA.keys():
-            raise InputError.unknown("criterion", min(unknown), list(CRITERIA))
-        if not self.criteria:
-            raise InputError("no criteria to ask for", hint=f"choose some of {', '.join(CRITERIA)}")
+        check_criteria(self.criteria)
         if self.obvious_per_rater and not self.obvious:
             raise InputError("checks of attention without an obvious pair", hint="give obvious_per_rater 0")
         return self
@@ -93,3 +91,14 @@ class Design(Settings):
         """By which a database knows the design that its answers belong to."""
         values = self.model_dump(mode="json")
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def check_criteria(criteria: Sequence[str]) -> None:
+    """Raise `InputError` for criteria that raters are never asked about, and for none."""
+    if unknown := set(criteria) - CRITERIA.keys():
+        raise InputError.unknown("criterion", min(unknown), list(CRITERIA))
+    if not criteria or len(set(criteria)) < len(criteria):
+        raise InputError(
+            f"criteria {','.join(criteria) or 'empty'}, expected each once",
+            hint=f"choose some of {', '.join(CRITERIA)}",
+        )

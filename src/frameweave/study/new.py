@@ -1,16 +1,19 @@
 """Build a blinded pairwise study out of finished runs."""
 
-from collections import defaultdict
+import shutil
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.text import printable
 from frameweave.study.building import Candidate, build, candidates
-from frameweave.study.design import Design
-from frameweave.study.folder import write_design
+from frameweave.study.design import Design, Pair, check_criteria
+from frameweave.study.folder import MEDIA, write_design
 from frameweave.study.options import StudyNewOptions
 from frameweave.study.power import Power, powers
 
@@ -34,8 +37,11 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     """Write the study's folder: design.json and re-encoded media under names that say nothing.
 
     Raises `RunError` when the folder is taken, `DataError` for missing or unplayable videos and for runs of
-    different length, `InputError` when there is nothing to compare.
+    different length, `InputError` when there is nothing to compare, and for settings that make no sense: all
+    that the settings and the runs' tables show is told before a video is written. What fails leaves nothing.
     """
+    if options.out.exists() and not options.out.is_dir():
+        raise RunError(f"{options.out}: a file, expected a folder", hint="give a new --out")
     if options.out.exists() and any(options.out.iterdir()):
         raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
     found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
@@ -43,6 +49,7 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
         raise InputError(
             "no two edits to compare", hint="give runs whose clips were edited by both --systems"
         )
+    consent = _checked(found, options)
     compared: dict[tuple[str, tuple[str, str]], set[str]] = defaultdict(set)
     for one in found:
         compared[one.editor, one.systems].add(one.clip)
@@ -59,7 +66,7 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
             f"{clips} clips of an editor are few (40 are a good start): more clips tell more than more raters"
         )
     if not options.dry_run:
-        pairs, obvious = build(options.out, found, checks=options.checks, progress=progress)
+        pairs, obvious = _built(options.out, found, checks=options.checks, progress=progress)
         design = Design(
             name=options.name,
             seed=options.seed,
@@ -71,11 +78,49 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
             obvious_per_rater=options.checks,
             repeats_per_rater=options.repeats,
             no_preference=options.undecided,
-            consent=options.consent.read_text(encoding="utf-8") if options.consent else "",
-            fields={str(number): str(run) for number, run in enumerate(runs)},
+            consent=consent,
+            fields={str(number): printable(str(run)) for number, run in enumerate(runs)},
         )
         write_design(options.out, design)
     return planned
+
+
+def _checked(found: Sequence[Candidate], options: StudyNewOptions) -> str:
+    """What raters agree to. Raises `InputError` for whatever stands in the way of the design."""
+    check_criteria(options.criteria)
+    counts = Counter((one.editor, one.clip, one.prompt, one.systems) for one in found)
+    (editor, clip, prompt, systems), most = counts.most_common(1)[0]
+    if most > 1:
+        raise InputError(
+            f"{editor}, {clip}, {prompt!r}: {most} edits by {' and '.join(systems)}, expected one of each",
+            hint="give each run once, and runs of different clips or editors",
+        )
+    if options.checks and not any(one.source for one in found):
+        raise InputError(
+            f"--checks {options.checks}, and no clip has a source to spoil", hint="give --checks 0"
+        )
+    if options.consent is None:
+        return ""
+    try:
+        return options.consent.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise InputError(f"{options.consent}: {reason}", hint="give a text file as --consent") from error
+
+
+def _built(
+    out: Path, found: Sequence[Candidate], *, checks: int, progress: Progress
+) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """The media and their pairs; a video that cannot be had takes the media before it away again."""
+    made = not out.exists()
+    try:
+        return build(out, found, checks=checks, progress=progress)
+    except BaseException:
+        shutil.rmtree(out / MEDIA, ignore_errors=True)
+        if made:
+            with suppress(OSError):
+                out.rmdir()
+        raise
 
 
 def _systems(text: str) -> tuple[str, str]:

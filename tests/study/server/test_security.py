@@ -31,3 +31,10 @@ def test_a_limiter_lets_a_burst_through_and_then_as_many_as_it_says(monkeypatch:
     assert [limiter.allows("a") for _ in range(3)] == [True, True, False]
     now[0] = 1000.0
     assert [limiter.allows("a") for _ in range(4)] == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("cut", [b"", b"half"])
+def test_a_secret_that_was_cut_is_made_anew(cut: bytes, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(cut)
+    assert len(Signer.kept_in(tmp_path / "secret").secret) == 32
+    assert (tmp_path / "secret").stat().st_mode & 0o077 == 0 and len(list(tmp_path.iterdir())) == 1

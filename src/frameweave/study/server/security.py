@@ -16,6 +16,7 @@ from frameweave.study.server.places import below
 
 LONGEST_FORM = 16_384
 """Bytes of a request's body."""
+_SECRET = 32  # bytes
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; "
@@ -37,10 +38,12 @@ class Signer:
 
     @classmethod
     def kept_in(cls, file: Path) -> "Signer":
-        """The secret in a file that only its owner reads; made when it is missing."""
-        if not file.is_file():
-            file.touch(mode=0o600)
-            file.write_bytes(secrets.token_bytes(32))
+        """The secret in a file that only its owner reads; made when it is missing, or was cut while made."""
+        if not file.is_file() or file.stat().st_size < _SECRET:
+            stage = file.with_name(f".{secrets.token_hex(4)}-{file.name}")
+            stage.touch(mode=0o600)
+            stage.write_bytes(secrets.token_bytes(_SECRET))
+            stage.replace(file)
         return cls(file.read_bytes())
 
     def sign(self, purpose: str, text: str) -> str:

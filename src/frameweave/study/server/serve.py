@@ -1,5 +1,6 @@
 """Serve a study to raters' browsers until it is stopped."""
 
+import errno
 import secrets
 import socket
 from collections.abc import Callable
@@ -54,7 +55,8 @@ def serve(
             burst=max(20, options.enrolments_per_minute), per_minute=options.enrolments_per_minute
         ),
     )
-    address = f"http://{options.host}:{listening.getsockname()[1]}{options.prefix}"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"http://{host}:{listening.getsockname()[1]}{options.prefix}"
     progress.note(f"raters begin on {address}/")
     if admin is None:
         progress.note(f"results stand on {address}/admin, the token is {token}")
@@ -94,6 +96,8 @@ def _listening(host: str, port: int) -> socket.socket:
         listening.close()
         raise RunError(
             f"{host}:{port}: cannot listen there ({error.strerror})",
-            hint="another program has the port: give another --port, or 0 for a free one",
+            hint="another program has the port: give another --port, or 0 for a free one"
+            if error.errno == errno.EADDRINUSE
+            else "give an address of this machine as --host, and a --port that you may use",
         ) from error
     return listening
