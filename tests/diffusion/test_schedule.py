@@ -64,6 +64,7 @@ def test_betas_that_a_model_was_trained_with_come_first() -> None:
         ({"clip_sample": True}, "clip_sample True"),
         ({"thresholding": True}, "thresholding True"),
         ({"use_flow_sigmas": True}, "use_flow_sigmas True"),
+        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler"),
         ({"trained_betas": [0.1, 0.2]}, "trained_betas has 2 values, expected 1000"),
         ({"rescale_betas_zero_snr": True}, "prediction_type epsilon with betas that leave nothing"),
         ({"steps_offset": -1}, "steps_offset -1"),

@@ -108,6 +108,18 @@ def test_sizes_of_older_files_are_one_number(tmp_path: Path) -> None:
     assert found is not None and expected is not None and found.preprocessing == expected.preprocessing
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"size": "x"}, {"size": [3]}, {"image_mean": 0.5}, {"image_mean": ["a"] * 3}, {"image_std": [0, 0, 0]}],
+)
+def test_preparations_that_make_no_sense_are_named(said: dict[str, Any], tmp_path: Path) -> None:
+    save_depth_anything(tmp_path)
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | said))
+    with pytest.raises(ModelFolderError, match="preprocessor_config.json: cannot be loaded"):
+        load("miniature", str(tmp_path), device="cpu")
+
+
 def test_kinds_that_give_distances_without_saying_so(tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = GLPNConfig(

@@ -112,6 +112,23 @@ def test_unets_that_need_or_give_more_are_refused_by_name(
         load(str(copy), device="cpu")
 
 
+def test_latents_of_another_family_are_refused(copy: Path) -> None:
+    config = copy / "vae" / "config.json"
+    said = json.loads(config.read_text())
+    for name, value in {"shift_factor": 0.1, "latents_mean": [0.0] * 4, "scaling_factor": 1e400}.items():
+        config.write_text(json.dumps(said | {name: value}))
+        with pytest.raises(ModelFolderError, match=f"vae.*{name}"):
+            load(str(copy), device="cpu")
+
+
+@pytest.mark.parametrize("length", [1, 2, -5, "77"])
+def test_a_tokenizer_that_leaves_no_room_for_words(copy: Path, length: object) -> None:
+    config = copy / "tokenizer" / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": length}))
+    with pytest.raises(ModelFolderError, match="tokenizer"):
+        load(str(copy), device="cpu")
+
+
 def _scheduler(folder: Path, **changed: object) -> None:
     config = folder / "scheduler" / "scheduler_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | changed))

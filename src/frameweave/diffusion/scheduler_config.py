@@ -25,6 +25,7 @@ _REFUSED = {
     "use_flow_sigmas": "models of flow matching are not supported",
 }
 """Settings that would change every step and are not done: why not."""
+_OTHER_KINDS = ("Flow", "EDM", "Karras", "VQDiffusion", "ConsistencyModels")
 _PIXELS = ("clip_sample", "thresholding")
 
 
@@ -70,6 +71,12 @@ class SchedulerConfig(BaseModel):
             raise ModelFolderError(
                 f"scheduler config without {', '.join(missing)} (found {', '.join(table) or 'nothing'})",
                 hint="copy scheduler_config.json of the model again",
+            )
+        kind = str(table.get("_class_name", ""))
+        if any(word in kind for word in _OTHER_KINDS):
+            raise ModelFolderError(
+                f"a scheduler of the kind {kind}: its models are not diffused with betas",
+                hint="use a Stable Diffusion 1.x or 2.x model",
             )
         for name, reason in _REFUSED.items():
             if given.get(name):

@@ -137,7 +137,8 @@ def _preprocessing(source: str, pixels: int | Sequence[int]) -> Preprocessing:
     try:
         return _said(table, height, width)
     except (TypeError, ValueError, AttributeError) as error:
-        raise unloadable(Path(source) / "preprocessor_config.json", error) from error
+        file = Path(source) / "preprocessor_config.json"
+        raise unloadable(file, error, hint="copy or download it again") from error
 
 
 def _said(table: dict[str, Any], height: int, width: int) -> Preprocessing:
@@ -149,6 +150,6 @@ def _said(table: dict[str, Any], height: int, width: int) -> Preprocessing:
         width=int(size.get("width", width)),
         keep_aspect_ratio=bool(table.get("keep_aspect_ratio", False)),
         multiple=int(table.get("ensure_multiple_of", 1)),
-        mean=tuple(table.get("image_mean", Preprocessing.mean)),
-        std=tuple(table.get("image_std", Preprocessing.std)),
+        mean=tuple(float(value) for value in table.get("image_mean", Preprocessing.mean)),
+        std=tuple(float(value) for value in table.get("image_std", Preprocessing.std)),
     )

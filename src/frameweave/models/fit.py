@@ -1,5 +1,6 @@
 """Whether a model can be used, and its networks belong together: else an edit's first step would fail."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ _CONDITIONS = {
 }
 """Settings of UNets that need more than latents, a timestep and a text: what they need, and what to do."""
 
+_OTHER_LATENTS = ("shift_factor", "latents_mean", "latents_std")
+
 
 def check_fit(source: str, model: StableDiffusion) -> None:
     """Raise `ModelFolderError` for a model that cannot be used, or whose networks do not belong together."""
@@ -30,6 +33,12 @@ def check_fit(source: str, model: StableDiffusion) -> None:
         f"{source}/unet", unet, ("sample_size", "cross_attention_dim", "in_channels", "out_channels")
     )
     _check_numbers(f"{source}/vae", vae, ("latent_channels", "scaling_factor"))
+    for name in _OTHER_LATENTS:
+        if vae.get(name) is not None:
+            raise ModelFolderError(
+                f"{source}/vae: it has {name} {vae[name]!r}, expected none",
+                hint="give the VAE that belongs to the model",
+            )
     width, expected = int(unet["cross_attention_dim"]), int(model.text_encoder.config.hidden_size)
     if width != expected or unet.get("addition_embed_type") is not None:
         raise ModelFolderError(
@@ -71,7 +80,7 @@ def _check_controlnet(unet: Mapping[str, Any], control: Mapping[str, Any]) -> No
 def _check_numbers(part: str, config: Mapping[str, Any], names: tuple[str, ...]) -> None:
     for name in names:
         value = config.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ModelFolderError(
                 f"{part}/config.json: {name} is {value!r}, expected one number above 0",
                 hint="copy or download it again",

@@ -33,7 +33,8 @@ def clip_tokenizer(source: str, part: str, encoder: CLIPTextConfig, *, cut: bool
         largest = max(tried.input_ids)
     except Exception as error:
         raise unloadable(folder, error) from error
-    if not _SPECIAL < words <= encoder.vocab_size or length > positions or largest >= encoder.vocab_size:
+    fits = _SPECIAL < words <= encoder.vocab_size and _SPECIAL < length <= positions
+    if not fits or largest >= encoder.vocab_size:
         raise ModelFolderError(
             f"{folder}: {words} words and texts of up to {length} tokens, the text encoder takes "
             f"{encoder.vocab_size} words and {positions} tokens",

@@ -36,6 +36,7 @@ _OTHER_TOWERS = {
 }
 """Tensors of a whole CLIP model that one tower of it leaves aside."""
 _WHOLE = ("I", "U", "B")  # how the names of their types begin: I8, U8, BOOL
+_LONGEST = 300  # characters of a library's words
 _NAMED = 3  # tensors that an error names
 _UNLOADABLE = (OSError, ValueError, RuntimeError, SafetensorError, KeyError)
 _TODO = (
@@ -97,12 +98,9 @@ def unloadable(
     lacks_memory = isinstance(error, RuntimeError) and is_out_of_memory(error)
     if isinstance(error, FrameweaveError | MemoryError) or lacks_memory:
         return error
-    told = (str(error).strip() or "no details").splitlines()[0]
+    told = " ".join(str(error).split())[:_LONGEST] or "no details"
     kind = "" if isinstance(error, OSError | ValueError | SafetensorError) else f"{type(error).__name__}: "
-    return ModelFolderError(
-        f"{path}: {failing} ({kind}{told})",
-        hint=hint or _TODO,
-    )
+    return ModelFolderError(f"{path}: {failing} ({kind}{told})", hint=hint or _TODO)
 
 
 def in_some_precision(folder: Path, load: Callable[[str | None], T]) -> T:
