@@ -1,5 +1,7 @@
 """Kept inversions: found again, mapped when large, never served for something else, never half written."""
 
+import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,11 +69,55 @@ def test_the_oldest_go_first(tmp_path: Path) -> None:
     assert sum(kept) == 2 and kept[2]
 
 
-def test_no_room_is_said(tmp_path: Path) -> None:
-    taken = tmp_path / "file"
-    taken.write_text("")
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"shape": [1]}', '{"shape": "x", "dtype": 3}'])
+def test_a_damaged_description_is_not_served(tmp_path: Path, text: str) -> None:
+    store, given = InversionStore(tmp_path, "model"), trajectory()
+    store.keep(given, "prompt")
+    next(tmp_path.glob("*.json")).write_text(text)
+    assert store.recall(given.x_0, "prompt") is None
+    store.keep(given, "prompt")
+    assert same(store.recall(given.x_0, "prompt"), given)
+
+
+def test_changed_bytes_are_not_served(tmp_path: Path) -> None:
+    store, given = InversionStore(tmp_path, "model"), trajectory()
+    store.keep(given, "prompt")
+    file = next(tmp_path.glob("*.latents"))
+    content = bytearray(file.read_bytes())
+    content[7] ^= 1
+    file.write_bytes(content)
+    assert store.recall(given.x_0, "prompt") is None
+
+
+def test_no_room_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("frameweave.editing.inversions._take_room", full)
     with pytest.raises(RunError, match="give --cache a folder"):
-        InversionStore(taken, "model", in_memory=0).room((4,), torch.float32)
+        InversionStore(tmp_path, "model", in_memory=0).room((4,), torch.float32)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("in_memory", [0, 2**30])
+def test_where_nothing_can_be_kept_a_note_says_so_once(tmp_path: Path, in_memory: int) -> None:
+    taken, said = tmp_path / "file", list[str]()
+    taken.write_text("")
+    store, given = InversionStore(taken, "model", in_memory=in_memory, note=said.append), trajectory()
+    for _ in range(2):
+        room = store.room(tuple(given.latents.shape), torch.float32)
+        room.copy_(given.latents)
+        store.keep(Trajectory(given.timesteps, room), "prompt")
+        assert store.recall(given.x_0, "prompt") is None
+    (text,) = said
+    assert text.startswith(f"{taken}: inversions are not kept (") and "--cache" in text
+
+
+def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.latents").write_bytes(bytes(10_000))
+    store = InversionStore(tmp_path, "model", most=1)
+    store.keep(trajectory(), "prompt")
+    assert (tmp_path / "mine.latents").is_file()
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory"])
@@ -116,3 +162,29 @@ def test_editors_for_which_an_adaptor_acts_otherwise_share_no_inversions(
         assert len({setting_of(tiny, options.replaced(editor=name, **alike)) for name in base.names()}) == 1
     by_hand = options.replaced(editor="framewise", adaptor_schedule="0.5-1:2")
     assert setting_of(tiny, by_hand) == settings["tokenflow"]
+
+
+def test_settings_of_the_scheduler_and_the_vocabulary_count(
+    tiny: StableDiffusion, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    options = EditOptions(model=str(folder))
+    found = {setting_of(tiny, options)}
+    for file, old, new in (
+        ("scheduler/scheduler_config.json", '"epsilon"', '"v_prediction"'),
+        ("scheduler/scheduler_config.json", "0.012", "0.02"),
+        ("tokenizer/tokenizer_config.json", "{", "{ "),
+    ):
+        text = (folder / file).read_text()
+        (folder / file).write_text(text.replace(old, new, 1))
+        assert (folder / file).read_text() != text
+        found.add(setting_of(tiny, options))
+    found |= {
+        setting_of(replace(tiny, prediction="v_prediction"), options),
+        setting_of(replace(tiny, schedule=replace(tiny.schedule, offset=0)), options),
+        setting_of(
+            replace(tiny, schedule=replace(tiny.schedule, alpha_bar=tiny.schedule.alpha_bar / 2)), options
+        ),
+    }
+    assert len(found) == 7

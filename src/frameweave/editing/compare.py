@@ -53,7 +53,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     depth = None if estimator is None else estimator.estimate(source.frames)
     lacks = lacks_for_depth(model, estimator)
-    inversions = inversions_of(model, plain, list(editors.values()))  # adapted edits keep none
+    inversions = inversions_of(model, plain, list(editors.values()), progress)  # adapted edits keep none
     rows: dict[str, list[tuple[str, Clip]]] = {
         given: [("source", source)] for given in ([""] if adaptor is None else ["", adaptor])
     }

@@ -87,7 +87,7 @@ def edit(
                 width, height = fit.padded
                 progress.note(f"frames are padded to {width} x {height} while they are edited")
             advise(options, [*prompts, options.source_prompt], progress, fit)
-            inversions = inversions_of(model, options, [editor])
+            inversions = inversions_of(model, options, [editor], progress)
             estimator = estimator_of(editor, model, options)
         with adapted(model, options, options.editor, editor, progress) as adapted_model:
             work = _Work(footage, mask, fit, estimator, editor, adapted_model, options, timer, progress)

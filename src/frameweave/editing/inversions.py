@@ -4,27 +4,36 @@ A trajectory is a raw file of latents and, written last, a JSON file that says w
 ones are mapped from their file while they are computed and used, so memory does not hold them.
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import torch
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.diffusion.inversion import Trajectory, digest
+from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.inversion import digest as latents_digest
 from frameweave.editing.adapting import use_of
 from frameweave.editing.options import OF_AN_ADAPTOR, EditOptions, ModelOptions
 from frameweave.errors import RunError
-from frameweave.models.identity import fingerprint
+from frameweave.models.identity import fingerprint, identity, tensors_print
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import SILENT
 from frameweave.runs.atomic import staged
+from frameweave.runs.identity import digest
+from frameweave.runs.records import Record
 
 _OF_USE = ("adaptor_strength", "adaptor_schedule", "tokens")  # what comes of them counts
+_NAME = re.compile(r"[0-9a-f]{64}\.latents")
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
 
@@ -37,11 +46,15 @@ def _take_room(file: BinaryIO, size: int) -> None:
 
 
 def setting_of(model: StableDiffusion, options: EditOptions) -> str:
-    """Whatever an inversion depends on besides the clip and what an editor says: weights and adaptor."""
+    """Whatever an inversion depends on besides the clip and what an editor says: model and adaptor."""
     idle = {"adaptor", *(_OF_USE if options.adaptor else OF_AN_ADAPTOR)}
     names = ModelOptions.model_fields.keys() - idle
     table: dict[str, Any] = {name: str(getattr(options, name)) for name in names}
     table["control"] = table.pop("controlnet")  # its earlier name, by which inversions were kept
+    table["identity"] = identity(options.model)  # vocabulary and settings count, also those of no weights
+    schedule = model.schedule
+    table["schedule"] = [tensors_print({"alpha_bar": schedule.alpha_bar}), schedule.final, schedule.offset]
+    table["schedule"] += [schedule.spacing, model.prediction]
     for network in (model.unet, model.text_encoder):
         table[type(network).__name__] = fingerprint(network)
     if model.controlnet is not None:
@@ -56,12 +69,23 @@ def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     return json.dumps(table, sort_keys=True)
 
 
+class _Described(Record):
+    """What a file of latents is."""
+
+    shape: tuple[int, ...]
+    dtype: Literal["torch.float32", "torch.float64", "torch.float16", "torch.bfloat16"]
+    timesteps: list[int]
+    about: str
+    sha256: str
+
+
 @dataclass(eq=False)
 class InversionStore:
     """Trajectories in a folder, found by the latents that were inverted and by how.
 
-    `setting` says what else the result depends on: the model's weights and the adaptor. Beyond
-    `most` bytes the files used longest ago go.
+    `setting` says what else the result depends on: the model and the adaptor. Beyond `most` bytes the files
+    used longest ago go. What is damaged is not served; where nothing can be kept, `note` hears of it and the
+    work goes on.
     """
 
     folder: Path
@@ -69,30 +93,50 @@ class InversionStore:
     in_memory: int = 2**30
     """Bytes up to which a trajectory is held in memory."""
     most: int = 8 * 2**30
+    note: Callable[[str], None] = SILENT.note
     _rooms: dict[int, Path] = field(default_factory=dict[int, Path])
+    _useless: bool = False
+    """Whether it was noted already that nothing can be kept."""
 
     def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Memory for a small trajectory, a new file for a large one."""
+        """Memory for a small trajectory, a new file for a large one, if there can be one.
+
+        Raises `RunError` when the disk is too small for it.
+        """
         count = int(torch.Size(shape).numel())
         if count * dtype.itemsize <= self.in_memory:
             return torch.empty(shape, dtype=dtype)
         file = self.folder / f".{uuid.uuid4().hex}.latents"
-        tensor = self._mapped(file, count, dtype, new=True).view(shape)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as opened:
+                _take_room(opened, count * dtype.itemsize)
+            tensor = _mapped(file, shape, dtype, new=True)
+        except OSError as error:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise RunError(
+                    f"{file}: no room for {count * dtype.itemsize / 2**30:.1f} GiB of latents ({error})",
+                    hint="give --cache a folder on a larger disk, or fewer steps",
+                ) from error
+            self._cannot(error)
+            return torch.empty(shape, dtype=dtype)
         self._rooms[tensor.data_ptr()] = file
         return tensor
 
     def recall(self, x_0: Tensor, about: str) -> Trajectory | None:
         file = self._file(x_0, about)
         described = file.with_suffix(".json")
-        if not described.is_file():
+        try:
+            table = _Described.model_validate_json(described.read_bytes())
+            if digest(file) != table.sha256:
+                return None
+            with suppress(OSError):  # a cache that is only read
+                os.utime(described)
+            return Trajectory(table.timesteps, _mapped(file, table.shape, _DTYPES[table.dtype]))
+        except (OSError, ValueError, RuntimeError):
             return None
-        table = json.loads(described.read_text())
-        shape, dtype = tuple(table["shape"]), _DTYPES[table["dtype"]]
-        count = int(torch.Size(shape).numel())
-        if not file.is_file() or file.stat().st_size != count * dtype.itemsize:
-            return None
-        os.utime(file)
-        return Trajectory(table["timesteps"], self._mapped(file, count, dtype).view(shape))
 
     def keep(self, trajectory: Trajectory, about: str) -> None:
         latents = trajectory.latents
@@ -104,44 +148,50 @@ class InversionStore:
             else:
                 with staged(file) as stage:
                     stage.write_bytes(latents.contiguous().view(torch.uint8).numpy().tobytes())
-            table = {
-                "shape": list(latents.shape),
-                "dtype": str(latents.dtype),
-                "timesteps": trajectory.timesteps,
-                "about": about,
-            }
+            table = _Described(
+                shape=tuple(latents.shape),
+                dtype=str(latents.dtype),  # pyright: ignore[reportArgumentType] - it is checked
+                timesteps=trajectory.timesteps,
+                about=about,
+                sha256=digest(file),
+            )
             with staged(file.with_suffix(".json")) as stage:
-                stage.write_text(json.dumps(table))
+                stage.write_text(table.as_json(), encoding="utf-8")
+            self._tidy(file)
         except OSError as error:
-            raise RunError(
-                f"{self.folder}: the inversion cannot be kept ({error.strerror})",
-                hint="give --cache another folder, or --no-use-cache",
-            ) from error
-        self._tidy(file)
+            self._cannot(error)
+
+    def _cannot(self, error: OSError) -> None:
+        if not self._useless:
+            self.note(
+                f"{self.folder}: inversions are not kept ({error.strerror}); --cache names another folder"
+            )
+        self._useless = True
 
     def _file(self, x_0: Tensor, about: str) -> Path:
-        key = hashlib.sha256(f"{self.setting}|{about}|{digest(x_0)}".encode())
+        key = hashlib.sha256(f"{self.setting}|{about}|{latents_digest(x_0)}".encode())
         return self.folder / f"{key.hexdigest()}.latents"
 
-    def _mapped(self, file: Path, count: int, dtype: torch.dtype, *, new: bool = False) -> Tensor:
-        """Changes reach the file only when it is new."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if new:
-                with file.open("wb") as opened:
-                    _take_room(opened, count * dtype.itemsize)
-            return torch.from_file(str(file), shared=new, size=count, dtype=dtype)
-        except (OSError, RuntimeError) as error:
-            raise RunError(
-                f"{file}: no room for {count * dtype.itemsize / 2**30:.1f} GiB of latents ({error})",
-                hint="give --cache a folder on a larger disk, or fewer steps",
-            ) from error
-
     def _tidy(self, newest: Path) -> None:
-        files = sorted(self.folder.glob("[!.]*.latents"), key=lambda file: -file.stat().st_mtime)
+        """Files that another process removes meanwhile are none any more."""
+        found: list[tuple[float, int, Path]] = []
+        for file in self.folder.glob("*.latents"):
+            with suppress(FileNotFoundError):
+                if _NAME.fullmatch(file.name):
+                    described = file.with_suffix(".json")
+                    used = described.stat().st_mtime if described.is_file() else 0.0
+                    found.append((used, file.stat().st_size, file))
         total = 0
-        for file in files:
-            total += file.stat().st_size
+        for _, size, file in sorted(found, reverse=True):
+            total += size
             if total > self.most and file != newest:
                 file.with_suffix(".json").unlink(missing_ok=True)
                 file.unlink(missing_ok=True)
+
+
+def _mapped(file: Path, shape: tuple[int, ...], dtype: torch.dtype, *, new: bool = False) -> Tensor:
+    """Latents in a file; changes reach it only when it is new."""
+    count = int(torch.Size(shape).numel())
+    if not new and file.stat().st_size != count * dtype.itemsize:
+        raise ValueError(f"{file}: no {list(shape)} latents")
+    return torch.from_file(str(file), shared=new, size=count, dtype=dtype).view(shape)

@@ -12,6 +12,7 @@ from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
 from frameweave.models.loading import load
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Progress
 from frameweave.runs.cache_folder import cache_folder
 
 
@@ -40,11 +41,14 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     return settings | base.asked_of_each([name], options.set)[name]
 
 
-def inversions_of(model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor]) -> Inversions:
+def inversions_of(
+    model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor], progress: Progress
+) -> Inversions:
     """Where these editors keep inversions. Where none makes any, no weights are hashed for it."""
     if not options.use_cache or not any(editor.uses_source for editor in editors):
         return Remembered()
-    return InversionStore(options.cache or cache_folder() / "inversions", setting_of(model, options))
+    folder = options.cache or cache_folder() / "inversions"
+    return InversionStore(folder, setting_of(model, options), note=progress.note)
 
 
 def lacks_for_depth(
