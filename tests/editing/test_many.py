@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from frameweave.editing import many as edit_many_job
-from frameweave.editing.many import edit_many
+from frameweave.editing.many import COLUMNS, edit_many
 from frameweave.editing.options import EditManyOptions
 from frameweave.editing.table import read_edits
 from frameweave.errors import DataError, InputError
@@ -184,6 +184,8 @@ def test_workers_are_told_whole_paths(
         ("prompt\na car\n", "line 2: no video"),
         ("video,prompt,sede\na.mp4,x,1\n", "did you mean seed"),
         ("video,prompt,seed\na.mp4,x,one\n", "line 2: invalid literal"),
+        ("video,prompt,seed\na.mp4,x,-1\n", "line 2: seed -1, expected at least 0"),
+        ("video,prompt,start\na.mp4,x,soon\n", "line 2: seconds as 1.5"),
         ("video,prompt,name\na.mp4,x,../b\n", "leave out slashes"),
         ("video,prompt\na.mp4,x\na.mp4,X\n", "is there 2 times"),
         ("video,prompt\na.mp4,a red car,snow\n", "line 2: more fields than the head has; quote a prompt"),
@@ -209,7 +211,12 @@ def test_lines_inside_a_field_end_no_row(tmp_path: Path) -> None:
 
 def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Path) -> None:
     file = tmp_path / "edits.jsonl"
-    for text, message in (('{"video": "a"', "line 1"), ("\n\n[1]\n", "line 3: no object")):
+    for text, message in (
+        ('{"video": "a"', "line 1"),
+        ("\n\n[1]\n", "line 3: no object"),
+        (r'{"video": "a.mp4", "prompt": "a red \ud800 car"}', "line 1: .* is not UTF-8 text"),
+        (r'{"video": "a\u0000.mp4", "prompt": "a red car"}', "line 1: .* is not UTF-8 text"),
+    ):
         file.write_text(text)
         with pytest.raises(DataError, match=message):
             edit_many(file, options)
@@ -217,3 +224,15 @@ def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Pa
         edit_many(tmp_path / "absent.csv", options)
     with pytest.raises(DataError, match="a folder, expected a csv or jsonl table"):
         edit_many(tmp_path, options)
+
+
+def test_times_of_lines_may_be_written_as_people_do(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("video,prompt,start,end\na.mp4,x,1.5s,0:02\n")
+    (line,) = read_edits(tmp_path / "a.csv", COLUMNS)
+    assert (line["start"], line["end"]) == (1.5, 2.0)
+
+
+def test_a_drawn_seed_is_refused_for_all(tmp_path: Path) -> None:
+    """The same command could not go on with it."""
+    with pytest.raises(InputError, match="seed is -1, expected at least 0"):
+        EditManyOptions(seed=-1)

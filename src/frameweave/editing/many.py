@@ -1,5 +1,6 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,18 +19,30 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.engines import engine_of, part
 from frameweave.runs.places import RUNS, slug
 from frameweave.runs.run import Run
+from frameweave.runs.times import seconds
 
 _load = lru_cache(maxsize=1)(load)
-COLUMNS: dict[str, type] = {
+
+
+def _seed(value: Any) -> int:
+    """A drawn one would be another one when the same command goes on."""
+    if int(value) < 0:
+        raise ValueError(
+            f"seed {value}, expected at least 0: each time the table is edited it must be the same"
+        )
+    return int(value)
+
+
+COLUMNS: dict[str, Callable[[Any], Any]] = {
     "name": str,
     "source_prompt": str,
     "negative_prompt": str,
     "editor": str,
     "adaptor": str,
-    "seed": int,
+    "seed": _seed,
     "frames": int,
-    "start": float,
-    "end": float,
+    "start": seconds,
+    "end": seconds,
     "mask": str,
 }
 """What a line may give besides video and prompt."""

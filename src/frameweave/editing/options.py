@@ -184,6 +184,8 @@ class EditOptions(EditorOptions, ModelOptions, SourcePromptOptions, FootageOptio
 class EditManyOptions(EngineOptions, EditOptions):
     """Settings of `frameweave edit-many`."""
 
+    seed: NotNegative = 0
+    """Seed of all random draws; a column seed wins over it."""
     workers: NotNegative | None = 1
     """Edits at once; each worker holds a model. 0 works in this process."""
     out: Path | None = Path("runs/edits")

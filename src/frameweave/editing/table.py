@@ -1,7 +1,7 @@
 """Tables of edits: csv or jsonl files whose lines name a video, a prompt, and more."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from frameweave.runs.text import unwritable
 
 
 def read_edits(
-    table: Path, columns: Mapping[str, type], *, needed: Sequence[str] = ("video", "prompt")
+    table: Path, columns: Mapping[str, Callable[[Any], Any]], *, needed: Sequence[str] = ("video", "prompt")
 ) -> Iterator[dict[str, Any]]:
     """The lines of a table, checked: what is `needed`, and what is given of `columns`.
 
@@ -54,7 +54,7 @@ def refuse_doubles(table: Path, names: Iterable[str]) -> None:
 
 
 def _checked(
-    row: dict[str, Any], where: str, columns: Mapping[str, type], needed: Sequence[str]
+    row: dict[str, Any], where: str, columns: Mapping[str, Callable[[Any], Any]], needed: Sequence[str]
 ) -> dict[str, Any]:
     known = [*needed, *columns]
     if text := unwritable(row):
