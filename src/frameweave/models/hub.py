@@ -1,5 +1,6 @@
 """The hub of models: whether it answers, and what of it is on this machine already."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,16 @@ from huggingface_hub.utils import LocalEntryNotFoundError, get_session
 from frameweave.errors import ModelFolderError
 
 _SECONDS = 5.0
+_ID = re.compile(r"[a-zA-Z0-9][\w.-]*/[a-zA-Z0-9][\w.-]*", re.ASCII)
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name has the form of a hub id.
+
+    >>> is_hub_id("owner/name"), is_hub_id("~/name"), is_hub_id("owner/"), is_hub_id("a/b/c")
+    (True, False, False, False)
+    """
+    return _ID.fullmatch(name) is not None
 
 
 @cache
@@ -34,7 +45,7 @@ def resolved(name: str) -> str:
 
     Folders and what is no hub id stay as they are. Raises `ModelFolderError` when there is neither.
     """
-    if Path(name).exists() or name.count("/") != 1 or name[0] in "./" or reachable():
+    if Path(name).exists() or not is_hub_id(name) or reachable():
         return name
     found = here(name)
     if found is None:

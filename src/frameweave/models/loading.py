@@ -18,7 +18,7 @@ from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.scheduler_config import SchedulerConfig
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.fit import check_fit
-from frameweave.models.hub import resolved
+from frameweave.models.hub import is_hub_id, resolved
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import channels_last
 from frameweave.models.tokenizer import clip_tokenizer
@@ -156,7 +156,7 @@ def located(name: str) -> tuple[str, Path | None]:
             hint=f"convert it: diffusers' StableDiffusionPipeline.from_single_file({str(folder)!r})"
             ".save_pretrained(folder), then give that folder",
         )
-    if name.count("/") != 1 or name.startswith((".", "/")):
+    if not is_hub_id(name):
         raise ModelFolderError(
             f"model {name!r}: no such folder, and not a hub id (owner/name)",
             hint=f"give {MINIATURE!r}, a folder, or e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
