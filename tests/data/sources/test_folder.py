@@ -108,6 +108,12 @@ def test_encodings_of_captions(tmp_path: Path) -> None:
     assert skipped[0].detail.startswith("f.txt: not UTF-8") and skipped[3].detail.startswith("i.json: ")
 
 
+def test_suffixes_in_capitals(tmp_path: Path) -> None:
+    for name, content in (("A.MP4", ""), ("A.TXT", "one"), ("B.MOV", ""), ("B.JSON", '"two"')):
+        (tmp_path / name).write_text(content)
+    assert [(clip.id, clip.captions) for clip in taken(tmp_path)] == [("A", ("one",)), ("B", ("two",))]
+
+
 def test_an_empty_text_hides_no_json(tmp_path: Path) -> None:
     for name, content in (("a.mp4", ""), ("a.txt", " \n"), ("a.json", '["one"]')):
         (tmp_path / name).write_text(content)

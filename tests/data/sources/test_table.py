@@ -194,6 +194,38 @@ def test_rows_of_captions_with_ids_of_their_own(tmp_path: Path) -> None:
     assert [(clip.id, len(clip.captions)) for clip in taken(tmp_path / "a.json")] == [("video7", 3)]
 
 
+def test_a_table_that_was_written_on_windows(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.mp4").touch()
+    (tmp_path / "a.csv").write_bytes(b"path,caption\r\nsub\\a.mp4,one\r\n")
+    assert [clip.path for clip in taken(tmp_path / "a.csv")] == [str(tmp_path / "sub" / "a.mp4")]
+
+
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path: Path) -> None:
+    rows = ["path,caption", "a.mp4,one", 'b.mp4,"two', "c.mp4,three", "d.mp4,four"]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DataError, match=r"a\.csv, line 3: a quote that is never closed"):
+        taken(tmp_path / "a.csv")
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.tsv").write_text('path\tcaption\na.mp4\t"so" he said, 5" wide\n')
+    assert [clip.captions for clip in taken(tmp_path / "a.tsv")] == [('so he said, 5" wide',)]
+
+
+def test_captions_in_lists_within_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    row = {"path": "a.mp4", "captions": [["one"], "two", 3, {"en": "x"}, None]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    assert taken(tmp_path / "a.jsonl")[0].captions == ("one", "two", "3")
+
+
+def test_splits_in_other_alphabets_stay_apart(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.mp4").touch()
+    (tmp_path / "a.csv").write_text("path,caption,split\na.mp4,x,\u8bad\u7ec3\nb.mp4,x,\u6d4b\u8bd5\n")
+    first, second = (clip.split for clip in taken(tmp_path / "a.csv"))
+    assert first != second and first.isascii() and second.isascii()
+
+
 def test_a_caption_that_commas_have_cut_is_listed(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.mp4").touch()

@@ -69,8 +69,9 @@ def captions_beside(video: Path) -> Told:
     """What the text beside a video says. Raises `ValueError` with the file's name, or `OSError`."""
 
     def beside(suffix: str) -> tuple[str, bytes] | None:
-        file = video.parent / f"{_name(video)}{suffix}"
-        if not file.is_file():
+        named = (video.parent / f"{_name(video)}{written}" for written in (suffix, suffix.upper()))
+        file = next((file for file in named if file.is_file()), None)
+        if file is None:
             return None
         with file.open("rb") as opened:
             return file.name, opened.read(LARGEST + 1)

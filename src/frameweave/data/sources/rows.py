@@ -34,13 +34,38 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     header = file.readline(_FIELD)
     file.seek(0)
     counts = {mark: header.count(mark) for mark in ",;\t|"}
-    rows = csv.DictReader(file, restkey="", delimiter=max(counts, key=lambda mark: counts[mark]))
+    delimiter = max(counts, key=lambda mark: counts[mark])
+    last: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in file:
+            last.append(line)
+            yield line
+
+    rows = csv.DictReader(lines(), restkey="", delimiter=delimiter)
+    raw: list[str] = []
     try:
-        yield from ((rows.line_num, row) for row in rows)
+        for row in rows:
+            raw = last.copy()
+            last.clear()
+            yield rows.line_num, row
     except csv.Error as error:
         raise DataError(
             f"{path}, line {rows.reader.line_num}: {error}", hint="write the line again"
         ) from error
+
+    if _is_open(raw, delimiter):
+        first = rows.line_num - len(raw) + 1
+        raise DataError(f"{path}, line {first}: a quote that is never closed", hint="close it, or double it")
+
+
+def _is_open(row: list[str], delimiter: str) -> bool:
+    """Whether the last row ends within a quote, and so has swallowed what followed it."""
+    try:
+        list(csv.reader(row, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:

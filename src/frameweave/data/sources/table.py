@@ -120,6 +120,9 @@ class TableReader:
     def _place(self, path: str, name: str) -> str:
         """Where the video of a row lies; empty when that is not said."""
         given = str(self.file.parent / path) if path else ""
+        if "\\" in path and not is_there(given):  # written on Windows
+            path = path.replace("\\", "/")
+            given = str(self.file.parent / path)
         if path and ("/" in path or is_there(given)):
             return given
         return self._below.get(path or name, given)
@@ -159,4 +162,7 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    return [_text(item) for item in value] if isinstance(value, list) else [_text(value)]
+    """Texts and numbers, also of lists within lists; tables have no meaning here."""
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [] if isinstance(value, dict) else [_text(value)]

@@ -68,8 +68,12 @@ def usual_split(split: str) -> str:
 
     >>> usual_split("Val"), usual_split("../../test"), usual_split("")
     ('validate', 'test', '')
+    >>> usual_split("\u8bad\u7ec3") != usual_split("\u6d4b\u8bd5")
+    True
     """
     plain = key_of(split)[:40] if split.strip() else ""
+    if plain == key_of("") and plain not in split.lower():  # nothing of it can be in a file's name
+        plain = f"split-{hashlib.sha256(split.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     return _OTHER_NAMES.get(plain, plain)
 
 
