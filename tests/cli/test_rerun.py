@@ -75,6 +75,21 @@ def test_every_run_is_repeated_with_its_inputs_and_settings(
     assert getattr(plain, "out") != Path("made")  # noqa: B009
 
 
+def test_a_video_that_was_written_alone_is_repeated(
+    done: list[Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_file(tmp_path, "generate", {"steps": 7}, {"prompt": "a fish"})
+    (tmp_path / "run.toml").rename(tmp_path / "fish.mp4.toml")
+    (tmp_path / "fish.mp4").write_bytes(b"\x9d")
+    rerun(tmp_path / "fish.mp4", "--seed", "2")
+    assert done[0][2].table()["steps"] == 7
+    kind = BY_NAME["generate"].kind
+    found: list[Settings] = []
+    monkeypatch.setattr(calling, "perform", lambda command, inputs, settings: found.append(settings))
+    calling.call(BY_NAME["generate"], ["a fish"], {"from_run": str(tmp_path / "fish.mp4")})
+    assert found == [kind(steps=7)]
+
+
 def test_changed_flags_win(done: list[Done], tmp_path: Path) -> None:
     settings = {"steps": 7, "seed": 3, "out": "made", "overwrite": True, "start": 1.5, "set": ["motion=2"]}
     run = run_file(tmp_path / "made", "edit", settings, {"video": "/a.mp4", "prompts": ["a car"]})

@@ -20,7 +20,7 @@ _EVERYWHERE = ("--json", "--quiet")
 
 
 def rerun(
-    run: Annotated[Path, Parameter(help="A run.toml, or the run folder that holds it.")],
+    run: Annotated[Path, Parameter(help="A run folder, its run.toml, or a video that a run wrote alone.")],
     /,
     *flags: Annotated[
         str,
@@ -56,9 +56,7 @@ def rerun(
 
 
 def _command(tables: Mapping[str, Any], run: Path) -> Command:
-    name = tables.get("command")
-    if not isinstance(name, str):
-        raise InputError(f"{run}: no command in it", hint="give the run.toml of a run folder")
+    name = tables["command"]
     if name not in BY_RUN:
         raise InputError.unknown(f"command in {run}:", name, list(BY_RUN))
     return BY_RUN[name]

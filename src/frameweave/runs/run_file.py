@@ -13,12 +13,18 @@ _HOW = ("resume", "overwrite", "out")  # settings that say how and where a run s
 _PARTS = ("settings", "input", "contents", "environment", "files", "result")
 
 
+def run_file_of(path: Path) -> Path:
+    """The run file of a run folder, or of a video that a run wrote alone; any other file is taken for one."""
+    beside = path.with_name(f"{path.name}.toml") if path.name else path
+    return path / RUN_FILE if path.is_dir() else beside if beside.is_file() else path
+
+
 def read_run(path: Path) -> dict[str, Any]:
-    """The tables of a run.toml, given as the file or as its folder.
+    """The tables of a run.toml, given as the file, its folder, or the video beside which it lies.
 
     Raises `InputError` for a file that is missing, damaged, or none of a run.
     """
-    file = path / RUN_FILE if path.is_dir() else path
+    file = run_file_of(path)
     hint = "give the run.toml of a run folder"
     tables = read_toml(file)
     if not isinstance(tables.get("command"), str):

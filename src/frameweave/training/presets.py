@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from frameweave.errors import InputError
+from frameweave.runs.run_file import run_file_of
 from frameweave.runs.settings import read_toml
 
 _PRESETS = files("frameweave.training") / "presets"
@@ -23,7 +24,7 @@ def settings_of(name: str, *, flag: str = "--from") -> tuple[dict[str, Any], str
     if name in presets():
         path = Path(str(_PRESETS / f"{name}.toml"))
     else:
-        path = Path(name) / "run.toml" if Path(name).is_dir() else Path(name)
+        path = run_file_of(Path(name))
         if not path.is_file():
             raise InputError(
                 f"{flag} {name}: no such file, and no preset", hint=f"presets are {', '.join(presets())}"
