@@ -2,10 +2,10 @@
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.pipeline import windowed
+from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps, clean, ddim_step, guided, sample
 from frameweave.diffusion.schedule import Schedule, Window
-from frameweave.diffusion.windows import blended
 from frameweave.editors.base import Editor, Generator, edit_clip, request_of, text_request
 from frameweave.editors.base import load as load_editor
 from frameweave.editors.base import names as editor_names

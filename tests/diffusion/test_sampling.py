@@ -96,9 +96,9 @@ def test_inversion_and_sampling_come_back(schedule: Schedule, steps: int, error:
 def test_partial_runs_join_to_the_whole(schedule: Schedule) -> None:
     eps = gaussian_eps(schedule, 0.1, 0.9)
     x = torch.randn(2, 4, 2, 2, dtype=torch.float64)
-    levels = schedule.timesteps(10)
-    half = sample(eps, x, schedule, 10, timesteps=levels[:4])
-    assert torch.equal(sample(eps, half, schedule, 10, timesteps=levels[4:]), sample(eps, x, schedule, 10))
+    visited = schedule.timesteps(10)
+    half = sample(eps, x, schedule, 10, timesteps=visited[:4])
+    assert torch.equal(sample(eps, half, schedule, 10, timesteps=visited[4:]), sample(eps, x, schedule, 10))
 
 
 def test_guidance_one_is_the_condition_and_zero_the_negative() -> None:

@@ -1,4 +1,4 @@
-"""Noise levels against diffusers' scheduler."""
+"""alpha_bar and timesteps against diffusers' scheduler."""
 
 import re
 

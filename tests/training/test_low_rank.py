@@ -17,7 +17,7 @@ from frameweave.models.loading import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batches, position
 from frameweave.training.denoising import Denoiser
-from frameweave.training.low_rank import LowRank, check_frames, noise_levels
+from frameweave.training.low_rank import LowRank, check_frames, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.video.group import FrameGroup
 
@@ -93,7 +93,7 @@ def test_a_batch_is_what_the_paper_says(groups: CachedGroups, model: StableDiffu
     batch = Batches(groups, model, OPTIONS, (0.9, 1.0))(0)
     assert batch.shape == (2, 1, 3)
     assert int(batch.t.min()) >= 900
-    assert batch.t[:3].unique().numel() == 1  # one noise level a group
+    assert batch.t[:3].unique().numel() == 1  # one timestep a group
     assert torch.equal(batch.eps[0], batch.eps[2])  # the same noise for its frames
     assert not torch.equal(batch.eps[0], batch.eps[3])
     independent = OPTIONS.replaced(noise_sharing="independent")
@@ -112,7 +112,7 @@ def test_the_temporal_loss_reaches_the_lora_and_falls_when_minimised_alone(
     mode: str, groups: CachedGroups, model: StableDiffusion
 ) -> None:
     options = OPTIONS.replaced(temporal_mode=mode, temporal_weight=1.0, noise_sharing="independent")
-    batches = Batches(groups, model, options, (0.9, 1.0), noise_levels(options))
+    batches = Batches(groups, model, options, (0.9, 1.0), timesteps_drawn(options))
     with added_lora(model.unet, rank=4, alpha=4, layers=pattern("all")) as lora:
         stage = LowRank(Denoiser(model, options, tokens()), lora, batches, batches)
         weights = list(lora.weights().values())
@@ -148,7 +148,7 @@ def test_a_group_outside_the_range_does_not_silence_the_others(
         maps = [torch.randn(12, 5, 8, generator=torch.Generator().manual_seed(0))]
         both = float(stage.temporal(maps, batch))
         t = batch.t.clone()
-        t[6:9] = 100  # one noise level of the second group
+        t[6:9] = 100  # one timestep of the second group
         one = float(stage.temporal(maps, replace(batch, t=t)))
         pair = maps[0].unflatten(0, (2, 2, 3))[:1, :, :2]
         assert one == pytest.approx(0.5 * float(L_noise(pair[:, 0], pair[:, 1])), rel=1e-5)

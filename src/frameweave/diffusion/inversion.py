@@ -18,12 +18,12 @@ Room = Callable[[tuple[int, ...], torch.dtype], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """The latents of an inverted clip at every noise level that it passed, the clean ones first."""
+    """The latents of an inverted clip at the timesteps that it passed, the clean ones first."""
 
     timesteps: list[int]
     """Ascending; the clean latents have none."""
-    latents: Float[Tensor, "levels F C h w"]
-    """On the CPU, perhaps mapped from a file; one level more than timesteps."""
+    latents: Float[Tensor, "kept F C h w"]
+    """On the CPU, perhaps mapped from a file; one entry more than timesteps."""
 
     def at(self, t: int) -> Float[Tensor, "F C h w"]:
         """The latents at a timestep. Raises `KeyError` when it was not passed."""
@@ -61,7 +61,7 @@ def invert(
     room: Room = in_memory,
     progress: Progress = SILENT,
 ) -> Trajectory:
-    """Walk from the clean latents to the noisiest timestep and keep the levels passed.
+    """Walk from the clean latents to the noisiest timestep and keep what is passed.
 
     `timesteps` (noisiest first; default: all of the schedule's) may be a tail of the list that the
     schedule gives for `steps`, to invert only part of the way. Of these the trajectory has the

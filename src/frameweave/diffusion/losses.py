@@ -62,7 +62,7 @@ def L_temporal(
 def L_noise(
     F_a: Float[Tensor, "G 2 N C"], F_b: Float[Tensor, "G 2 N C"], *, reduce: Reduce = "token"
 ) -> Float[Tensor, ""]:
-    """The other reading of Eq. 3: a pair's similarity, by token, shall be equal at noise levels a and b."""
+    """The other reading of Eq. 3: a pair's similarity, by token, shall be equal at timesteps a and b."""
     s_a, s_b = (_cosines(pair[:, 0], pair[:, 1], reduce) for pair in (F_a, F_b))
     return ((s_a - s_b) ** 2).mean()
 

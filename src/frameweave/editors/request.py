@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory, in_memory, invert
 from frameweave.diffusion.sampling import AfterStep, Eps, guided, sample
 from frameweave.diffusion.schedule import Schedule
-from frameweave.diffusion.windows import blended
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Conditioning, Guides, Latents, Model, VisionStates

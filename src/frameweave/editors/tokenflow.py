@@ -12,9 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps, guided
-from frameweave.diffusion.windows import blended
 from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._propagation import Propagation
 from frameweave.editors._published_tokenflow import OURS, PUBLISHED, Rules

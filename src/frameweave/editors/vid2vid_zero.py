@@ -16,10 +16,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.null_text import NullText, optimise
 from frameweave.diffusion.sampling import clean, ddim_step, guided
-from frameweave.diffusion.windows import blended
 from frameweave.editors._cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.editors._null_text import kept_or_made
 from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map

@@ -158,7 +158,7 @@ class DenoisingBatches:
 
 
 def mixed(x_0: Tensor, noise: Tensor, alpha_bar: Float[Tensor, " N"]) -> Tensor:
-    """x_t of each sample at its own noise level."""
+    """x_t of each sample at its own timestep."""
     a = alpha_bar[:, None, None, None]
     mixed = a.sqrt() * x_0 + (1 - a).sqrt() * noise
     return mixed.contiguous(memory_format=torch.channels_last)

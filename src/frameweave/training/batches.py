@@ -28,20 +28,20 @@ class Groups(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """G groups of F frames at L noise levels; samples are ordered group, level, frame."""
+    """G groups of F frames at K timesteps each; samples are ordered group, timestep, frame."""
 
     x_t: Float[Tensor, "S C h w"]
     eps: Float[Tensor, "S C h w"]
     t: Int[Tensor, " S"]
     text: Float[Tensor, "S L D"]
     depth: Float[Tensor, "GF 1 H W"]
-    """Of each frame, once for all its noise levels."""
+    """Of each frame, once for all its timesteps."""
     vision: Float[Tensor, "S N D_vision"] | None
     """The frames' vision states for the unshared tokens; None when they are left out."""
     replaced: bool
     """Whether the prompt is replaced (p_share); one draw for the whole batch."""
     shape: tuple[int, int, int]
-    """G, L, F."""
+    """G, K, F."""
 
 
 @dataclass(eq=False)
@@ -52,7 +52,8 @@ class Batches:
     model: StableDiffusion
     options: TrainOptions
     t_range: tuple[float, float]
-    levels: int = 1
+    timesteps: int = 1
+    """At how many each group is seen."""
     rank: int = 0
     processes: int = 1
 
@@ -74,14 +75,14 @@ class Batches:
         parts = [self._sample(position(step * size + slot, n, seed), draws[slot]) for slot in mine]
         stacked = [torch.cat([part[k] for part in parts]) for k in range(6)]
         x_t, eps, t, text, depth, vision = (tensor.to(self.model.device) for tensor in stacked)
-        shape = (len(parts), self.levels, len(x_t) // len(parts) // self.levels)
+        shape = (len(parts), self.timesteps, len(x_t) // len(parts) // self.timesteps)
         return Batch(x_t, eps, t.long(), text, depth, None if dropped else vision, bool(replaced), shape)
 
     def _sample(self, index: int, seed: tuple[int, int, int]) -> tuple[Tensor, ...]:
         group, options = self.groups[index], self.options
         rng, torch_rng = np.random.default_rng(seed), torch.Generator()
         torch_rng.manual_seed(int(rng.integers(2**62)))
-        frames, levels = len(group.mean), self.levels
+        frames, times = len(group.mean), self.timesteps
         schedule = self.model.schedule
 
         def normal(*shape: int) -> Tensor:
@@ -90,13 +91,13 @@ class Batches:
         x_0 = group.mean + group.std * normal(*group.mean.shape)
         x_0 = x_0 * self.model.vae.config["scaling_factor"]
         low, high = (round(share * schedule.T) for share in self.t_range)
-        t = torch.from_numpy(rng.integers(low, high, levels)).repeat_interleave(frames)
+        t = torch.from_numpy(rng.integers(low, high, times)).repeat_interleave(frames)
         common = options.common_noise
-        eps = common**0.5 * normal(levels, 1, *x_0.shape[1:]) + (1 - common) ** 0.5 * normal(
-            levels, frames, *x_0.shape[1:]
+        eps = common**0.5 * normal(times, 1, *x_0.shape[1:]) + (1 - common) ** 0.5 * normal(
+            times, frames, *x_0.shape[1:]
         )
         a = schedule.alpha_bar[t][:, None, None, None]
-        x_0 = x_0.repeat(levels, 1, 1, 1)
+        x_0 = x_0.repeat(times, 1, 1, 1)
         eps = eps.flatten(0, 1)
         drawn = int(rng.integers(len(group.captions)))
         chosen = drawn if options.caption is None else min(options.caption, len(group.captions) - 1)
@@ -109,7 +110,7 @@ class Batches:
         }[options.vision_frame]
         depth = group.depth.float() / 255
         x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * eps
-        return x_t, eps, t, text, depth, group.vision[shown].repeat(levels, 1, 1)
+        return x_t, eps, t, text, depth, group.vision[shown].repeat(times, 1, 1)
 
     def _encoded(self, caption: str) -> Tensor:
         return self.model.conditioning([caption]).texts[0].float().cpu()

@@ -57,9 +57,9 @@ class Denoiser:
         """The noise predicted in each sample under its text, as float32."""
         plain, read = self.plain, None
         if self._steered:
-            groups, levels, frames = batch.shape
+            groups, times, frames = batch.shape
             depth = batch.depth.unflatten(0, (groups, 1, frames))  # of each frame, for all its timesteps
-            depth = depth.expand(-1, levels, -1, -1, -1, -1).flatten(0, 2)
+            depth = depth.expand(-1, times, -1, -1, -1, -1).flatten(0, 2)
             plain = self.model.conditioning([""], Guides(depth=depth))
             read = states.detach() if self.options.controlnet_text == "tokens" else batch.text
         conditioning = plain.with_texts(states[None], for_controlnet=None if read is None else read[None])

@@ -26,8 +26,8 @@ def check_frames(options: TrainOptions) -> None:
         )
 
 
-def noise_levels(options: TrainOptions) -> int:
-    """How many noise levels a group is seen at."""
+def timesteps_drawn(options: TrainOptions) -> int:
+    """At how many timesteps a group is seen."""
     return 2 if options.temporal_mode in ("noise", "both") else 1
 
 
@@ -66,18 +66,18 @@ class LowRank:
             return self.denoiser.noise_term(eps_hat, batch), features.take()
 
     def temporal(self, features: list[Float[Tensor, "S _ _"]], batch: Batch) -> Tensor:
-        """Eq. 3, or its reading over noise levels, over all layers; samples outside the range count zero."""
+        """Eq. 3, or its reading over timesteps, over all layers; samples outside the range count zero."""
         options = self.denoiser.options
         if options.temporal_mode == "none":
             return batch.x_t.new_zeros(())
-        groups, levels, frames = batch.shape
+        groups, times, frames = batch.shape
         first, last = self.window.values
-        t = batch.t.view(groups, levels, frames)[:, :, 0].flatten().cpu()
+        t = batch.t.view(groups, times, frames)[:, :, 0].flatten().cpu()
         inside = (t >= first) & (t <= last)
-        whole = inside.view(groups, levels).all(1)
+        whole = inside.view(groups, times).all(1)
         per_layer: list[Tensor] = []
         for F_l in features:
-            F_g = F_l.unflatten(0, (groups * levels, frames))[inside.to(F_l.device)]
+            F_g = F_l.unflatten(0, (groups * times, frames))[inside.to(F_l.device)]
             terms: list[Tensor] = []
             if options.temporal_mode in ("frames", "both") and len(F_g):
                 share = float(inside.float().mean())
@@ -91,7 +91,7 @@ class LowRank:
                     )
                 )
             if options.temporal_mode in ("noise", "both") and bool(whole.any()):
-                pair = F_l.unflatten(0, (groups, levels, frames))[whole.to(F_l.device)][:, :, :2]
+                pair = F_l.unflatten(0, (groups, times, frames))[whole.to(F_l.device)][:, :, :2]
                 share = float(whole.float().mean())
                 terms.append(share * L_noise(pair[:, 0], pair[:, 1], reduce=options.temporal_reduce))
             per_layer.append(torch.stack(terms).sum() if terms else F_l.new_zeros((), dtype=torch.float32))

@@ -85,7 +85,7 @@ class LossOptions(Settings):
     heading = "Loss and noise"
 
     temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
-    """Eq. 3 over frames at one noise level, over two noise levels of a pair, both, or neither."""
+    """Eq. 3 over frames at one timestep, over two timesteps of a pair, both, or neither."""
     temporal_reduce: Literal["token", "map"] = "token"
     """Cosine similarity (Eq. 2) per token and averaged, or of the whole feature map."""
     temporal_layers: Expression = "decoder"
@@ -231,7 +231,7 @@ PROVENANCE = {
     "lora_targets": "Eq. 1 says q, k, v; the output projection is in the published program",
     "lora_blocks": 'A.1: "the downsampling block"; the published program adapted all blocks',
     "strength": "A.2: integrated at 50 %; added while it runs, no weight is changed",
-    "temporal_mode": "Eq. 3 compares frames; the published program two noise levels of a pair",
+    "temporal_mode": "Eq. 3 compares frames; the published program two timesteps of a pair",
     "temporal_reduce": "Eq. 2 leaves it open; per token is what the program's comments intend",
     "temporal_layers": "section 3, (l, b) unspecified; the program took eight decoder self-attentions",
     "temporal_sum": "the program sums over layers, so lambda grows with their number",

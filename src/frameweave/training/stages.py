@@ -27,7 +27,7 @@ from frameweave.training.depth_control import DepthControl
 from frameweave.training.fit import TrainStage
 from frameweave.training.groups import sources
 from frameweave.training.inputs import inputs_of
-from frameweave.training.low_rank import LowRank, noise_levels
+from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens
@@ -81,9 +81,9 @@ class Workshop:
         options = self.options
         state = PartialState()
         t_range = (0.0, 1.0) if name == "depth" else options.t_range
-        levels = noise_levels(options) if name == "lora" else 1
+        times = timesteps_drawn(options) if name == "lora" else 1
         batches, held_out = (
-            Batches(groups, self.model, opts, t_range, levels, rank, count)
+            Batches(groups, self.model, opts, t_range, times, rank, count)
             for groups, opts, rank, count in (
                 (self.train_groups, options, state.process_index, state.num_processes),
                 (self.held_out_groups, options.replaced(seed=options.seed + _HELD_OUT_SEED, batch=1), 0, 1),

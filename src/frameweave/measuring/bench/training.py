@@ -22,7 +22,7 @@ from frameweave.models.loading import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batch, Batches, position
 from frameweave.training.denoising import Denoiser
-from frameweave.training.low_rank import LowRank, noise_levels
+from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.video.clip import Clip
 from frameweave.world.groups import WorldGroups
@@ -48,12 +48,12 @@ def training_rows(repeats: int) -> Iterator[Row]:
     ):
         source = WorldGroups(_OPTIONS.batch, frames=2)
         groups = CachedGroups(source, model, None, Path(folder), model.native)
-        batches = Batches(groups, model, _OPTIONS, (0.9, 1.0), noise_levels(_OPTIONS))
+        batches = Batches(groups, model, _OPTIONS, (0.9, 1.0), timesteps_drawn(_OPTIONS))
         stage = LowRank(Denoiser(model, _OPTIONS, tokens), lora, batches, batches)
         single = replace(_OPTIONS, batch=1)
-        singles = Batches(groups, model, single, (0.9, 1.0), noise_levels(single))
+        singles = Batches(groups, model, single, (0.9, 1.0), timesteps_drawn(single))
         taken = [source.group(position(k, len(source), _OPTIONS.seed)).frames for k in range(_OPTIONS.batch)]
-        items = [torch.cat([frames] * batches.levels) for frames in taken]
+        items = [torch.cat([frames] * batches.timesteps) for frames in taken]
 
         def ours() -> None:
             torch.stack(list(stage.loss(0).values())).sum().backward()
@@ -83,8 +83,8 @@ def _published(stage: LowRank, model: StableDiffusion, frames: Tensor, batch: Ba
     x_0, a = model.encode(frames), model.schedule.alpha_bar[batch.t][:, None, None, None]
     x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * batch.eps
     states = torch.cat([stage.denoiser.tokens(model.vision(frames)), batch.text], dim=1)
-    groups, levels, _frames = batch.shape
-    picture = batch.depth.unflatten(0, (groups, 1, -1)).expand(-1, levels, -1, 3, -1, -1).flatten(0, 2)
+    groups, times, _frames = batch.shape
+    picture = batch.depth.unflatten(0, (groups, 1, -1)).expand(-1, times, -1, 3, -1, -1).flatten(0, 2)
     down, mid = model.controlnet(x_t, batch.t, states, controlnet_cond=picture, return_dict=False)
     with collected(model.unet, stage.layers) as features:
         eps_hat = model.unet(

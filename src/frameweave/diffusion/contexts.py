@@ -1,8 +1,8 @@
-"""Long clips in overlapping windows of frames, blended at every noise level.
+"""Long clips in overlapping runs of frames, blended at every timestep.
 
-Co-denoising after Gen-L-Video (Wang et al., 2023, arXiv 2305.18264): each window predicts the noise
-of its own frames, and where windows overlap the predictions are averaged. Unlike there, the last
-window ends with the clip, so that every frame is covered.
+Co-denoising after Gen-L-Video (Wang et al., 2023, arXiv 2305.18264): each run predicts the noise
+of its own frames, and where runs overlap the predictions are averaged. Unlike there, the last
+run ends with the clip, so that every frame is covered.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,24 @@ from torch import Tensor
 from frameweave.diffusion.sampling import Eps
 from frameweave.errors import InputError
 
-WindowEps = Callable[[slice, Tensor, int], Tensor]
-"""Predicts the noise of one window: its frames, their latents (frames first), the timestep."""
+ContextEps = Callable[[slice, Tensor, int], Tensor]
+"""Predicts the noise of one run: its frames, their latents (frames first), the timestep."""
 
 
-def windows(frames: int, length: int, overlap: int) -> list[slice]:
-    """Windows of `length` frames that share at least `overlap` with the next; one if they all fit.
+def contexts(frames: int, length: int, overlap: int) -> list[slice]:
+    """Runs of `length` frames that share at least `overlap` with the next; one if they all fit.
 
-    >>> windows(10, 4, 1)
+    >>> contexts(10, 4, 1)
     [slice(0, 4, None), slice(3, 7, None), slice(6, 10, None)]
-    >>> windows(9, 4, 1)
+    >>> contexts(9, 4, 1)
     [slice(0, 4, None), slice(3, 7, None), slice(5, 9, None)]
 
     Raises `InputError` unless 0 <= overlap < length.
     """
     if not 0 <= overlap < length:
         raise InputError(
-            f"windows of {length} frames that share {overlap}", hint="let them share less than they have"
+            f"context_overlap {overlap} with context_length {length}, expected 0 to {length - 1}",
+            hint="give a smaller context_overlap",
         )
     if frames <= length:
         return [slice(0, frames)]
@@ -37,9 +38,9 @@ def windows(frames: int, length: int, overlap: int) -> list[slice]:
     return [slice(start, start + length) for start in starts]
 
 
-def blended(eps: WindowEps, frames: int, length: int, overlap: int) -> Eps:
-    """The noise of a whole clip from windows; a frame near a window's middle counts more than at its rim."""
-    parts = windows(frames, length, overlap)
+def blended(eps: ContextEps, frames: int, length: int, overlap: int) -> Eps:
+    """The noise of a whole clip from runs of its frames; the middle of a run counts more than its rim."""
+    parts = contexts(frames, length, overlap)
     if len(parts) == 1:
         return lambda x, t: eps(parts[0], x, t)
 
