@@ -28,8 +28,9 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.places import Numbered
 from frameweave.runs.run import Run
 from frameweave.video import VideoWriter, probe, tells_pixel_shape
+from frameweave.video.along import Along
 from frameweave.video.clip import Clip, working_size
-from frameweave.video.writing import SUFFIXES
+from frameweave.video.writing import SUFFIXES, lost_along
 
 _BATCH = 16  # frames that are read, encoded, decoded and written at once
 
@@ -72,7 +73,10 @@ def edit(
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
-    if info.pixel_shape != 1 and not tells_pixel_shape(Path(place.names[0]).suffix.lower()):
+    suffix = Path(place.names[0]).suffix.lower()
+    for note in lost_along(Along(video, sound=options.audio), suffix):
+        progress.note(note)
+    if info.pixel_shape != 1 and not tells_pixel_shape(suffix):
         progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
     timer = _Timer()
     plan = place.planned("edit", options, given_to_edit(video, prompts, options))
@@ -172,7 +176,7 @@ class _Work:
             for picture in Clip.of(self.fit.undo(self.model.decode(part))).pixels()
         )
         weights = None if self.mask is None else self.mask.weights()
-        audio = info.path if info.has_audio else None
+        audio = Along(info.path, sound=self.options.audio, whole=footage.is_whole)
         size = (info.width, info.height)
         with VideoWriter(
             target,

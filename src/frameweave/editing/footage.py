@@ -77,6 +77,11 @@ class Footage:
         """Average frames per second of the result."""
         return self.info.fps if self.fps is None else rate_of(self.fps)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the result has all frames of the source."""
+        return self.frames is None or self.frames >= len(self._line)
+
     def check(self) -> "Checked":
         """Decode what is edited once, so that damage is told before any work.
 

@@ -127,6 +127,8 @@ class EditorOptions(SamplingOptions):
 
     as_published: bool = False
     """Do as the editor's published program does, with its known defects."""
+    audio: bool = True
+    """Whether the source's sound is put back; --no-audio leaves it out."""
     check_inversion: bool = False
     """Sample back from a new inversion and say how near that comes to the clip."""
     compare: bool = False

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.video.along import Along
 from frameweave.video.colours import BT709, Colours
 from frameweave.video.reading import probe, rate_of, read_frames
 from frameweave.video.sequences import TimedPicture
@@ -29,7 +30,7 @@ class Clip:
 
     frames: Float[Tensor, "F 3 H W"]
     times: tuple[Fraction, ...]
-    audio: Path | None = None
+    audio: Along | None = None
     pixel_shape: Fraction = Fraction(1)
     colours: Colours = BT709
 
@@ -77,7 +78,7 @@ class Clip:
         return cls(
             torch.cat(pictures),
             (*times, end),
-            audio=path if info.has_audio else None,
+            audio=Along(path, whole=frames is None or len(pictures) < frames),
             pixel_shape=info.pixel_shape if size in (None, (info.width, info.height)) else Fraction(1),
             colours=info.colours,
         )
@@ -103,7 +104,8 @@ class Clip:
 
     def first(self, count: int) -> "Clip":
         """Its first frames."""
-        return replace(self, frames=self.frames[:count], times=self.times[: count + 1])
+        audio = self.audio if count >= len(self) or self.audio is None else replace(self.audio, whole=False)
+        return replace(self, frames=self.frames[:count], times=self.times[: count + 1], audio=audio)
 
     def with_frames(self, frames: Float[Tensor, "F 3 H W"]) -> "Clip":
         """The same times and sound with other pictures; their number must be the same."""

@@ -91,6 +91,22 @@ class Opened:
         self.decoder.flush_buffers()
 
 
+def container_of(video: Video) -> InputContainer:
+    """A file as FFmpeg opens it. Raises `InputError` for what is no file, or no video."""
+    path = name_of(video)
+    check_file(video)
+    options = _OPTIONS | {"max_pixels": str(MAX_PIXELS)}
+    try:
+        source = str(video.absolute()) if isinstance(video, Path) else video
+        return av.open(source, "r", options=options, container_options=_OPTIONS)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a readable video ({reason_of(error)})",
+            hint="give an mp4, mov, webm, mkv, avi or gif file, or a folder of pictures",
+            reason="not_a_video",
+        ) from error
+
+
 @contextmanager
 def opened(video: Video, *, threads: int = 0) -> Generator[Opened, None, None]:
     """A file, or bytes that can be sought in, ready to be read; decoded on `threads` threads, 0 means all.
@@ -98,18 +114,7 @@ def opened(video: Video, *, threads: int = 0) -> Generator[Opened, None, None]:
     Raises `InputError` when it is no video, or none that can be decoded.
     """
     path = name_of(video)
-    check_file(video)
-    options = _OPTIONS | {"max_pixels": str(MAX_PIXELS)}
-    try:
-        source = str(video.absolute()) if isinstance(video, Path) else video
-        container = av.open(source, "r", options=options, container_options=_OPTIONS)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a readable video ({reason_of(error)})",
-            hint="give an mp4, mov, webm, mkv, avi or gif file, or a folder of pictures",
-            reason="not_a_video",
-        ) from error
-    with container:
+    with container_of(video) as container:
         stream = _video_of(path, container)
         check_size(path, stream.codec_context.width, stream.codec_context.height)
         decoder = _decoder_of(stream)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from frameweave.errors import InputError
 from frameweave.runs.atomic import staged
+from frameweave.video.along import Along, Carried, found_in
 from frameweave.video.colours import BT709, Colours, FrameMaker, Picture
 from frameweave.video.sound import Sound
 
@@ -24,8 +25,8 @@ from frameweave.video.sound import Sound
 class _Format:
     codec: str
     options: dict[str, str]
-    sound: tuple[str, ...]
-    """Sound codecs that the container carries unchanged; the first one is used otherwise."""
+    carried: Carried
+    """What goes along unchanged."""
     tick: Fraction = Fraction(1, 90_000)
     """Seconds that are told apart."""
     shaped: bool = True
@@ -36,18 +37,22 @@ class _Format:
 
 # with macroblock trees the encoder's threads give other bytes from run to run
 H264 = {"crf": "16", "preset": "medium", "x264-params": "mbtree=0"}
+_USUAL = ("aac", "mp3", "ac3", "alac")
+_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le")
+_RARE = ("opus", "vorbis", "flac", "mp2", "dts", "truehd")
+_TEXTS = ("subrip", "ass", "webvtt", "dvd_subtitle", "hdmv_pgs_subtitle")
 _FORMATS = {
-    ".mp4": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "alac", "opus")),
-    ".mov": _Format("libx264", H264, ("aac", "mp3", "ac3", "alac", "pcm_s16le")),
-    ".mkv": _Format("libx264", H264, ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "pcm_s16le")),
+    ".mp4": _Format("libx264", H264, Carried((*_USUAL, "eac3", "opus"), ("mov_text",))),
+    ".mov": _Format("libx264", H264, Carried((*_USUAL, *_PCM), ("mov_text",))),
+    ".mkv": _Format("libx264", H264, Carried((*_USUAL, "eac3", *_PCM, *_RARE), _TEXTS)),
     ".webm": _Format(
         "libvpx-vp9",
         {"crf": "24", "b": "0", "row-mt": "1"},
-        ("opus", "vorbis"),
+        Carried(("opus", "vorbis"), ("webvtt",)),
         shaped=False,
         siting="center",
     ),
-    ".gif": _Format("gif", {}, (), tick=Fraction(1, 100)),
+    ".gif": _Format("gif", {}, Carried(), tick=Fraction(1, 100)),
 }
 SUFFIXES = tuple(_FORMATS)
 
@@ -57,14 +62,20 @@ def tells_pixel_shape(suffix: str) -> bool:
     return _FORMATS[suffix].shaped
 
 
+def lost_along(along: Along, suffix: str) -> tuple[str, ...]:
+    """What of a file's sound, subtitles and title is lost in a video of that suffix, in words."""
+    return found_in(along, _FORMATS[suffix].carried).notes
+
+
 class VideoWriter:
     """Writes one video; nothing stands at `path` until it is complete.
 
     The suffix chooses the format: mp4, mov, mkv (H.264), webm (VP9) or gif. Frames keep their own
     times, so variable frame rates survive; a gif tells hundredths of a second apart, and has the first
-    of the frames in each. `audio` names a file whose first sound track is copied packet by packet where
-    the format carries it and re-encoded elsewhere. `pixel_shape` is the width of a pixel over its height;
-    webm files cannot tell it. `colours` says how colours are stored; gifs store them in their own way.
+    of the frames in each. `audio` names a file whose sound tracks and subtitles are copied packet by packet
+    where the format carries them, and whose title is kept; other sound is encoded anew. `pixel_shape` is
+    the width of a pixel over its height; webm files cannot tell it. `colours` says how colours are stored;
+    gifs store them in their own way.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +89,7 @@ class VideoWriter:
         *,
         size: tuple[int, int],
         fps: Fraction | float,
-        audio: Path | None = None,
+        audio: Path | Along | None = None,
         pixel_shape: Fraction = Fraction(1),
         colours: Colours = BT709,
     ) -> None:
@@ -88,7 +99,8 @@ class VideoWriter:
                 hint=f"end the name in {', '.join(_FORMATS)}",
             )
         self._format = _FORMATS[path.suffix.lower()]
-        self._path, self._size, self._audio, self._shape = path, size, audio, pixel_shape
+        self._path, self._size, self._shape = path, size, pixel_shape
+        self._along = Along(audio) if isinstance(audio, Path) else audio
         self._colours = colours
         self._fps = Fraction(fps).limit_denominator(90_000)
         self._stack = ExitStack()
@@ -100,9 +112,7 @@ class VideoWriter:
             stage = stack.enter_context(staged(self._path))
             self._container: OutputContainer = stack.enter_context(av.open(str(stage), "w"))
             self._stream = self._video_stream()
-            self._sound = stack.enter_context(
-                Sound(self._audio if self._format.sound else None, self._container, self._format.sound)
-            )
+            self._sound = stack.enter_context(Sound(self._along, self._container, self._format.carried))
             self._stack = stack.pop_all()
         return self
 
@@ -114,6 +124,7 @@ class VideoWriter:
                 self._stack.__exit__(kind, error, trace)
                 return
             self._mux(self._stream.encode(None))
+            self._sound.finish()
 
     def write(self, pixels: Picture, time: Fraction, duration: Fraction) -> None:
         """Append a frame (height x width x 3 bytes) that starts at `time` and lasts `duration` seconds."""
