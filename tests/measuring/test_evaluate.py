@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -174,6 +175,38 @@ def test_a_mask_leaves_the_outside(videos: Path, tmp_path: Path) -> None:
     source = videos / "sources" / "0.mp4"
     options = EvaluateOptions(source=source, mask=tmp_path / "nothing.png", out=tmp_path / "run")
     assert evaluate(source, options).means["PSNR outside the edited part [dB]"] == 100.0
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "I;16", "numbers"])
+def test_masks_are_read_as_edit_reads_them(videos: Path, tmp_path: Path, mode: str) -> None:
+    """The left half may change, whatever the picture's mode: all of the right half is as in the source."""
+    half = np.zeros((64, 64), np.uint8)
+    half[:, :32] = 255
+    if mode == "RGBA":  # transparent is black
+        picture = Image.fromarray(np.dstack([np.full((64, 64, 3), 255, np.uint8), half]))
+    elif mode == "I;16":
+        picture = Image.fromarray(half.astype(np.uint16) * 257)
+    else:
+        picture = Image.fromarray(half // 255 if mode == "numbers" else half).convert("L")
+        picture = picture if mode in ("L", "numbers") else picture.convert(mode)
+    picture.save(tmp_path / "mask.png")
+    source = Clip.read(videos / "sources" / "0.mp4")
+    changed = source.frames.clone()
+    changed[:, :, :, :32] = 0
+    for name, clip in (("source", source), ("edited", source.with_frames(changed))):
+        (tmp_path / name).mkdir()
+        for number, pixels in enumerate(clip.pixels()):
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    options = EvaluateOptions(source=tmp_path / "source", mask=tmp_path / "mask.png", out=tmp_path / "run")
+    done = evaluate(tmp_path / "edited", options)
+    assert done.failed == {} and done.means["PSNR outside the edited part [dB]"] == 100.0
+
+
+def test_a_mask_of_another_shape_is_refused(videos: Path, tmp_path: Path) -> None:
+    Image.new("L", (64, 32), 255).save(tmp_path / "mask.png")
+    options = EvaluateOptions(mask=tmp_path / "mask.png", out=tmp_path / "run")
+    done = evaluate(videos / "edited" / "0.mp4", options)
+    assert "mask.png: 64 x 32 pixels, the video has 64 x 64" in done.failed["0.mp4"]
 
 
 def test_one_frame_and_pictures(videos: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class Mask:
         found, greatest, least = 0, 0, 255
         for picture in read_frames(self.path, background=0):
             if not found:
-                self._check_shape(picture.pixels)
+                self.check_shape(picture.pixels)
             found += 1
             greatest, least = max(greatest, int(picture.pixels.max())), min(least, int(picture.pixels.min()))
         if found not in (1, frames):
@@ -59,7 +59,8 @@ class Mask:
             notes.append("the mask is white everywhere: all of each frame is edited")
         return tuple(notes)
 
-    def _check_shape(self, pixels: Picture) -> None:
+    def check_shape(self, pixels: Picture) -> None:
+        """Raise `InputError` for a picture of another shape than the video's."""
         height, width = pixels.shape[:2]
         if abs(width * self.size[1] / (height * self.size[0]) - 1) > _UNLIKE + 1 / min(width, height):
             raise InputError(

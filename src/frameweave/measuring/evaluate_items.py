@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from frameweave.editing.mask import Mask
 from frameweave.editing.table import read_edits, refuse_doubles
 from frameweave.errors import DataError, InputError
 from frameweave.measuring.keys import key_of
@@ -14,6 +18,7 @@ from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Progress
 from frameweave.runs.identity import Input, contents
 from frameweave.runs.text import printable
+from frameweave.video import read_frames
 from frameweave.video.clip import Clip, resized_frames
 from frameweave.video.in_step import read_in_step
 from frameweave.video.reading import VIDEOS
@@ -148,11 +153,12 @@ def _fitted(path: Path, edited: Clip, item: Item, frames: int | None, progress: 
 
 
 def _mask(path: Path, edited: Clip) -> Tensor:
-    """White is where the edit may change pixels; a picture holds for all frames."""
-    frames = resized_frames(Clip.read(path, frames=len(edited)).frames, edited.size)
-    mask = (frames.mean(1, keepdim=True) > 0.5).float()
-    if len(mask) == 1:
-        return mask.expand(len(edited), -1, -1, -1)
-    if len(mask) != len(edited):
-        raise InputError(f"{path}: {len(mask)} frames, the video has {len(edited)}", hint="give a picture")
-    return mask
+    """White is where the edit may change pixels, read as `edit` reads it; a picture holds for all frames."""
+    mask, count = Mask(path, edited.size), 0
+    for picture in islice(read_frames(path), len(edited)):
+        mask.check_shape(picture.pixels)
+        count += 1
+    if count not in (1, len(edited)):
+        raise InputError(f"{path}: {count} frames, the video has {len(edited)}", hint="give a picture")
+    weights = np.stack(list(islice(mask.weights(), len(edited))))
+    return (torch.from_numpy(weights).permute(0, 3, 1, 2) > 0.5).float()

@@ -12,7 +12,7 @@ import pytest
 from frameweave.measuring.report.formats import FORMATS, number
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results
-from frameweave.measuring.report.table import Entry
+from frameweave.measuring.report.table import Entry, Table
 from frameweave.measuring.report.tables import cost_table, difference_table, main_table
 from results_folder import write_results
 
@@ -132,6 +132,13 @@ def test_markdown_is_a_table(results: Results) -> None:
     assert {line.count(" | ") for line in body} == {4}
     assert "**0.155 [" in text or "**0.156 [" in text
     assert "–: needs a source; not measured." in text
+
+
+def test_a_name_with_line_ends_and_bars_is_one_cell() -> None:
+    table = Table(
+        title="t", stubs=("name",), columns=("a",), rows=((("x\n| y",), (Entry(value=1.0, digits=0),)),)
+    )
+    assert "| x \\| y | 1 |" in FORMATS["md"](table).splitlines()
 
 
 def test_latex_escapes_and_balances(results: Results) -> None:

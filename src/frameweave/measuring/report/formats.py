@@ -48,7 +48,9 @@ def markdown(table: Table) -> str:
     """A GitHub table with its title and footnotes."""
 
     def line(cells: list[str]) -> str:
-        escaped = [cell.replace("|", "\\|") for cell in cells]
+        escaped = [
+            " ".join(cell.split()).replace("|", "\\|") for cell in cells
+        ]  # a name may hold a line's end
         return f"| {' | '.join(escaped)} |"
 
     lines = [
