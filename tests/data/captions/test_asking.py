@@ -115,6 +115,14 @@ def test_a_wrong_path_on_a_server_that_answers_everything_ends_the_run(tmp_path:
     assert ask(tmp_path, (), names)[2] == 6
 
 
+def test_nobody_who_waits_is_asked_about_once_the_run_has_ended(tmp_path: Path) -> None:
+    """Cut answers are paid for: five are enough, and those that were under way with the fifth."""
+    short = Reaction(200, completion("{").body.replace(b'"stop"', b'"length"'))
+    outcomes, _, requests = ask(tmp_path, lambda _: short, [f"a car {n}" for n in range(40)])
+    assert sum(isinstance(outcome, RunError) for outcome in outcomes) == 36
+    assert requests <= 5 + QUICK.concurrency
+
+
 def test_single_clips_without_an_answer_do_not(tmp_path: Path) -> None:
     def picky(asked: Any) -> Any:
         return failure(500) if int(asked.captions[0].split()[-1]) % 3 else good(asked)

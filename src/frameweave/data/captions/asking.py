@@ -55,10 +55,11 @@ class Asker:
             if answer.lasting:
                 self._cache.put(key, answer)
             elif self._unanswered >= _GIVE_UP:
-                raise RunError(
+                self.model.ended = RunError(
                     f"{_GIVE_UP} clips in a row got no answer, the last one for: {answer.detail}",
                     hint=f"check {BASE_URL}; answers are kept, and the same command goes on",
                 )
+                raise self.model.ended
             return answer
 
 

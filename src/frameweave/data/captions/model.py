@@ -50,6 +50,8 @@ class Model:
         self._form_works = self._form_dropped = False
         self._limit_told = False
         """Whether an endpoint that knows no forms is told how long an answer may be, since it cut one."""
+        self.ended: RunError | None = None
+        """Why nothing is asked any more; those who waited for their turn are told."""
         self._client = openai.AsyncOpenAI(
             api_key=endpoint.key,
             base_url=endpoint.base_url,
@@ -105,6 +107,8 @@ class Model:
         """A chat completion, paid for, and how many attempts it took."""
         tokens = estimated(sources, kinds)
         async with self._slots:
+            if self.ended is not None:
+                raise self.ended
             with self._spending.promised(tokens):
                 self._questions += attempts == self._attempts
                 body, taken = await self._sent(question(sources, kinds), attempts)
