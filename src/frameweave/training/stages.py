@@ -54,6 +54,10 @@ class Workshop:
         place = training_device(options.device)
         self.model = load(options.model, device=place, controlnet=options.controlnet, vision=options.vision)
         self._take_control(wanted="depth" in stages)
+        with_tokens = options.n_shared > 0 and tuple(stages) != ("depth",)
+        earlier, tower = self._earlier_tokens() if with_tokens else None, self.model.vision_tower
+        if earlier is not None and tower is not None and (told := other_tower(earlier.card, tower)):
+            progress.note(told)
         estimator = depth_model.load(options.model, options.depth_model, device=place)
         pixels = options.size or self.model.native
         self.train_groups, self.held_out_groups = (
@@ -65,7 +69,7 @@ class Workshop:
                 pixels,
                 crop=options.resize == "crop",
                 depth=options.depth_control or "depth" in stages,
-                vision=options.n_shared > 0 and tuple(stages) != ("depth",),
+                vision=with_tokens,
             )
             for source in sources(options)
         )
@@ -160,26 +164,34 @@ class Workshop:
             trained = network(ControlNetModel.from_pretrained, str(self._control_folder))
             self.model.controlnet.load_state_dict(trained.state_dict())
 
-    def _tokens(self) -> PrefixTokens:
-        """Those of an earlier stage in this run, or fresh ones."""
+    def _earlier_tokens(self) -> Adaptor | None:
+        """What the stage tokens of this run made, if it was trained already.
+
+        Raises `RunError` for other settings, `AdaptorMismatch` for a vision tower of another width.
+        """
         options = self.options
         file = options.out / "tokens" / ADAPTOR / FILE
-        if file.is_file():
-            earlier = load_adaptor(str(file))
-            tokens = earlier.tokens
-            assert tokens is not None
-            if self.model.vision_tower is not None:
-                earlier.check_vision(self.model.vision_tower.width)
-                if told := other_tower(earlier.card, self.model.vision_tower):
-                    self.progress.note(told)
-            n_shared, stride = len(tokens.T_share), tokens.stride
-            if (options.n_shared, options.vision_stride) != (n_shared, stride):
-                raise RunError(
-                    f"{file}: n_shared {n_shared} and vision_stride {stride}, now they are "
-                    f"{options.n_shared} and {options.vision_stride}",
-                    hint="give the settings of the token stage, or another --out",
-                )
-            return tokens.to(self.model.device)
+        if not file.is_file():
+            return None
+        earlier = load_adaptor(str(file))
+        tokens = earlier.tokens
+        assert tokens is not None
+        n_shared, stride = len(tokens.T_share), tokens.stride
+        if (options.n_shared, options.vision_stride) != (n_shared, stride):
+            raise RunError(
+                f"{file}: n_shared {n_shared} and vision_stride {stride}, now they are "
+                f"{options.n_shared} and {options.vision_stride}",
+                hint="give the settings of the token stage, or another --out",
+            )
+        if self.model.vision_tower is not None:
+            earlier.check_vision(self.model.vision_tower.width)
+        return earlier
+
+    def _tokens(self) -> PrefixTokens:
+        """Those of an earlier stage in this run, or fresh ones."""
+        options, earlier = self.options, self._earlier_tokens()
+        if earlier is not None and earlier.tokens is not None:
+            return earlier.tokens.to(self.model.device)
         if self.model.vision_tower is None:
             raise InputError(
                 "the model has no vision tower for unshared tokens",
