@@ -216,8 +216,7 @@ class EditRequest:
             self.progress.note("this clip is inverted already: that part is skipped")
             return kept
         model = self.model.inverse
-        prompts = [self.source_prompt]
-        conditioning = self._said(model.conditioning(prompts, guides), prompts)
+        conditioning = self._said(model.conditioning([self.source_prompt], guides), [self.source_prompt])
         chunks = cache(lambda _part: Chunks(chunk_size, self.progress, divisible=context is None))
 
         @torch.no_grad()
@@ -242,8 +241,7 @@ class EditRequest:
             store.keep(trajectory, about)
         if self.check_inversion:
             x = trajectory.noisiest.to(self.x_0)
-            visited = list(timesteps)
-            back = sample(eps, x, self.schedule, timesteps.steps, timesteps=visited, progress=self.progress)
+            back = sample(eps, x, self.schedule, timesteps.steps, timesteps=timesteps, progress=self.progress)
             near = self._decibels(back)
             self.progress.note(f"sampling back from the inversion gives the clip at {near:.1f} dB")
         return trajectory
@@ -251,15 +249,8 @@ class EditRequest:
     def sampled(self, x: Latents, eps: Eps, timesteps: Timesteps) -> Latents:
         """DDIM from x at the first timestep to clean latents, going on where an earlier run stopped."""
         done, x, after = self.resumed(x, len(timesteps))
-        return sample(
-            eps,
-            x,
-            self.schedule,
-            timesteps.steps,
-            timesteps=timesteps[done:],
-            after=after,
-            progress=self.progress,
-        )
+        rest, schedule, steps = timesteps[done:], self.schedule, timesteps.steps
+        return sample(eps, x, schedule, steps, timesteps=rest, after=after, progress=self.progress)
 
     def resumed(self, x: Tensor, steps: int) -> tuple[int, Tensor, AfterStep | None]:
         """How many steps an earlier run did and its latents (or 0 and x), and whom to tell of the next ones.
@@ -289,9 +280,8 @@ class EditRequest:
     def _check_passed(self, wanted: Sequence[int], timesteps: Timesteps) -> None:
         """Raise `InputError` when an inversion over these timesteps passes by one that is wanted."""
         if missing := set(wanted) - set(timesteps):
-            schedule = self.schedule
-            finer = range(timesteps.steps, schedule.T + 1)
-            enough = next(n for n in finer if set(wanted) <= set(schedule.timesteps(n)))
+            finer = range(timesteps.steps, self.schedule.T + 1)
+            enough = next(n for n in finer if set(wanted) <= set(self.schedule.timesteps(n)))
             raise InputError(
                 f"inversion in {timesteps.steps} steps does not pass the edit's timestep {max(missing)}",
                 hint=f"give inversion_steps={enough}, or leave it out",
