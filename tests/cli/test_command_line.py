@@ -313,7 +313,10 @@ def test_from_the_world_to_shards_and_a_sheet(tmp_path: Path, called: Called) ->
     assert (result["clips"], result["skipped"], result["shards"]) == (6, {}, 2)
     again = called("data", "prepare", videos, *common)
     assert "2 of 2 shards are finished already" in again.stderr and "shards_made: 0" in again.stdout
-    assert called("data", "check", tmp_path / "shards").returncode == 0
+    checked = called("data", "check", tmp_path / "shards")
+    assert (checked.returncode, checked.stdout) == (0, "faults: none\n")
+    checked = called("--json", "data", "check", tmp_path / "shards")
+    assert json.loads(checked.stdout.splitlines()[-1])["faults"] == []
     assert called("data", "show", tmp_path / "shards", "--out", tmp_path / "sheet").returncode == 0
     assert (tmp_path / "sheet" / "sheet.html").is_file()
     (tmp_path / "shards" / "train-000000.tar").write_bytes(b"")

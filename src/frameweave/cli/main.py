@@ -42,7 +42,7 @@ def _made() -> App:
         name="rerun",
         group=headings[OTHER],
         help="Repeat a run from its run.toml, with changed flags.\n\nWithout --out it takes a new folder.",
-        help_epilogue="Example: frameweave rerun runs/edit --steps 50",
+        help_epilogue="Example: frameweave rerun runs/latest --steps 50",
     )
     for one in gathering.values():
         made.command(one)
