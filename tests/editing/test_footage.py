@@ -164,3 +164,15 @@ def test_folders_of_mixed_sizes_are_found_before_the_work(tmp_path: Path) -> Non
         Image.new("RGB", size).save(tmp_path / f"{number}.png")
     with pytest.raises(InputError, match=r"2.png: 9 x 8 pixels, the first has 8 x 8"):
         probe(tmp_path)
+
+
+def test_damage_beside_the_range_costs_no_edited_frame(tmp_path: Path) -> None:
+    whole = coded(tmp_path / "a.mp4", range(18), container={"movflags": "faststart"}, g="6", bf="0")
+    good = len(list(Footage(probe(whole)).pictures()))
+    path = cut(whole, 0.8)
+    footage, notes = Footage(probe(path), start=0.1, end=0.3), list[str]()
+    assert footage.check().edited == 2
+    written = list(footage.written(notes.append))
+    assert sum(footage.edited(picture) for picture in written) == 2
+    assert 3 <= len(written) < good
+    assert "truncated or damaged" in notes[0]

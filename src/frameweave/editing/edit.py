@@ -30,7 +30,7 @@ from frameweave.runs.run import Run
 from frameweave.video import VideoWriter, probe, tells_pixel_shape
 from frameweave.video.along import Along
 from frameweave.video.clip import Clip, working_size
-from frameweave.video.writing import SUFFIXES, lost_along
+from frameweave.video.writing import SUFFIXES, lost_along, lost_by_size
 
 _BATCH = 16  # frames that are read, encoded, decoded and written at once
 
@@ -74,7 +74,8 @@ def edit(
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
     suffix = Path(place.names[0]).suffix.lower()
-    for note in lost_along(Along(video, sound=options.audio), suffix):
+    size = (info.width, info.height)
+    for note in (*lost_along(Along(video, sound=options.audio), suffix), *lost_by_size(suffix, size)):
         progress.note(note)
     if info.pixel_shape != 1 and not tells_pixel_shape(suffix):
         progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
@@ -186,7 +187,8 @@ class _Work:
             pixel_shape=info.pixel_shape,
             colours=info.colours,
         ) as writer:
-            for frame in footage.pictures():
+            frames = footage.written(self.progress.note)
+            for frame in self.progress.track(frames, "frames written", footage.length):
                 pixels = frame.pixels
                 if footage.edited(frame) and (edited := next(pictures, None)) is not None:
                     pixels = edited if weights is None else laid_over(pixels, edited, next(weights))

@@ -77,6 +77,26 @@ class Footage:
         """Average frames per second of the result."""
         return self.info.fps if self.fps is None else rate_of(self.fps)
 
+    def written(self, note: Callable[[str], object]) -> Iterator[TimedPicture]:
+        """As `pictures`, without those that turn out to be damaged: an edit is never lost to the others."""
+        last = Fraction(-1)
+        try:
+            for picture in self.pictures():
+                last = picture.time
+                yield picture
+        except InputError as error:
+            if error.reason != "truncated":
+                raise
+            note(f"{error}; what follows is left out but for the edited frames")
+            yield from (picture for picture in self.edited_pictures() if picture.time > last)
+
+    @property
+    def length(self) -> int | None:
+        """Frames of the result, as far as they are known beforehand."""
+        if self.fps is not None and self.info.timed:
+            return None
+        return len(self._line) if self.frames is None else min(self.frames, len(self._line))
+
     @property
     def is_whole(self) -> bool:
         """Whether the result has all frames of the source."""

@@ -67,6 +67,13 @@ def lost_along(along: Along, suffix: str) -> tuple[str, ...]:
     return found_in(along, _FORMATS[suffix].carried).notes
 
 
+def lost_by_size(suffix: str, size: tuple[int, int]) -> tuple[str, ...]:
+    """What videos of that suffix and size may lack, in words."""
+    if _FORMATS[suffix].codec != "libx264" or not (size[0] % 2 or size[1] % 2):
+        return ()
+    return (f"{size[0]} x {size[1]} is odd: the result is 4:4:4, which some players do not show",)
+
+
 class VideoWriter:
     """Writes one video; nothing stands at `path` until it is complete.
 
@@ -151,8 +158,9 @@ class VideoWriter:
         stream.codec_context.sample_aspect_ratio = self._shape
         if self._format.codec == "gif":
             stream.pix_fmt = "pal8"
-        else:  # 4:2:0 has no odd sizes
-            stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        else:
+            odd = self._format.codec == "libx264" and (width % 2 or height % 2)  # it takes no odd 4:2:0
+            stream.pix_fmt = "yuv444p" if odd else "yuv420p"
             self._colours.declare(stream.codec_context)
             self._maker = FrameMaker(self._size, stream.pix_fmt, self._colours, self._format.siting)
         return stream
