@@ -21,6 +21,7 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.run import Run, read_run
 from frameweave.video import probe, read_frames
+from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
 from notes import Notes
 from tiny import new_adaptor, save_tower
@@ -392,12 +393,56 @@ def test_a_single_picture(options: EditOptions, tmp_path: Path) -> None:
 def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     notes = Notes()
     files = compare(video, "a red car", options.replaced(frames=2), progress=notes)
-    assert set(files) == {"comparison_mp4", "comparison_gif", "slices_png"}
+    assert set(files) == {"report_html", "comparison_mp4", "comparison_gif", "slices_png"}
     assert all(Path(file).is_file() for file in files.values())
+    assert (probe(options.out / "tokenflow.mp4").width, probe(options.out / "tokenflow.mp4").frames) == (
+        50,
+        2,
+    )
+    page = Path(files["report_html"]).read_text()
+    assert 'src="tokenflow.mp4"' in page and 'src="tokenflow.png"' in page
     panels = read_run(options.out)["result"]["panels"]
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
     slow = options.replaced(frames=2, fps=3, overwrite=True)
     assert probe(Path(compare(video, "a red car", slow)["comparison_mp4"])).fps == 3
+
+
+def test_a_comparison_keeps_every_edit_as_it_is_finished(
+    options: EditOptions, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at the third editor, it goes on there; the finished edits are not touched."""
+    original, calls = base.edit_clip, list[str]()
+
+    def killing(editor: base.Editor, *args: Any, **others: Any) -> Clip:
+        calls.append(type(editor).__name__)
+        if len(calls) == 3:
+            raise Killed
+        return original(editor, *args, **others)
+
+    monkeypatch.setattr(base, "edit_clip", killing)
+    with pytest.raises(Killed):
+        compare(video, "a red car", options.replaced(frames=2))
+    kept = {path: path.stat().st_mtime_ns for path in options.out.glob("*.mp4")}
+    assert len(kept) == 3  # the source's and two edits
+    files = compare(video, "a red car", options.replaced(frames=2))
+    assert len(calls) == len(base.names()) + 1
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    again = Notes()
+    assert compare(video, "a red car", options.replaced(frames=2), progress=again) == files
+    assert "this comparison is finished already" in again.texts
+
+
+def test_a_wide_clip_is_compared(options: EditOptions, tmp_path: Path) -> None:
+    """Its panels are scaled to fit; three of them beside each other would be too wide for the encoder."""
+    video = write_video(tmp_path / "wide.mp4", colour_ramp(2, (1280, 720)), fps=6)
+    files = compare(video, "a red car", options.replaced(steps=1))
+    sheet = probe(Path(files["comparison_mp4"]))
+    assert sheet.width <= 1920 and sheet.width % 2 == sheet.height % 2 == 0
+    assert probe(Path(files["comparison_gif"])).width <= 960
+    assert (probe(options.out / "framewise.mp4").width, probe(options.out / "framewise.mp4").height) == (
+        1280,
+        720,
+    )
 
 
 def test_edits_without_the_adaptor_take_none_of_its_inversions(

@@ -1,7 +1,9 @@
 """One self-contained HTML page from the folder of a comparing run."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from frameweave.runs.atomic import staged
 from frameweave.runs.run import read_run
@@ -36,12 +38,13 @@ def write_page(
     rows: list[Row],
     animation: str | None = None,
     sheet: str | None = None,
+    embedded: bool = True,
 ) -> Path:
     """Write `report.html` into a run folder; videos and pictures named in `rows` lie there too.
 
     `sheet` is a picture of training data.
 
-    Everything is embedded, so the file can be sent around alone.
+    Everything is embedded, so the file can be sent around alone; or it is shown from where it lies.
     """
     tables = read_run(folder)
     html = rendered(
@@ -55,9 +58,13 @@ def write_page(
         settings=tables["settings"],
         environment=tables["environment"],
         seconds=tables.get("result", {}).get("seconds", {}),
-        data=lambda name: data_url((folder / name).read_bytes(), Path(name).suffix),
+        data=partial(_embedded, folder) if embedded else quote,
     )
     target = folder / "report.html"
     with staged(target) as stage:
         stage.write_text(html, encoding="utf-8")
     return target
+
+
+def _embedded(folder: Path, name: str) -> str:
+    return data_url((folder / name).read_bytes(), Path(name).suffix)
