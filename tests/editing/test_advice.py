@@ -1,10 +1,15 @@
 """What is said before an edit: words that the packaged model never saw, how much its result is enlarged."""
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from frameweave.editing.advice import advise
+from frameweave.editing.edit import edit
 from frameweave.editing.footage import Fit
 from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.video.clip import Clip
 from frameweave.world.grammar import corpus, unknown_words
 from notes import Notes
 
@@ -42,3 +47,11 @@ def test_enlarging_is_told(model: str) -> None:
     assert "1280 x 720 pixels is edited at the model's size, 64 x 36, and enlarged 20 times" in said
     assert _said(options, ["a red car"], Fit.of((64, 36), 64, 8)) == []
     assert _said(options.replaced(size=64), ["a red car"], LARGE) == []  # asked for
+
+
+def test_an_edit_says_both_once_for_all_its_prompts(tmp_path: Path) -> None:
+    Clip.of(torch.rand(1, 3, 64, 96)).write(tmp_path / "clip.mp4")
+    notes, options = Notes(), EditOptions(steps=1, out=tmp_path / "run", device="cpu", use_cache=False)
+    edit(tmp_path / "clip.mp4", ["a bear", "a wolf in the snow"], options, progress=notes)
+    assert any("never seen: bear, wolf;" in text for text in notes.texts)
+    assert sum("never seen" in text or "enlarged 1.5 times" in text for text in notes.texts) == 2
