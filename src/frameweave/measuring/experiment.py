@@ -240,14 +240,8 @@ def run_experiment(
 
 def finish(run: Run, given: Given, done: Experimented) -> None:
     """Write into the run file what came of a grid or an ablation."""
-    run.finish(
-        {
-            "test_set": given.test_set,
-            "seconds": done.seconds,
-            "done": done.done,
-            "failed": len(done.failed),
-        }
-    )
+    result = {"test_set": given.test_set, "seconds": done.seconds, "done": done.done}
+    run.finish(result | {"failed": len(done.failed)})
 
 
 def _name(cell: Cell, seeds: int) -> str:

@@ -76,9 +76,6 @@ def test_not_a_number_is_left_out(tmp_path: Path) -> None:
         ("metrics.json", "3", r"not a list of metrics"),
         ("metrics.json", "[" * 100_000, r"metrics\.json: lists or objects lie too deep"),
         ("pairs.jsonl", '{"a":' * 100_000 + "\n\n", r"pairs\.jsonl, line 1: too deep"),
-        ("run.toml", "command = 'grid'\ninput = 3", "input = 3, expected a table"),
-        ("run.toml", "command = 'grid'\nsettings = [1]", r"settings = \[1\], expected a table"),
-        ("run.toml", "", "no command"),
     ],
 )
 def test_damage(file: str, content: str, said: str, tmp_path: Path) -> None:
@@ -105,3 +102,19 @@ def test_a_run_of_another_command_is_named(tmp_path: Path) -> None:
     write_toml(tmp_path / "run.toml", {"command": "edit"})
     with pytest.raises(DataError, match="a run of 'edit', expected grid or ablation"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("command = 'grid'\ninput = 3", "input is no table"),
+        ("command = 'grid'\nsettings = [1]", "settings is no table"),
+        ("command = 'grid'\nenvironment = 'x'", "environment is no table"),
+        ("", "no command"),
+    ],
+)
+def test_a_run_file_of_another_form(content: str, said: str, tmp_path: Path) -> None:
+    folder = write_results(tmp_path, VALUES)
+    (folder / "run.toml").write_text(content)
+    with pytest.raises(InputError, match=rf"run\.toml: {said}"):
+        read_results(folder)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
-
 from frameweave.measuring.records import (
     REFERENCE,
     WITHOUT,
@@ -18,7 +16,6 @@ from frameweave.measuring.records import (
     ScoreLine,
 )
 from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
-from frameweave.runs.records import Record
 from frameweave.runs.run import read_run
 
 
@@ -33,23 +30,14 @@ class RunInfo:
 
     @classmethod
     def of(cls, folder: Path) -> "RunInfo":
-        """From its run file. Raises `InputError` when it is missing, `DataError` when its form is wrong."""
-        told = _RunFile.from_json(read_run(folder), where=f"{folder}: in its run.toml ")
+        """From its run file. Raises `InputError` when it is missing, or of another form."""
+        tables = read_run(folder)
         return cls(
-            command=told.command,
-            test_set=str(told.input.get("test_set", "")),
-            settings=told.settings,
-            environment=told.environment,
+            command=tables["command"],
+            test_set=str(tables.get("input", {}).get("test_set", "")),
+            settings=tables.get("settings", {}),
+            environment=tables.get("environment", {}),
         )
-
-
-class _RunFile(Record):
-    """As much of a run file as a report shows."""
-
-    command: str
-    input: dict[str, object] = Field(default_factory=dict[str, object])
-    settings: dict[str, object] = Field(default_factory=dict[str, object])
-    environment: dict[str, object] = Field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
