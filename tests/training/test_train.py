@@ -350,3 +350,33 @@ def test_every_number_has_a_range() -> None:
 
 def test_every_provenance_names_a_setting() -> None:
     assert PROVENANCE.keys() <= TrainOptions.model_fields.keys()
+
+
+def test_a_stopped_training_does_not_go_on_with_other_data(options: TrainOptions, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for number in range(4):
+        write_video(folder / f"{number}.mp4", colour_ramp(4, (32, 32)))
+        (folder / f"{number}.txt").write_text("a red car\n")
+    chosen = options.replaced(data=str(folder), n_shared=0, depth_control=False, steps=1)
+    train(("lora",), chosen)
+    more = chosen.replaced(steps=2)
+    (folder / "1.txt").write_text("a blue car\n")
+    with pytest.raises(RunError, match=r"1\.mp4 has changed; put them back"):
+        train(("lora",), more)
+    (folder / "1.txt").write_text("a red car\n")
+    kept = (folder / "2.mp4").read_bytes()
+    (folder / "2.mp4").unlink()
+    with pytest.raises(RunError, match=r"2\.mp4 is gone"):
+        train(("lora",), more)
+    (folder / "2.mp4").write_bytes(kept)
+    train(("lora",), more)
+
+
+def test_a_training_that_fails_at_once_leaves_nothing(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MissingExtra):
+        train(("lora",), options.replaced(n_shared=0, wandb=True, steps=2))
+    assert not options.out.exists()

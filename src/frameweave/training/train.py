@@ -1,7 +1,7 @@
 """Train an adaptor, from settings to a saved adaptor, resumable at every point."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +86,7 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
         new: dict[str, float] = {}
         for stage in stages:
             progress.note(f"stage {stage}")
-            folder = options.out / stage
-            check_same(folder, inputs, goes_on=bool(checkpoints(folder)))
-            figures = _trained(stage, workshop, run)
+            figures = _trained(stage, workshop, run, inputs)
             new |= {f"{stage}_{name}": value for name, value in figures.items()}
         done = Trained(earlier | new, round(time.monotonic() - start, 2), peak_bytes())
         if state.is_main_process and (new or not earlier):  # a run that was finished keeps its record
@@ -140,11 +138,12 @@ def _folder(
             raise
 
 
-def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:
+def _trained(name: str, workshop: Workshop, run: Run, inputs: Mapping[str, str]) -> dict[str, float]:
     """Train one stage to its end, write what it made, and return its last held-out figures."""
     options, progress = workshop.options, workshop.progress
     folder = options.out / name
     with workshop.built(name) as built:
+        check_same(folder, inputs, goes_on=bool(checkpoints(folder)))
         plan = plan_of(name, options)
         accelerator = new_accelerator()
         main = accelerator.is_main_process
