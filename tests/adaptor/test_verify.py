@@ -1,5 +1,6 @@
 """Verification passes what was saved, and fails for a file that says something else."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,22 @@ def test_folders_of_half_precision_files_are_compared_too(
     for part in ("vae", "unet", "text_encoder"):
         for file in (model / part).glob("*.safetensors"):
             file.rename(file.with_suffix(".fp16.safetensors"))
+    assert len(list(verify(str(folder), OPTIONS.replaced(model=str(model))))) == 10
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # diffusers wants the folder written again
+def test_folders_of_before_diffusers_0_9_are_compared_too(
+    folder: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """Of these the pipeline takes other sizes of latents and other timesteps than the folder says."""
+    model = tmp_path / "old"
+    shutil.copytree(tiny_folder, model)
+    changes: list[tuple[str, dict[str, object]]] = [
+        ("unet/config.json", {"_diffusers_version": "0.8.0"}),
+        ("scheduler/scheduler_config.json", {"_diffusers_version": "0.8.0", "steps_offset": 0}),
+    ]
+    for name, changed in changes:
+        (model / name).write_text(json.dumps(json.loads((model / name).read_text()) | changed))
     assert len(list(verify(str(folder), OPTIONS.replaced(model=str(model))))) == 10
 
 
