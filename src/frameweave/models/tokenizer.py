@@ -1,6 +1,9 @@
 """The tokenizer of a text encoder: read from its folder, and tried before it is used."""
 
+import re
+from itertools import count, takewhile
 from pathlib import Path
+from typing import Any
 
 from transformers import CLIPTextConfig, CLIPTokenizer
 
@@ -40,7 +43,27 @@ def clip_tokenizer(source: str, part: str, encoder: CLIPTextConfig, *, cut: bool
             f"{encoder.vocab_size} words and {positions} tokens",
             hint="copy the tokenizer folder again, with all its files",
         )
+    if any(f"{token}_1" in tokenizer.get_added_vocab() for token in tokenizer.get_added_vocab()):
+        tokenizer.__class__ = ManyVectors
     return tokenizer
+
+
+class ManyVectors(CLIPTokenizer):
+    """Reads the word of a textual inversion as all its vectors: <x> is <x> <x>_1 <x>_2, as in diffusers."""
+
+    def __call__(self, text: str | list[str], **named: Any) -> Any:
+        whole = self.all_vectors(text) if isinstance(text, str) else [self.all_vectors(one) for one in text]
+        return super().__call__(whole, **named)
+
+    def all_vectors(self, text: str) -> str:
+        """The text with every vector of each such word; one that has them written out stays as it is."""
+        added = self.get_added_vocab()
+        for token in added:
+            following = takewhile(added.__contains__, (f"{token}_{k}" for k in count(1)))
+            if rest := " ".join(following):
+                alone = rf"{re.escape(token)}(?!_\d|\s+{re.escape(token)}_1)"
+                text = f"{token} {rest}".join(re.split(alone, text))
+        return text
 
 
 def unseen(tokenizer: CLIPTokenizer, text: str) -> str:
