@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from frameweave.runs.atomic import staged
 from frameweave.runs.identity import Input
 from frameweave.runs.lock import LOCK_FILE
 from frameweave.runs.places import Numbered
-from frameweave.runs.run import PlannedRun, Run, read_run
+from frameweave.runs.run import PlannedRun, Run, environment, read_run
 from frameweave.runs.settings import Settings
 
 
@@ -374,3 +375,10 @@ def test_a_run_file_of_another_shape_is_told(text: str, message: str, tmp_path: 
         with pytest.raises(RunError, match=message):
             Run.planned(tmp_path, "edit", Fields(), **how)
     assert (tmp_path / "run.toml").read_text() == text
+
+
+def test_the_command_line_keeps_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands there can be pasted into a shell."""
+    words = ["frameweave", "edit", "a b.mp4", "it's a red car", "--set", "x=1,2"]
+    monkeypatch.setattr("sys.argv", words)
+    assert shlex.split(environment()["command_line"]) == words
