@@ -256,3 +256,15 @@ def test_what_a_format_takes_is_copied(tmp_path: Path, suffix: str) -> None:
         source = recorded(tmp_path / "a.mkv", [(codec, "stereo", "eng")])
         assert sound_packets(written(source, tmp_path / f"b{suffix}")) == sound_packets(source)
         assert lost_along(Along(source), suffix) == ()
+
+
+def test_a_file_of_sound_alone_may_go_along(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.m4a"), "w") as file:
+        sound = file.add_stream("aac", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(0.8, 1, RATE), format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        file.mux(sound.encode(frame))
+        file.mux(sound.encode(None))
+    clip = Clip.read(recorded(tmp_path / "b.mp4", []))
+    Clip(clip.frames, clip.times, Along(tmp_path / "a.m4a")).write(tmp_path / "c.mp4")
+    assert tracks_of(tmp_path / "c.mp4") == [("aac", 1, near(0.8))]

@@ -50,7 +50,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
     editors = base.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
-    for note in footage.check().notes:
+    for note in footage.check(progress).notes:
         progress.note(note)
     given = given_to_edit(video, [prompt], acting)
     place, anew = options.out or Numbered("edit", prompt), options.overwrite

@@ -69,7 +69,7 @@ def edit(
             f"previews beside {place.file}, a file", hint="give --out a folder, or leave --preview-every out"
         )
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
-    checked = footage.check()
+    checked = footage.check(progress)
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.progress import SILENT, Progress
 from frameweave.video import TimedPicture, Timeline, VideoInfo, read_frames, resampled, timeline
 from frameweave.video.clip import resized_frames
 from frameweave.video.reading import rate_of
@@ -102,7 +103,7 @@ class Footage:
         """Whether the result has all frames of the source."""
         return self.frames is None or self.frames >= len(self._line)
 
-    def check(self) -> "Checked":
+    def check(self, progress: Progress = SILENT) -> "Checked":
         """Decode what is edited once, so that damage is told before any work.
 
         Raises `InputError` when no frame is edited, or one of them cannot be decoded.
@@ -111,10 +112,19 @@ class Footage:
         notes.update(dict.fromkeys(self._line.notes))
         if not self.info.timed:
             notes[f"pictures are shown at {float(self.rate):g} frames per second"] = None
-        count = sum(1 for _ in self.edited_pictures(lambda note: notes.setdefault(note, None)))
+        chosen = self.edited_pictures(lambda note: notes.setdefault(note, None))
+        count = sum(1 for _ in progress.track(chosen, "frames looked at", self._in_range))
         if not count:
             raise InputError("no frame lies in the range to edit", hint="check --start and --end")
         return Checked(count, tuple(notes))
+
+    @property
+    def _in_range(self) -> int | None:
+        """How many frames are edited, as far as that is known beforehand."""
+        if self.length is None or self.fps is not None:
+            return self.length
+        times = self._line.times[: self.length]
+        return sum(self.edited_at(time) for time in times)
 
     @cached_property
     def _line(self) -> Timeline:
@@ -133,8 +143,12 @@ class Footage:
 
     def edited(self, picture: TimedPicture) -> bool:
         """Whether a frame is edited."""
-        after = self.start is None or picture.time >= _as_written(self.start)
-        return after and (self.end is None or picture.time < _as_written(self.end))
+        return self.edited_at(picture.time)
+
+    def edited_at(self, time: Fraction) -> bool:
+        """Whether a frame that starts at this time is edited."""
+        after = self.start is None or time >= _as_written(self.start)
+        return after and (self.end is None or time < _as_written(self.end))
 
     def edited_pictures(self, note: Callable[[str], object] | None = None) -> Iterator[TimedPicture]:
         """Those that are edited; where the file allows it, what lies before is not decoded."""

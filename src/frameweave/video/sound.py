@@ -166,6 +166,9 @@ def _demuxed(container: InputContainer, track: Stream) -> Iterator[Packet]:
 
 def _first_frame_time(along: Along) -> Fraction:
     """When the first frame is shown by the file's own clock, in seconds: recordings may start at any time."""
+    with container_of(along.path) as container:
+        if not container.streams.video:  # a file of sound alone
+            return Fraction(0)
     with opened(along.path) as video:
         first = next(video.frames(), None)
         if first is None or first.pts is None:

@@ -13,6 +13,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
+from frameweave.video.along import Along
 from frameweave.video.clip import Clip
 from frameweave.world.grammar import phrase
 from frameweave.world.render import render_clip
@@ -73,7 +74,7 @@ def write_held_out_clips() -> list[Path]:
 def write_with_sound(clip: Clip, path: Path) -> None:
     """Write a clip with a small melody, so that keeping the sound can be heard and tested."""
     with _melody(clip.times[-1]) as sound:
-        Clip(clip.frames, clip.times, sound).write(path)
+        Clip(clip.frames, clip.times, Along(sound)).write(path)
 
 
 @contextmanager
