@@ -12,6 +12,7 @@ from frameweave.adaptor.strengths import strength_in_range
 from frameweave.errors import AdaptorMismatch, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
+from frameweave.runs.takeable import check_folder_name
 
 WORKFLOW_FILE = "comfyui.json"
 
@@ -43,6 +44,7 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
     use, timesteps = adaptor.use(strength=asked), sampler_timesteps(options.sampler, options.steps)
     for_whom = FOR_WHOM | {WORKFLOW_FILE: "ComfyUI, with the window"}
     files = tuple(options.out / name for name in for_whom)
+    check_folder_name(options.out)
     if options.out.exists() and not options.out.is_dir():
         raise RunError(f"{options.out}: a file, expected a folder", hint="give another --out")
     taken = [file for file in files if file.exists()]

@@ -13,6 +13,7 @@ from frameweave.data.sources.detect import read_source
 from frameweave.errors import DataError, RunError
 from frameweave.progress import Progress
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages
+from frameweave.runs.takeable import check_folder_name
 
 
 def settings_of(options: PrepareOptions) -> ShardSettings:
@@ -42,6 +43,7 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     settings.
     """
     out = options.out
+    check_folder_name(out)
     clear_stale(out)
     if options.mode == "overwrite" and is_dataset(out):
         return _anew(source, options, progress)
