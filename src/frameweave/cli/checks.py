@@ -67,7 +67,7 @@ def _one_prompt(prompts: Sequence[str]) -> None:
         words = " ".join(prompts)
         raise InputError(
             f"{len(prompts)} prompts of one word each: {', '.join(prompts)}",
-            hint=f'write one prompt in quotes: "{words}"; for an edit each, write "a {prompts[0]}" ...',
+            hint=f'put the prompt in quotes: "{words}"; several prompts take two words or more each',
         )
 
 

@@ -16,7 +16,8 @@ from frameweave.runs.settings import Settings
 
 FILE, EXPLAIN = "from_run", "explain"
 """The names under which `--from` and `--explain` are given beside the settings."""
-_TIMES = {"start": "--from", "end": "--to"}
+_ALSO = {"start": "--from", "end": "--to", "out": "-o"}
+"""Second names of flags, as people know them from other programs."""
 _FEW = 12
 """Flags that may stand in one list."""
 
@@ -77,8 +78,8 @@ def _flags_of(command: Command) -> list[inspect.Parameter]:
 
 def _of_field(command: Command, name: str, field: FieldInfo, group: Group) -> inspect.Parameter:
     names = [flag(command, name), f"--{name.replace('_', '-')}"]
-    if name in _TIMES:
-        names.append(_TIMES[name])
+    if name in _ALSO:
+        names.append(_ALSO[name])
     annotation = _plain_type(field)
     about = Parameter(
         name=tuple(dict.fromkeys(names)),

@@ -51,9 +51,9 @@ def clip_tokenizer(source: str, part: str, encoder: CLIPTextConfig, *, cut: bool
 class ManyVectors(CLIPTokenizer):
     """Reads the word of a textual inversion as all its vectors: <x> is <x> <x>_1 <x>_2, as in diffusers."""
 
-    def __call__(self, text: str | list[str], **named: Any) -> Any:
+    def __call__(self, text: Any = None, *others: Any, **named: Any) -> Any:
         whole = self.all_vectors(text) if isinstance(text, str) else [self.all_vectors(one) for one in text]
-        return super().__call__(whole, **named)
+        return super().__call__(whole, *others, **named)
 
     def all_vectors(self, text: str) -> str:
         """The text with every vector of each such word; one that has them written out stays as it is."""
