@@ -12,11 +12,11 @@ class ExportOptions(Settings):
     out: Path = Path("runs/export")
     """The folder to write to."""
     sampler: Literal["ddim", "dpmpp_2m_karras", "euler_a"] = "ddim"
-    """The sampler of the workflow, and the one whose steps the line for A1111 counts."""
+    """The sampler of the ComfyUI workflow; the line for A1111 counts its steps too."""
     steps: Count = 20
-    """Steps of that sampler."""
+    """Sampling steps of the workflow and of the line for A1111."""
     strength: float | None = None
-    """How strongly the LoRA acts; default: as the adaptor says, usually 0.5."""
+    """Strength of the LoRA; default: the adaptor's own, usually 0.5."""
     overwrite: bool = False
     """Replace files of an earlier export in that folder."""
 
@@ -25,14 +25,14 @@ class VerifyOptions(Settings):
     """Settings of `frameweave verify`."""
 
     model: str | None = None
-    """The model to verify with; default: the one that the adaptor was trained on."""
+    """The model to compare with; default: the one that the adaptor was trained on."""
     prompt: str = "a red car in the snow"
-    """What the picture shows that is made in both ways."""
+    """Prompt of the test picture, which is made in both ways."""
     steps: Count = 20
-    """Sampling steps of that picture."""
+    """Sampling steps of the test picture."""
     guidance: float = 7.5
-    """Classifier-free guidance of that picture."""
+    """Classifier-free guidance scale (CFG) of the test picture."""
     seed: int = 0
-    """Seed of its noise."""
+    """Random seed of the test picture."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""

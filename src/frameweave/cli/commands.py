@@ -12,22 +12,24 @@ HEADINGS = (EDIT, ADAPTOR, MEASURE, STUDY, DATA, MINIATURE, OTHER)
 """Under which `--help` lists the commands, in this order."""
 
 GATHERED = {
-    "train": (ADAPTOR, "Train an adaptor. The same command goes on where an earlier one stopped."),
-    "plan": (ADAPTOR, "Tell what a run will take, before it is started."),
-    "data": (DATA, "From videos with captions to training shards."),
-    "study": (STUDY, "A user study: which of two edits do people prefer?"),
+    "train": (ADAPTOR, "Train an adaptor. The same command goes on where an earlier run stopped."),
+    "plan": (ADAPTOR, "Estimate the memory and time of a run before it is started."),
+    "data": (DATA, "Prepare videos with captions for training."),
+    "study": (STUDY, "Run a user study: which of two edits do people prefer?"),
     "miniature": (MINIATURE, "Train, score and look at the packaged model."),
 }
 """Commands that only gather others."""
 
 _TABLE_OF_VIDEOS = Input(
     name="table",
-    help="A csv or jsonl file with the columns video and prompt, and perhaps name, source_prompt, "
-    "negative_prompt and truth; default: held-out clips of the Miniature's world.",
+    help="A csv or jsonl file with the columns video and prompt, and optionally name, source_prompt, "
+    "negative_prompt and truth; default: the Miniature's generated clips of --clip-set.",
     default=None,
 )
-_PREPARED = Input(name="folder", help="What `frameweave data prepare` wrote.")
-_SOURCE = "MSR-VTT's folder, a folder of videos, a csv, tsv, jsonl or parquet table, or tars."
+_PREPARED = Input(name="folder", help="A data set: the folder that `frameweave data prepare` wrote.")
+_SOURCE = (
+    "The videos: MSR-VTT's folder, a folder of videos, a csv, tsv, jsonl or parquet table, or tar files."
+)
 _TRAIN = "frameweave.training.options:TrainOptions"
 _OF_STAGES = {
     "steps": "lora",
@@ -45,7 +47,7 @@ def _stage(name: str, what: str, example: str) -> Command:
     return Command(
         name=f"train {name}",
         group=ADAPTOR,
-        help=f"{what}\n\n--steps and --learning-rate are this stage's.",
+        help=f"{what}\n\n--steps and --learning-rate apply to this stage.",
         example=f"train {name} {example}",
         options=_TRAIN,
         work="frameweave.cli.works:train",
@@ -84,8 +86,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="edit-many",
         group=EDIT,
-        help="Edit many videos by a table.\n\nEvery line is an edit with a folder of its own. The same "
-        "command goes on where an earlier run stopped.",
+        help="Edit many videos, listed in a table.\n\nEvery line is an edit with a folder of its own. The "
+        "same command goes on where an earlier run stopped.",
         example="edit-many edits.csv --editor tokenflow --out runs/edits",
         options="frameweave.editing.options:EditManyOptions",
         work="frameweave.editing.many:edit_many",
@@ -95,8 +97,9 @@ COMMANDS: tuple[Command, ...] = (
         inputs=(
             Input(
                 name="table",
-                help="A csv or jsonl file with the columns video and prompt; and, where a line has its own: "
-                "name, source_prompt, negative_prompt, editor, adaptor, seed, frames, start, end, mask.",
+                help="A csv or jsonl file with the columns video and prompt, and optionally, in place of the "
+                "flags: name, source_prompt, negative_prompt, editor, adaptor, seed, frames, start, end, "
+                "mask.",
             ),
         ),
     ),
@@ -134,7 +137,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="train all",
         group=ADAPTOR,
-        help="Train several stages in order.\n\n--stages says which.",
+        help="Train several stages, one after the other.\n\n--stages names them.",
         example="train all --from paper --out runs/train",
         options=_TRAIN,
         work="frameweave.cli.works:train",
@@ -146,8 +149,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="plan train",
         group=ADAPTOR,
-        help="Tell memory and time of a training run.\n\nShort probes of its stages are extended to their "
-        "full length.",
+        help="Estimate the memory and time of a training run.\n\nTrains each stage for a few steps and "
+        "measures them.",
         example="plan train --from paper --stages lora",
         options=_TRAIN,
         work="frameweave.cli.works:plan",
@@ -157,8 +160,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="tune",
         group=ADAPTOR,
-        help="Choose how an adaptor acts in each editor.\n\nEdits clips of a development set, and writes the "
-        "adaptor with what was best. The same command goes on where an earlier run stopped.",
+        help="Choose for each editor how strongly an adaptor acts at which timesteps.\n\nEdits the clips of "
+        "a development set, and writes the adaptor with the best choices. The same command goes on where an "
+        "earlier run stopped.",
         example="tune runs/train/adaptor --workers 2",
         options="frameweave.measuring.options:TuneOptions",
         work="frameweave.measuring.tune:tune",
@@ -167,7 +171,7 @@ COMMANDS: tuple[Command, ...] = (
             Input(
                 name="adaptor",
                 kind=str,
-                help='The packaged "miniature", or a folder that `frameweave train` wrote.',
+                help='The adaptor: the packaged "miniature", or a folder that `frameweave train` wrote.',
             ),
             Input(
                 name="table",
@@ -181,7 +185,8 @@ COMMANDS: tuple[Command, ...] = (
         name="export",
         group=ADAPTOR,
         help="Write an adaptor for other programs: diffusers, ComfyUI, A1111.\n\nWrites the LoRA in every "
-        "layout and a ComfyUI workflow, and prints a line for the prompt of A1111 with loractl.",
+        "file layout and a ComfyUI workflow, and prints what to write in A1111's prompt (with the extension "
+        "loractl).",
         example="export runs/train/adaptor --out runs/export",
         options="frameweave.adaptor.options:ExportOptions",
         work="frameweave.adaptor.export:export",
@@ -191,15 +196,15 @@ COMMANDS: tuple[Command, ...] = (
             Input(
                 name="adaptor",
                 kind=str,
-                help='The packaged "miniature", or a folder that `frameweave train` wrote.',
+                help='The adaptor: the packaged "miniature", or a folder that `frameweave train` wrote.',
             ),
         ),
     ),
     Command(
         name="verify",
         group=ADAPTOR,
-        help="Check that an adaptor does the same everywhere.\n\nCompares every layout, and a stock "
-        "pipeline. Prints the largest difference of each, and fails when one is above its tolerance.",
+        help="Check that an adaptor does the same in every file layout and in diffusers.\n\nPrints the "
+        "largest difference of each comparison, and fails when one is above its tolerance.",
         example="verify runs/train/adaptor --model stable-diffusion-v1-5/stable-diffusion-v1-5",
         options="frameweave.adaptor.options:VerifyOptions",
         work="frameweave.adaptor.verify:verify",
@@ -207,15 +212,16 @@ COMMANDS: tuple[Command, ...] = (
             Input(
                 name="adaptor",
                 kind=str,
-                help='The packaged "miniature", or a folder that `frameweave train` or `export` wrote.',
+                help='The adaptor: the packaged "miniature", or a folder that `frameweave train` or '
+                "`export` wrote.",
             ),
         ),
     ),
     Command(
         name="grid",
         group=MEASURE,
-        help="Edit with every editor and adaptor, and measure.\n\nThe same command goes on where an earlier "
-        "run stopped.",
+        help="Edit with every editor and adaptor, and measure the edits.\n\nThe same command goes on where "
+        "an earlier run stopped.",
         example="grid --clips 64 --out runs/grid",
         options="frameweave.measuring.options:GridOptions",
         work="frameweave.measuring.grid:grid",
@@ -226,8 +232,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="ablation",
         group=MEASURE,
-        help="Measure adaptors that lack one of their parts.\n\nTrains them, and edits with all of them. The "
-        "same command goes on where an earlier run stopped.",
+        help="Measure adaptors that lack one of their parts.\n\nTrains these adaptors and edits with each. "
+        "The same command goes on where an earlier run stopped.",
         example="ablation --clips 64 --cells runs/grid/cells",
         options="frameweave.measuring.options:AblationOptions",
         work="frameweave.measuring.ablation:ablation",
@@ -238,8 +244,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="evaluate",
         group=MEASURE,
-        help="Measure edited videos, whoever made them.\n\nOn the Miniature's own networks, or with "
-        "`--backbones real` on published ones.",
+        help="Measure edited videos of any program.\n\nThe metrics use the Miniature's networks, or with "
+        "`--backbones real` published ones.",
         example="evaluate edited.mp4 --source clip.mp4 --prompt 'a red car'",
         options="frameweave.measuring.options:EvaluateOptions",
         work="frameweave.measuring.evaluate:evaluate",
@@ -249,7 +255,7 @@ COMMANDS: tuple[Command, ...] = (
             Input(
                 name="edited",
                 help="A video, a folder of videos, or a csv or jsonl file with the column edited, and "
-                "perhaps name, source, prompt, source_prompt, truth and mask.",
+                "optionally name, source, prompt, source_prompt, truth and mask.",
             ),
         ),
     ),
@@ -274,7 +280,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="bench",
         group=MEASURE,
-        help="Measure speed and memory, as ratios within one run.",
+        help="Measure speed and memory on this machine, as ratios within one run.",
         example="bench",
         options="frameweave.measuring.options:BenchOptions",
         work="frameweave.cli.works:bench",
@@ -282,8 +288,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="study new",
         group=STUDY,
-        help="Build a blinded pairwise study out of runs.\n\nSays how many raters it needs, and with which "
-        "chance it shows a preference of a given size.",
+        help="Build a blinded study of pairs of edits.\n\nSays how many raters it needs, and how likely it "
+        "is to show a preference of a given size.",
         example="study new runs/grid --out runs/study",
         options="frameweave.study.options:StudyNewOptions",
         work="frameweave.study.new:new_study",
@@ -303,22 +309,34 @@ COMMANDS: tuple[Command, ...] = (
         name="study serve",
         group=STUDY,
         help="Serve a study to raters' browsers until Ctrl-C.\n\nAnswers are kept; the same command goes on. "
-        "The token for the results' pages is printed, or taken from FRAMEWEAVE_ADMIN_TOKEN.",
+        "The access token of the results' pages is printed, or taken from FRAMEWEAVE_ADMIN_TOKEN.",
         example="study serve runs/study --port 8000",
         options="frameweave.study.options:StudyServeOptions",
         work="frameweave.cli.works:serve",
-        inputs=(Input(name="folder", help="What `frameweave study new` wrote.", default="runs/study"),),
+        inputs=(
+            Input(
+                name="folder",
+                help="The study: the folder that `frameweave study new` wrote.",
+                default="runs/study",
+            ),
+        ),
     ),
     Command(
         name="study report",
         group=STUDY,
-        help="Draw who was preferred, with intervals.\n\nWrites tables, the preference figure, all answers, "
-        "and one page.",
+        help="Show which edits were preferred, with confidence intervals.\n\nWrites tables, the preference "
+        "figure, all answers, and one page.",
         example="study report runs/study",
         options="frameweave.study.options:StudyReportOptions",
         work="frameweave.cli.works:study_report",
         result="study_report",
-        inputs=(Input(name="folder", help="What `frameweave study new` wrote.", default="runs/study"),),
+        inputs=(
+            Input(
+                name="folder",
+                help="The study: the folder that `frameweave study new` wrote.",
+                default="runs/study",
+            ),
+        ),
     ),
     Command(
         name="data prepare",
@@ -336,9 +354,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="data caption",
         group=DATA,
-        help="Rewrite captions into edit prompts, by a model or by rules.\n\nThe model is any behind an "
-        "OpenAI-compatible endpoint: OPENAI_API_KEY, OPENAI_BASE_URL and FRAMEWEAVE_CAPTION_MODEL say which. "
-        "Answers are kept, so nothing is paid for twice. `data prepare --prompts` takes the result.",
+        help="Rewrite captions into edit prompts, by a language model or by rules.\n\nThe model is any with "
+        "an OpenAI-compatible endpoint: OPENAI_API_KEY, OPENAI_BASE_URL and FRAMEWEAVE_CAPTION_MODEL name "
+        "it. Answers are kept, so nothing is paid for twice. `data prepare --prompts` takes the result.",
         example="data caption my-videos --rules",
         options="frameweave.data.options:CaptionSourceOptions",
         work="frameweave.cli.works:caption",
@@ -350,7 +368,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="data check",
         group=DATA,
-        help="Verify a prepared data set: sums, members, pictures, splits.",
+        help="Check a prepared data set for damage: checksums, files, pictures and splits.",
         example="data check shards",
         work="frameweave.cli.works:check",
         result="checked",
@@ -359,7 +377,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="data encode",
         group=DATA,
-        help="Encode a prepared data set once for a model, so that training need not.",
+        help="Encode a prepared data set for a model once, so that training starts sooner.",
         example="data encode shards --model miniature",
         options="frameweave.data.options:EncodeOptions",
         work="frameweave.data.encode:encode",
@@ -388,7 +406,8 @@ COMMANDS: tuple[Command, ...] = (
             Input(
                 name="part",
                 kind=str,
-                help="all, vae, decoder, towers, vision, judge, unet, estimator, controlnet, or assemble.",
+                help="The part to train: all, vae, decoder, towers, vision, judge, unet, estimator, "
+                "controlnet, or assemble.",
                 default="all",
             ),
         ),
@@ -396,7 +415,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="miniature score",
         group=MINIATURE,
-        help="Measure the packaged model on held-out scenes against its bars.",
+        help="Measure the packaged model on held-out scenes, beside the values it must reach.",
         example="miniature score --samples 512 --out runs/score",
         options="frameweave.miniature.options:ScoreOptions",
         work="frameweave.cli.works:score",
@@ -404,7 +423,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="miniature msrvtt",
         group=MINIATURE,
-        help="Write the procedural world as a small MSR-VTT: mp4 files with annotations.",
+        help="Write generated clips as a data set in MSR-VTT's layout: mp4 files with annotations.",
         example="miniature msrvtt --clips 40 --out runs/msrvtt",
         options="frameweave.miniature.options:MsrvttOptions",
         work="frameweave.cli.works:msrvtt",
@@ -412,7 +431,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="miniature world",
         group=MINIATURE,
-        help="Write clips of the procedural world as mp4, with their captions.",
+        help="Write generated clips as mp4, with their captions.",
         example="miniature world --clips 5 --out runs/world",
         options="frameweave.miniature.options:WorldOptions",
         work="frameweave.cli.works:world",

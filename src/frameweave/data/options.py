@@ -20,27 +20,28 @@ class GroupSettings(Settings):
     heading = "Groups and pictures"
 
     frames: Count = 3
-    """Frames of a group."""
+    """Number of frames in a group."""
     stride: Count = 1
-    """Every how many frames of the clip; 1 means adjacent ones."""
+    """Distance from one frame of a group to the next, in frames; 1 takes adjacent ones."""
     per_clip: Count = 8
-    """Groups of a clip, at most; they share no frame, so a short clip gives fewer."""
+    """Largest number of groups from a clip; groups share no frame, so a short clip gives fewer."""
     size: Count = 512
     """Side of the square pictures in pixels."""
     resize: Literal["crop", "squash"] = "crop"
-    """The centre at the short side's scale, or everything squashed."""
+    """How pictures become square: crop cuts out the centre, squash changes the shape."""
     picture: Literal["jpg", "png", "webp"] = "jpg"
-    """Format of the pictures."""
+    """File format of the pictures."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
-    """Of jpg and webp, 1 to 100."""
+    """Quality of jpg and webp pictures; 100 is best."""
     cut: Share = 0.12
-    """Mean difference of two neighbours, in [0, 1], from which a cut is taken to lie between them."""
+    """Mean pixel difference of neighbouring frames above which a cut is taken to lie between them; 1 is black
+    to white."""
     still: Share = 0.0
-    """Groups all of whose neighbours differ by no more than this are passed over: frozen pictures."""
+    """Mean pixel difference of neighbouring frames up to which a group counts as a still and is left out."""
     tries: Count = 4
-    """Places that are tried for each group before it is given up."""
+    """Number of places tried for each group before it is given up."""
     seed: int = 0
-    """Of the choice of groups."""
+    """Random seed of the choice of groups."""
 
     @property
     def span(self) -> int:
@@ -54,11 +55,12 @@ class ShardSettings(GroupSettings):
     heading = "Depth"
 
     depth: Literal["auto", "own", "none"] = "auto"
-    """The clip's own depth where it has some and else an estimator's; only its own; or none."""
+    """Where depth comes from: auto, the clip's own, else an estimator's; own, only the clip's own; none, no
+    depth."""
     depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
-    """The estimator: the packaged "miniature", a folder, or a hub id."""
+    """The depth estimator: the packaged "miniature", a folder, or a hub id."""
     depth_bits: Literal[8, 16] = 16
-    """Of the depth's PNG files."""
+    """Bits per pixel of the depth files (PNG)."""
 
     @property
     def hash(self) -> str:
@@ -74,11 +76,11 @@ class SourceOptions(Settings):
     layout: str = "auto"
     """How the source is laid out: auto, msrvtt, msrvtt-1k-a, folder, table or shards."""
     split: str = ""
-    """Only the clips of this split: train, validate or test."""
+    """Take only the clips of this split: train, validate or test; default: all."""
     limit: Count | None = None
-    """Only so many clips, from the start."""
+    """Take only this many clips, from the start; default: all."""
     subset: Count | None = None
-    """Only so many clips, drawn evenly from all categories."""
+    """Take only this many clips, drawn evenly from all categories; default: all."""
 
 
 class PrepareOptions(ShardSettings, SourceOptions, EngineOptions):
@@ -87,23 +89,24 @@ class PrepareOptions(ShardSettings, SourceOptions, EngineOptions):
     heading = "Output"
 
     timeout: Positive | None = 120.0
-    """Seconds after which decoding a clip is given up."""
+    """Time limit for decoding one clip, in seconds."""
     memory_gb: Positive | None = 4.0
-    """Memory that decoding a clip may take."""
+    """Memory limit for decoding one clip, in GB."""
     device: str = "auto"
-    """Where depth is estimated: auto, cpu, cuda or mps."""
+    """Where depth is estimated: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
     clips_per_shard: Count = 100
-    """Clips of a shard, at most; shards of a split differ by one clip."""
+    """Largest number of clips in a shard; shards of a split differ by at most one clip."""
     mode: Literal["resume", "retry-failed", "extend", "overwrite"] = "resume"
-    """Go on; try clips again that failed; add the source's new clips; or start anew."""
+    """What happens with an earlier run in the folder: resume goes on; retry-failed also tries failed clips
+    again; extend adds the source's new clips; overwrite starts anew."""
     max_failure_rate: Share = 0.05
-    """Share of clips that may give nothing before the run stops."""
+    """Share of failed clips above which the run stops."""
     trust_sizes: bool = False
-    """Take finished shards by their sizes, without taking their sums anew."""
+    """Accept finished shards by their file sizes, without checking their SHA-256 sums."""
     prompts: InputPath | None = None
-    """Edit prompts that `frameweave data caption` wrote; they are kept with each group."""
+    """The edit prompts that `frameweave data caption` wrote; they are stored with each group."""
     dry_run: bool = False
-    """Only say what would be done."""
+    """Say what would be done, and write nothing."""
     out: Path = Path("shards")
     """The folder to write to."""
 
@@ -118,33 +121,33 @@ class CaptionOptions(Settings):
     kinds: tuple[Kind, ...] = KINDS
     """What to change: a prompt for each of object, colour, background, style."""
     vocabulary: Literal["general", "miniature"] = "general"
-    """The words that the rules know."""
+    """The word list of the rules."""
     seed: int = 0
-    """Of what the rules choose."""
+    """Random seed of what the rules choose."""
     dry_run: bool = False
-    """Only say what would be sent, and what it would take."""
+    """Say what would be sent, and what it would take in tokens and money; send nothing."""
     price_in: Money | None = None
-    """Money for a million tokens that the model reads."""
+    """Price of a million tokens that the model reads."""
     price_out: Money | None = None
-    """Money for a million tokens that the model writes."""
+    """Price of a million tokens that the model writes."""
     max_tokens: NotNegative | None = None
-    """Tokens after which the rules make the rest."""
+    """Limit of tokens; the rules make the rest of the prompts."""
     max_cost: Money | None = None
-    """Money after which the rules make the rest."""
+    """Limit of cost, in the currency of the prices; the rules make the rest of the prompts."""
     concurrency: Count = 8
-    """Questions at once."""
+    """Number of questions sent at once."""
     attempts: Count = 5
-    """Questions about one clip, at most."""
+    """Largest number of questions about one clip."""
     answer_tokens: Count = 4096
-    """Tokens of an answer, at most; models that think before they answer may need more."""
+    """Largest number of tokens in an answer; models that reason before they answer may need more."""
     timeout: Positive = 60.0
-    """Seconds for a question and its whole answer."""
+    """Time limit for a question and its whole answer, in seconds."""
     allow_http: bool = False
-    """Send key and captions unencrypted: for a server of your own network, http://192.168.1.5:8000/v1."""
+    """Send key and captions unencrypted, to a server in your own network such as http://192.168.1.5:8000/v1."""
     retry_failed: bool = False
-    """Ask again about clips that the model refused or answered with nonsense."""
+    """Ask again about clips where the model refused or gave an unusable answer."""
     cache: Path | None = None
-    """The folder of kept answers; default: frameweave in the user's cache folder."""
+    """The folder where answers are kept; default: frameweave in the user's cache folder."""
     out: Path = Path("runs/captions")
     """The folder to write to."""
     overwrite: bool = False
@@ -169,27 +172,28 @@ class EncodeOptions(Settings):
     """Settings of `frameweave data encode`; they must be those of the training."""
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
+    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
+    1.x or 2.x model."""
     vision: str | None = None
     """A CLIP vision tower (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
-    """A depth estimator (folder or hub id) as training is given it; default: the model folder's own."""
+    """The depth estimator (folder or hub id), the same as in training; default: the model folder's own."""
     size: Count | None = None
     """Side of the training pictures in pixels; default: the model's own."""
     resize: Literal["crop", "squash"] = "crop"
-    """Short side scaled and the centre cut out, or squashed into the square."""
+    """How pictures become square: crop cuts out the centre, squash changes the shape."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
 
 
 class ShowOptions(Settings):
     """Settings of `frameweave data show`."""
 
     groups: Count = 12
-    """Groups on the sheet, spread over the data set."""
+    """Number of groups on the sheet, spread over the data set."""
     split: str = ""
-    """Only groups of this split."""
+    """Show only groups of this split, such as train; default: all."""
     seed: int = 0
-    """Of the choice of groups."""
+    """Random seed of the choice of groups."""
     out: Path = Path("runs/sheet")
     """The folder to write to."""

@@ -32,17 +32,19 @@ class NetworkOptions(Settings):
     heading = "Model"
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
+    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
+    1.x or 2.x model."""
     controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""
     vision: str | None = None
-    """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
+    """The CLIP vision tower that reads frames for the adaptor's prompt tokens (folder or hub id); default:
+    the model folder's own."""
     dtype: Dtype = "fp32"
-    """Precision of the networks."""
+    """Floating-point precision of the model."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
 
 
 class AdaptorOptions(Settings):
@@ -51,20 +53,22 @@ class AdaptorOptions(Settings):
     heading = "Adaptor"
 
     adaptor: str | None = None
-    """An adaptor: the packaged "miniature", or a folder that `frameweave train` wrote; default: none."""
+    """The adaptor: the packaged "miniature", or a folder that `frameweave train` wrote; default: none."""
     adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
-    """How strongly the adaptor's LoRA acts; default: as the adaptor says for the editor, usually 0.5."""
+    """Strength of the adaptor's LoRA; 0 is off; default: the adaptor's own for this editor, usually 0.5."""
     adaptor_schedule: str | None = None
-    """The LoRA's strength by timestep: shares of T with a strength each, e.g. 0.9-1:2,0.6-0.9:0.5;
-    default: as the adaptor says for the editor."""
+    """Strength schedule of the LoRA, e.g. 0.9-1:2,0.6-0.9:0.5: strength 2 at timesteps from 0.9 T to T, 0.5
+    from 0.6 T to 0.9 T, 0 elsewhere; T is the number of training timesteps, usually 1000; default: the
+    adaptor's own for this editor."""
     tokens: bool | None = None
-    """Whether the adaptor's prompt tokens act; default: as the adaptor says for the editor, usually not."""
+    """Whether the adaptor's prompt tokens act; default: the adaptor's own for this editor, usually not."""
     adaptor_in_inversion: bool = True
-    """Whether the adaptor acts while a source is inverted too, inside the same window."""
+    """Whether the adaptor also acts while the source is inverted, inside the same window."""
     adaptor_window: Literal["value", "steps"] = "value"
-    """The adaptor's window: by timestep value, or the same share of the sampler's steps."""
+    """How the adaptor's window is read: value, as timesteps; steps, as a share of the sampler's steps."""
     vision_frame: Literal["own", "first"] = "own"
-    """The source frame that gives a frame its unshared tokens: its own, or the first for all."""
+    """Which source frame the adaptor's unshared tokens (prompt tokens read from a picture) come from: own,
+    each frame itself; first, the first frame for all."""
 
 
 class ModelOptions(AdaptorOptions, NetworkOptions):
@@ -109,13 +113,14 @@ class SamplingOptions(PromptOptions):
     heading = "Editor"
 
     editor: str = "framewise"
-    """The algorithm; `frameweave editors` lists them."""
+    """The editing algorithm; `frameweave editors` lists all."""
     steps: Count | None = None
     """Sampling steps; 25 is quick, 50 is usual; default: the editor's own."""
     guidance: float | None = None
-    """Classifier-free guidance: 1 is none, higher follows the prompt more; default: the editor's own."""
+    """Classifier-free guidance scale (CFG): 1 is none, higher follows the prompt more; default: the editor's
+    own."""
     seed: Seed = 0
-    """Seed of all random draws; -1 draws one, which the run file keeps."""
+    """Random seed; -1 draws one and writes it to run.toml."""
     size: Count | None = None
     """Longer side, in pixels, at which the model works; default: the model's own."""
     set: tuple[str, ...] = ()
@@ -126,24 +131,25 @@ class EditorOptions(SamplingOptions):
     """What only editors of videos have."""
 
     as_published: bool = False
-    """Do as the editor's published program does, with its known defects."""
+    """Reproduce the editor's published program, with its known defects."""
     audio: bool = True
-    """Whether the source's sound is put back; --no-audio leaves it out."""
+    """Whether the result keeps the source's sound; --no-audio leaves it out."""
     check_inversion: bool = False
-    """Sample back from a new inversion and say how near that comes to the clip."""
+    """Sample the clip back from its inversion and say how close it comes, as PSNR in dB; an inversion from
+    the cache is not checked."""
     compare: bool = False
-    """Edit with every editor, without and with the adaptor, into one labelled grid."""
+    """Edit with every editor, without and with the adaptor, and show all results in one labelled grid."""
     cache: Path | None = None
-    """The folder of kept inversions; default: frameweave in the user's cache folder."""
+    """The folder where inversions are kept; default: frameweave in the user's cache folder."""
     use_cache: bool = True
-    """Whether inversions are kept on the disk for later edits."""
+    """Whether inversions are kept on the disk and used again by later edits."""
 
 
 class SourcePromptOptions(PromptOptions):
     """What is known about the source."""
 
     source_prompt: str = ""
-    """What the source shows; helps editors that invert it; default: nothing is said."""
+    """A prompt that describes the source; it helps editors that invert the source; default: empty."""
 
 
 class FootageOptions(Settings):
@@ -152,13 +158,13 @@ class FootageOptions(Settings):
     heading = "Input"
 
     frames: Count | None = None
-    """Take only so many frames from the start; default: all."""
+    """Take only this many frames, from the start; default: all."""
     start: Seconds | None = None
     """Edit from this time on, such as 1.5s or 1:02; the rest stays as it is; default: the beginning."""
     end: Seconds | None = None
-    """Edit up to this time; what lies behind stays as it is; default: the end."""
+    """Edit up to this time; the rest stays as it is; default: the end."""
     mask: InputPath | None = None
-    """A picture or a video, white where to edit; the rest stays as it is; default: all is edited."""
+    """A mask: a picture or a video, white where to edit; the rest stays as it is; default: all is edited."""
 
 
 class EditOptions(EditorOptions, ModelOptions, SourcePromptOptions, FootageOptions):
@@ -169,7 +175,7 @@ class EditOptions(EditorOptions, ModelOptions, SourcePromptOptions, FootageOptio
     fps: Positive | None = None
     """Frames per second of the result; default: every frame of the source, at its own time."""
     preview_every: NotNegative = 0
-    """Write a preview every so many steps; 0 is never."""
+    """Sampling steps between previews; 0 writes none."""
     out: Path | None = None
     """The run folder, or a video such as red.mp4; default: a new folder, such as runs/edit-0007-a-red-car."""
     overwrite: bool = False
@@ -187,11 +193,11 @@ class EditManyOptions(EngineOptions, EditOptions):
     """Settings of `frameweave edit-many`."""
 
     seed: NotNegative = 0
-    """Seed of all random draws; a column seed wins over it."""
+    """Random seed; the table's column seed wins over it."""
     workers: NotNegative | None = 1
-    """Edits at once; each worker holds a model. 0 works in this process."""
+    """Edits made at once; each loads a model of its own. 0 makes them one by one in this process."""
     out: Path | None = Path("runs/edits")
-    """The folder of the edits' own folders."""
+    """The folder in which every edit gets a folder of its own."""
 
     @property
     def _adaptor_comes_later(self) -> bool:
@@ -205,9 +211,9 @@ class GenerateOptions(SamplingOptions, ModelOptions):
     heading = "Output"
 
     editor: str = "text2video_zero"
-    """The algorithm; it must be able to make a clip from text alone."""
+    """The algorithm; it must be able to make a clip from a prompt alone."""
     frames: Count = 8
-    """Number of frames."""
+    """Number of frames of the clip."""
     fps: Positive = 4.0
     """Frames per second of the result."""
     out: Path | None = None
@@ -215,18 +221,18 @@ class GenerateOptions(SamplingOptions, ModelOptions):
     overwrite: bool = False
     """Replace an earlier run there. Only files that it wrote are removed."""
     resume: bool = True
-    """Take what the same command has finished there; --no-resume makes it anew."""
+    """Keep what the same command has finished there; --no-resume makes it anew."""
 
 
 class DemoOptions(Settings):
     """Settings of `frameweave demo`."""
 
     frames: Count = 16
-    """Frames of the clip to edit."""
+    """Number of frames to edit."""
     steps: Count = 25
     """Sampling steps."""
     seed: Seed = 0
-    """Seed of all random draws; -1 draws one, which the run file keeps."""
+    """Random seed; -1 draws one and writes it to run.toml."""
     out: Path = Path("runs/demo")
     """The run folder."""
     overwrite: bool = False

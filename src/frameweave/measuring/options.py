@@ -19,11 +19,13 @@ class MeasuringOptions(Settings):
     heading = "Metrics"
 
     backbones: Literal["auto", "miniature", "real"] = "auto"
-    """The Miniature's networks, or published ones. auto: the Miniature's for edits by the packaged model."""
+    """Networks behind the metrics: miniature, the packaged ones; real, published ones; auto, miniature for
+    edits by the packaged model and real for others."""
     weights: Path | None = None
-    """Folder with published weights of AlexNet, LPIPS and Inception; default: weights in the cache folder."""
+    """Folder with the published weights of AlexNet, LPIPS and Inception; default: weights in the cache
+    folder."""
     clip_model: str = "openai/clip-vit-base-patch32"
-    """CLIP model of the published scores: a folder or a hub id."""
+    """CLIP model that --backbones real uses: a folder or a hub id."""
 
 
 class EvaluateOptions(MeasuringOptions):
@@ -32,19 +34,20 @@ class EvaluateOptions(MeasuringOptions):
     heading = "Input and output"
 
     backbones: Literal["auto", "miniature", "real"] = "miniature"
-    """The Miniature's networks, which know its world only, or published ones."""
+    """Networks behind the metrics: miniature, the packaged ones, which know the Miniature's world only; real,
+    published ones."""
     source: InputPath | None = None
-    """What was edited: a video, or a folder with one of the same name for each."""
+    """The videos before the edit: a video, or a folder with a video of the same name for each edited one."""
     truth: InputPath | None = None
-    """What a perfect edit would give, where it is known; a video or a folder."""
+    """The perfect results, where they are known: a video or a folder."""
     mask: InputPath | None = None
-    """White where the edit may change pixels: a picture, a video, or a folder."""
+    """Masks, white where the edit may change pixels: a picture, a video, or a folder."""
     prompt: str = ""
     """What the edited videos should show."""
     source_prompt: str = ""
     """What the sources show."""
     frames: Count | None = None
-    """Take only so many frames from the start."""
+    """Take only this many frames, from the start; default: all."""
     out: Path = Path("runs/evaluate")
     """The run folder."""
     overwrite: bool = False
@@ -57,45 +60,50 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     heading = "Edits"
 
     workers: NotNegative | None = 1
-    """Pairs at once, each with a model of its own in memory. 0 works in this process, without limits."""
+    """Clips edited at once, each with a model of its own in memory. 0 edits them one by one in this process,
+    without limits of time and memory."""
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
+    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
+    1.x or 2.x model."""
     controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""
     vision: str | None = None
-    """A CLIP vision tower for an adaptor's tokens (folder or hub id); default: the model folder's own."""
+    """The CLIP vision tower that reads frames for the adaptor's prompt tokens (folder or hub id); default:
+    the model folder's own."""
     dtype: Dtype = "fp32"
-    """Precision of the networks."""
+    """Floating-point precision of the model."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
     clip_set: Literal["test", "development", "validation"] = "test"
-    """Which of the world's clips: results come from the test set, settings are chosen on the development set,
-    and what was found by looking at either is measured once more on the validation set."""
+    """Which set of the Miniature's clips is edited: development, to choose settings on; test, for results;
+    validation, to measure once more what was found on the other two."""
     clips: Count = 64
-    """How many clips of that set are edited; without a table."""
+    """Number of clips taken from --clip-set; not used with a table."""
     changes: Annotated[int, Field(ge=1, le=4)] = 1
-    """How many attributes each prompt for the world's clips changes at once, 1 to 4."""
+    """Number of attributes (noun, colour, background, style) that each prompt for the Miniature's clips
+    changes."""
     frames: Count = 8
-    """Frames of each clip."""
+    """Number of frames of each clip."""
     size: Count | None = None
-    """Longer side of a table's clips, in pixels; default: the model's own."""
+    """Longer side of the table's clips in the model, in pixels; default: the model's own."""
     seeds: Count = 1
-    """How many seeds each edit is made with."""
+    """Number of random seeds; each edit is made once with each."""
     editors: tuple[str, ...] = ("text2video_zero", "tokenflow", "vid2vid_zero", "vidtome")
     """The editors to compare."""
     set: tuple[str, ...] = ()
-    """Settings of the editors, as name=value for all that have it, or editor.name=value for one."""
+    """Settings of the editors: name=value for all that have it, or editor.name=value for one."""
     steps: Count = 25
     """Sampling steps."""
     cells: Path | None = None
-    """Where the edits lie, which experiments may share; default: `cells` in the run folder."""
+    """The folder of the finished edits, which several experiments may share; default: `cells` in the run
+    folder."""
     threads: Count = 1
     """CPU threads of each worker."""
     out: Path = Path("runs/grid")
-    """The run folder; the same command goes on with what is missing in it."""
+    """The run folder; the same command goes on where a run in it stopped."""
     overwrite: bool = False
     """Replace another run in that folder."""
 
@@ -104,9 +112,10 @@ class GridOptions(ExperimentOptions):
     """Settings of `frameweave grid`."""
 
     arms: tuple[str, ...] | None = None
-    """Adaptors to compare with none: name=adaptor, perhaps with @strength behind it, and with commas between
-    window=0.8-1, schedule=0.9-1:2+0.6-0.9:1 (strength by timestep, in place of strength and window), tokens,
-    no-tokens, plain-inversion. Default: with=miniature on the packaged model, else no adaptor at all."""
+    """Adaptors to compare with none, each as name=adaptor. Behind it may stand @strength, and with commas
+    between: window=0.8-1, schedule=0.9-1:2+0.6-0.9:1 (a strength schedule, in place of strength and
+    window), tokens or no-tokens, and plain-inversion (the source is inverted without the adaptor).
+    Default: with=miniature on the packaged model, else no adaptor at all."""
 
 
 class AblationOptions(ExperimentOptions):
@@ -115,45 +124,49 @@ class AblationOptions(ExperimentOptions):
     preset: str = "miniature"
     """How the adaptors are trained: a preset of `frameweave train`, or a run.toml."""
     train_steps: Count | None = None
-    """Steps of the LoRA stage; default: the preset's."""
+    """Optimiser steps of the LoRA stage; default: the preset's."""
     full: str | None = None
-    """The whole adaptor, if it is trained already; "miniature" is the packaged one."""
+    """The complete adaptor, if it is trained already; "miniature" is the packaged one; default: it is trained
+    too."""
     adaptors: Path | None = None
-    """Where adaptors are trained, which ablations may share; default: `adaptors` in the run folder."""
+    """The folder of the trained adaptors, which several ablations may share; default: `adaptors` in the run
+    folder."""
     tokens: bool = False
-    """Whether prompt tokens act in the edits; in the arm without LoRA they always do."""
+    """Whether the prompt tokens act in the edits; with the adaptor that lacks the LoRA they always do."""
     out: Path = Path("runs/ablation")
-    """The run folder; the same command goes on with what is missing in it."""
+    """The run folder; the same command goes on where a run in it stopped."""
 
 
 class TuneOptions(ExperimentOptions):
     """Settings of `frameweave tune`."""
 
     clip_set: Literal["test", "development", "validation"] = "development"
-    """Which of the world's clips; choices made on another set would spoil what it shows."""
+    """Which set of the Miniature's clips is edited; settings chosen on test or validation would spoil what
+    these show later."""
     clips: Count = 16
-    """How many clips of that set are edited; without a table."""
+    """Number of clips taken from --clip-set; not used with a table."""
     frames: Count = 4
-    """Frames of each clip."""
+    """Number of frames of each clip."""
     bands: tuple[str, ...] = ("0.9-1", "0.68-0.9", "0.3-0.68")
-    """Intervals of timesteps as shares of T, in the order in which they are searched."""
+    """Timestep intervals whose strength is chosen one after the other, as shares of T, the number of training
+    timesteps."""
     strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """What is tried in each band, beside silence."""
+    """LoRA strengths that are tried in each interval; 0 is always tried."""
     tokens: bool = True
-    """Whether the prompt tokens are tried, if the adaptor has any; else they stay off in these editors."""
+    """Whether the adaptor's prompt tokens are tried too; --no-tokens leaves them off in these editors."""
     metrics: tuple[str, ...] = ("warp_error",)
-    """What must become better; of several the least certain gain counts."""
+    """Metrics that must improve; of several, the least certain gain counts."""
     guards: tuple[str, ...] = ("clip_score",)
-    """What must not become worse: no choice may lose more in one of these metrics than its standard error."""
+    """Metrics that must not get worse: a choice may not lose more in one of them than its standard error."""
     out: Path = Path("runs/tune")
-    """The run folder; the same command goes on with what is missing in it."""
+    """The run folder; the same command goes on where a run in it stopped."""
 
 
 class ReportOptions(Settings):
     """Settings of `frameweave report`."""
 
     out: Path | None = None
-    """Where to write; default: into the first folder."""
+    """The folder to write to; default: the first of the run folders."""
 
 
 class BenchOptions(Settings):
@@ -162,4 +175,4 @@ class BenchOptions(Settings):
     quick: bool = False
     """Fewer repetitions and shorter videos."""
     set: tuple[str, ...] = ()
-    """Settings of the editors, as name=value for all that have it, or editor.name=value for one."""
+    """Settings of the editors: name=value for all that have it, or editor.name=value for one."""

@@ -12,7 +12,7 @@ class PartOptions(Settings):
     """Settings of `frameweave miniature train`."""
 
     folder: Path = Path("runs/miniature")
-    """Where checkpoints are kept."""
+    """The folder of the checkpoints."""
     steps: Count | None = None
     """Optimiser steps; default: the recipe's."""
     threads: Count | None = None
@@ -23,9 +23,9 @@ class ScoreOptions(Settings):
     """Settings of `frameweave miniature score`."""
 
     samples: Count = 512
-    """Pictures to sample."""
+    """Number of pictures to sample."""
     out: Path | None = None
-    """A folder for grids of samples and edits; default: none are written."""
+    """A folder for sheets of samples and edits; default: none are written."""
 
 
 class WorldOptions(Settings):
@@ -34,11 +34,11 @@ class WorldOptions(Settings):
     out: Path = Path("runs/world")
     """The folder to write to."""
     clips: Count = 3
-    """How many clips."""
+    """Number of clips."""
     frames: Count = 24
-    """Frames of each clip."""
+    """Number of frames of each clip."""
     seed: NotNegative = 0
-    """Seed of the scenes; the same seed gives the same clips."""
+    """Random seed of the scenes; the same seed gives the same clips."""
 
 
 class MsrvttOptions(Settings):
@@ -47,10 +47,10 @@ class MsrvttOptions(Settings):
     out: Path = Path("runs/msrvtt")
     """The folder to write to."""
     clips: Count = 40
-    """How many clips."""
+    """Number of clips."""
     frames: Annotated[int, Field(ge=2)] = 24
-    """Frames of each clip."""
+    """Number of frames of each clip."""
     seed: NotNegative = 0
-    """Seed of all random draws."""
+    """Random seed."""
     depth: bool = True
     """Whether the exact depth is written beside each clip."""

@@ -13,33 +13,34 @@ class StudyNewOptions(Settings):
     """What a new study asks, and of how many."""
 
     systems: tuple[str, ...] = ("without:with",)
-    """Which arms are compared, as first:second; the report gives the share of the second."""
+    """The two arms of the runs that are compared, as first:second; the report gives the share that prefers
+    the second."""
     editors: tuple[str, ...] = ()
-    """Only these editors; default: all."""
+    """Take only these editors; default: all."""
     clips: Count | None = None
-    """At most so many clips of each editor, evenly spread; default: all."""
+    """Largest number of clips of each editor, evenly spread over all; default: all."""
     criteria: tuple[str, ...] = ("alignment", "quality", "consistency")
-    """What is asked about each pair."""
+    """Questions about each pair."""
     per_rater: Count = 20
-    """Pairs that a rater sees, beside checks and repeats."""
+    """Number of pairs that each rater sees, besides attention checks and repeats."""
     per_pair: Count = 6
-    """Raters who see each pair."""
+    """Number of raters who see each pair."""
     checks: NotNegative = 2
-    """Checks of attention for each rater: the source beside a spoilt copy."""
+    """Number of attention checks for each rater; a check shows the source beside a spoilt copy."""
     repeats: NotNegative = 1
-    """Pairs that a rater sees twice, with the sides swapped."""
+    """Number of pairs that each rater sees twice, with the sides swapped."""
     undecided: bool = False
-    """Whether "no preference" may be answered."""
+    """Whether raters may answer "no preference"."""
     name: str = "Which video do you prefer?"
     """The title that raters see."""
     consent: InputPath | None = None
     """A text file with what raters agree to; default: a short text that says what is stored."""
     seed: int = 0
-    """Seed of which video is on which side, and of the order of the pairs."""
+    """Random seed of the sides on which videos are shown and of the order of the pairs."""
     out: Path = Path("runs/study")
     """The study's folder, new or empty."""
     dry_run: bool = False
-    """Say how many raters it takes and what they can show, and write nothing."""
+    """Say how many raters are needed and what they can show, and write nothing."""
 
 
 def _path(text: str) -> str:
@@ -57,18 +58,18 @@ class StudyServeOptions(Settings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0 takes a free one."""
     database: str | None = None
-    """Where answers are kept, such as postgresql+psycopg://user@host/name; default: answers.sqlite in the
-    study's folder."""
+    """The database for the answers, such as postgresql+psycopg://user@host/name; default: answers.sqlite in
+    the study's folder."""
     secure: bool = False
     """Send cookies by HTTPS only. Switch it on behind a proxy that speaks HTTPS."""
     proxy: str | None = None
-    """Address, network or host name of a proxy whose word about the callers' addresses is taken; several with
+    """Address, network or host name of a proxy that is trusted to report raters' addresses; several with
     commas between."""
     prefix: Annotated[str, AfterValidator(_path)] = ""
-    """Path below which a proxy shows the study, such as /lab/study; needed only where the proxy leaves it in
-    the addresses, or to keep the cookies to that path."""
+    """Path below which a proxy shows the study, such as /lab/study; needed only if the proxy keeps the path
+    in what it passes on, or to keep cookies to that path."""
     enrolments_per_minute: Positive = 30
-    """How many raters may begin from one address each minute."""
+    """Number of raters who may begin from one address in a minute."""
 
 
 class StudyReportOptions(Settings):
@@ -77,6 +78,6 @@ class StudyReportOptions(Settings):
     database: str | None = None
     """The database that the study was served with; default: answers.sqlite in the study's folder."""
     everybody: bool = False
-    """Count every rater's answers, also of those whom the rules leave out."""
+    """Count the answers of all raters, also of those whom the rules leave out."""
     out: Path | None = None
     """Folder of the report; default: report in the study's folder."""

@@ -29,15 +29,17 @@ class BaseOptions(Settings):
     heading = "Model"
 
     model: str = "miniature"
-    """The packaged "miniature", a diffusers folder, or a hub id of a Stable Diffusion 1.x or 2.x model."""
+    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
+    1.x or 2.x model."""
     controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
     depth_model: str | None = None
     """A depth estimator (folder or hub id); default: the model folder's own."""
     vision: str | None = None
-    """A CLIP vision tower (folder or hub id); default: the model folder's own `clip`."""
+    """The CLIP vision tower that reads frames for the unshared tokens (folder or hub id); default: the model
+    folder's own `clip`."""
     device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
 
 
 class GroupsOptions(Settings):
@@ -46,20 +48,20 @@ class GroupsOptions(Settings):
     heading = "Data"
 
     data: str = "world"
-    """The Miniature's procedural "world", shards that `frameweave data prepare` wrote, or a folder of
-    videos, each with captions in a .txt beside it."""
+    """The training data: the Miniature's generated "world", shards that `frameweave data prepare` wrote, or a
+    folder of videos, each with captions in a .txt beside it."""
     groups: Count = 4096
-    """How many groups of frames to draw from the world."""
+    """Number of groups of frames that are drawn from the world; other data bring their own."""
     held_out: Count = 32
-    """How many groups are kept for the held-out loss."""
+    """Number of groups that are not trained on: the held-out loss is measured on them."""
     frames: Count = 3
-    """Adjacent frames in a group."""
+    """Number of frames in a group."""
     stride: Count = 1
-    """Frames from one of the group to the next."""
+    """Distance from one frame of a group to the next, in frames; 1 takes adjacent ones."""
     size: Count | None = None
     """Side of the training pictures in pixels; default: the model's own."""
     resize: Literal["crop", "squash"] = "crop"
-    """Short side scaled and the centre cut out, or squashed into the square."""
+    """How pictures become square: crop cuts out the centre, squash changes the shape."""
 
 
 class LoraOptions(Settings):
@@ -70,13 +72,13 @@ class LoraOptions(Settings):
     rank: Count = 4
     """Rank of the LoRA."""
     alpha: Positive | None = None
-    """LoRA scale numerator; default: the rank, so that the scale is 1."""
+    """Alpha of the LoRA: its scale is alpha / rank; default: the rank, so that the scale is 1."""
     lora_blocks: str = "down"
-    """Blocks of the UNet with LoRA: down, mid, up joined by "+", or all."""
+    """Blocks of the UNet that get a LoRA: down, mid and up, joined by "+", or all."""
     lora_targets: Expression = r"attn[12]\.to_(q|k|v|out\.0)"
-    """Regular expression of the adapted layers within a block."""
+    """Regular expression for the names of the layers that get a LoRA within these blocks."""
     strength: Annotated[float, Field(ge=0, le=2)] = 0.5
-    """How strongly the finished LoRA acts by default; it is trained at 1."""
+    """Strength with which the finished LoRA acts in edits by default; it is trained at 1."""
 
 
 class LossOptions(Settings):
@@ -85,27 +87,30 @@ class LossOptions(Settings):
     heading = "Loss and noise"
 
     temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
-    """Eq. 3 over frames at one timestep, over two timesteps of a pair, both, or neither."""
+    """What the temporal loss compares: frames, neighbouring frames at one timestep (Eq. 3); noise, each frame
+    at two timesteps; both; or none, no temporal loss."""
     temporal_reduce: Literal["token", "map"] = "token"
-    """Cosine similarity (Eq. 2) per token and averaged, or of the whole feature map."""
+    """How features are compared (Eq. 2): token, the mean of each token's cosine similarity; map, one cosine
+    similarity of the whole feature map."""
     temporal_layers: Expression = "decoder"
-    """Self-attentions whose outputs are compared: "decoder" or a regular expression."""
+    """Self-attention layers whose outputs the temporal loss compares: "decoder" or a regular expression."""
     temporal_sum: bool = True
-    """Sum the loss over layers; otherwise their mean."""
+    """Add up the temporal loss over the layers; --no-temporal-sum takes the mean."""
     temporal_norm: Literal["valid", "T"] = "valid"
-    """Divide Eq. 3 by the number of valid terms or by the number of frames."""
+    """What Eq. 3 is divided by: valid, the number of its terms; T, the number of frames."""
     temporal_weight: float = 0.01
-    """lambda of Eq. 9."""
+    """Weight of the temporal loss (lambda of Eq. 9)."""
     temporal_range: tuple[Share, Share] = (0.9, 1.0)
-    """Share of T in which the temporal term counts: two numbers."""
+    """Timestep interval in which the temporal loss counts: two shares of T, the number of timesteps."""
     first_order_weight: float = 0.0
-    """Weight of an added term 1 - similarity."""
+    """Weight of a further loss, 1 - similarity of neighbouring frames; 0 is none."""
     noise_sharing: Literal["shared", "mixed", "independent"] = "shared"
-    """Whether the frames of a group get the same noise, each its own, or a mixture of both."""
+    """Which noise the frames of a group get: shared, the same; independent, each its own; mixed, partly the
+    same."""
     noise_correlation: Share = 0.8
-    """Correlation of neighbours' noise when it is mixed; inverted latents of the Miniature have 0.8."""
+    """Correlation of the frames' noise when it is mixed; inverted latents of the Miniature have 0.8."""
     t_range: tuple[Share, Share] = (0.9, 1.0)
-    """Share of T from which timesteps are drawn: two numbers."""
+    """Timestep interval that is trained: two shares of T, the number of timesteps."""
 
 
 class TokensOptions(Settings):
@@ -114,27 +119,30 @@ class TokensOptions(Settings):
     heading = "Prompt tokens and text"
 
     n_shared: NotNegative = 4
-    """Number of shared tokens."""
+    """Number of shared tokens: learned prompt tokens that are the same for every clip."""
     tokens_std: Annotated[float, Field(ge=0)] = 0.02
-    """Standard deviation of the fresh shared tokens; 0.1414 reads Eq. 4's 0.02 as a variance."""
+    """Standard deviation of the shared tokens before training; 0.1414 reads Eq. 4's 0.02 as a variance."""
     tokens_form: Literal["branch", "sequence"] = "branch"
-    """Tokens before the text of each guidance branch, or Eq. 8 to the letter: all in one sequence."""
+    """Where the tokens stand: branch, before the prompt and before the negative prompt; sequence, with both
+    prompts in one sequence, as Eq. 8 is written."""
     vision_stride: Count = 2
-    """Every how many patches become unshared tokens."""
+    """Step between the picture patches that become unshared tokens; 1 takes every patch."""
     vision_frame: Literal["random", "own", "first"] = "random"
-    """Which frame of the group gives a frame its unshared tokens."""
+    """Which frame the unshared tokens of a group are read from: own, each frame itself; first, the first;
+    random, one at random."""
     vision_drop: Share = 0.05
-    """How often the unshared tokens are left out."""
+    """Share of the training batches without unshared tokens."""
     tokens_in_uncond: bool = True
-    """Whether the negative branch gets the tokens too at inference."""
+    """Whether the negative prompt gets the tokens too when editing."""
     token_mode: Literal["mix", "replace", "always"] = "mix"
-    """With probability p_share tokens before the text, tokens in place of the text; or always both."""
+    """How tokens and caption are joined in the LoRA stage: mix, tokens before the caption in --p-share of the
+    batches; replace, tokens in place of the caption in as many; always, tokens before every caption."""
     p_share: Share = 0.3
-    """Probability with which the prompt is replaced."""
+    """Share of the training batches in which the tokens act; see --token-mode."""
     caption: NotNegative | None = None
-    """Always this one of a clip's captions, counted from 0; default: one at random."""
+    """Number of the caption that is always taken of a clip's captions, from 0; default: one at random."""
     text_drop: Share = 0.1
-    """How often the text is empty, for guidance."""
+    """Share of the captions that are left empty, as classifier-free guidance needs."""
 
 
 class StagesOptions(Settings):
@@ -143,13 +151,14 @@ class StagesOptions(Settings):
     heading = "Stages"
 
     stages: tuple[str, ...] = ("tokens", "lora")
-    """What `frameweave train all` runs, in order: depth, tokens, lora."""
+    """The training stages of `frameweave train all`, in order: depth, tokens, lora."""
     train_tokens: bool = True
-    """Whether the LoRA stage goes on training the tokens."""
+    """Whether the LoRA stage trains the tokens further."""
     depth_control: bool = True
-    """Whether the frozen depth ControlNet steers while training."""
+    """Whether the depth ControlNet steers the UNet while tokens and LoRA are trained."""
     controlnet_text: Literal["text", "tokens"] = "text"
-    """Whether the ControlNet reads the plain text or the tokens too (never with gradient)."""
+    """What the ControlNet reads: text, the caption alone; tokens, the prompt tokens too. It does not train
+    them."""
     steps: Count = 1000
     """Optimiser steps of the LoRA stage."""
     tokens_steps: Count = 1000
@@ -157,11 +166,11 @@ class StagesOptions(Settings):
     depth_steps: Count = 1000
     """Optimiser steps of the depth stage."""
     learning_rate: Positive = 3e-5
-    """Of the LoRA stage."""
+    """Learning rate of the LoRA stage."""
     tokens_learning_rate: Positive = 1e-4
-    """Of the token stage."""
+    """Learning rate of the token stage."""
     depth_learning_rate: Positive = 1e-5
-    """Of the depth stage."""
+    """Learning rate of the depth stage."""
 
 
 class OptimiserOptions(Settings):
@@ -170,25 +179,26 @@ class OptimiserOptions(Settings):
     heading = "Optimiser"
 
     batch: Count = 1
-    """Groups in a forward pass, over all processes."""
+    """Groups in one forward pass, over all processes together."""
     accumulate: Count = 8
-    """Forward passes per optimiser step."""
+    """Forward passes before each optimiser step (gradient accumulation)."""
     schedule: Literal["constant", "flat_cosine"] = "constant"
-    """Learning rate after the warm-up."""
+    """How the learning rate goes on after the warm-up."""
     warmup: NotNegative = 50
-    """Optimiser steps of warm-up."""
+    """Optimiser steps in which the learning rate rises to its value."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     clip_norm: Positive = 1.0
-    """Largest norm of the gradient."""
+    """Largest gradient norm; greater gradients are scaled down to it."""
     ema: Share = 0.99
-    """Decay of the weights' moving average, which is what is exported."""
+    """Decay of the moving average (EMA) of the weights; the average is what is exported."""
     min_snr: Positive | None = None
-    """Gamma of min-SNR weights; without effect inside the window, where the SNR is below 0.02."""
+    """Gamma of the min-SNR loss weights; default: no such weights. Without effect where the SNR is below
+    gamma, as at timesteps above 0.9 T."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of forward and backward; auto is bf16 where it is native, else fp16 on GPUs and fp32 on CPUs."""
+    """Precision of training; auto is bf16 where it is native, else fp16 on GPUs and fp32 on CPUs."""
     checkpointing: bool = False
-    """Recompute activations in the backward pass: less memory, more time."""
+    """Gradient checkpointing: less memory, more time."""
     eight_bit: bool = False
     """8-bit AdamW; needs bitsandbytes."""
 
@@ -201,21 +211,22 @@ class TrainOptions(
     heading = "Output"
 
     watch_every: Count = 100
-    """Steps between held-out losses."""
+    """Optimiser steps between measurements of the held-out loss."""
     norms_every: NotNegative = 50
-    """Steps between gradient norms of each loss term alone, which cost a backward pass each; 0 is never."""
+    """Optimiser steps between measurements of each loss's gradient norm, which cost a backward pass each; 0
+    is never."""
     preview_every: NotNegative = 0
-    """Steps between preview strips with and without the adaptor; 0 is never."""
+    """Optimiser steps between preview pictures with and without the adaptor; 0 is never."""
     save_minutes: Annotated[float, Field(ge=0)] = 3.0
     """Minutes between checkpoints."""
     tensorboard: bool = False
-    """Write tensorboard events beside log.jsonl."""
+    """Write TensorBoard events beside log.jsonl."""
     wandb: bool = False
     """Log to Weights & Biases too."""
     threads: Count | None = None
     """CPU threads; default: all cores."""
     seed: int = 0
-    """Seed of all random draws."""
+    """Random seed."""
     out: Path = Path("runs/train")
     """The run folder; a run in it with the same settings goes on."""
 

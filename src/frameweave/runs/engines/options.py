@@ -12,19 +12,21 @@ class EngineOptions(Settings):
     heading = "Processes"
 
     workers: NotNegative | None = None
-    """Items at once; default: as many as there are processors. 0 works in this process, without limits."""
+    """Items worked on at once; default: one for each processor core. 0 works in this process, without limits
+    of time and memory."""
     timeout: Positive | None = None
-    """Seconds that one item may take before it is given up; default: no limit."""
+    """Time limit for one item, in seconds; default: no limit."""
     memory_gb: Positive | None = None
-    """Memory that the process of one item may have, in GB of address space; default: no limit."""
+    """Memory limit for the process of one item, in GB of address space; default: no limit."""
     retries: NotNegative = 1
-    """How often an item is tried again when its process died."""
+    """How often an item is tried again after its process died."""
     ray: bool = False
-    """Work with Ray, started on this machine."""
+    """Share the items with Ray, which is started on this machine."""
     ray_address: str | None = None
-    """Work on the Ray cluster at this address, such as 10.0.0.1:6379, or auto."""
+    """Share the items with the Ray cluster at this address, such as 10.0.0.1:6379, or auto."""
     shard_index: NotNegative | None = None
-    """Which of several jobs this is, from 0; default: the number in the Slurm job array."""
+    """The number of this job among those that share the items, from 0; default: the number in the Slurm job
+    array."""
     num_shards: Count | None = None
     """How many jobs share the items; default: the size of the Slurm job array, else 1."""
 
