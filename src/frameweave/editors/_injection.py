@@ -51,10 +51,10 @@ def features_injected(unet: nn.Module, acts: Callable[[], bool]) -> Generator[No
         del block.forward
 
 
-def first_steps(levels: list[int], share: float) -> frozenset[int]:
+def first_steps(timesteps: list[int], share: float) -> frozenset[int]:
     """The timesteps of the first int(share * T) of T steps; none for a negative share.
 
     >>> sorted(first_steps([81, 61, 41, 21, 1], 0.5))
     [61, 81]
     """
-    return frozenset(levels[: max(0, int(len(levels) * share))])
+    return frozenset(timesteps[: max(0, int(len(timesteps) * share))])

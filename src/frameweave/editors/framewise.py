@@ -10,13 +10,13 @@ class Framewise(Editor):
     """DDIM inversion under the source prompt, then DDIM sampling under the new one."""
 
     steps: Count = 25
-    """Steps of inversion and of sampling."""
+    """Steps of the inversion, and of the sampling."""
     guidance: float = 5.0
-    """Classifier-free guidance while sampling; inversion has none."""
+    """Classifier-free guidance scale (CFG) of the sampling; the inversion has none."""
     strength: Share = 1.0
-    """How far to invert, as a share of the steps: lower keeps more of the source."""
+    """Share of the steps that are inverted and sampled, as in img2img; lower keeps more of the source."""
     chunk_size: Count = 16
-    """Frames in one call of the network; lower needs less memory."""
+    """Frames in one call of the network; fewer need less memory."""
 
     def edit(self, request: EditRequest) -> Latents:
         timesteps = request.timesteps(self.steps, self.strength)

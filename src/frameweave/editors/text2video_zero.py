@@ -30,29 +30,31 @@ class Text2VideoZero(Editor):
     """Cross-frame attention to frame 0, computed once per timestep for clips of any length."""
 
     steps: Count = 25
-    """Steps of the sampler."""
+    """Sampling steps."""
     guidance: float = 7.5
-    """Classifier-free guidance."""
+    """Classifier-free guidance scale (CFG)."""
     variant: Literal["depth", "instruct"] = "depth"
-    """What a source clip gives: its depth, or its pictures to a model that edits by instruction."""
+    """What the edit takes from the source: depth, its depth maps; instruct, its pictures, for a model that
+    edits by instruction."""
     controlnet_scale: float = 1.0
-    """How strongly the depth ControlNet steers (depth)."""
+    """How strongly the depth ControlNet steers. Variant depth only."""
     picture_guidance: float = 1.0
-    """How closely frames keep to the source's pictures. Instruct only."""
+    """Guidance scale of the source's pictures: higher keeps more of them. Variant instruct only."""
     motion: Annotated[tuple[float, float], Split] = (12.0, 12.0)
-    """Shift per frame (x, y) in 1/512 of the frame's side; positive moves the picture up and left.
-    Text only."""
+    """Shift of the picture from frame to frame (x, y), in 1/512 of its side; positive moves it left and up.
+    Clips from text only."""
     t0: Share = 0.88
-    """Timestep, as a share of T, at which the first frame's latent is shifted. Text only."""
+    """Timestep, as a share of T, at which the latent of the first frame is copied and shifted. Clips from
+    text only."""
     t1: Share = 0.94
-    """Timestep, as a share of T, to which the shifted copies are noised again. Text only."""
+    """Timestep, as a share of T, to which the shifted copies are noised again. Clips from text only."""
     chunk_size: Count = 16
-    """Frames in one call of the network; lower needs less memory and changes nothing else."""
+    """Frames in one call of the network; fewer need less memory and change nothing else."""
     chunk: Count = 8
-    """Frames in a chunk of the published program, counting the first frame that it repeats."""
+    """Frames in a chunk of the published program, with the first frame, which every chunk repeats."""
     as_published: bool = False
-    """Do as the published program: frame 0 is a noised copy of itself, and every chunk of frames draws
-    the same noise. Text and instruct."""
+    """Reproduce the published program: frame 0 is a noised copy of itself, and every chunk of frames draws
+    the same noise. Clips from text, and variant instruct."""
 
     def model_post_init(self, context: object) -> None:
         if self.as_published and self.chunk < 2:

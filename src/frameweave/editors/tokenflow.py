@@ -35,39 +35,42 @@ class TokenFlow(Editor):
     """
 
     steps: Count = 25
-    """Steps of the edit."""
+    """Sampling steps."""
     guidance: float = 7.5
-    """Classifier-free guidance."""
+    """Classifier-free guidance scale (CFG)."""
     variant: Literal["pnp", "sdedit"] = "pnp"
-    """Whether the source's features are injected, or the edit starts from less noise."""
+    """How the source is kept: pnp injects its features (plug-and-play); sdedit starts the edit from less
+    noise."""
     keyframe_interval: Count = 8
-    """Frames to a key frame."""
+    """Frames for each key frame; only key frames are edited, the others follow them."""
     attention_share: Share = 0.5
-    """Share of the steps in which queries and keys are the source's (pnp)."""
+    """Share of the steps in which self-attention takes queries and keys of the source. Variant pnp only."""
     feature_share: Share = 0.8
-    """Share of the steps in which the source's features are injected (pnp)."""
+    """Share of the steps in which features of the source are injected. Variant pnp only."""
     start: float = 0.9
-    """Share of the steps that are taken (sdedit)."""
+    """Share of the steps that are taken: lower keeps more of the source. Variant sdedit only."""
     noise: Literal["inverted", "random"] = "inverted"
-    """What the source is noised with at the start (sdedit); random noise is the same for all frames."""
+    """Noise that the source starts with: inverted, its DDIM inversion; random, one noise for all frames.
+    Variant sdedit only."""
     blend: Literal["sigmoid", "linear"] = "sigmoid"
-    """How much of each neighbouring key frame: the paper's weights (0.5 to 0.73), or by distance (0 to 1)."""
+    """Weights of the two key frames beside a frame: sigmoid, as in the paper (0.5 to 0.73); linear, by
+    distance (0 to 1)."""
     inversion_steps: NotNegative = 0
-    """Steps of the inversion, which must pass the timesteps of the edit; 0 means as many."""
+    """Steps of the inversion, which must pass all timesteps of the edit; 0 means as many as the edit has."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too."""
     controlnet_scale: float = 1.0
     """How strongly the depth ControlNet steers."""
     chunk_size: Count = 8
-    """Frames in one call of the network (of three streams); lower needs less memory, and changes nothing."""
+    """Frames in one call of the network, each three times; fewer need less memory and change nothing else."""
     context_length: Count = 64
-    """Longer clips are edited in runs of so many frames."""
+    """Frames that are edited together; a longer clip is edited in overlapping parts of this length."""
     context_overlap: NotNegative = 8
-    """Frames that neighbouring runs share."""
+    """Frames that neighbouring parts of a long clip share."""
     as_published: bool = False
-    """Do as the published program: frames cut to a multiple of `keyframe_interval`, blending with the
-    previous key frame only and as if key frames lay in the middle, a start from single-step noise, sdedit
-    one step short, no runs of frames."""
+    """Reproduce the published program: the number of frames is cut to a multiple of `keyframe_interval`; a
+    frame blends with the previous key frame only, as if key frames lay in the middle; sdedit starts from
+    single-step noise and takes one step less; a long clip is not edited in parts."""
 
     def model_post_init(self, context: object) -> None:
         self._rules.check_start(self.start)

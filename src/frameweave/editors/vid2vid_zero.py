@@ -48,52 +48,55 @@ class Vid2VidZero(Editor):
     """
 
     steps: Count = 25
-    """Steps of the edit."""
+    """Sampling steps."""
     inversion_steps: NotNegative = 0
-    """Steps of inversion and optimisation, as published; 0 means as many as the edit has. The
+    """Steps of the inversion and of the null-text optimisation; 0 means as many as the edit has. The
     original always has 50, and takes the i-th null text at the i-th step of the edit."""
     guidance: float = 7.5
-    """Classifier-free guidance of the optimisation and of the edit."""
+    """Classifier-free guidance scale (CFG) of the optimisation and of the edit."""
     null_text: bool = True
-    """Optimise the unguided branch's text, so that the source is kept. Off halves the time."""
+    """Null-text inversion: optimise the empty prompt so that the source is kept. Off takes half the time."""
     inner_steps: Count = 1
-    """Updates of the null text per step, at most."""
+    """Largest number of updates of the null text in each step."""
     rate: Positive = 1e-2
-    """Adam's learning rate at the first step; it falls to a half of it at the last."""
+    """Learning rate (Adam) of the null text in the first step; it falls to a half by the last."""
     null_from: Share = 0.5
-    """Share of the steps after which the optimised null text is used; before, the plain one is."""
+    """Share of the steps after which the optimised null text is used; until then the empty prompt is."""
     null_until: Share = 1.0
-    """Share of the steps up to which it is used; after, the plain one is."""
+    """Share of the steps up to which the optimised null text is used; then the empty prompt is."""
     cross_replace: Share = 0.8
-    """Share of the steps that take the source's text attention, for prompts with equally many words."""
+    """Share of the steps that take the source's cross-attention, if both prompts have the same number of
+    words."""
     cross_refine: Share = 0.8
-    """The same for prompts with different numbers of words; as published `self_replace` takes its place."""
+    """The same as `cross_replace` if the numbers of words differ; as published `self_replace` takes its
+    place."""
     self_replace: Share = 0.4
-    """Share of the steps that take the source's self-attention, in layers of at most 16 x 16 latents whose
-    frames look at themselves only; see `sparse_causal`."""
+    """Share of the steps that take the source's self-attention, in layers of at most 16 x 16 latents. It
+    acts only without `sparse_causal`, in layers where each frame looks at itself."""
     emphasis: str = ""
-    """Factors on the attention to words of the prompt while the source's is taken: red:2,snow:0.5"""
+    """Weights of words of the prompt while the source's cross-attention is taken, e.g. red:2,snow:0.5"""
     dense_block: Annotated[int, Field(ge=-1)] = 0
-    """Whose first transformer lets all frames see each other: this down block, the up block one
-    further, and the middle. Higher is quicker; -1 is none."""
+    """Where all frames attend to one another: in the first transformer of this down block, of the up block
+    after it, and of the middle block. Higher is quicker; -1 is nowhere."""
     sparse_causal: bool = True
-    """In all other layers frames look at the first one and the one before. Off, each at itself."""
+    """In all other layers a frame attends to the first frame and to the one before it. Off, to itself."""
     null_cross_frame: bool = False
-    """Optimise the null text while frames look at each other as in the edit. Off, each at itself."""
+    """Optimise the null text with the attention between frames that the edit has. Off, each frame attends
+    to itself."""
     joint_norms: bool = True
-    """Group norms take statistics over all frames, as in the original, or else per frame."""
+    """Group norms take their statistics over all frames, as in the original. Off, over each frame."""
     context_length: Count = 16
-    """Frames that see one another; longer clips are edited in runs of so many, and the null text is optimised
-    on as many frames, spread over the clip."""
+    """Frames that attend to one another. A longer clip is edited in overlapping parts of this length, and
+    the null text is optimised on as many frames, spread over the clip."""
     context_overlap: NotNegative = 4
-    """Frames that neighbouring runs share."""
+    """Frames that neighbouring parts of a long clip share."""
     save_memory: bool = False
-    """Compute activations again and branches one after the other: slower, the same result. The
-    optimisation does so by itself when the memory does not suffice."""
+    """Compute activations twice, and the branches of guidance one after the other: slower, with the same
+    result. The optimisation does so by itself when the memory does not suffice."""
     as_published: bool = False
-    """Keep what look like slips of the original: see `cross_refine`, the rate that falls by 1 % per
-    step whatever their number, how words are told apart and paired after ones of unequal length, a
-    negative prompt that the null text puts out of action, dense layers in none but the named blocks."""
+    """Reproduce what look like slips of the original: `self_replace` in place of `cross_refine`; a rate that
+    falls by 1 % per step whatever their number; how words are told apart, and paired after words of unequal
+    length; a negative prompt without effect beside the null text; dense layers in the named blocks only."""
 
     def model_post_init(self, context: object) -> None:
         self._rules.check_steps(self.steps, self._inverted, null_text=self.null_text)

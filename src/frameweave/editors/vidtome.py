@@ -41,42 +41,44 @@ class VidToMe(Editor):
     """
 
     steps: Count = 25
-    """Steps of the edit."""
+    """Sampling steps."""
     inversion_steps: NotNegative = 0
-    """Steps of the inversion, which must pass the timesteps of the edit; 0 means as many."""
+    """Steps of the inversion, which must pass all timesteps of the edit; 0 means as many as the edit has."""
     guidance: float = 7.5
-    """Classifier-free guidance."""
+    """Classifier-free guidance scale (CFG)."""
     variant: Literal["pnp", "depth", "plain"] = "pnp"
-    """What keeps the structure: the source's injected features, a depth ControlNet, or only its noise."""
+    """What keeps the structure of the source: pnp, its injected features (plug-and-play); depth, a depth
+    ControlNet; plain, its inverted noise alone."""
     controlnet_scale: float = 1.0
-    """How strongly the depth ControlNet steers (depth)."""
+    """How strongly the depth ControlNet steers. Variant depth only."""
     chunk: Count = 4
-    """Frames that attend to one another."""
+    """Frames in a chunk; the frames of a chunk attend to one another."""
     order: str = "mix-4"
-    """In which order chunks hand on their tokens: seq, rand, or mix-D (1/D of them first, at random)."""
+    """Order in which chunks hand on their tokens: seq, as in the clip; rand, at random; mix-D, first 1/D of
+    them at random."""
     local_ratio: Share = 0.9
-    """Share of the tokens of a chunk's other frames that are merged."""
+    """Share of the tokens that are merged within a chunk, into those of one frame."""
     merge_global: bool = True
-    """Whether chunks hand on tokens."""
+    """Whether a chunk hands its tokens on to the next one."""
     global_ratio: Share = 0.8
-    """Share of the tokens that are merged between chunks."""
+    """Share of the tokens that are merged between a chunk and the one before it."""
     global_rand: Share = 0.5
-    """Share of the cases in which the chunk's own tokens are the ones that stay."""
+    """Probability that the chunk's own tokens stay when they are merged with those handed on."""
     align: bool = True
-    """Whether all guidance branches share one matching (always with pnp)."""
+    """Whether prompt and negative prompt share one matching of tokens (always with variant pnp)."""
     stride: Annotated[int, Field(ge=2)] = 4
-    """Frames to a target frame at each level of local merging."""
+    """Frames that are merged into one at each level of merging within a chunk."""
     max_downsample: Count = 2
-    """Tokens are merged in layers whose sides are at most so many times smaller than the latents'."""
+    """Tokens are merged in layers whose sides are at most this many times smaller than the latents'."""
     attention_share: Share = 0.5
-    """Share of the steps in which queries and keys are the source's (pnp)."""
+    """Share of the steps in which self-attention takes queries and keys of the source. Variant pnp only."""
     feature_share: Share = 0.8
-    """Share of the steps in which the source's features are injected (pnp)."""
+    """Share of the steps in which features of the source are injected. Variant pnp only."""
     chunk_size: Count = 16
-    """Frames in one call of the network while the source is inverted; the edit's are those of a chunk."""
+    """Frames in one call of the network during inversion; the edit takes those of a chunk."""
     as_published: bool = False
-    """Do as the published program: the source stream under an empty prompt, chunks of more than
-    16 frames merged at wrong places, and from a seed the same draws as there on a CPU."""
+    """Reproduce the published program: the source is seen under an empty prompt, chunks of more than 16
+    frames are merged at wrong places, and a seed gives the same draws as there on a CPU."""
 
     def model_post_init(self, context: object) -> None:
         if re.fullmatch(r"seq|rand|mix(-[1-9]\d*)?", self.order) is None:

@@ -1,4 +1,4 @@
-"""Times as ratios: two jobs measured in turns, so that a busy machine slows both."""
+"""Times as ratios: two calls measured in turns, so that a busy machine slows both."""
 
 import time
 from collections.abc import Callable
@@ -17,15 +17,15 @@ class Row:
 
 def paired(ours: Callable[[], object], floor: Callable[[], object], repeats: int) -> float:
     """Median of ours over floor, measured in turns after one warm-up each."""
-    for job in (ours, floor):
-        job()
+    for call in (ours, floor):
+        call()
     return median(seconds(ours) / seconds(floor) for _ in range(repeats))
 
 
-def seconds(job: Callable[[], object]) -> float:
-    """How long a job takes."""
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
     start = time.perf_counter()
-    job()
+    call()
     return time.perf_counter() - start
 
 
