@@ -202,5 +202,5 @@ def test_one_long_sequence_cannot_be_cut_for_other_branches(tiny: StableDiffusio
     with long.on(tiny, long.use(tokens=True)) as adapted_model:
         states = adapted_model.conditioning(["", TEXT])
         assert torch.isfinite(adapted_model.predict(x, 101, states)).all()  # outside the tokens' window
-        with pytest.raises(InputError, match="2 texts in one sequence, and 1 branches"):
+        with pytest.raises(InputError, match="2 texts in one sequence, and 1 branches are wanted"):
             adapted_model.predict(x, 101, states.branches(0))

@@ -381,7 +381,7 @@ def test_previews(options: EditOptions, video: Path) -> None:
 
 def test_as_published(options: EditOptions, video: Path) -> None:
     edited(video, options.replaced(editor="vidtome", as_published=True))
-    with pytest.raises(InputError, match="framewise was never published"):
+    with pytest.raises(InputError, match="the editor framewise has no published program"):
         edited(video, options.replaced(as_published=True, out=options.out / "b"))
 
 
@@ -486,7 +486,9 @@ def test_a_mask_that_does_not_fit_is_refused_before_anything_is_loaded(
     monkeypatch.setattr("frameweave.editing.edit.load_model", forbidden)
     mask = write_video(tmp_path / "mask.mp4", colour_ramp(3, (50, 30)), fps=6)
     for changes, frames in (({}, 6), ({"frames": 4}, 4), ({"start": 0.5, "end": 0.7}, 2)):
-        with pytest.raises(InputError, match=f"mask.mp4: 3 frames, {frames} frames are edited"):
+        with pytest.raises(
+            InputError, match=f"mask.mp4: a mask of 3 frames, expected {frames}, as many as are edited"
+        ):
             edited(video, options.replaced(mask=mask, **changes))
     with pytest.raises(InputError, match="absent.png: no such file"):
         edited(video, options.replaced(mask=tmp_path / "absent.png"))

@@ -96,7 +96,7 @@ def test_masks_are_pictures_or_videos_of_as_many_frames(tmp_path: Path) -> None:
     assert first.shape == (16, 16, 1) and first[0, 0] == 1 and first[-1, 0] == 0
     moving = Mask(write_video(tmp_path / "mask.mp4", colour_ramp(3, (16, 16)), fps=4), (16, 16))
     moving.check(3)
-    with pytest.raises(InputError, match="3 frames, 4 frames are edited"):
+    with pytest.raises(InputError, match="a mask of 3 frames, expected 4, as many as are edited"):
         moving.check(4)
     with pytest.raises(InputError, match="no such file"):
         Mask(tmp_path / "absent.png", (16, 16)).check(1)

@@ -63,7 +63,7 @@ def test_the_square_is_edited(
 
 def test_a_mask_that_edits_nothing_or_everything_is_said(tmp_path: Path) -> None:
     black = Mask(saved(tmp_path / "a.png", square(0, 0, "u1")), (64, 64))
-    with pytest.raises(InputError, match=r"a.png: all black, so that nothing would be edited"):
+    with pytest.raises(InputError, match=r"a.png: the mask is all black, so nothing would be edited"):
         black.check(1)
     white = Mask(saved(tmp_path / "b.png", square(255, 255, "u1")), (64, 64))
     assert white.check(1) == ("the mask is white everywhere: all of each frame is edited",)
@@ -71,7 +71,7 @@ def test_a_mask_that_edits_nothing_or_everything_is_said(tmp_path: Path) -> None
 
 def test_a_mask_of_another_shape_is_refused(tmp_path: Path) -> None:
     narrow = saved(tmp_path / "a.png", np.full((64, 32), 255, np.uint8))
-    with pytest.raises(InputError, match=r"a.png: 32 x 64 pixels, the video has 64 x 64"):
+    with pytest.raises(InputError, match=r"a.png: a mask of 32 x 64 pixels, the video has 64 x 64"):
         Mask(narrow, (64, 64)).check(1)
     half = saved(tmp_path / "b.png", square(0, 255, "u1"))
     assert Mask(half, (128, 128)).check(1) == ()
@@ -100,5 +100,5 @@ def test_an_animated_mask_moves(tmp_path: Path) -> None:
     mask = Mask(tmp_path / "a.webp", (64, 64))
     assert mask.check(3) == ()
     assert [int(weight[0].argmax()) for weight in islice(mask.weights(), 3)] == [0, 20, 40]
-    with pytest.raises(InputError, match="3 frames, 5 frames are edited"):
+    with pytest.raises(InputError, match="a mask of 3 frames, expected 5, as many as are edited"):
         mask.check(5)

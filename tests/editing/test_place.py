@@ -62,7 +62,7 @@ def test_what_no_run_wrote_is_never_written_over(options: EditOptions, video: Pa
     for overwrite in (False, True):
         with pytest.raises(RunError, match="no run wrote it"):
             edit(video, ["x"], options.replaced(out=tmp_path / "red.mp4", overwrite=overwrite))
-    with pytest.raises(InputError, match="is the video and --out at once"):
+    with pytest.raises(InputError, match="given both as the video and as --out"):
         edit(video, ["x"], options.replaced(out=video, overwrite=True))
     with pytest.raises(InputError, match="cannot write .avi"):
         edit(video, ["x"], options.replaced(out=tmp_path / "red.avi"))

@@ -206,7 +206,7 @@ def test_a_mask_of_another_shape_is_refused(videos: Path, tmp_path: Path) -> Non
     Image.new("L", (64, 32), 255).save(tmp_path / "mask.png")
     options = EvaluateOptions(mask=tmp_path / "mask.png", out=tmp_path / "run")
     done = evaluate(videos / "edited" / "0.mp4", options)
-    assert "mask.png: 64 x 32 pixels, the video has 64 x 64" in done.failed["0.mp4"]
+    assert "mask.png: a mask of 64 x 32 pixels, the video has 64 x 64" in done.failed["0.mp4"]
 
 
 def test_one_frame_and_pictures(videos: Path, tmp_path: Path) -> None:

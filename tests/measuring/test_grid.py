@@ -391,7 +391,7 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
         ({"clips": 0}, "clips is 0"),
         ({"changes": 5}, "changes is 5, expected 1 to 4"),
         ({"size": -64}, "size is -64"),
-        ({"device": "gpu"}, "device 'gpu' is not here"),
+        ({"device": "gpu"}, "device 'gpu' is not available on this machine"),
         ({"editors": ("frame",)}, "framewise"),
         ({"arms": ("a=miniature", "a=miniature@1")}, "a name of its own"),
         ({"arms": ("without=miniature",)}, "a name of its own"),

@@ -97,6 +97,6 @@ def test_no_input_lies_in_the_run_folder(tmp_path: Path) -> None:
     for place in (out, tmp_path / "link", tmp_path / "run" / "sub" / ".."):
         with pytest.raises(InputError, match="mask.png: lies in the run folder"):
             check_apart([Input.of("mask", out / "sub" / "mask.png")], place)
-        with pytest.raises(InputError, match="is the video and --out at once"):
+        with pytest.raises(InputError, match="given both as the video and as --out"):
             check_apart([Input.of("video", out)], place)
     check_apart([Input.of("video", tmp_path), Input("model", None, "a/b")], out)  # a run may lie in an input

@@ -245,7 +245,7 @@ def test_the_lora_stage_notices_another_vision_tower(options: TrainOptions, tmp_
 
 def test_another_device_than_the_process_has_is_refused() -> None:
     assert training_device("auto") == training_device("cpu") == "cpu"
-    with pytest.raises(InputError, match="device 'cuda' is not here"):
+    with pytest.raises(InputError, match="device 'cuda' is not available on this machine"):
         training_device("cuda")
 
 

@@ -64,8 +64,8 @@ class WithTokens:
         there = len(self.plain.texts)
         if self.form == "sequence" and wanted != there:
             raise InputError(
-                f"{there} texts in one sequence, and {wanted} branches of them are wanted",
-                hint="this editor needs tokens in the form branch, or no tokens",
+                f"the adaptor's tokens join {there} texts in one sequence, and {wanted} branches are wanted",
+                hint="give an adaptor with tokens_form branch, or --no-tokens",
             )
 
 

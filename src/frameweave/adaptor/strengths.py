@@ -45,8 +45,8 @@ class StrengthSchedule:
         for (above, _), (below, _) in pairwise(parts):
             if below.high > above.low:
                 raise InputError(
-                    f"strength schedule {text!r}: windows overlap at {above.low:g}",
-                    hint="let each window end where the next one begins",
+                    f"strength schedule {text!r}: timestep intervals overlap at {above.low:g}",
+                    hint="let each interval end where the next one begins",
                 )
         return cls(tuple(parts))
 

@@ -65,7 +65,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         advise(options, [prompt, options.source_prompt], progress, fit)
         parts = list(footage.batches(fit, _MOST + 1))
         if len(parts[0]) > _MOST:
-            raise InputError(f"more than {_MOST} frames to compare", hint=f"give --frames up to {_MOST}")
+            raise InputError(f"--compare takes at most {_MOST} frames", hint=f"give --frames up to {_MOST}")
         source = Clip.of(parts[0], fps=float(options.fps or info.fps))
         estimator = depth_model.load(options.model, options.depth_model, device=options.device)
         lacks = lacks_for_depth(model, estimator)

@@ -66,7 +66,8 @@ def edit(
     place = Place.of(options.out, Numbered("edit", prompts[0]), f"edited{_suffix(video)}", count=len(prompts))
     if place.file is not None and options.preview_every:
         raise InputError(
-            f"previews beside {place.file}, a file", hint="give --out a folder, or leave --preview-every out"
+            f"--preview-every with the file {place.file} as --out: previews need a folder",
+            hint="give --out a folder, or leave --preview-every out",
         )
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     checked = footage.check(progress)

@@ -69,7 +69,10 @@ class Footage:
         low, high = self.start or 0.0, self.end
         if low < 0 or (high is not None and high <= low):
             until = "the end" if high is None else f"{high:g} s"
-            raise InputError(f"from {low:g} s to {until}", hint="give --start before --end, in seconds")
+            raise InputError(
+                f"a range from {low:g} s to {until}, expected a start of at least 0 s and an end after it",
+                hint="check --start and --end",
+            )
         if self.fps is not None:
             rate_of(self.fps)
 

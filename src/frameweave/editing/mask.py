@@ -45,12 +45,12 @@ class Mask:
             greatest, least = max(greatest, int(picture.pixels.max())), min(least, int(picture.pixels.min()))
         if found not in (1, frames):
             raise InputError(
-                f"{self.path}: {found} frames, {frames} frames are edited",
-                hint="give a mask of as many frames, or one picture",
+                f"{self.path}: a mask of {found} frames, expected {frames}, as many as are edited",
+                hint="give a mask of as many frames, or one picture for all",
             )
         if greatest == 0:
             raise InputError(
-                f"{self.path}: all black, so that nothing would be edited",
+                f"{self.path}: the mask is all black, so nothing would be edited",
                 hint="paint white where to edit",
             )
         numbers = greatest == 1
@@ -64,8 +64,9 @@ class Mask:
         height, width = pixels.shape[:2]
         if abs(width * self.size[1] / (height * self.size[0]) - 1) > _UNLIKE + 1 / min(width, height):
             raise InputError(
-                f"{self.path}: {width} x {height} pixels, the video has {self.size[0]} x {self.size[1]}",
-                hint="give a mask of the video's shape, as the video is shown",
+                f"{self.path}: a mask of {width} x {height} pixels, "
+                f"the video has {self.size[0]} x {self.size[1]}",
+                hint="give a mask with the aspect ratio of the video, as the video is shown",
             )
 
     def weights(self) -> Iterator[Weights]:

@@ -88,7 +88,8 @@ class ModelOptions(AdaptorOptions, NetworkOptions):
                 raise InputError(f"{name} without an adaptor", hint="name one with --adaptor, e.g. miniature")
         if self.adaptor_strength is not None and self.adaptor_schedule is not None:
             raise InputError(
-                "adaptor_strength beside adaptor_schedule", hint="the schedule has strengths of its own"
+                "adaptor_strength and adaptor_schedule are both given, expected one of them",
+                hint="leave --adaptor-strength out: the schedule has strengths of its own",
             )
         return self
 

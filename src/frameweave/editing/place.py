@@ -59,7 +59,7 @@ class Place:
             for one in given.values():
                 if isinstance(one, Input) and one.path is not None and one.path.resolve() == place:
                     raise InputError(
-                        f"{one.path}: is the {one.name} and --out at once", hint="give another --out"
+                        f"{one.path}: given both as the {one.name} and as --out", hint="give another --out"
                     )
         anew = options.overwrite
         plan = Run.planned(

@@ -36,7 +36,9 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
     if isinstance(options, EditOptions) and options.as_published:
         if "as_published" not in base.load(name).model_fields:
-            raise InputError(f"{name} was never published", hint="leave --as-published out")
+            raise InputError(
+                f"--as-published: the editor {name} has no published program", hint="leave --as-published out"
+            )
         settings["as_published"] = True
     return settings | base.asked_of_each([name], options.set)[name]
 

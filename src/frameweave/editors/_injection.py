@@ -31,7 +31,8 @@ def features_injected(unet: nn.Module, acts: Callable[[], bool]) -> Generator[No
         block: Any = unet.get_submodule("up_blocks.1.resnets.1")
     except AttributeError as error:
         raise ModelFolderError(
-            "the UNet's decoder has no up_blocks.1.resnets.1", hint="plug-and-play needs two decoder stages"
+            "the UNet's decoder has no up_blocks.1.resnets.1",
+            hint="plug-and-play needs it; give another --set variant=, or another model",
         ) from error
     original = block.forward
 

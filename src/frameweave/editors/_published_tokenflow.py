@@ -94,7 +94,7 @@ class Published(Rules):
         """Whole runs only."""
         if frames < interval:
             raise InputError(
-                f"{frames} frames, as published at least {interval} are needed",
+                f"{frames} frames, as published at least {interval} are needed: those of one key frame",
                 hint=f"give keyframe_interval={frames} or fewer, or leave as_published out",
             )
         return frames - frames % interval

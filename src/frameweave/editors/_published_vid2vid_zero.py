@@ -59,8 +59,8 @@ class Published(Rules):
     def check_steps(self, steps: int, inverted: int, *, null_text: bool) -> None:
         if null_text and not steps <= inverted <= _STEPS:
             raise InputError(
-                f"{steps} steps and {inverted} of the inversion with a null text as published, "
-                f"expected no more steps than the inversion has, and that at most {_STEPS}",
+                f"{steps} steps and {inverted} of the inversion with a null text, expected as published "
+                f"at most as many steps as the inversion has, and at most {_STEPS} of the inversion",
                 hint="take fewer steps, or leave as_published or null_text out",
             )
 

@@ -117,7 +117,7 @@ def asked_of_each(editors: Sequence[str], texts: Sequence[str]) -> dict[str, dic
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"--set {text!r}", hint="write it as name=value")
+            raise InputError(f"--set {text!r}, expected a name and a value", hint="write it as name=value")
         editor, dot, own = key.rpartition(".")
         if dot and editor not in editors:
             raise InputError.unknown("editor", editor, list(editors))

@@ -114,7 +114,7 @@ class Text2VideoZero(Editor):
         index_1, index_0 = (_nearest(timesteps, share * request.schedule.T) for share in (self.t1, self.t0))
         if not 0 <= index_1 < index_0:
             raise InputError(
-                f"t1 = {self.t1} is no noisier than t0 = {self.t0} on {self.steps} timesteps",
+                f"t1 = {self.t1}, expected a later of the {self.steps} timesteps than t0 = {self.t0}",
                 hint="take more steps, or move them apart",
             )
         shape = (1, *request.x_0.shape[1:])

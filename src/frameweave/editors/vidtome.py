@@ -82,7 +82,9 @@ class VidToMe(Editor):
 
     def model_post_init(self, context: object) -> None:
         if re.fullmatch(r"seq|rand|mix(-[1-9]\d*)?", self.order) is None:
-            raise InputError(f"order {self.order!r}", hint="give seq, rand or mix-4")
+            raise InputError(
+                f"order {self.order!r}, expected seq, rand or mix-D", hint="give seq, rand or mix-4"
+            )
 
     @property
     def needs_depth(self) -> bool:

@@ -42,8 +42,8 @@ def check_fit(source: str, model: StableDiffusion) -> None:
     width, expected = int(unet["cross_attention_dim"]), int(model.text_encoder.config.hidden_size)
     if width != expected or unet.get("addition_embed_type") is not None:
         raise ModelFolderError(
-            f"{source}: no Stable Diffusion 1.x or 2.x model: its UNet reads texts {width} wide and "
-            f"{unet.get('addition_embed_type') or 'nothing else'}, the text encoder writes {expected}",
+            f"{source}: no Stable Diffusion 1.x or 2.x model: its UNet reads text embeddings {width} wide "
+            f"and {unet.get('addition_embed_type') or 'nothing else'}, the text encoder's are {expected} wide",
             hint=_LATER,
         )
     for name, (needed, todo) in _CONDITIONS.items():
@@ -71,10 +71,14 @@ def _check_controlnet(unet: Mapping[str, Any], control: Mapping[str, Any]) -> No
     todo = "name a --controlnet made for this version of Stable Diffusion"
     own, width = control["cross_attention_dim"], unet["cross_attention_dim"]
     if own != width:
-        raise ModelFolderError(f"the ControlNet reads texts {own} wide, the model's are {width}", hint=todo)
+        raise ModelFolderError(
+            f"the ControlNet reads text embeddings {own} wide, the model's are {width} wide", hint=todo
+        )
     theirs, ours = ([*config["block_out_channels"]] for config in (control, unet))
     if theirs != ours:
-        raise ModelFolderError(f"the ControlNet has blocks {theirs} wide, the UNet's are {ours}", hint=todo)
+        raise ModelFolderError(
+            f"the ControlNet's blocks have {theirs} channels, the UNet's have {ours}", hint=todo
+        )
 
 
 def _check_numbers(part: str, config: Mapping[str, Any], names: tuple[str, ...]) -> None:

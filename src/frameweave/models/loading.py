@@ -63,7 +63,7 @@ def load(
     unknown dtype or device.
     """
     if dtype not in DTYPES:
-        raise InputError(f"dtype {dtype!r}", hint=f"choose from {', '.join(DTYPES)}")
+        raise InputError(f"unknown dtype {dtype!r}", hint=f"choose from {', '.join(DTYPES)}")
     place = torch_device(device)
     if place.type == "mps" and dtype == "fp64":
         raise InputError("Apple's GPUs have no double precision", hint="give --device cpu, or --dtype fp32")
@@ -74,7 +74,7 @@ def load(
     schedule = Schedule.of(scheduler)
     if schedule.needs_precision and dtype in ("fp16", "bf16"):
         raise ModelFolderError(
-            f"{source}: its sampler starts where nothing of the picture is left, too near 0 for {dtype}",
+            f"{source}: its noise schedule ends in pure noise (zero terminal SNR), too near 0 for {dtype}",
             hint="give --dtype fp32",
         )
     control_network = _extra(ControlNetModel.from_pretrained, folder, CONTROL, controlnet)
@@ -135,7 +135,7 @@ def torch_device(name: str) -> torch.device:
     kind = name.split(":", maxsplit=1)[0]
     if not there.get(kind, False):
         raise InputError(
-            f"device {name!r} is not here",
+            f"device {name!r} is not available on this machine",
             hint=f"choose from auto, {', '.join(k for k, v in there.items() if v)}",
         )
     return torch.device(name)

@@ -76,7 +76,9 @@ def check_apart(inputs: Sequence[Input], out: Path) -> None:
         if path is None:
             continue
         if path == place:
-            raise InputError(f"{one.path}: is the {one.name} and --out at once", hint="give another --out")
+            raise InputError(
+                f"{one.path}: given both as the {one.name} and as --out", hint="give another --out"
+            )
         if place in path.parents:
             raise InputError(f"{one.path}: lies in the run folder {out}", hint="give another --out")
 

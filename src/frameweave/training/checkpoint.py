@@ -113,7 +113,7 @@ def read(path: Path, settings: Mapping[str, object] | None = None) -> Checkpoint
         ]
         if changed:
             raise RunError(
-                f"{path}: resume with changed settings ({'; '.join(changed)})",
+                f"{path}: training cannot go on with changed settings ({'; '.join(changed)})",
                 hint="give the old settings, or another folder",
             )
     return Checkpoint(record.step, tensors, before, record.scaler)

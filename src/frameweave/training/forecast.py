@@ -159,7 +159,10 @@ def _probed(stage: str, options: TrainOptions) -> Probe:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if not last.startswith(FrameweaveError.__module__):
             raise RuntimeError(done.stderr)  # a bug keeps its traceback
-        raise RunError(f"the probe of stage {stage} failed ({last})", hint="train would fail in the same way")
+        raise RunError(
+            f"the probe of stage {stage} failed ({last})",
+            hint="correct this first: the training would fail in the same way",
+        )
     return Probe(**json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -75,7 +75,8 @@ def _cut(every: GroupSource, options: TrainOptions) -> int:
     """Where the held-out groups begin: a tenth of all at most."""
     if len(every) < 2:
         raise InputError(
-            f"{options.data}: {len(every)} groups, expected at least 2", hint="some are held out"
+            f"{options.data}: {len(every)} groups, expected at least 2",
+            hint="give more videos: some groups are held out of training",
         )
     return len(every) - min(options.held_out, max(1, len(every) // 10))
 

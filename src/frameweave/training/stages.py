@@ -179,7 +179,7 @@ class Workshop:
         n_shared, stride = len(tokens.T_share), tokens.stride
         if (options.n_shared, options.vision_stride) != (n_shared, stride):
             raise RunError(
-                f"{file}: n_shared {n_shared} and vision_stride {stride}, now they are "
+                f"{file}: trained with n_shared {n_shared} and vision_stride {stride}, now they are "
                 f"{options.n_shared} and {options.vision_stride}",
                 hint="give the settings of the token stage, or another --out",
             )
@@ -215,7 +215,7 @@ def training_device(asked: str) -> str:
     wanted = here if asked == "auto" else torch_device(asked)
     if wanted.type != here.type or wanted.index not in (None, here.index or 0):
         raise InputError(
-            f"device {asked!r}, and training runs on {here}",
+            f"device {asked!r} is asked for, and training runs on {here}",
             hint="leave --device out; CUDA_VISIBLE_DEVICES chooses among GPUs",
         )
     return str(here)

@@ -34,7 +34,7 @@ def read_in_step(
         raise InputError(
             f"{path} lasts {float(other.times[-1]):.2f} s at {float(rate):g} frames per second, "
             f"{of} {float(clip.times[-1]):.2f} s at {float(own):g}",
-            hint="cut both to the same stretch of time",
+            hint="cut both videos to the same length",
         )
     shown = torch.tensor([bisect_right(other.times[:-1], time + _TICK) - 1 for time in clip.times[:-1]])
     return Clip(other.frames[shown], clip.times)

@@ -106,7 +106,9 @@ def _scanned(file: Opened) -> _Scan:
                 scan.size = None if first is None else shown_size(first)
             if len(scan.packets) > MAX_FRAMES:
                 raise InputError(
-                    f"{file.name}: more than {MAX_FRAMES:,} frames", hint="cut it up", reason="too_long"
+                    f"{file.name}: more than {MAX_FRAMES:,} frames",
+                    hint="cut it into shorter videos",
+                    reason="too_long",
                 )
     except av.FFmpegError as error:
         if scan.size is None:
