@@ -43,7 +43,8 @@ def check_fit(source: str, model: StableDiffusion) -> None:
     if width != expected or unet.get("addition_embed_type") is not None:
         raise ModelFolderError(
             f"{source}: no Stable Diffusion 1.x or 2.x model: its UNet reads text embeddings {width} wide "
-            f"and {unet.get('addition_embed_type') or 'nothing else'}, the text encoder's are {expected} wide",
+            f"and {unet.get('addition_embed_type') or 'nothing else'}, "
+            f"the text encoder's are {expected} wide",
             hint=_LATER,
         )
     for name, (needed, todo) in _CONDITIONS.items():
