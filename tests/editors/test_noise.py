@@ -105,7 +105,7 @@ def test_the_text_that_is_too_long_is_named_once(field: str, tiny: StableDiffusi
     edited("framewise", tiny, **texts, progress=notes)
     told = [text for text in notes.texts if "too long" in text]
     assert len(told) == 1 and told[0].startswith(
-        f"the {field.replace('_', ' ')} is too long for the text tower"
+        f"the {field.replace('_', ' ')} is too long for the text encoder"
     )
 
 
@@ -120,7 +120,7 @@ def test_a_prompt_that_is_too_long_is_cut_and_the_rest_is_told(name: str, tiny: 
     head, rest = (str(tiny.tokenizer.decode(part)).strip() for part in (words[:limit], words[limit:]))
     notes = Notes()
     found = edited(name, tiny, prompt=LONG, progress=notes)
-    assert f"the prompt is too long for the text tower; not seen by it: {rest!r}" in notes.texts
+    assert f"the prompt is too long for the text encoder; not seen by it: {rest!r}" in notes.texts
     if name != "vid2vid_zero":  # which counts the words of both prompts
         assert torch.equal(found, edited(name, tiny, prompt=head))
 

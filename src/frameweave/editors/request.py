@@ -148,7 +148,7 @@ class EditRequest:
         negative: Sequence[int] = (),
         blind: Sequence[int] = (),
     ) -> Conditioning:
-        """`Model.conditioning` of the clip; says what the text tower cannot take."""
+        """`Model.conditioning` of the clip; says what the text encoder cannot take."""
         given = self.model.conditioning(prompts, guides or self.guides, negative=negative, blind=blind)
         return self._said(given, prompts)
 
@@ -267,14 +267,14 @@ class EditRequest:
         return done, x, lambda count, now, expected: keeper.after(done + count, now, expected, self.rng)
 
     def _said(self, conditioning: Conditioning, prompts: Sequence[str]) -> Conditioning:
-        """Says once of each text what the text tower cannot take."""
+        """Says once of each text what the text encoder cannot take."""
         names = {self.source_prompt: "source prompt", self.negative_prompt: "negative prompt"}
         names[self.prompt] = "prompt"
         for prompt, rest in zip(prompts, conditioning.cut, strict=False):
             if rest and prompt not in self._told:
                 self._told.add(prompt)
                 what = names.get(prompt, "text")
-                self.progress.note(f"the {what} is too long for the text tower; not seen by it: {rest!r}")
+                self.progress.note(f"the {what} is too long for the text encoder; not seen by it: {rest!r}")
         return conditioning
 
     def _check_passed(self, wanted: Sequence[int], timesteps: Timesteps) -> None:

@@ -105,7 +105,9 @@ class Vid2VidZero(Editor):
         """The negative prompt takes the place of the empty one from which the null text starts."""
         request = self._rules.asked(request)
         if not request.source_prompt.strip():
-            request.progress.note("vid2vid_zero keeps more of the clip when it is told what the clip shows")
+            request.progress.note(
+                "vid2vid_zero keeps more of the clip if --source-prompt tells what it shows"
+            )
         pairing = self.pairing(request)
         start = self._rules.start(request.negative_prompt, null_text=self.null_text)
         conditioning = request.conditioning([start, request.source_prompt, request.prompt], negative=(0,))
