@@ -266,7 +266,7 @@ def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> 
         assert (f"pip install 'frameweave[{extra}]'" in found) == missing
     assert "frameweave[dev]" not in found
     listed = " ".join(called("editors").stdout.split())
-    assert "How far to invert, as a share of the steps" in listed
+    assert "Share of the steps that are inverted and sampled" in listed
     assert "One of inverted, random." in listed
     lines = [json.loads(line) for line in called("editors", "--json").stdout.splitlines()]
     assert [line["editor"] for line in lines] == base.names()
