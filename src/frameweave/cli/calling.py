@@ -5,6 +5,7 @@ Order of the settings: defaults, then the file of `--from`, then flags.
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,12 @@ def settled(
 
 def perform(command: Command, inputs: Sequence[Any], settings: Settings) -> None:
     """Look for everything that must be there, then work, and tell the result."""
+    if getattr(settings, "ray", False) or getattr(settings, "ray_address", None):
+        require_extra("ray", "ray")
+    if command.needs:
+        import_module(command.needs)
     checks.inputs(command, inputs)
     checks.settings(settings)
-    if getattr(settings, "ray", False) or getattr(settings, "ray_address", None):
-        require_extra("ray", "ray")  # told before anything is loaded
     try:
         done = resolved(command.work)(*inputs, settings, progress=console.progress())
         if command.notes_run:

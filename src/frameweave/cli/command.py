@@ -46,6 +46,8 @@ class Command:
     """The library function, as "module:function": called with the inputs, the settings and `progress`."""
     options: str = "frameweave.runs.settings:Settings"
     """The class of its settings, as "module:Class"."""
+    needs: str = ""
+    """The package of ours that names the extra which is missing; its `__init__` imports nothing heavy."""
     inputs: tuple[Input, ...] = ()
     result: str = "fields"
     """The function of `cli.results` that says what is told of the work's value."""

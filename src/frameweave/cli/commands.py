@@ -1,7 +1,7 @@
 """The table of commands. The command line, `rerun` and the reference page are made from it.
 
 A new command is a row here, its settings in the room's `options.py`, and a library function. Nothing is
-imported before a command is called, so `--help` answers at once.
+imported before a command is called, so `--help` answers at once. It is one long file because it is one table.
 """
 
 from frameweave.cli.command import Command, Input
@@ -166,6 +166,7 @@ COMMANDS: tuple[Command, ...] = (
         example="tune runs/train/adaptor --workers 2",
         options="frameweave.measuring.options:TuneOptions",
         work="frameweave.measuring.tune:tune",
+        needs="frameweave.measuring.metrics",
         run="tune",
         inputs=(
             Input(
@@ -225,6 +226,7 @@ COMMANDS: tuple[Command, ...] = (
         example="grid --clips 64 --out runs/grid",
         options="frameweave.measuring.options:GridOptions",
         work="frameweave.measuring.grid:grid",
+        needs="frameweave.measuring.metrics",
         result="experimented",
         run="grid",
         inputs=(_TABLE_OF_VIDEOS,),
@@ -237,6 +239,7 @@ COMMANDS: tuple[Command, ...] = (
         example="ablation --clips 64 --cells runs/grid/cells",
         options="frameweave.measuring.options:AblationOptions",
         work="frameweave.measuring.ablation:ablation",
+        needs="frameweave.measuring.metrics",
         result="experimented",
         run="ablation",
         inputs=(_TABLE_OF_VIDEOS,),
@@ -249,6 +252,7 @@ COMMANDS: tuple[Command, ...] = (
         example="evaluate edited.mp4 --source clip.mp4 --prompt 'a red car'",
         options="frameweave.measuring.options:EvaluateOptions",
         work="frameweave.measuring.evaluate:evaluate",
+        needs="frameweave.measuring.metrics",
         result="evaluated",
         run="evaluate",
         inputs=(
@@ -267,6 +271,7 @@ COMMANDS: tuple[Command, ...] = (
         example="report runs/grid",
         options="frameweave.measuring.options:ReportOptions",
         work="frameweave.cli.works:report",
+        needs="frameweave.measuring.report",
         result="report",
         inputs=(
             Input(
@@ -293,6 +298,7 @@ COMMANDS: tuple[Command, ...] = (
         example="study new runs/grid --out runs/study",
         options="frameweave.study.options:StudyNewOptions",
         work="frameweave.study.new:new_study",
+        needs="frameweave.measuring.stats",
         result="study",
         run="study new",
         notes_run=True,
@@ -313,6 +319,7 @@ COMMANDS: tuple[Command, ...] = (
         example="study serve runs/study --port 8000",
         options="frameweave.study.options:StudyServeOptions",
         work="frameweave.cli.works:serve",
+        needs="frameweave.study.server",
         inputs=(
             Input(
                 name="folder",
@@ -329,6 +336,7 @@ COMMANDS: tuple[Command, ...] = (
         example="study report runs/study",
         options="frameweave.study.options:StudyReportOptions",
         work="frameweave.cli.works:study_report",
+        needs="frameweave.study.results",
         result="study_report",
         inputs=(
             Input(

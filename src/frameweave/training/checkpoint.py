@@ -33,7 +33,7 @@ class Checkpoint:
     step: int
     tensors: dict[str, Tensor]
     settings: Mapping[str, object] | None = None
-    scaler: dict[str, float] = field(default_factory=dict[str, float])
+    scaler: dict[str, int | float] = field(default_factory=dict[str, int | float])
     """Of the gradient scaler; empty without one."""
 
 
@@ -42,7 +42,8 @@ class _State(Record):
 
     step: int
     settings: dict[str, JsonValue] | None
-    scaler: dict[str, float]
+    scaler: dict[str, int | float]
+    """Whole numbers stay whole: the scaler refuses others."""
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
