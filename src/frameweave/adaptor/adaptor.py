@@ -5,7 +5,6 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +146,7 @@ class Adaptor:
         with staged(folder / FILE) as stage:
             save_file(self._tensors(), stage, {_HEADER: json.dumps(asdict(self.card))})
 
-    @cached_property
+    @property  # not kept: weights may be trained further
     def identity(self) -> str:
         """What tells it from others: a digest of its weights and card, however it is used by default."""
         made = {name: value for name, value in asdict(self.card).items() if name not in _APART}
