@@ -478,7 +478,9 @@ def test_a_full_disk_loses_nothing_that_is_finished(
         return written(path, members)
 
     monkeypatch.setattr(shard, "write_tar", full)
-    with pytest.raises(RunError, match="all-000002: .*No space left on device: .*all-000002.tar.*; mend the cause"):
+    with pytest.raises(
+        RunError, match="all-000002: .*No space left on device: .*all-000002.tar.*; mend the cause"
+    ):
         prepare(str(source), options)
     assert sorted(path.name for path in options.out.glob("*.tar")) == ["all-000000.tar", "all-000001.tar"]
     monkeypatch.undo()
