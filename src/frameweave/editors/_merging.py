@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from frameweave.editors._similarity import most_similar
+from frameweave.diffusion.similarity import most_similar
 
 Sequence = Float[Tensor, "_ _ D"]
 """Streams, tokens, width."""

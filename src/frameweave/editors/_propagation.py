@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from frameweave.diffusion.similarity import most_similar
 from frameweave.editors._injection import STREAMS
 from frameweave.editors._published_tokenflow import Neighbours
-from frameweave.editors._similarity import most_similar
 from frameweave.models.attention import Attend, Site, Tokens
 
 
