@@ -151,7 +151,7 @@ def test_flags_are_as_reviewed() -> None:
     golden = Path(__file__).parent / "flags.txt"
     lines: list[str] = []
     for command in COMMANDS:
-        words = help_of(command).stdout.split()
+        words = (word.rstrip(".,;:)") for word in help_of(command).stdout.split())
         lines += [f"{command} {word}" for word in sorted({w for w in words if w.startswith("--")})]
     if os.environ.get("FRAMEWEAVE_WRITE_GOLDEN"):
         golden.write_text("\n".join(lines) + "\n")

@@ -212,7 +212,7 @@ def test_networks_that_do_not_belong_together_are_told(copy: Path, tmp_path: Pat
 def test_models_of_later_families_are_told(copy: Path) -> None:
     sizes = {"addition_time_embed_dim": 2, "projection_class_embeddings_input_dim": 12 + 16}
     _unet(copy, addition_embed_type="text_time", **sizes)
-    with pytest.raises(ModelFolderError, match="and text_time, the text encoder writes 16"):
+    with pytest.raises(ModelFolderError, match="and text_time, the text encoder's are 16"):
         load(str(copy), device="cpu")
 
 
