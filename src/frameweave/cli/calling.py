@@ -13,7 +13,8 @@ from frameweave.cli import checks, console, results
 from frameweave.cli.command import Command, resolved
 from frameweave.cli.flags import EXPLAIN, FILE, flag
 from frameweave.errors import InputError, require_extra
-from frameweave.runs.run import RUN_FILE, Run, environment
+from frameweave.runs.run import Run, environment
+from frameweave.runs.run_file import tables_of
 from frameweave.runs.settings import Settings
 
 HOW = ("out", "overwrite", "resume")
@@ -100,13 +101,8 @@ def _note_run(command: Command, inputs: Sequence[Any], settings: Settings) -> No
     if not isinstance(folder, Path) or not folder.is_dir() or getattr(settings, "dry_run", False):
         return
     given = {one.name: _kept(value) for one, value in zip(command.inputs, inputs, strict=True)}
-    tables = {
-        "command": command.run,
-        "settings": settings.table(),
-        "input": {name: value for name, value in given.items() if value is not None},
-        "environment": environment(),
-    }
-    Run(folder, tables).write()
+    told = {name: value for name, value in given.items() if value is not None}
+    Run(folder, tables_of(command.run, settings, told) | {"environment": environment()}).write()
 
 
 def _kept(value: Any) -> Any:
@@ -118,6 +114,3 @@ def _kept(value: Any) -> Any:
     if isinstance(value, str) and os.path.exists(value):  # noqa: PTH110 - it may be no path at all
         return str(Path(value).absolute())
     return value
-
-
-__all__ = ["HOW", "RUN_FILE", "call", "perform", "settled"]

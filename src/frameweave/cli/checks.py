@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from frameweave.cli import completion
 from frameweave.cli.command import Command
+from frameweave.cli.flags import marks
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.runs.settings import MustExist, Settings
 
@@ -32,7 +33,7 @@ def settings(found: Settings) -> None:
         value = getattr(found, name)
         if value is None:
             continue
-        if any(isinstance(one, MustExist) for one in _metadata(field.annotation)):
+        if any(isinstance(one, MustExist) for one in marks(field)):
             _must_exist(value)
         elif name in ("adaptor", "full"):
             _adaptor(value)
@@ -69,8 +70,3 @@ def _one_prompt(prompts: Sequence[str]) -> None:
             f"{len(prompts)} prompts of one word each: {', '.join(prompts)}",
             hint=f'put the prompt in quotes: "{words}"; several prompts take two words or more each',
         )
-
-
-def _metadata(annotation: Any) -> list[Any]:
-    own = list(getattr(annotation, "__metadata__", ()))
-    return own + [one for inner in get_args(annotation) for one in _metadata(inner)]

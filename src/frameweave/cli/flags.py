@@ -144,7 +144,12 @@ def _bare(annotation: Any) -> Any:
 
 
 def _read_from_text(field: FieldInfo) -> bool:
-    return any(isinstance(one, BeforeValidator) for one in _metadata(field.annotation, field.metadata))
+    return any(isinstance(one, BeforeValidator) for one in marks(field))
+
+
+def marks(field: FieldInfo) -> list[Any]:
+    """What a setting's type says beside its kind, such as that a path must exist."""
+    return _metadata(field.annotation, field.metadata)
 
 
 def _metadata(annotation: Any, found: Sequence[Any]) -> list[Any]:

@@ -90,17 +90,9 @@ def prepare(source: str, options: PrepareOptions, *, progress: Progress) -> Any:
 
 def caption(source: str, options: CaptionSourceOptions, *, progress: Progress) -> Any:
     from frameweave.data.caption import caption as write_prompts
-    from frameweave.data.sources.detect import read_source
+    from frameweave.data.sources.detect import chosen_clips
 
-    records = read_source(
-        source,
-        layout=options.layout,
-        split=options.split,
-        limit=options.limit,
-        subset=options.subset,
-        seed=options.seed,
-    )
-    return write_prompts(records, options, progress=progress)
+    return write_prompts(chosen_clips(source, options), options, progress=progress)
 
 
 def check(folder: Path, options: Settings, *, progress: Progress) -> Any:

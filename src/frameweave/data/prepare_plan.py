@@ -9,7 +9,7 @@ from frameweave.data.options import PrepareOptions, ShardSettings
 from frameweave.data.plan import PLAN, PLAN_CHANGED, Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.data.shards.seal import failures, seal_of
-from frameweave.data.sources.detect import read_source
+from frameweave.data.sources.detect import chosen_clips
 from frameweave.errors import DataError, RunError
 from frameweave.progress import Progress
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages
@@ -64,14 +64,7 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
 
 
 def _reader(source: str, options: PrepareOptions) -> Reader:
-    reader = read_source(
-        source,
-        layout=options.layout,
-        split=options.split,
-        limit=options.limit,
-        subset=options.subset,
-        seed=options.seed,
-    )
+    reader = chosen_clips(source, options)
     return reader if options.prompts is None else Prompted(reader, options.prompts)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from frameweave.data.options import CaptionSourceOptions, PrepareOptions
 from frameweave.data.record import Reader
 from frameweave.data.sources.annotations import ANNOTATIONS, annotations_below
 from frameweave.data.sources.folder import FolderReader, files_below
@@ -47,6 +48,18 @@ def read_source(
     if subset is not None:
         reader = Subset(reader, subset, seed)
     return reader if limit is None else First(reader, limit)
+
+
+def chosen_clips(source: str, options: PrepareOptions | CaptionSourceOptions) -> Reader:
+    """What `read_source` gives for a command's settings. Raises what it raises."""
+    return read_source(
+        source,
+        layout=options.layout,
+        split=options.split,
+        limit=options.limit,
+        subset=options.subset,
+        seed=options.seed,
+    )
 
 
 def _reader(source: str, layout: str) -> Reader:
