@@ -36,7 +36,7 @@ check: $(READY) ## format, lint, types, layers
 house: $(READY) ## how crowded the code is: sizes, untyped records, long signatures
 	$(BIN)/python tools/house.py
 
-reference: $(READY) ## write the reference pages anew from the program
+reference: $(READY) ## write what is made from the program anew: reference page, list of editors
 	$(BIN)/python tools/reference.py
 
 bench: $(READY) ## speed and memory, as ratios measured in one run

@@ -3,14 +3,17 @@
 The import hook decorates inner functions anew in every call of the outer one, and each time two checking
 functions are written, compiled and wrapped: about a millisecond, a third of the time of a short edit. They
 depend on name and signature alone, so they are kept.
+
+Functions whose annotations name no array have no shapes to compare: beartype alone checks them, once a call.
 """
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
+import jaxtyping
 from beartype import BeartypeConf, beartype
-from jaxtyping import _decorator
+from jaxtyping import AbstractArray, _decorator
 
 _beartyped = beartype(conf=BeartypeConf(is_pep484_tower=True))
 _written: dict[Any, Any] = {}
@@ -38,3 +41,28 @@ def check(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _decorator._make_fn_with_signature = _written_once
+_jaxtyped = jaxtyping.jaxtyped
+
+
+def _names_arrays(annotation: Any) -> bool:
+    if inspect.isclass(annotation) and issubclass(annotation, AbstractArray):
+        return True
+    within = annotation if isinstance(annotation, list) else get_args(annotation)  # a list: of a Callable
+    return any(map(_names_arrays, within))
+
+
+def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
+    """jaxtyping's decorator, as its import hook calls it; functions without arrays are spared it."""
+    in_full = _jaxtyped(typechecker=typechecker)
+
+    def decorated(thing: Any) -> Any:
+        if not inspect.isfunction(thing) or "<locals>" in thing.__qualname__:
+            return in_full(thing)  # inner ones are made anew again and again, and kept there
+        named = thing.__annotations__.values()
+        arrays = any(isinstance(one, str) or _names_arrays(one) for one in named)
+        return in_full(thing) if arrays else typechecker(thing)
+
+    return decorated
+
+
+jaxtyping.jaxtyped = jaxtyped

@@ -19,10 +19,23 @@ def test_links(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_python_snippets(page: Path, tmp_path: Path) -> None:
-    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
-        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+SNIPPETS = [
+    pytest.param(page, code, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+]
+
+
+@pytest.mark.parametrize(("page", "code"), SNIPPETS)
+def test_python_snippets(page: Path, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with names of its own, in this process, which has imported torch already."""
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(page), "exec"), {"__name__": "__main__"})
+
+
+def test_there_are_snippets() -> None:
+    """Of the first page that people see too."""
+    assert len(SNIPPETS) >= 5 and {"README.md", "editors.md"} <= {one.values[0].name for one in SNIPPETS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -44,6 +57,45 @@ def test_the_reference_is_what_the_program_says() -> None:
     code = "import sys; sys.path.insert(0, 'tools'); import reference; print(reference.page(), end='')"
     made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert REFERENCE.read_text(encoding="utf-8") == made.stdout
+
+
+def missing_tests(page: str) -> list[str]:
+    """What the last column of a page's tables names and `tests/` does not have."""
+    missing: list[str] = []
+    for line in re.findall(r"^\|.*\|$", page, re.M):
+        cell = re.split(r"(?<!\\)\|", line)[-2]
+        for name in re.findall(r"`([^`]+)`", cell):
+            file, *inside = name.split("::")
+            path = ROOT / "tests" / file
+            if not path.is_file() or not all(
+                re.search(rf"^ *(?:def|class) {re.escape(one)}\b", path.read_text(encoding="utf-8"), re.M)
+                for one in inside
+            ):
+                missing.append(name)
+    return missing
+
+
+def test_the_tests_that_show_what_works_exist() -> None:
+    page = (ROOT / "docs/reference/models.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.endswith("| tests |")]
+    assert [row for row in rows if ".py" not in re.split(r"(?<!\\)\|", row)[-2]] == []
+    assert missing_tests(page) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["test_nowhere.py", "test_bounds.py::test_not_there", "test_bounds.py::test_every"]
+)
+def test_a_test_that_is_not_there_is_found(name: str) -> None:
+    table = "| what | tests |\n|---|---|\n| `[a\\|b]` | `test_bounds.py`, `{}` |\n"
+    assert missing_tests(table.format(name)) == [name]
+    there = "test_bounds.py::test_lowest_versions_are_read_from_the_project"
+    assert missing_tests(table.format(there)) == []
+
+
+def test_every_how_to_is_listed() -> None:
+    listed = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = [path.name for path in (ROOT / "docs").glob("howto/*.md")]
+    assert [name for name in pages if f"](howto/{name})" not in listed] == []
 
 
 def test_both_commands_stand_in_the_readme() -> None:

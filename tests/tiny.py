@@ -93,12 +93,17 @@ def save_tiny(folder: Path) -> None:
     ).save_pretrained(folder)
     control.save_pretrained(folder / "controlnet")
     save_tower(folder / "clip")
+    save_depth_estimator(folder / "depth_estimator")
+
+
+def save_depth_estimator(folder: Path) -> None:
+    """A random depth estimator."""
     estimator: DPTForDepthEstimation = new_estimator()
     for layer in estimator.head.modules():  # random heads end below zero, where all depth is flat
         if isinstance(layer, torch.nn.Conv2d):
             layer.weight.data.mul_(3)
             layer.bias.data.fill_(1)
-    estimator.save_pretrained(folder / "depth_estimator")
+    estimator.save_pretrained(folder)
 
 
 def save_tower(folder: Path, width: int = 12) -> str:
@@ -120,7 +125,7 @@ def new_adaptor(tiny: StableDiffusion, *, rank: int = 4, alpha: float = 4.0, bas
     layers, rng = pattern("down"), torch.Generator().manual_seed(5)
     with added_lora(tiny.unet, rank=rank, alpha=alpha, layers=layers) as lora:
         weights = {key: 0.3 * torch.randn(w.shape, generator=rng) for key, w in lora.weights().items()}
-    tokens = PrefixTokens(3, WIDTH, 12, stride=2, rng=rng).requires_grad_(False)
+    tokens = PrefixTokens(3, tiny.text.width, 12, stride=2, rng=rng).requires_grad_(False)
     card = Card(base=base, architecture=architecture(tiny.unet), layers=layers, rank=rank, alpha=alpha)
     return Adaptor(weights, tokens, card)
 

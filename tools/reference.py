@@ -1,8 +1,9 @@
-"""Writes the reference pages that are made from the program itself: `make reference`."""
+"""Writes what is made from the program itself: `make reference`."""
 
 import sys
 from pathlib import Path
 
+from frameweave.cli import listed
 from frameweave.cli.main import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
@@ -23,4 +24,7 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE}\n")
+    listed.FILE.write_text(
+        listed.written([listed.described(name) for name in listed.own_names()]), encoding="utf-8"
+    )
+    sys.stdout.write(f"{PAGE}\n{listed.FILE}\n")

@@ -16,7 +16,7 @@ import resvg_py
 from PIL import Image
 
 SIZE = 128
-SPRITES = Path(__file__).parents[1] / "src/frameweave/miniature/sprites"
+SPRITES = Path(__file__).parents[1] / "src/frameweave/world/sprites"
 ICONS = {
     "star": "star",
     "heart": "red-heart",
@@ -30,6 +30,16 @@ ICONS = {
     "umbrella": "umbrella",
     "cactus": "cactus",
     "elephant": "elephant",
+    "teapot": "teapot",
+    "guitar": "guitar",
+    "crown": "crown",
+    "key": "key",
+    "bell": "bell",
+    "anchor": "anchor",
+    "chair": "chair",
+    "octopus": "octopus",
+    "rabbit": "rabbit",
+    "airplane": "airplane",
 }
 
 

@@ -4,6 +4,7 @@ from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.pipeline import windowed
 from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory
+from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.diffusion.sampling import Eps, clean, ddim_step, guided, sample
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.editors.base import Editor, Generator, edit_clip, request_of, text_request
@@ -25,15 +26,22 @@ from frameweave.errors import (
 from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, overridden, self_attentions
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth_estimator
-from frameweave.models.loading import load as load_model
-from frameweave.models.loading import miniature_folder
+from frameweave.models.loading.choice import miniature_folder
+from frameweave.models.loading.load import load as load_model
+from frameweave.models.loras.merging import loras
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Model
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.models.text.embeddings import embeddings
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.settings import Count, NotNegative, Positive, Share, Split
 from frameweave.video import VideoWriter, probe, read_frames
 from frameweave.video.clip import Clip, working_size
+from frameweave.video.motion.flows import Flow, flow_names, flow_of
+from frameweave.video.motion.given import GivenFlow
+from frameweave.video.motion.motion import Motion, MotionMaker, motion_of
+from frameweave.video.motion.providers import FlowProvider
+from frameweave.video.motion.steady import Steady
 
 __all__ = [
     "SILENT",
@@ -51,26 +59,33 @@ __all__ = [
     "EditRequest",
     "Editor",
     "Eps",
+    "Flow",
+    "FlowProvider",
     "Frames",
     "FrameweaveError",
     "Generator",
+    "GivenFlow",
     "Guides",
     "InputError",
     "Latents",
     "MissingExtra",
     "Model",
     "ModelFolderError",
+    "Motion",
+    "MotionMaker",
     "NotFinite",
     "NotNegative",
     "OutOfMemory",
     "Positive",
     "Progress",
     "RunError",
+    "Sampler",
     "Schedule",
     "Share",
     "Site",
     "Split",
     "StableDiffusion",
+    "Steady",
     "Timesteps",
     "Tokens",
     "Trajectory",
@@ -81,12 +96,17 @@ __all__ = [
     "ddim_step",
     "edit_clip",
     "editor_names",
+    "embeddings",
+    "flow_names",
+    "flow_of",
     "guided",
     "load_adaptor",
     "load_depth_estimator",
     "load_editor",
     "load_model",
+    "loras",
     "miniature_folder",
+    "motion_of",
     "overridden",
     "probe",
     "read_frames",

@@ -1,6 +1,8 @@
 """How a long loop tells how far it is. Libraries take a `Progress` and are silent by default."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
@@ -36,3 +38,16 @@ class _Silent:
 
 SILENT: Progress = _Silent()
 """Says nothing."""
+
+
+class Timer:
+    """How long each part of a work took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Generator[None, None, None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)

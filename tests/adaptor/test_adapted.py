@@ -184,10 +184,10 @@ def test_the_controlnet_reads_what_it_read_in_training(
     text = tiny.conditioning([TEXT])
     x, depth = torch.randn(1, 4, 16, 16), torch.rand(1, 1, 32, 32)
     with trained.on(tiny, trained.use(tokens=True)) as adapted_model:
-        given = adapted_model.conditioning([TEXT], Guides(depth=depth))
+        given = adapted_model.conditioning([TEXT], Guides(maps={"depth": depth}))
         found = adapted_model.predict(x, 951, given)
         read = {"text": text.texts, "tokens": given.texts}
-        steered = tiny.conditioning([TEXT], Guides(depth=depth))
+        steered = tiny.conditioning([TEXT], Guides(maps={"depth": depth}))
         by_hand = {
             what: tiny.predict(x, 951, steered.with_texts(given.texts, for_controlnet=own))
             for what, own in read.items()

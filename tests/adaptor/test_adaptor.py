@@ -50,24 +50,30 @@ def test_half_strength_is_half_of_the_low_rank_term(tiny: StableDiffusion, adapt
         assert torch.allclose(prediction(tiny.unet, 950), half, atol=1e-5)
 
 
+@pytest.fixture
+def clip() -> Clip:
+    """Five noisy frames, small: there are many editors."""
+    return Clip.of(torch.rand(5, 3, 24, 16, generator=torch.Generator().manual_seed(1)), fps=8)
+
+
 @pytest.mark.parametrize("name", base.names())
 def test_every_editor_takes_it_and_leaves_no_trace(
     name: str, tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:
-    depth = torch.rand(5, 1, 32, 32, generator=torch.Generator().manual_seed(2))
+    depth = torch.rand(5, 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(2))
 
     def edited(adapted_model: Model) -> Tensor:
-        editor = base.make_each({"steps": 10, "chunk_size": 2})[name]
+        editor = base.make_each({"steps": 2, "chunk_size": 2})[name]  # one step lies in the window
         rng = torch.Generator().manual_seed(0)
         given = depth if editor.needs_depth else None
         return edit_clip(editor, clip, "a red car", adapted_model, depth=given, rng=rng).frames
 
     plain = edited(tiny)
     for tokens in (False, True):
-        with adaptor.on(tiny, adaptor.use(strength=2.0, tokens=tokens)) as adapted_model:
+        with adaptor.on(tiny, adaptor.use(strength=2.0, window=(0.5, 1.0), tokens=tokens)) as adapted_model:
             assert isinstance(adapted_model, Model)
             assert not torch.equal(edited(adapted_model), plain)
-    with adaptor.on(tiny, adaptor.use(strength=0.0, tokens=False)) as adapted_model:
+    with adaptor.on(tiny, adaptor.use(strength=0.0, window=(0.5, 1.0), tokens=False)) as adapted_model:
         assert torch.equal(edited(adapted_model), plain)
     assert torch.equal(edited(tiny), plain)
 
@@ -225,7 +231,7 @@ def test_a_broken_header_and_missing_tensors_are_told(adaptor: Adaptor, tmp_path
 
 
 def test_the_packaged_adaptor_fits_the_packaged_model() -> None:
-    from frameweave.models.loading import load
+    from frameweave.models.loading.load import load
 
     model, packaged = load(device="cpu"), load_adaptor("miniature")
     before = model.conditioning(["a red car"])

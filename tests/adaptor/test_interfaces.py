@@ -73,25 +73,25 @@ def test_the_workflow_holds_together(text: str) -> None:
     links = [
         (name, value)
         for node in nodes.values()
-        for name, value in node["inputs"].items()
+        for name, value in node.inputs.items()
         if isinstance(value, list)
     ]
     outputs = {"CheckpointLoaderSimple": 3, "PairConditioningSetProperties": 2}
     for _name, (key, output) in links:
-        assert output < outputs.get(nodes[key]["class_type"], 1)
+        assert output < outputs.get(nodes[key].class_type, 1)
     read = {key for _, (key, _) in links}
-    assert nodes.keys() - read == {key for key, node in nodes.items() if node["class_type"] == "SaveImage"}
-    by_kind = {node["class_type"]: node["inputs"] for node in nodes.values()}
-    frames = [n["inputs"] for n in nodes.values() if n["class_type"] == "CreateHookKeyframe"]
+    assert nodes.keys() - read == {key for key, node in nodes.items() if node.class_type == "SaveImage"}
+    by_kind = {node.class_type: node.inputs for node in nodes.values()}
+    frames = [n.inputs for n in nodes.values() if n.class_type == "CreateHookKeyframe"]
     assert [(f["start_percent"], f["strength_mult"]) for f in frames] == keyframes(strengths)
     assert by_kind["CreateHookLora"]["lora_name"] == "kohya.safetensors"
     assert by_kind["CreateHookLora"]["strength_model"] == 0.4
-    assert nodes[by_kind["SetHookKeyframes"]["hook_kf"][0]]["inputs"] is frames[-1]
+    assert nodes[by_kind["SetHookKeyframes"]["hook_kf"][0]].inputs is frames[-1]
     sampler = by_kind["KSampler"]
     assert (sampler["sampler_name"], sampler["scheduler"], sampler["steps"]) == ("dpmpp_2m", "karras", 25)
     for branch, output in (("positive", 0), ("negative", 1)):
         key, index = sampler[branch]
-        assert (nodes[key]["class_type"], index) == ("PairConditioningSetProperties", output)
+        assert (nodes[key].class_type, index) == ("PairConditioningSetProperties", output)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 """LoRA on a UNet: Eq. 1 by hand, exact counts, exact restoration, other adapters left alone."""
 
+import warnings
+from pathlib import Path
+
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
 from frameweave.adaptor.lora import added_lora, pattern
 from frameweave.errors import AdaptorMismatch, InputError
 from frameweave.models.stable_diffusion import StableDiffusion
+from style_loras import kohya, random_pairs, saved
+from tiny import prediction
 
 DOWN = pattern("down")
 
@@ -66,7 +71,7 @@ def test_fresh_pairs_change_nothing_and_the_network_is_restored(tiny: StableDiff
 
 
 def test_somebody_elses_adapter_stays(tiny_folder: object) -> None:
-    from frameweave.models.loading import load
+    from frameweave.models.loading.load import load
 
     model = load(str(tiny_folder), device="cpu")
     inject_adapter_in_model(
@@ -106,3 +111,46 @@ def test_weights_of_another_width_are_refused_and_named(tiny: StableDiffusion) -
     ):
         pass
     assert not hasattr(tiny.unet, "peft_config")
+
+
+def _style(model: StableDiffusion, file: Path) -> str:
+    """A LoRA of another program for every layer of a UNet."""
+    return saved(kohya(random_pairs(model.unet)), file)
+
+
+@pytest.fixture
+def pipeline(tiny_folder: Path) -> StableDiffusionPipeline:
+    return StableDiffusionPipeline.from_pretrained(tiny_folder)
+
+
+def test_one_that_is_loaded_meanwhile_leaves_with_the_block(
+    pipeline: StableDiffusionPipeline, tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    unet, style = pipeline.unet, _style(tiny, tmp_path / "style.safetensors")
+    before, modules = prediction(unet, 950), dict(unet.named_modules())
+    with added_lora(unet, rank=4, alpha=4, layers=DOWN), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft: there is another adapter
+        pipeline.load_lora_weights(style, adapter_name="style")
+        assert not torch.equal(prediction(unet, 950), before)
+    assert dict(unet.named_modules()) == modules
+    assert torch.equal(prediction(unet, 950), before)
+    pipeline.load_lora_weights(style, adapter_name="style")  # as if nothing had been
+    assert pipeline.get_active_adapters() == ["style"]
+
+
+def test_one_that_is_changed_or_unloaded_meanwhile_is_as_before(
+    pipeline: StableDiffusionPipeline, tiny: StableDiffusion, tmp_path: Path
+) -> None:
+    pipeline.load_lora_weights(_style(tiny, tmp_path / "style.safetensors"), adapter_name="style")
+    pipeline.set_adapters(["style"], [0.5])
+    unet = pipeline.unet
+    before, modules = prediction(unet, 950), dict(unet.named_modules())
+    with added_lora(unet, rank=4, alpha=4, layers=DOWN) as lora:
+        lora.scale(0.25)
+        assert torch.equal(prediction(unet, 950), before)  # fresh pairs add nothing
+        pipeline.set_adapters(["style"], [0.1])
+    assert torch.equal(prediction(unet, 950), before)
+    with added_lora(unet, rank=4, alpha=4, layers=DOWN):
+        pipeline.unload_lora_weights()
+    assert dict(unet.named_modules()) == modules and [*unet.peft_config] == ["style"]
+    assert torch.equal(prediction(unet, 950), before)

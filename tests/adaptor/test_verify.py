@@ -17,6 +17,7 @@ from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.verify import Comparison, verify
 from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
 from frameweave.models.stable_diffusion import StableDiffusion
+from original_layout import save_original
 from tiny import new_adaptor
 
 OPTIONS = VerifyOptions(device="cpu", steps=10, guidance=3.0)
@@ -139,3 +140,11 @@ def test_another_architecture_is_named(folder: Path, tiny: StableDiffusion, tiny
     replace(good, card=replace(good.card, architecture="320-640 x 768")).save(folder)
     with pytest.raises(AdaptorMismatch, match=r"UNet 320-640 x 768\), the model's UNet is 8-16 x 16"):
         compared(folder)
+
+
+def test_a_single_file_and_another_vae_are_compared_too(
+    folder: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    file = save_original(tiny_folder, tmp_path / "model.safetensors")
+    for named in ({"model": str(file), "config": str(tiny_folder)}, {"vae": str(file)}):
+        assert len(list(verify(str(folder), OPTIONS.replaced(**named)))) == 10

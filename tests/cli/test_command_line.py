@@ -3,17 +3,19 @@
 import importlib.util
 import json
 import os
+import resource
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from frameweave.cli import console
+from frameweave.cli import console, listed
 from frameweave.cli.main import run
 from frameweave.editors import base
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -25,11 +27,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked wit
 COMMAND = Path(sysconfig.get_path("scripts")) / "frameweave"
 COMMANDS = [
     "edit", "edit-many", "generate", "demo", "editors", "doctor", "rerun", "bench", "export", "verify",
-    "plan", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
+    "plan", "plan edit", "plan train", "train", "train depth", "train tokens", "train lora", "train all",
+    "train personal",
     "data", "data prepare", "data caption", "data encode", "data check", "data show",
     "miniature", "miniature train", "miniature score", "miniature world",
-    "miniature msrvtt", "grid", "ablation", "report", "evaluate", "tune", "study", "study new", "study serve",
-    "study report",
+    "miniature msrvtt", "grid", "ablation", "report", "strip", "evaluate", "tune", "study", "study new",
+    "study serve", "study report", "steady",
 ]  # fmt: skip
 
 
@@ -67,62 +70,140 @@ def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     console.choose(quiet=False, json_lines=False)
 
 
+HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "scipy", "cv2", "matplotlib")
+_CALLS = """
+import contextlib, io, json, sys
+from frameweave.cli.main import run
+heavy, *calls = json.loads(sys.argv[1])
+found = []
+for arguments in calls:
+    sys.argv, code = ["frameweave", *arguments], 0
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            run()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    found.append([code, out.getvalue(), err.getvalue(), sorted({*heavy} & set(sys.modules))])
+print(json.dumps(found))
+"""
+
+
+class Fresh(NamedTuple):
+    """What a call gave in a process that has imported nothing before, and what of `HEAVY` it imported."""
+
+    code: int
+    out: str
+    err: str
+    imported: list[str]
+
+
+def fresh(*calls: Sequence[str], heavy: Sequence[str] = HEAVY) -> list[Fresh]:
+    """Calls in one process, one after the other: none imports anything for those after it."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CALLS, json.dumps([heavy, *calls])],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert done.stderr == ""  # beside what Python's own stream was told
+    return [Fresh(*line) for line in json.loads(done.stdout)]
+
+
 @cache
-def help_of(command: str) -> subprocess.CompletedProcess[str]:
-    """The help of a command, with what was imported for it on standard error."""
-    return call(*command.split(), "--help", PYTHONPROFILEIMPORTTIME="1")
+def helps() -> dict[str, Fresh]:
+    """The help of every command."""
+    return dict(zip(COMMANDS, fresh(*([*command.split(), "--help"] for command in COMMANDS)), strict=True))
 
 
 def test_help_answers_at_once() -> None:
-    """In less than twice the time in which its libraries come up, whatever the machine; about 0.3 s."""
+    """In less than twice the work in which its libraries come up, whatever the machine; about 0.3 s."""
     libraries = [sys.executable, "-c", "import cyclopts, rich.console, rich.markdown, rich.panel, rich.table"]
+
+    def worked() -> float:
+        """Seconds of the processor that ended processes took; a busy machine adds little to them."""
+        took = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return took.ru_utime + took.ru_stime
+
     own: list[float] = []
     bare: list[float] = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = worked()
         assert call("--help").returncode == 0
-        own.append(time.perf_counter() - start)
-        start = time.perf_counter()
+        middle = worked()
         subprocess.run(libraries, check=True)
-        bare.append(time.perf_counter() - start)
+        own.append(middle - start)
+        bare.append(worked() - middle)
     assert min(own) < 2 * min(bare)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_has_an_example_and_does_not_import_torch(command: str) -> None:
-    done = help_of(command)
-    assert done.returncode == 0
-    assert f"frameweave {command}" in done.stdout
+    done = helps()[command]
+    assert done.code == 0
+    assert f"frameweave {command}" in done.out
     if command not in ("data", "miniature", "train", "plan", "study"):
-        assert f"Example: frameweave {command}" in done.stdout
-    assert " torch\n" not in done.stderr
+        assert f"Example: frameweave {command}" in done.out
+    assert done.imported == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["edit", "absent.mp4", "x"],
-        ["edit", "absent.mp4", "x", "--adaptor", "absent"],
-        ["edit", __file__, "x", "--mask", "absent.png"],
-        ["edit", __file__, "x", "--editor", "framewize"],
-        ["export", "absent"],
-        ["evaluate", "absent"],
-        ["report", "absent"],
-        ["data", "check", "absent"],
-        ["train", "all", "--from", "absent"],
-        ["rerun", "absent"],
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_path_is_told_before_torch_is_imported(arguments: list[str]) -> None:
-    code = (
-        "import sys\nfrom frameweave.cli.main import run\ntry:\n    run()\n"
-        "finally:\n    assert not {'torch', 'numpy', 'scipy', 'av'} & set(sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+WRONG_PATHS = [
+    ["edit", "absent.mp4", "x"],
+    ["edit", "absent.mp4", "x", "--adaptor", "absent"],
+    ["edit", __file__, "x", "--mask", "absent.png"],
+    ["edit", __file__, "x", "--editor", "framewize"],
+    ["export", "absent"],
+    ["evaluate", "absent"],
+    ["report", "absent"],
+    ["data", "check", "absent"],
+    ["train", "all", "--from", "absent"],
+    ["rerun", "absent"],
+]
+
+
+def test_a_wrong_path_is_told_before_anything_heavy_is_imported() -> None:
+    for arguments, done in zip(WRONG_PATHS, fresh(*WRONG_PATHS, heavy=[*HEAVY, "numpy", "av"]), strict=True):
+        assert done.code == 2 and len(done.err.splitlines()) == 1, (arguments, done)
+        assert done.imported == [], arguments
+
+
+def test_what_takes_no_model_imports_none(tmp_path: Path) -> None:
+    """Lists, the doctor, and what is wrong with a video or with settings of an editor."""
+    torn, clip = tmp_path / "torn.mp4", str(write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32)), fps=8))
+    torn.write_bytes(b"torn")
+    calls = [
+        ["--version"],
+        ["editors"],
+        ["editors", "--json"],
+        ["doctor"],
+        ["edit", str(torn), "x"],
+        ["edit", clip, "x", "--set", "stepz=3"],
+        ["edit", clip, "x", "--compare", "--set", "vidtom.steps=3"],
+        ["generate", "x", "--set", "motion"],
+        ["grid", "--editors", "framewise", "--set", "nothing=1"],
+    ]
+    done = fresh(*calls)
+    assert {call.err for call in done[:4]} == {""} and [call.code for call in done] == [0] * 4 + [2] * 5
+    told = ["not a readable video", "did you mean steps", "did you mean vidtome", "name=value", "'nothing'"]
+    assert [part in call.err for part, call in zip(told, done[4:], strict=True)] == [True] * 5, done[4:]
+    assert [call.imported for call in done] == [[]] * len(calls)
+
+
+def test_what_is_written_of_the_editors_is_what_they_say() -> None:
+    """`make reference` writes it anew."""
+    said = listed.written([listed.described(name) for name in listed.own_names()])
+    assert listed.FILE.read_text(encoding="utf-8") == said
+
+
+def test_of_an_editor_that_has_changed_the_class_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = [listed.described("framewise").model_copy(update={"source": "of before", "what": "Old."})]
+    monkeypatch.setattr(listed, "FILE", tmp_path / "editors.json")
+    assert [one.editor for one in listed.listed()] == base.names()  # nothing is written at all
+    listed.FILE.write_text(listed.written(wrong), encoding="utf-8")
+    assert listed.known("framewise") is None
+    assert next(one.what for one in listed.listed() if one.editor == "framewise") != "Old."
 
 
 def test_errors_are_json_for_programs(called: Called) -> None:
@@ -139,7 +220,7 @@ def test_errors_are_json_for_programs(called: Called) -> None:
 
 
 def test_doctor_for_programs(called: Called) -> None:
-    lines = [json.loads(line) for line in called("doctor", "--fast", "--json").stdout.splitlines()]
+    lines = [json.loads(line) for line in called("doctor", "--json").stdout.splitlines()]
     assert {line["event"] for line in lines} == {"result"}
     assert lines[0]["what"] == "frameweave" and all(
         line.keys() == {"event", "what", "found", "todo"} for line in lines
@@ -151,7 +232,7 @@ def test_flags_are_as_reviewed() -> None:
     golden = Path(__file__).parent / "flags.txt"
     lines: list[str] = []
     for command in COMMANDS:
-        words = (word.rstrip(".,;:)") for word in help_of(command).stdout.split())
+        words = (word.rstrip(".,;:)") for word in helps()[command].out.split())
         lines += [f"{command} {word}" for word in sorted({w for w in words if w.startswith("--")})]
     if os.environ.get("FRAMEWEAVE_WRITE_GOLDEN"):
         golden.write_text("\n".join(lines) + "\n")
@@ -202,37 +283,39 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_edit_and_rerun_with_json_lines(tiny_folder: Path, tmp_path: Path) -> None:
+def test_edit_and_rerun_with_json_lines(tiny_folder: Path, tmp_path: Path, called: Called) -> None:
     video = write_video(tmp_path / "ä b.mp4", colour_ramp(3, (32, 32)), fps=8)
     flags = ["--model", tiny_folder, "--device", "cpu", "--steps", "2", "--out", tmp_path / "run", "--json"]
-    done = call("edit", video, "a red car", *flags)
+    done = called("edit", video, "a red car", *flags)
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert {"track", "result"} <= {event["event"] for event in events}
     first = Path(events[-1]["videos"][0])
-    again = call("rerun", tmp_path / "run", "--out", tmp_path / "again", "--json")
+    again = called("rerun", tmp_path / "run", "--out", tmp_path / "again", "--json")
     assert again.returncode == 0, again.stderr
     second = Path(json.loads(again.stdout.splitlines()[-1])["videos"][0])
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_the_grid_of_all_editors_and_its_rerun(tiny_folder: Path, tmp_path: Path) -> None:
+def test_the_grid_of_all_editors_and_its_rerun(tiny_folder: Path, tmp_path: Path, called: Called) -> None:
     video = write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32)), fps=8)
     flags = ["--model", tiny_folder, "--device", "cpu", "--steps", "1", "--compare", "--no-use-cache"]
-    done = call("edit", video, "a red car", *flags, "--out", tmp_path / "run")
+    done = called("edit", video, "a red car", *flags, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
-    again = call("rerun", tmp_path / "run", "--out", tmp_path / "again")
+    again = called("rerun", tmp_path / "run", "--out", tmp_path / "again")
     assert again.returncode == 0, again.stderr
     first, second = ((tmp_path / run / "slices.png").read_bytes() for run in ("run", "again"))
     assert first == second
 
 
-def test_quiet_says_nothing(tiny_folder: Path, tmp_path: Path) -> None:
+def test_quiet_says_nothing_and_imports_what_an_edit_needs(tiny_folder: Path, tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32)), fps=8)
-    done = call(
-        "edit", video, "a car", "--model", tiny_folder, "--steps", "1", "--out", tmp_path / "run", "--quiet"
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    flags = ["--model", str(tiny_folder), "--steps", "1", "--out", str(tmp_path / "run"), "--quiet"]
+    works = ("training.train", "measuring.experiment", "study.new", "data.prepare", "miniature.recipe")
+    rooms = [f"frameweave.{work}" for work in works]
+    others = ["cv2", "matplotlib", "ray", "fastapi", "sqlalchemy", "openai"]
+    (done,) = fresh(["edit", str(video), "a car", *flags], heavy=[*rooms, *others])
+    assert done == Fresh(0, "", "", [])
 
 
 def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) -> None:
@@ -259,7 +342,7 @@ def test_ctrl_c_leaves_no_half_written_video(tiny_folder: Path, tmp_path: Path) 
 
 def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
-    found = call("doctor", "--fast").stdout  # a wide terminal's: widths are taken at the start
+    found = call("doctor").stdout  # a wide terminal's: widths are taken at the start
     assert "torch" in found and "not switched off" in found
     for extra, package in (("wandb", "wandb"), ("eight-bit", "bitsandbytes"), ("cloud", "s3fs")):
         missing = importlib.util.find_spec(package) is None
@@ -270,6 +353,8 @@ def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> 
     assert "One of inverted, random." in listed
     lines = [json.loads(line) for line in called("editors", "--json").stdout.splitlines()]
     assert [line["editor"] for line in lines] == base.names()
+    assert {line["editor"]: line["samplers"] for line in lines}["vid2vid_zero"] == ["ddim"]
+    assert "--sampler ddim Or euler, dpmpp_2m, unipc." in listed
     found = {line["editor"]: line["settings"] for line in lines}
     assert found["tokenflow"]["properties"]["noise"]["enum"] == ["inverted", "random"]
     assert found["framewise"]["properties"]["strength"]["default"] == 1.0
@@ -278,10 +363,11 @@ def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-def test_world(tmp_path: Path) -> None:
-    done = call("miniature", "world", "--clips", "2", "--frames", "4", "--out", tmp_path)
+def test_world(tmp_path: Path, called: Called) -> None:
+    done = called("miniature", "world", "--clips", "2", "--frames", "4", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000.mp4", "001.mp4"]
+    names = [f"{clip}.{kind}" for clip in ("000", "001") for kind in ("mp4", "txt")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_export_and_verify(tiny_folder: Path, tiny: StableDiffusion, tmp_path: Path, called: Called) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.cli import completion
+from frameweave.cli import listed
 from frameweave.editors import base
 from frameweave.training.presets import presets
 
@@ -29,7 +29,7 @@ def proposed(*words: str, cwd: Path) -> list[str]:
 
 
 def test_editors_are_found_without_importing_them() -> None:
-    assert completion.editors() == base.names()
+    assert listed.names() == base.names()
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,11 @@ def test_no_description_of_a_bar_steers_the_terminal(monkeypatch: pytest.MonkeyP
     list(console.Bars().track([1], "reading [bold]\x1b]0;owned\x07.mp4"))
     assert r"reading [bold]\x1b]0;owned\x07.mp4" in written.getvalue()
     assert "\x1b]" not in written.getvalue()
+
+
+def test_what_people_write_makes_no_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    console.result(prompt="<lora:x:0.5> [b]bold[/b]")
+    console.failure("a :heart: of (gold:1.2)", hint="", exit_code=2)
+    told = capsys.readouterr()
+    assert told.out == "prompt: <lora:x:0.5> [b]bold[/b]\n"
+    assert told.err == "frameweave: a :heart: of (gold:1.2)\n"

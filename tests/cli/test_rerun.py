@@ -51,6 +51,7 @@ GIVEN: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
     "data prepare": ({"source": "/videos"}, ("/videos",)),
     "data caption": ({"source": "/videos"}, ("/videos",)),
     "data show": ({"folder": "/shards"}, (Path("/shards"),)),
+    "steady": ({"edited": "/videos/edited.mp4"}, (Path("/videos/edited.mp4"),)),
 }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from frameweave.data.encode import encode
 from frameweave.data.options import EncodeOptions
@@ -11,6 +12,7 @@ from frameweave.errors import DataError
 from frameweave.progress import SILENT
 from frameweave.training.options import TrainOptions
 from frameweave.training.stages import Workshop
+from original_layout import save_original, vae_tensors
 from prepared import a_dataset
 
 
@@ -50,6 +52,20 @@ def test_only_what_is_missing_is_written_and_other_models_are_others(
     assert encode(folder, options)["written"] == 1
     squashed = encode(folder, options.replaced(resize="squash"))
     assert squashed["print"] != first["print"] and squashed["written"] == 3
+
+
+def test_a_single_file_encodes_as_its_folder_and_another_vae_otherwise(
+    options: EncodeOptions, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = a_dataset(tmp_path)
+    first = encode(folder, options)
+    file = save_original(tiny_folder, tmp_path / "model.safetensors")
+    beside = {"vision": str(tiny_folder / "clip"), "depth_model": str(tiny_folder / "depth_estimator")}
+    alone = options.replaced(model=str(file), config=str(tiny_folder), **beside)
+    assert encode(folder, alone) == first | {"written": 0}
+    tensors = {name: 2 * tensor for name, tensor in vae_tensors(tiny_folder).items()}
+    save_file(tensors, tmp_path / "vae.safetensors")
+    assert encode(folder, options.replaced(vae=str(tmp_path / "vae.safetensors")))["written"] == 3
 
 
 def test_a_sidecar_of_another_tar_is_not_taken(options: EncodeOptions, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def test_few_workers_put_estimators_on_a_gpu(
     monkeypatch.setattr("frameweave.data.shard_work._estimate", lambda name, device: ones)
     monkeypatch.setattr("frameweave.data.prepare.engine_of", listening)
     monkeypatch.setattr("frameweave.data.prepare.processors", lambda: 32)
-    monkeypatch.setattr("frameweave.models.loading.torch_device", lambda _: torch.device(on))
+    monkeypatch.setattr("frameweave.models.loading.device.torch_device", lambda _: torch.device(on))
     prepare(str(source), options.replaced(workers=None, depth=depth))
     assert seen == [workers]
 
@@ -387,29 +388,33 @@ prepare(sys.argv[1], PrepareOptions(out=Path(sys.argv[2]), size=32, per_clip=2, 
 """
 
 
+@pytest.mark.parametrize("kills", [4, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(
-    source: Path, options: PrepareOptions, tmp_path: Path
+    kills: int, source: Path, options: PrepareOptions, tmp_path: Path
 ) -> None:
-    """Kill -9 at twenty random moments."""
+    """Kill -9 at random moments, which count from the first file that a run writes."""
     write_clips(source, range(10, 16))
-    whole = options.replaced(clips_per_shard=1, out=tmp_path / "whole")
+    whole, out = options.replaced(clips_per_shard=1, out=tmp_path / "whole"), tmp_path / "killed"
     prepare(str(source), whole)
     rng, killed = random.Random(0), 0
-    command = [sys.executable, "-c", _JOB, str(source), str(tmp_path / "killed")]
-    start = time.monotonic()
-    subprocess.run([*command[:-1], str(tmp_path / "timed")], check=True)
-    lasts = time.monotonic() - start
-    for _ in range(20):
-        job = subprocess.Popen(command, start_new_session=True)
-        try:
-            job.wait(rng.uniform(0.2, 0.9) * lasts)
-        except subprocess.TimeoutExpired:
-            os.killpg(job.pid, signal.SIGKILL)
-            killed += 1
-        job.wait()
+    command = [sys.executable, "-c", _JOB, str(source), str(out)]
+
+    def written() -> set[str]:
+        return {path.name for path in out.iterdir()} if out.exists() else set()
+
+    for _ in range(kills):
+        before = written()
+        with subprocess.Popen(command, start_new_session=True) as job:
+            while job.poll() is None and written() <= before:
+                time.sleep(0.002)
+            with suppress(subprocess.TimeoutExpired):
+                job.wait(rng.uniform(0, 0.1))
+            if job.poll() is None:
+                os.killpg(job.pid, signal.SIGKILL)
+                killed += 1
     subprocess.run(command, check=True)
     assert killed > 0
-    found = {name: data for name, data in bytes_of(tmp_path / "killed").items() if name[0] != "."}
+    found = {name: data for name, data in bytes_of(out).items() if name[0] != "."}
     assert found == bytes_of(whole.out)
 
 

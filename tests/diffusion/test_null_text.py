@@ -80,9 +80,8 @@ def test_many_updates_undo_guidance() -> None:
     null = found(Model(), inner_steps=400)
     means = null.embeddings.mean((1, 2, 3))
     assert torch.allclose(means, torch.full_like(means, 0.45), atol=0.01)
-    far, near = (
-        float((found(Model(), inner_steps=n).latents[-1] - trajectory().x_0).abs().max()) for n in (1, 400)
-    )
+    once = found(Model(), inner_steps=1)
+    far, near = (float((one.latents[-1] - trajectory().x_0).abs().max()) for one in (once, null))
     assert near < far / 20
 
 

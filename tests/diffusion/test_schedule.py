@@ -157,3 +157,19 @@ def test_a_window_by_share_holds_that_share_of_the_steps(steps: int, low: float,
 def test_a_window_by_share_takes_fractions() -> None:
     timesteps = [999.0, 946.4211, 893.8421, 841.2632]
     assert Window().by_share(timesteps).active(timesteps) == 1
+
+
+@pytest.mark.parametrize(("side", "share"), [(16, 0.574), (64, 0.9), (32, 0.754)])
+def test_smaller_latents_are_as_noisy_earlier(side: int, share: float) -> None:
+    """By hand: SNR 0.0144 at 0.9 T, 16 times that for a quarter of the side."""
+    schedule = Schedule.from_config(SD)
+    found = schedule.equal_noise(0.9, side)
+    assert found == pytest.approx(share, abs=1e-3)
+    snr = [a / (1 - a) for a in (schedule.at(found * 1000), schedule.at(900))]
+    assert snr[0] == pytest.approx(snr[1] * (64 / side) ** 2, rel=0.01)
+    assert schedule.equal_noise(1.0, side) == 1.0
+
+
+def test_no_timestep_is_noisy_enough_for_much_larger_latents() -> None:
+    with pytest.raises(InputError, match=r"no timestep of this model is as noisy for latents of 128 x 128"):
+        Schedule.from_config(SD).equal_noise(0.9, 128)

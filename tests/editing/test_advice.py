@@ -12,6 +12,7 @@ from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.video.clip import Clip
 from frameweave.world.grammar import corpus, unknown_words
 from notes import Notes
+from style_loras import saved
 
 LARGE = Fit.of((1280, 720), 64, 8)
 
@@ -55,3 +56,12 @@ def test_an_edit_says_both_once_for_all_its_prompts(tmp_path: Path) -> None:
     edit(tmp_path / "clip.mp4", ["a bear", "a wolf in the snow"], options, progress=notes)
     assert any("never seen: bear, wolf;" in text for text in notes.texts)
     assert sum("never seen" in text or "enlarged 1.5 times" in text for text in notes.texts) == 2
+
+
+def test_a_textual_inversion_that_no_prompt_uses_is_told(tmp_path: Path) -> None:
+    file = saved({"emb_params": torch.ones(1, 16)}, tmp_path / "easynegative.safetensors")
+    options = EditOptions(embedding=(file,))
+    (said,) = _said(options, ["a red car"])
+    assert "no prompt has the word 'easynegative'" in said and "--negative-prompt" in said
+    assert _said(options.replaced(negative_prompt="(EasyNegative:1.2)"), ["a red car"]) == []
+    assert _said(EditOptions(embedding=(f"car2={file}",)), ["a red <car2>"]) == []

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from frameweave.editing.compare import compare
-from frameweave.editing.edit import Edited, edit, generate
-from frameweave.editing.keeper import StepKeeper
+from frameweave.editing.comparing.compare import compare
+from frameweave.editing.edit import Edited, edit
+from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editors import base
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError, RunError
@@ -23,6 +23,7 @@ from frameweave.runs.run import Run, read_run
 from frameweave.video import probe, read_frames
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
+from killed import Killed, kill_after
 from notes import Notes
 from tiny import new_adaptor, save_tower
 from videos import colour_ramp, sound_packets, write_video
@@ -31,7 +32,12 @@ from videos import colour_ramp, sound_packets, write_video
 @pytest.fixture
 def options(tiny_folder: Path, tmp_path: Path) -> EditOptions:
     return EditOptions(
-        model=str(tiny_folder), device="cpu", steps=2, out=tmp_path / "run", cache=tmp_path / "cache"
+        model=str(tiny_folder),
+        device="cpu",
+        editor="framewise",
+        steps=2,
+        out=tmp_path / "run",
+        cache=tmp_path / "cache",
     )
 
 
@@ -82,11 +88,11 @@ def test_another_frame_rate_keeps_the_duration(options: EditOptions, video: Path
 
 def test_the_run_says_what_was_done(options: EditOptions, video: Path) -> None:
     edit(video, ["a red car"], options.replaced(frames=2, seed=7))
-    tables = read_run(options.out)
-    assert tables["input"] == {"video": str(video), "prompts": ["a red car"]}
-    assert tables["settings"]["seed"] == 7
-    assert tables["result"]["frames_edited"] == 2
-    assert set(tables["result"]["seconds"]) == {"load", "read", "edit", "write"}
+    run_file = read_run(options.out)
+    assert run_file.input == {"video": str(video), "prompts": ["a red car"]}
+    assert run_file.settings["seed"] == 7
+    assert run_file.result["frames_edited"] == 2
+    assert set(run_file.result["seconds"]) == {"load", "read", "edit", "write"}
 
 
 def test_settings_of_the_editor(options: EditOptions, video: Path) -> None:
@@ -339,10 +345,6 @@ def test_several_prompts_share_the_inversion(options: EditOptions, video: Path) 
     assert not any("inverted already" in text for text in fresh.texts)
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("editor", base.names())
 def test_a_killed_run_goes_on(
     options: EditOptions, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str
@@ -350,15 +352,7 @@ def test_a_killed_run_goes_on(
     """Killed after the second of four steps, it gives the bytes of a run that was not."""
     options = options.replaced(steps=4, editor=editor, frames=3)
     whole = edited(video, options.replaced(out=tmp_path / "whole")).video.read_bytes()
-    original = StepKeeper.after
-
-    def killing(self: StepKeeper, done: int, *args: Any) -> None:
-        self.seconds = 0
-        original(self, done, *args)
-        if done == 2:
-            raise Killed
-
-    monkeypatch.setattr(StepKeeper, "after", killing)
+    kill_after(2, monkeypatch)
     with pytest.raises(Killed):
         edited(video, options)
     monkeypatch.undo()
@@ -401,7 +395,7 @@ def test_every_editor_in_one_grid(options: EditOptions, video: Path) -> None:
     )
     page = Path(files["report_html"]).read_text()
     assert 'src="tokenflow.mp4"' in page and 'src="tokenflow.png"' in page
-    panels = read_run(options.out)["result"]["panels"]
+    panels = read_run(options.out).result["panels"]
     assert panels[0] == "source" and {"tokenflow", "vidtome"} <= set(panels)
     slow = options.replaced(frames=2, fps=3, overwrite=True)
     assert probe(Path(compare(video, "a red car", slow)["comparison_mp4"])).fps == 3
@@ -537,7 +531,7 @@ def test_the_grid_leaves_out_what_needs_depth_that_is_not_there(
     notes = Notes()
     compare(video, "a red car", options.replaced(model=str(tmp_path / "model"), frames=1), progress=notes)
     assert f"text2video_zero is left out: the model has no {what}" in notes.texts
-    assert "text2video_zero" not in read_run(options.out)["result"]["panels"]
+    assert "text2video_zero" not in read_run(options.out).result["panels"]
 
 
 def test_resuming_with_other_input_is_refused(options: EditOptions, video: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from frameweave.editing.footage import Fit, Footage
-from frameweave.editing.mask import Mask, laid_over
+from frameweave.editing.given.mask import Mask, laid_over
 from frameweave.errors import InputError
 from frameweave.video import TimedPicture, probe, resampled
 from frameweave.video.pixels import upright

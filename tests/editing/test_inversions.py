@@ -1,6 +1,7 @@
 """Kept inversions: found again, mapped when large, never served for something else, never half written."""
 
 import errno
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.errors import RunError
+from frameweave.models.loras.merging import loras
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
+from style_loras import kohya, random_pairs, saved
 from tiny import new_adaptor
 
 
@@ -188,3 +191,50 @@ def test_settings_of_the_scheduler_and_the_vocabulary_count(
         ),
     }
     assert len(found) == 7
+
+
+def test_what_loras_hold_counts_and_not_where_they_lie(tiny: StableDiffusion, tmp_path: Path) -> None:
+    """Also of one that acts at some timesteps only: between calls the UNet has nothing of it."""
+    names = [
+        saved(kohya(random_pairs(tiny.unet, seed=seed)), tmp_path / f"{seed}.safetensors") for seed in (0, 1)
+    ]
+    again = shutil.copy(names[0], tmp_path / "copy.safetensors")
+    found = {}
+    for suffix in ("", "@1:0-0.5", "@0.5:0-0.5", "@1:0-0.4"):
+        for name in (*names, str(again)):
+            options = EditOptions(lora=(name + suffix,))
+            with loras(tiny, options.lora):
+                found[name, suffix] = setting_of(tiny, options)
+        assert found[names[0], suffix] == found[str(again), suffix]
+    assert len({*found.values(), setting_of(tiny, EditOptions())}) == 9
+
+
+def test_words_and_vectors_of_textual_inversions_count(tiny: StableDiffusion, tmp_path: Path) -> None:
+    names = [
+        saved({"emb_params": torch.full((1, 16), seed)}, tmp_path / f"{seed}.safetensors")
+        for seed in (1.0, 2.0)
+    ]
+    again = shutil.copy(names[0], tmp_path / "copy.safetensors")
+    found = [setting_of(tiny, EditOptions(embedding=(f"{word}={name}",)))
+        for word, name in (("a", names[0]), ("a", again), ("a", names[1]), ("b", names[0]))]  # fmt: skip
+    assert found[0] == found[1] and len({*found, setting_of(tiny, EditOptions())}) == 4
+
+
+def test_settings_of_later_versions_count_only_where_they_act(
+    tiny: StableDiffusion, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """So inversions that were kept before there were such settings stay found."""
+    folder = str(tiny_folder)
+    options = EditOptions(model=folder, source_prompt="a car")
+    table = json.loads(setting_of(tiny, options))
+    assert not {"config", "vae", "prompt_syntax", "clip_skip", "read"} & table.keys()
+    assert setting_of(tiny, options.replaced(prompt_syntax="plain")) == setting_of(tiny, options)
+    asked = [options.replaced(clip_skip=2)]
+    asked += [options.replaced(source_prompt="a (red) car", prompt_syntax=one) for one in ("a1111", "plain")]
+    asked += [options.replaced(source_prompt="a (red) car", as_published=True, editor="tokenflow")]
+    found = [table, *(json.loads(setting_of(tiny, one)) for one in asked)]
+    file = tmp_path / "vae.safetensors"
+    for content in (b"a vae", b"another vae"):
+        file.write_bytes(content)
+        found.append(json.loads(setting_of(tiny, options.replaced(vae=str(file)))))
+    assert len({json.dumps(one) for one in found}) == len(asked) + 3

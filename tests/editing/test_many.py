@@ -3,16 +3,16 @@
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from frameweave.editing import many as edit_many_job
-from frameweave.editing.many import COLUMNS, edit_many
+from frameweave.editing.many import Item, Line, edit_many
 from frameweave.editing.options import EditManyOptions
 from frameweave.editing.table import read_edits
 from frameweave.errors import DataError, InputError
-from frameweave.models.loading import load
+from frameweave.models.loading.choice import ModelChoice
+from frameweave.models.loading.load import load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.run import read_run
 from frameweave.video import probe
@@ -55,8 +55,8 @@ def test_every_line_gets_a_folder_and_failures_stop_nothing(table: Path, options
     assert "no such file" in found.failed["third"]
     first, second = options.out / "0--a-red-car-in-the-snow", options.out / "second"
     assert probe(first / "edited.mp4").frames == probe(second / "edited.mp4").frames == 3
-    assert read_run(first)["settings"]["seed"] == 7
-    assert read_run(second)["settings"]["editor"] == "tokenflow"
+    assert read_run(first).settings["seed"] == 7
+    assert read_run(second).settings["editor"] == "tokenflow"
     before = (second / "edited.mp4").stat().st_mtime_ns
     write_video(table.parent / "videos" / "absent.mp4", blobs(3))
     again = edit_many(table, options)
@@ -74,9 +74,9 @@ def test_edits_with_other_adaptors_share_the_model(
     table.write_text("video,prompt,adaptor\na.mp4,a red car,one\na.mp4,a blue car,two\na.mp4,a duck,\n")
     loaded = list[str]()
 
-    def counting(name: str, **others: Any) -> StableDiffusion:
-        loaded.append(name)
-        return load(name, **others)
+    def counting(choice: ModelChoice) -> StableDiffusion:
+        loaded.append(choice.model)
+        return load_chosen(choice)
 
     monkeypatch.setattr(edit_many_job, "_load", lru_cache(maxsize=1)(counting))
     found = edit_many(table, options)
@@ -135,7 +135,7 @@ def test_a_corrected_line_is_not_taken_for_the_finished_edit(table: Path, option
         assert f"its run has {message} = " in done.failed["b"] and "--overwrite" in done.failed["b"]
     done = edit_many(lines, options.replaced(overwrite=True))
     assert (done.done, done.earlier, done.failed) == (1, 1, {})
-    assert read_run(options.out / "b")["input"]["video"] == str(table.parent / "videos" / "1.mp4")
+    assert read_run(options.out / "b").input["video"] == str(table.parent / "videos" / "1.mp4")
     assert (options.out / "a" / "edited.mp4").stat().st_mtime_ns == kept
 
 
@@ -155,21 +155,21 @@ def test_workers_are_told_whole_paths(
     table.write_text("\n".join([columns, *(f"videos/0.mp4,x,{k},{row}" for k, row in enumerate(rows))]))
     (table.parent / "own").mkdir()
     monkeypatch.chdir(table.parent)
-    items: list[dict[str, Any]] = []
+    items: list[Item] = []
 
     class Listening:
-        def run(self, _function: object, given: list[dict[str, Any]], **_: object) -> list[object]:
-            items.extend(given)
+        def run(self, _function: object, given: list[str], **_: object) -> list[object]:
+            items.extend(map(Item.model_validate_json, given))
             return []
 
     monkeypatch.setattr("frameweave.editing.many.engine_of", lambda _: Listening())
     relative = options.replaced(out=Path("runs"), cache=Path("cache"))
     edit_many(Path(table.name), relative)
-    assert {item["video"] for item in items} == {str(table.parent / "videos" / "0.mp4")}
-    first = items[0]["settings"]
+    assert {item.video for item in items} == {str(table.parent / "videos" / "0.mp4")}
+    first = items[0].settings
     assert first["mask"] == str(table.parent / "m" / "white.png")
     assert (first["out"], first["cache"]) == (str(table.parent / "runs" / "0"), str(table.parent / "cache"))
-    assert [item["settings"]["adaptor"] for item in items] == [
+    assert [item.settings["adaptor"] for item in items] == [
         str(table.parent / "own"),
         "miniature",
         "elsewhere",
@@ -205,8 +205,8 @@ def test_lines_inside_a_field_end_no_row(tmp_path: Path) -> None:
         'video,prompt\na.mp4,"a red\ncar"\nb.mp4,"a blue\u2028car"\n', encoding="utf-8"
     )
     (tmp_path / "a.jsonl").write_text('{"video": "a.mp4", "prompt": "a\u2028car"}\n', encoding="utf-8")
-    assert [row["prompt"] for row in read_edits(tmp_path / "a.csv", {})] == ["a red\ncar", "a blue\u2028car"]
-    assert [row["prompt"] for row in read_edits(tmp_path / "a.jsonl", {})] == ["a\u2028car"]
+    assert [row.prompt for row in read_edits(tmp_path / "a.csv", Line)] == ["a red\ncar", "a blue\u2028car"]
+    assert [row.prompt for row in read_edits(tmp_path / "a.jsonl", Line)] == ["a\u2028car"]
 
 
 def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Path) -> None:
@@ -228,8 +228,8 @@ def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Pa
 
 def test_times_of_lines_may_be_written_as_people_do(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("video,prompt,start,end\na.mp4,x,1.5s,0:02\n")
-    (line,) = read_edits(tmp_path / "a.csv", COLUMNS)
-    assert (line["start"], line["end"]) == (1.5, 2.0)
+    (line,) = read_edits(tmp_path / "a.csv", Line)
+    assert (line.start, line.end) == (1.5, 2.0)
 
 
 def test_a_drawn_seed_is_refused_for_all(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.editing.edit import edit, generate
+from frameweave.editing.edit import edit
+from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.errors import InputError, RunError
 from frameweave.runs.run import read_run
@@ -16,7 +17,9 @@ from videos import blobs, write_video
 @pytest.fixture
 def options(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EditOptions:
     monkeypatch.chdir(tmp_path)
-    return EditOptions(model=str(tiny_folder), device="cpu", steps=1, cache=tmp_path / "cache")
+    return EditOptions(
+        model=str(tiny_folder), device="cpu", editor="framewise", steps=1, cache=tmp_path / "cache"
+    )
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_a_file_and_its_record_are_all_that_is_written(
     (done,) = edit(video, ["a red car"], asked)
     assert done.video == tmp_path / "red.mp4" and probe(done.video).frames == 2
     assert names(tmp_path) == ["a.mp4", "red.mp4", "red.mp4.toml"]
-    assert read_run(tmp_path / "red.mp4.toml")["input"]["prompts"] == ["a red car"]
+    assert read_run(tmp_path / "red.mp4.toml").input["prompts"] == ["a red car"]
     notes, before = Notes(), done.video.stat().st_mtime_ns
     edit(video, ["a red car"], asked, progress=notes)
     assert "this edit is finished already" in notes.texts and done.video.stat().st_mtime_ns == before
@@ -52,7 +55,7 @@ def test_a_file_and_its_record_are_all_that_is_written(
     edit(video, ["a red car"], asked)
     assert probe(done.video).frames == 2
     edit(video, ["a duck"], asked.replaced(overwrite=True))
-    assert read_run(tmp_path / "red.mp4.toml")["input"]["prompts"] == ["a duck"]
+    assert read_run(tmp_path / "red.mp4.toml").input["prompts"] == ["a duck"]
     several = edit(video, ["a red car", "a duck"], options.replaced(out=tmp_path / "two.gif"))
     assert [one.video.name for one in several] == ["two-1.gif", "two-2.gif"]
 

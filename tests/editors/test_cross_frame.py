@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frameweave.editors._cross_frame import cross_frame, dense_layers, sparse_causal
+from frameweave.editors._parts.cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.models.attention import Site, overridden
 from frameweave.models.stable_diffusion import StableDiffusion
 

@@ -10,12 +10,12 @@ from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_vid
 )
 from torch import nn
 
-from frameweave.editors._instruct import frame_noises
+from frameweave.editors._parts.instruct import frame_noises
 from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.errors import ModelFolderError
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.seam import Latents
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
@@ -49,7 +49,7 @@ def by_diffusers(model: StableDiffusion, frames: torch.Tensor, noises: list[Late
     )
     pipeline = StableDiffusionInstructPix2PixPipeline(
         vae=model.vae,
-        text_encoder=model.text_encoder,
+        text_encoder=model.text.networks[0],
         tokenizer=model.tokenizer,
         unet=model.unet,
         scheduler=scheduler,

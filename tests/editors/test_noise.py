@@ -11,7 +11,7 @@ from torch import Tensor
 from frameweave.editors import base
 from frameweave.editors.base import edit_clip
 from frameweave.errors import InputError, ModelFolderError, OutOfMemory
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
@@ -19,9 +19,13 @@ from notes import Notes
 
 IN_CHUNKS = [name for name in base.names() if "chunk_size" in base.load(name).model_fields]
 NEEDING_DEPTH: list[tuple[str, dict[str, Any]]] = [
+    ("anchored", {"controlnet": True}),
+    ("flatten", {"controlnet": True}),
+    ("shuffled", {"controlnet": True}),
     ("text2video_zero", {}),
     ("tokenflow", {"controlnet": True}),
     ("vidtome", {"variant": "depth"}),
+    ("delta", {"controlnet": True}),
 ]
 
 
@@ -37,8 +41,8 @@ def edited(
     **settings: Any,
 ) -> Tensor:
     rng = torch.Generator().manual_seed(3)
-    clip = Clip.of(torch.rand(7, 3, 24, 32, generator=rng))
-    maps = torch.rand(7, 1, 24, 32, generator=rng)
+    clip = Clip.of(torch.rand(7, 3, 16, 24, generator=rng))
+    maps = torch.rand(7, 1, 16, 24, generator=rng)
     editor = base.make(name, {"steps": 2} | settings)
     return edit_clip(
         editor,
@@ -54,7 +58,7 @@ def edited(
 
 
 def test_which_editors_work_in_chunks() -> None:
-    assert set(IN_CHUNKS) == {"framewise", "text2video_zero", "tokenflow", "vidtome"}
+    assert set(IN_CHUNKS) == {"anchored", "delta", "framewise", "text2video_zero", "tokenflow", "vidtome"}
 
 
 @pytest.mark.parametrize("name", IN_CHUNKS)
@@ -64,7 +68,7 @@ def test_out_of_memory_halves_the_batch_says_so_and_goes_on(
 ) -> None:
     """With the result of a run that is told the number of frames from the start, in float64."""
     exact = load(str(tiny_folder), device="cpu", dtype="fp64")
-    settings = {"chunk": 1} if name == "vidtome" else {}
+    settings = {"anchored": {"anchors": 0}, "vidtome": {"chunk": 1}}.get(name, {})
     original = StableDiffusion.predict
     at_once = 2 if fit == 3 else fit  # 7 frames are halved to 4, 2, 1
     expected = edited(name, exact, chunk_size=at_once, **settings)
@@ -142,7 +146,7 @@ def test_missing_depth_is_said_before_the_network_runs(
     with pytest.raises(InputError, match="needs the clip's depth, and none was given; give depth"):
         edited(name, tiny, depth=False, **settings)
     with pytest.raises(ModelFolderError, match="needs a depth ControlNet.*--controlnet"):
-        edited(name, replace(tiny, controlnet=None), **settings)
+        edited(name, replace(tiny, controls=()), **settings)
 
 
 @pytest.mark.parametrize(("name", "settings"), NEEDING_DEPTH)
@@ -151,8 +155,8 @@ def test_a_control_scale_of_zero_is_no_control(
 ) -> None:
     def drawn(scale: float, shift: float) -> Tensor:
         editor = base.make(name, {"steps": 2, "controlnet_scale": scale} | settings)
-        depth = (torch.rand(3, 1, 24, 32, generator=torch.Generator().manual_seed(1)) + shift).clamp(0, 1)
-        clip = Clip.of(torch.rand(3, 3, 24, 32, generator=torch.Generator().manual_seed(2)))
+        depth = (torch.rand(3, 1, 16, 24, generator=torch.Generator().manual_seed(1)) + shift).clamp(0, 1)
+        clip = Clip.of(torch.rand(3, 3, 16, 24, generator=torch.Generator().manual_seed(2)))
         return edit_clip(
             editor, clip, "a red car", tiny, source_prompt="a car", depth=depth, rng=torch.Generator()
         ).frames

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from frameweave.cli.editors import editors
-from frameweave.editing.compare import compare
+from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.editors import base
@@ -30,8 +30,8 @@ from frameweave.video.clip import Clip
 from networks import assert_same, networks
 from videos import colour_ramp, write_video
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "anchored"
-MODULE = EXAMPLE / "anchored.py"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "first_frame"
+MODULE = EXAMPLE / "first_frame.py"
 POINTS = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
 
 
@@ -49,8 +49,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, Non
 
 
 @pytest.fixture
-def anchored(site: Path) -> None:
-    install(site, "anchored", MODULE.read_text(), POINTS[base.GROUP])
+def first_frame(site: Path) -> None:
+    install(site, "first_frame", MODULE.read_text(), POINTS[base.GROUP])
 
 
 def install(site: Path, name: str, text: str, points: dict[str, str]) -> None:
@@ -76,11 +76,11 @@ def test_only_public_names_are_imported() -> None:
 
 
 def test_every_command_has_it(
-    anchored: None, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_frame: None, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     editors(Settings())
     listed = capsys.readouterr().out
-    assert "anchored: DDIM inversion, then sampling" in listed
+    assert "first_frame: DDIM inversion, then sampling" in listed
     assert "Frames that neighbouring windows share." in listed
 
     video = write_video(tmp_path / "a.mp4", colour_ramp(3, (32, 32)), fps=6)
@@ -92,50 +92,50 @@ def test_every_command_has_it(
         out=tmp_path / "run",
         cache=tmp_path / "cache",
     )
-    asked = options.replaced(editor="anchored", set=("context_length=2", "context_overlap=1"))
+    asked = options.replaced(editor="first_frame", set=("context_length=2", "context_overlap=1"))
     (done,) = edit(video, ["a red car"], asked)
     assert probe(done.video).frames == 3
-    assert read_run(asked.out)["settings"]["editor"] == "anchored"
+    assert read_run(asked.out).settings["editor"] == "first_frame"
 
     compare(video, "a red car", options.replaced(out=tmp_path / "compared"))
-    assert "anchored" in read_run(tmp_path / "compared")["result"]["panels"]
+    assert "first_frame" in read_run(tmp_path / "compared").result["panels"]
 
-    small = GridOptions(clips=1, frames=2, steps=1, editors=("anchored",), arms=(), workers=0)
+    small = GridOptions(clips=1, frames=2, steps=1, editors=("first_frame",), arms=(), workers=0)
     assert grid(None, small.replaced(out=tmp_path / "grid")).failed == {}
     cells = [json.loads(line) for line in (tmp_path / "grid" / "cells.jsonl").read_text().splitlines()]
-    assert "anchored" in {cell["editor"] for cell in cells}
+    assert "first_frame" in {cell["editor"] for cell in cells}
 
 
-def test_bench_measures_it(anchored: None, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_measures_it(first_frame: None, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_STEPS", 2)
     monkeypatch.setattr(bench, "_FRAMES", 3)
-    assert "anchored" in base.names()  # the rows of `bench` are over these
-    row = bench._editing(tiny, "anchored", {}, 1)  # pyright: ignore[reportPrivateUsage]
-    assert row.figure == "anchored: edit over its 18 bare frame-forwards"  # 2 steps x 3 frames x (1 + 2)
+    assert "first_frame" in base.names()  # the rows of `bench` are over these
+    row = bench._editing(tiny, "first_frame", {}, 1)  # pyright: ignore[reportPrivateUsage]
+    assert row.figure == "first_frame: edit over its 18 bare frame-forwards"  # 2 steps x 3 frames x (1 + 2)
 
 
-def test_the_network_is_left_as_it_was(anchored: None, clip: Clip, tiny: StableDiffusion) -> None:
+def test_the_network_is_left_as_it_was(first_frame: None, clip: Clip, tiny: StableDiffusion) -> None:
     before = networks(tiny)
-    first = edited("anchored", clip, tiny)
+    first = edited("first_frame", clip, tiny)
     assert_same(before, networks(tiny))
-    assert torch.equal(first, edited("anchored", clip, tiny))
+    assert torch.equal(first, edited("first_frame", clip, tiny))
 
 
-def test_it_does_what_it_says(anchored: None, clip: Clip, tiny: StableDiffusion) -> None:
+def test_it_does_what_it_says(first_frame: None, clip: Clip, tiny: StableDiffusion) -> None:
     """The first frame twice is the same softmax: where all frames are equal, it is framewise."""
     still = clip.first(3).with_frames(clip.frames[:1].expand(3, -1, -1, -1))
-    assert float((edited("anchored", still, tiny) - edited("framewise", still, tiny)).abs().max()) < 1e-4
+    assert float((edited("first_frame", still, tiny) - edited("framewise", still, tiny)).abs().max()) < 1e-4
     alone = edited("framewise", clip, tiny)
-    apart = (edited("anchored", clip, tiny, context_length=16) - alone).abs().amax((1, 2, 3))
+    apart = (edited("first_frame", clip, tiny, context_length=16) - alone).abs().amax((1, 2, 3))
     assert float(apart[0]) < 1e-4 < float(apart[1:].min())
     windows = (
-        (edited("anchored", clip, tiny, context_length=2, context_overlap=0) - alone).abs().amax((1, 2, 3))
+        (edited("first_frame", clip, tiny, context_length=2, context_overlap=0) - alone).abs().amax((1, 2, 3))
     )
     assert float(windows[0]) < 1e-4 < float(windows[1])
 
 
 def test_a_package_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Path) -> None:
-    install(site, "anchored", MODULE.read_text(), POINTS[base.GROUP])
+    install(site, "first_frame", MODULE.read_text(), POINTS[base.GROUP])
     install(site, "broken", "raise RuntimeError('two\\nlines')", {"broken": "broken:Broken"})
     paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -147,8 +147,8 @@ def test_a_package_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Pat
         text=True,
     )
     listed = {line["editor"]: line["settings"] for line in map(json.loads, done.stdout.splitlines())}
-    assert {"framewise", "anchored"} <= set(listed) and "broken" not in listed
-    assert listed["anchored"]["properties"]["context_length"]["minimum"] == 1
+    assert {"framewise", "first_frame"} <= set(listed) and "broken" not in listed
+    assert listed["first_frame"]["properties"]["context_length"]["minimum"] == 1
     said = "broken:Broken cannot be imported (RuntimeError: two lines)"
     assert done.stderr.splitlines() == [f"the editor broken is left out: {said}"]
 
@@ -180,7 +180,7 @@ def test_what_cannot_be_used_is_left_out(
 
 
 def test_no_package_takes_a_name_of_ours(site: Path, caplog: pytest.LogCaptureFixture) -> None:
-    install(site, "imposter", MODULE.read_text(), {"framewise": "imposter:Anchored"})
+    install(site, "imposter", MODULE.read_text(), {"framewise": "imposter:FirstFrame"})
     assert base.load("framewise").__name__ == "Framewise"
     assert base.names().count("framewise") == 1
-    assert "framewise is left out: the name of imposter:Anchored is taken" in caplog.text
+    assert "framewise is left out: the name of imposter:FirstFrame is taken" in caplog.text

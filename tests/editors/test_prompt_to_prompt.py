@@ -4,28 +4,31 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frameweave.editors._prompt_to_prompt import (
+from frameweave.editors._parts.prompt_to_prompt import (
     Loan,
+    Wording,
     aligned,
-    published_positions,
     replaced,
-    replaced_as_published,
     sequence,
     word_map,
     words,
+)
+from frameweave.editors._published.vid2vid_zero import (
+    PublishedWording,
+    published_positions,
+    replaced_as_published,
 )
 from frameweave.models.attention import Site
 from frameweave.models.stable_diffusion import StableDiffusion
 from golden_cases import Case
 
 
-@pytest.mark.parametrize("as_published", [True, False])
-def test_the_recorded_maps(golden: StableDiffusion, as_published: bool) -> None:
+@pytest.mark.parametrize("wording", [Wording(), PublishedWording()])
+def test_the_recorded_maps(golden: StableDiffusion, wording: Wording) -> None:
     case = Case.load("vid2vid_zero/case_a")
     source = case.settings["source_prompt"]
     replace, refine = (
-        word_map(golden.tokenizer, source, prompt, as_published=as_published)
-        for prompt in case.settings["prompts"]
+        word_map(golden.tokenizer, source, prompt, wording=wording) for prompt in case.settings["prompts"]
     )
     assert torch.equal(replace.taken.double(), case["edit0.mapper"])
     assert not replace.aligned and not replace.own.any()
@@ -66,8 +69,8 @@ def test_words_are_tokenized_as_the_whole_prompt_is(tiny: StableDiffusion) -> No
 
 
 def test_equal_prompts_take_everything_as_it_is(tiny: StableDiffusion) -> None:
-    for as_published in (True, False):
-        pairing = word_map(tiny.tokenizer, "a red car", "a red car", as_published=as_published)
+    for wording in (Wording(), PublishedWording()):
+        pairing = word_map(tiny.tokenizer, "a red car", "a red car", wording=wording)
         assert torch.equal(pairing.taken, torch.eye(len(pairing.own)))
 
 
@@ -104,14 +107,14 @@ def test_words_lie_between_single_spaces_as_published(tiny: StableDiffusion) -> 
     assert len(found) == 4 and found[3] == []
     doubled = published_positions(tiny.tokenizer, "a  red car")
     assert doubled[1] == [1 + a]  # the empty word takes the next one's token
-    assert word_map(tiny.tokenizer, "a red car ", "a blue car", as_published=True).aligned
+    assert word_map(tiny.tokenizer, "a red car ", "a blue car", wording=PublishedWording()).aligned
     assert not word_map(tiny.tokenizer, "a red car ", "a blue car").aligned
 
 
 def test_case_tells_words_apart_as_published(tiny: StableDiffusion) -> None:
     edited = "a hippopotamus is red"
     apart, alike = (
-        word_map(tiny.tokenizer, source, edited, as_published=True).taken
+        word_map(tiny.tokenizer, source, edited, wording=PublishedWording()).taken
         for source in ("a car IS red", "a car is red")
     )
     old, new = ([len(word) for word in words(tiny.tokenizer, prompt)] for prompt in ("a car is red", edited))
@@ -135,7 +138,7 @@ def test_inserted_words_keep_their_own_attention() -> None:
 def test_left_out_words_are_passed_by() -> None:
     old, new = [0, 5, 1, 6, 2, 9], [0, 1, 2, 9]
     assert aligned(old, new, 8) == [0, 2, 4, 5, 6, 7, 7, 7]
-    assert aligned(old, new, 8, as_published=True) == [0, 2, 4, 5, 4, 5, 6, 7]
+    assert aligned(old, new, 8, padded_in_place=True) == [0, 2, 4, 5, 4, 5, 6, 7]
 
 
 def test_a_changed_word_is_new() -> None:

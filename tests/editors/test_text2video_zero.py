@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frameweave.editors._published_text2video_zero import PUBLISHED
+from frameweave.editors._published.text2video_zero import PUBLISHED
 from frameweave.editors.base import edit_clip, text_request
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.seam import Latents
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
@@ -96,6 +96,18 @@ def test_depth_is_needed_for_editing(tiny: StableDiffusion, clip: Clip) -> None:
 def test_levels_that_fall_together_are_refused(tiny: StableDiffusion) -> None:
     with pytest.raises(InputError, match="expected a later of the .* timesteps than t0"):
         made(Text2VideoZero(steps=3), tiny, 2)
+    with pytest.raises(InputError, match="expected a later of the .* timesteps than t0"):
+        made(Text2VideoZero(steps=3, t0=0.9, t1=0.9), tiny, 2)
+    with pytest.raises(InputError, match="expected a later of the .* timesteps than t0"):
+        made(Text2VideoZero(steps=1), tiny, 2)
+
+
+def test_few_steps_leave_room_for_the_motion(tiny: StableDiffusion) -> None:
+    """Of four timesteps the same one is nearest to t0 and to t1: the copies are made at the next one."""
+    clip = made(Text2VideoZero(steps=4), tiny, 2)
+    assert clip.shape == (2, 4, 16, 16)
+    assert not torch.equal(clip[0], clip[1])
+    assert made(Text2VideoZero(steps=1), tiny, 1).isfinite().all()
 
 
 def test_as_published_a_chunk_has_room_for_another_frame() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.editors._published_tokenflow import both_neighbours, published_neighbours
+from frameweave.editors._published.tokenflow import both_neighbours, published_neighbours
 from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.request import EditRequest
 from frameweave.editors.tokenflow import TokenFlow

@@ -15,7 +15,7 @@ from frameweave.editors.base import edit_clip
 from frameweave.editors.request import EditRequest
 from frameweave.editors.vid2vid_zero import Vid2VidZero
 from frameweave.errors import InputError
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.seam import Conditioning
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.editors._merging import joined, local, matched
-from frameweave.editors._vidtome_draws import ordered, published_draws
+from frameweave.editors._parts.merging import joined, local, matched
+from frameweave.editors._parts.vidtome_draws import ordered, published_draws
 from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.request import EditRequest
 from frameweave.editors.vidtome import VidToMe
@@ -73,7 +73,7 @@ def test_end_to_end_in_float64(name: str, golden: StableDiffusion) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_recorded_seed_gives_the_recorded_draws(name: str) -> None:
     case, editor = recorded(name)
-    draws = published_draws(editor, len(case["frames"]), case.settings["seed"])
+    draws = published_draws(editor.choices, len(case["frames"]), case.settings["seed"])
     for what, drawn in draws.items():
         assert torch.equal(drawn.double(), case[what].double()), what
 

@@ -42,7 +42,7 @@ def test_every_part_has_an_arm_without_it(preset: str, tmp_path: Path) -> None:
     log = (adaptors / "without-depth" / "log.jsonl").read_text().splitlines()
     stages = [json.loads(line)["stage"] for line in log]
     assert stages == ["tokens", "lora", "lora"]
-    trained = {path.name: read_run(path)["settings"]["depth_control"] for path in adaptors.iterdir()}
+    trained = {path.name: read_run(path).settings["depth_control"] for path in adaptors.iterdir()}
     assert trained == {"without-depth": False, "without-tokens": True}
     again = ablation(None, options)
     assert (again.done, again.earlier) == (0, done.done)

@@ -14,6 +14,7 @@ from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import evaluate as evaluate_module
 from frameweave.measuring.evaluate import evaluate
 from frameweave.measuring.evaluate_items import Item
+from frameweave.measuring.metrics import flow
 from frameweave.measuring.metrics.base import Case
 from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Progress
@@ -297,6 +298,25 @@ def test_a_name_that_is_a_formula_is_not_computed(videos: Path, tmp_path: Path) 
     assert {row["video"] for row in rows} == {'\'=HYPERLINK("http://x")'}
     line = json.loads((tmp_path / "run" / "scores.jsonl").read_text().splitlines()[0])
     assert line["video"] == '=HYPERLINK("http://x")'
+
+
+def test_the_motion_of_a_source_is_estimated_once_for_its_edits(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    original = flow.estimated_flow
+
+    def counting(frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        return original(frames)
+
+    monkeypatch.setattr(flow, "estimated_flow", counting)
+    options = EvaluateOptions(frames=2, source=videos / "sources" / "0.mp4", out=tmp_path / "shared")
+    done = evaluate(videos / "edited", options)
+    assert (done.videos, calls) == (2, 1)
+    one = evaluate(videos / "edited" / "1.mp4", options.replaced(out=tmp_path / "one"))
+    assert done.means["Warp error [Farnebäck flow]"] == one.means["Warp error [Farnebäck flow]"]
 
 
 def test_what_was_measured_is_kept_when_it_is_interrupted(

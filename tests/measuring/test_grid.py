@@ -17,7 +17,7 @@ from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import AdaptorMismatch, DataError, InputError, ModelFolderError, RunError
-from frameweave.measuring import experiment
+from frameweave.measuring import asked, experiment
 from frameweave.measuring.draw import report
 from frameweave.measuring.experiments import cell_work
 from frameweave.measuring.experiments.arms import Arm
@@ -26,9 +26,11 @@ from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.report.reading import read_results
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.runs.run import Run, read_run
+from frameweave.runs.run import Run
+from frameweave.runs.run_file import RunRecord, read_run
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
+from original_layout import save_original
 from tiny import save_tower
 
 SMALL = GridOptions(clips=2, frames=2, steps=2, editors=("framewise", "text2video_zero"), workers=0)
@@ -55,7 +57,7 @@ def test_every_cell_is_there_once(run: Path) -> None:
     pairs = lines(run / "pairs.jsonl")
     assert [pair["pair"] for pair in pairs] == ["000", "001"]
     assert all((run / str(pair[name])).is_file() for pair in pairs for name in ("source", "truth"))
-    assert "seed" in read_run(run)["input"]["test_set"]
+    assert "seed" in read_run(run).input["test_set"]
 
 
 def test_references_score_what_they_must(run: Path) -> None:
@@ -313,8 +315,8 @@ def test_a_cell_is_found_by_values_that_stay(tmp_path: Path) -> None:
     """Cells that were made before are found again: these keys are those of the published experiments."""
     options = SMALL.replaced(seeds=1, arms=(), editors=("framewise",), clips=2, out=tmp_path / "run")
     for changes, digest in ((1, "7774b2d5b6d93e54"), (2, "1a6fa462a1f7dac9")):
-        items, _ = experiment.items_of(None, options.replaced(changes=changes))
-        run = Run(tmp_path / "run", {})
+        items, _ = asked.items_of(None, options.replaced(changes=changes))
+        run = Run(tmp_path / "run", RunRecord(command="grid"))
         work = next(iter(experiment.works_of(run, items, [Arm(name="without")], options)))
         assert work.cells[0].key == digest
 
@@ -322,9 +324,9 @@ def test_a_cell_is_found_by_values_that_stay(tmp_path: Path) -> None:
 def test_a_set_that_is_called_otherwise_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SMALL.replaced(clips=1, steps=1, editors=("framewise",), arms=(), out=tmp_path / "run")
     done = grid(None, options)
-    monkeypatch.setattr(experiment, "set_name", lambda *_: "the clips in other words")
+    monkeypatch.setattr(asked, "set_name", lambda *_: "the clips in other words")
     assert grid(None, options).earlier == done.done
-    assert read_run(tmp_path / "run")["result"]["test_set"] == "the clips in other words"
+    assert read_run(tmp_path / "run").result["test_set"] == "the clips in other words"
 
 
 def test_videos_count_by_their_contents(tmp_path: Path) -> None:
@@ -376,6 +378,26 @@ def test_other_models_are_not_compared_with_the_packaged_adaptor_unasked(
     assert read_results(tmp_path / "run").arms("framewise") == ["without"]
     grid(table, options.replaced(out=tmp_path / "own"))
     assert read_results(tmp_path / "own").arms("framewise") == ["without", "with"]
+
+
+def test_a_single_file_is_measured_as_its_folder(tmp_path: Path, tiny_folder: Path) -> None:
+    table = tmp_path / "edits.csv"
+    table.write_text(f"video,prompt\n{held_out_clips()[0].path},a red car\n")
+    options = SMALL.replaced(editors=("framewise",), backbones="miniature", steps=1, frames=2)
+    file = save_original(tiny_folder, tmp_path / "model.safetensors")
+    asked = {
+        "folder": options.replaced(model=str(tiny_folder)),
+        "file": options.replaced(model=str(file), config=str(tiny_folder), vae=str(tiny_folder)),
+    }
+    found: list[set[bytes]] = []
+    for name, one in asked.items():
+        assert grid(table, one.replaced(out=tmp_path / name)).failed == {}
+        cells = (tmp_path / name / "cells").iterdir()
+        found.append({Clip.read(cell / "frames").frames.numpy().tobytes() for cell in cells})
+    assert found[0] == found[1]
+    with pytest.raises(ModelFolderError, match="no such folder"):
+        grid(table, options.replaced(model=str(tiny_folder), vae="nowhere", out=tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
@@ -462,3 +484,18 @@ def test_settings_of_the_editors_reach_the_edits_and_tell_cells_apart(tmp_path: 
     with pytest.raises(InputError, match="unknown setting of framewise 'strenght'"):
         grid(None, options.replaced(set=("strenght=0.5",), out=tmp_path / "wrong"))
     assert not (tmp_path / "wrong").exists()
+
+
+def test_edits_are_made_steadier_after_one_inversion(tmp_path: Path) -> None:
+    """An arm alone does it, without an adaptor: the inversion is known, and what is edited is steadier."""
+    options = SMALL.replaced(clips=1, frames=4, editors=("framewise",), out=tmp_path / "run")
+    assert grid(None, options.replaced(arms=("steadied=none,steady",))).failed == {}
+    cells = {cell["arm"]: cell for cell in lines(tmp_path / "run" / "cells.jsonl")}
+    assert [cells[arm]["inversion_recalled"] for arm in ("without", "steadied")] == [False, True]
+    assert {cell["frames"] for cell in cells.values()} == {4}
+    assert cells["without"]["inversion_seconds"] == 0 < cells["steadied"]["inversion_seconds"]
+    results = read_results(tmp_path / "run")
+    steadied, without = (
+        results.values("framewise", arm, "warp_error")["000"] for arm in ("steadied", "without")
+    )
+    assert steadied < without

@@ -106,7 +106,7 @@ def test_without_tokens_only_the_lora_is_tried(options: TuneOptions, tmp_path: P
     whole = load_adaptor("miniature")
     replace(whole, card=replace(whole.card, tokens_for=["framewise", "vidtome"])).save(tmp_path / "adaptor")
     asked = options.replaced(tokens=False, bands=("0.9-1",), strengths=(1.0,))
-    asked = asked.replaced(cells=options.out / "cells", out=tmp_path / "run", workers=1)
+    asked = asked.replaced(cells=options.out / "cells", out=tmp_path / "run")
     done = tune(str(tmp_path / "adaptor"), None, asked)
     assert done.tokens_for == [] and load_adaptor(str(done.adaptor)).card.tokens_for == ["vidtome"]
     record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]

@@ -9,14 +9,18 @@ from diffusers import StableDiffusionPipeline
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.miniature.judge import packaged_judge
 from frameweave.models.depth import load as load_depth
-from frameweave.models.loading import load, miniature_folder
+from frameweave.models.loading.choice import miniature_folder
+from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.atomic import verify
 from frameweave.video import probe
 from frameweave.video.clip import Clip
 from frameweave.world.clips import FRAMES, held_out_clips
-from frameweave.world.scene import combinations
+from frameweave.world.render import render
+from frameweave.world.scene import Scenes, combinations, sample_scenes
+from frameweave.world.strangers import stranger_scenes
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +89,16 @@ def test_bundled_clips_are_held_out_and_as_rendered() -> None:
         info = probe(Path(clip.path))
         assert (info.frames, info.has_audio) == (FRAMES, True)
         assert float((Clip.read(clip.path).frames - clip.rendered().frames).abs().mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    "scenes",
+    [sample_scenes(200, seed=991, split="held-out"), stranger_scenes(200, seed=993, split="validation")],
+    ids=["home", "strangers"],
+)
+def test_one_judge_knows_home_and_strangers(scenes: Scenes) -> None:
+    frames = render(scenes, torch.full((200,), 5.3)).frames
+    named, right = packaged_judge("stranger_judge").name(frames), scenes.attributes()
+    shares = {name: float((named[name] == right[name]).float().mean()) for name in right}
+    assert min(shares[name] for name in ("noun", "colour", "background")) > 0.98
+    assert shares["style"] > 0.9  # a plain picture and a compressed one may look alike

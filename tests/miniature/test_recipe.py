@@ -12,7 +12,7 @@ from frameweave.miniature import denoiser, depth, judge, towers, vae
 from frameweave.miniature.recipe import PLANS, Recipe
 from frameweave.miniature.vae import standardised, world_frames
 from frameweave.models.depth import load as load_depth
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.stock import decoded, posterior
 from frameweave.runs.atomic import verify
 from frameweave.training.plan import Plan
@@ -37,6 +37,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 def test_the_folder_loads_and_edits(trained: Recipe, tmp_path: Path) -> None:
     trained.assemble(tmp_path / "model")
     assert verify(tmp_path / "model") == []
+    assert verify(tmp_path / "stranger_judge") == []  # beside the model, whose files are what they were
+    assert not (tmp_path / "model" / "stranger_judge").exists()
     model = load(str(tmp_path / "model"), device="cpu")
     assert model.controlnet is not None
     assert load_depth(str(tmp_path / "model"), device="cpu") is not None

@@ -69,3 +69,27 @@ def test_fewer_keys_than_queries_serve_runs_of_queries(tiny: StableDiffusion, gr
     with overridden(tiny.unet, compare):
         unet_output(tiny)
     assert checked and max(checked) < 1e-5
+
+
+def test_what_comes_between_attention_and_projection(tiny: StableDiffusion) -> None:
+    """Given queries, keys and their result; one that gives the result back changes nothing."""
+    before, shapes = unet_output(tiny), set[tuple[int, ...]]()
+
+    def same(q: torch.Tensor, k: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        shapes.add((len(q), len(k), len(y)))
+        return y
+
+    def between(x: Tokens, attend: Attend, site: Site) -> Tokens:
+        return attend(x, x, x, same)
+
+    def values_twice(x: Tokens, attend: Attend, site: Site) -> Tokens:
+        n = len(x) // 2
+        return torch.cat([x[:n], attend(x[:n], x[:n], x, same)[n:]])
+
+    with overridden(tiny.unet, between):
+        assert torch.allclose(unet_output(tiny), before, atol=1e-5)
+    with overridden(tiny.unet, values_twice):
+        unet_output(tiny)
+    assert shapes == {(6, 6, 6)}
+    with overridden(tiny.unet, lambda x, attend, _: attend(x, x, x, lambda q, k, y: torch.zeros_like(y))):
+        assert not torch.allclose(unet_output(tiny), before, atol=1e-3)

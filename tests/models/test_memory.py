@@ -112,14 +112,14 @@ def test_the_vae_takes_fewer_frames_at_once_and_then_says_so(
     pictures = torch.rand(5, 3, 32, 32) if verb == "encode" else torch.rand(5, 4, 16, 16)
     work = getattr(tiny, verb)
     expected, limit = work(pictures), 2
-    placed = StableDiffusion._placed
+    placed = StableDiffusion._for_vae
 
     def failing(self: StableDiffusion, x: Tensor) -> Tensor:
         if len(x) > limit:
             raise torch.OutOfMemoryError
         return placed(self, x)
 
-    monkeypatch.setattr(StableDiffusion, "_placed", failing)
+    monkeypatch.setattr(StableDiffusion, "_for_vae", failing)
     assert torch.allclose(work(pictures), expected, atol=1e-5)
     limit = 0
     with pytest.raises(OutOfMemory, match=f"{verb[:-1]}ing one picture of .* a smaller --size"):

@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import make, request_of
 from frameweave.errors import InputError, ModelFolderError, NotFinite
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 from golden_cases import rng
@@ -86,9 +86,9 @@ def test_latents_that_are_no_numbers_make_no_black_pictures(tiny: StableDiffusio
 def test_depth_without_a_controlnet(tiny: StableDiffusion) -> None:
     import dataclasses
 
-    bare = dataclasses.replace(tiny, controlnet=None)
+    bare = dataclasses.replace(tiny, controls=())
     with pytest.raises(ModelFolderError, match="no depth ControlNet"):
-        guided = bare.conditioning(["x"], Guides(depth=torch.rand(1, 1, 8, 8)))
+        guided = bare.conditioning(["x"], Guides(maps={"depth": torch.rand(1, 1, 8, 8)}))
         bare.predict(torch.randn(1, 4, 4, 4), 5, guided)
 
 
@@ -124,7 +124,7 @@ def test_each_frame_may_have_a_timestep_of_its_own(
         [999, 500, 1],
     )
     depth = torch.rand(3, 1, 16, 16)
-    given = model.conditioning(["", "x"], Guides(depth=depth))
+    given = model.conditioning(["", "x"], Guides(maps={"depth": depth}))
     together = model.predict(x, torch.tensor(timesteps), given)
     for k, t in enumerate(timesteps):
         alone = model.predict(x[k : k + 1], t, given.of(slice(k, k + 1)))

@@ -28,19 +28,19 @@ def test_a_run_explains_itself(tmp_path: Path) -> None:
     run.log(loss=0.5)
     run.log(loss=0.25)
     run.finish({"video": "edited.mp4"})
-    tables = read_run(tmp_path / "run")
-    assert tables == read_run(tmp_path / "run" / "run.toml")
-    assert tables["command"] == "edit"
-    assert tables["settings"] == {"steps": 3}
-    assert tables["result"] == {"video": "edited.mp4"}
-    assert tables["environment"]["torch"].startswith("2.")
+    run_file = read_run(tmp_path / "run")
+    assert run_file == read_run(tmp_path / "run" / "run.toml")
+    assert run_file.command == "edit"
+    assert run_file.settings == {"steps": 3}
+    assert run_file.result == {"video": "edited.mp4"}
+    assert run_file.environment["torch"].startswith("2.")
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["loss"] for line in lines] == [0.5, 0.25]
 
 
 def test_an_unfinished_run_holds_its_input_and_goes_on_with_the_same_only(tmp_path: Path) -> None:
     Run.planned(tmp_path / "run", "edit", Fields(), given={"prompts": ["a", "b"]}, resume=True).start()
-    assert read_run(tmp_path / "run")["input"] == {"prompts": ["a", "b"]}
+    assert read_run(tmp_path / "run").input == {"prompts": ["a", "b"]}
     Run.planned(tmp_path / "run", "edit", Fields(), given={"prompts": ["a", "b"]}, resume=True).start()
     with pytest.raises(RunError, match=r"its run has prompts = \['a', 'b'\], this one \['a'\]"):
         Run.planned(tmp_path / "run", "edit", Fields(), given={"prompts": ["a"]}, resume=True).start()
@@ -67,7 +67,7 @@ def test_a_taken_folder_is_refused_unless_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds a run already.*--overwrite"):
         Run.planned(tmp_path / "run", "edit", Fields()).start()
     Run.planned(tmp_path / "run", "demo", Fields(), overwrite=True).start()
-    assert read_run(tmp_path / "run")["command"] == "demo"
+    assert read_run(tmp_path / "run").command == "demo"
 
 
 def test_a_planned_run_touches_nothing_before_its_start(tmp_path: Path) -> None:
@@ -78,11 +78,11 @@ def test_a_planned_run_touches_nothing_before_its_start(tmp_path: Path) -> None:
     plan = Run.planned(folder, "demo", Fields(), overwrite=True)
     fresh = Run.planned(tmp_path / "fresh", "edit", Fields())
     assert (folder / "edited.mp4").read_bytes() == b"precious"
-    assert read_run(folder)["command"] == "edit"
+    assert read_run(folder).command == "edit"
     assert not fresh.folder.exists()
     plan.start()
     assert [path.name for path in folder.iterdir()] == ["run.toml"]
-    assert read_run(folder)["command"] == "demo"
+    assert read_run(folder).command == "demo"
     Run.planned(fresh.folder, "edit", Fields()).start()
     with pytest.raises(RunError, match="holds a run already"):
         fresh.start()
@@ -101,7 +101,7 @@ def test_what_a_kill_before_the_first_run_file_left_is_no_run_of_others(tmp_path
         stage.write_text("command =")
     os.utime(old, (0, 0))
     Run.planned(tmp_path, "edit", Fields()).start()
-    assert read_run(tmp_path)["command"] == "edit"
+    assert read_run(tmp_path).command == "edit"
     assert not old.exists() and new.exists()  # another job of an array may be writing that one
 
 
@@ -113,7 +113,7 @@ def test_resume_and_overwrite_replace_only_what_differs(tmp_path: Path) -> None:
     Run.planned(tmp_path / "run", "edit", Fields(), given={"prompts": ["a"]}, **both).start()
     assert (tmp_path / "run" / "unfinished").exists()
     Run.planned(tmp_path / "run", "edit", Fields(), given={"prompts": ["b"]}, **both).start()
-    assert read_run(tmp_path / "run")["input"] == {"prompts": ["b"]}
+    assert read_run(tmp_path / "run").input == {"prompts": ["b"]}
     assert not (tmp_path / "run" / "unfinished").exists()
 
 
@@ -181,7 +181,7 @@ def test_a_changed_input_is_told_and_a_moved_one_is_the_same(tmp_path: Path) -> 
         return Run.planned(tmp_path / "run", "edit", Fields(), given=given, **how)
 
     planned(video).start()
-    assert read_run(tmp_path / "run")["input"] == {"video": str(video), "prompts": ["x"]}
+    assert read_run(tmp_path / "run").input == {"video": str(video), "prompts": ["x"]}
     moved = tmp_path / "b.mp4"
     moved.write_bytes(b"one")
     assert planned(video, resume=True).goes_on and planned(moved, resume=True).goes_on
@@ -204,7 +204,7 @@ def test_inputs_that_settings_name_stand_once(tmp_path: Path) -> None:
         return Run.planned(tmp_path / "run", "edit", Masked(mask=mask), given=given, resume=True)
 
     planned().start()
-    assert read_run(tmp_path / "run")["input"] == {}
+    assert read_run(tmp_path / "run").input == {}
     mask.write_bytes(b"two")
     with pytest.raises(RunError, match=f"mask {mask} has changed"):
         planned()
@@ -346,7 +346,7 @@ def test_a_link_as_folder_is_followed(tmp_path: Path) -> None:
         (tmp_path / f"to-{name}").symlink_to(name)
         for settings in (Fields(), Fields(steps=4)):
             Run.planned(tmp_path / f"to-{name}", "edit", settings, overwrite=True).start()
-        assert read_run(tmp_path / name)["settings"] == {"steps": 4}
+        assert read_run(tmp_path / name).settings == {"steps": 4}
         assert (tmp_path / f"to-{name}").is_symlink()
 
 

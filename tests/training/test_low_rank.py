@@ -13,7 +13,7 @@ from frameweave.diffusion.losses import L_noise
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
 from frameweave.models.features import collected
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batches, position
 from frameweave.training.denoising import Denoiser
@@ -173,7 +173,7 @@ def test_no_group_has_the_draws_of_the_whole_batch(groups: CachedGroups, model: 
     """The eighth group once shared them, and so always got the first caption when no tokens were shown."""
     options = OPTIONS.replaced(batch=9, vision_drop=0.5, text_drop=0.0)
     batches = Batches(groups, model, options, (0.9, 1.0))
-    second = batches._encoded("a blue fish")
+    second, _ = batches._encoded("a blue fish")
     dropped = [batch for batch in map(batches, range(30)) if batch.vision is None]
     assert len(dropped) > 5
     chosen = [torch.equal(batch.text[7 * 3].cpu(), second[0]) for batch in dropped]

@@ -14,26 +14,35 @@ import torch
 from safetensors.torch import load_file
 
 from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import AdaptorMismatch, DataError, InputError, MissingExtra, RunError
 from frameweave.progress import SILENT
 from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
-from frameweave.training.groups import check_data, sources
 from frameweave.training.options import PROVENANCE, TrainOptions
-from frameweave.training.stages import Workshop, training_device
+from frameweave.training.sources.groups import check_data, sources
+from frameweave.training.stages import Workshop, at_equal_noise, training_device
 from frameweave.training.train import train
 from notes import Notes
+from original_layout import save_original
 from prepared import a_dataset, prepared, some_clips
+from tests_shared import SD
 from tiny import save_tower
 from videos import colour_ramp, write_video
 
+KINDS = pytest.mark.parametrize(
+    "options", ["tiny_folder", "tiny_xl_folder"], indirect=True, ids=["sd", "sdxl"]
+)
+"""For what holds on every kind of model."""
+
 
 @pytest.fixture
-def options(tiny_folder: Path, tmp_path: Path) -> TrainOptions:
+def options(request: pytest.FixtureRequest, tmp_path: Path) -> TrainOptions:
+    folder: Path = request.getfixturevalue(getattr(request, "param", "tiny_folder"))
     return TrainOptions(
-        model=str(tiny_folder),
+        model=str(folder),
         device="cpu",
         groups=6,
         held_out=2,
@@ -54,6 +63,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return adaptor.lora | dict(adaptor.tokens.state_dict())
 
 
+@KINDS
 def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: Path) -> None:
     done = train(("depth", "tokens", "lora"), options.replaced(preview_every=4, norms_every=4))
     assert done.figures["lora_held_out_noise"] > 0
@@ -65,7 +75,7 @@ def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: 
     assert log[-1]["gradient_norm_temporal"] > 0
     assert "gradient_norm_noise" not in log[-2]
     assert {"groups_per_second", "rate", "noise", "temporal", "held_out_similarity"} <= log[-1].keys()
-    result = read_run(options.out)["result"]
+    result = read_run(options.out).result
     assert result["seconds"] == pytest.approx(done.seconds)
     assert result["peak_bytes"] > 2**20
     adaptor = load_adaptor(str(options.out / "adaptor"))
@@ -79,6 +89,7 @@ def test_all_stages_make_an_adaptor_that_edits(options: TrainOptions, tmp_path: 
         assert edit(video, ["a red car"], settings.replaced(tokens=tokens, out=out))[0].video.is_file()
 
 
+@KINDS
 def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_path: Path) -> None:
     train(("tokens", "lora"), options)
     parts = options.replaced(out=tmp_path / "parts")
@@ -90,11 +101,28 @@ def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_pat
         train(("lora",), parts.replaced(learning_rate=0.1))
 
 
+def test_a_single_file_is_trained_as_its_folder(
+    options: TrainOptions, tiny_folder: Path, tmp_path: Path
+) -> None:
+    options = options.replaced(steps=1, n_shared=0, depth_control=False, groups=2, held_out=1)
+    file = save_original(tiny_folder, tmp_path / "model.safetensors")
+    alone = options.replaced(model=str(file), config=str(tiny_folder), out=tmp_path / "alone")
+    trained: list[dict[str, torch.Tensor]] = []
+    for one in (options, alone):
+        train(("lora",), one)
+        trained.append(load_adaptor(str(one.out / "adaptor")).lora)
+    assert trained[0].keys() == trained[1].keys()
+    assert all(torch.equal(weight, trained[1][name]) for name, weight in trained[0].items())
+    file.write_bytes(save_original(tiny_folder, tmp_path / "b.safetensors", x=torch.ones(1)).read_bytes())
+    with pytest.raises(RunError, match="model has changed"):
+        train(("lora",), alone.replaced(steps=2))
+
+
 def test_a_finished_run_keeps_its_figures(options: TrainOptions) -> None:
     done = train(("tokens", "lora"), options)
-    record = read_run(options.out)["result"]
+    record = read_run(options.out).result
     assert train(("lora",), options).figures == done.figures
-    assert read_run(options.out)["result"] == record
+    assert read_run(options.out).result == record
 
 
 def test_a_folder_of_videos_with_captions(options: TrainOptions, tmp_path: Path) -> None:
@@ -190,6 +218,7 @@ def test_shards_prepared_otherwise_are_refused(options: TrainOptions, tmp_path: 
         sources(on_shards.replaced(resize="squash"))
 
 
+@KINDS
 def test_without_a_controlnet_one_is_made_from_the_unet(options: TrainOptions, tmp_path: Path) -> None:
     """Its zero convolutions add nothing before it is trained; a later stage takes it."""
     shutil.copytree(options.model, tmp_path / "bare")
@@ -249,6 +278,7 @@ def test_another_device_than_the_process_has_is_refused() -> None:
         training_device("cuda")
 
 
+@KINDS
 def test_a_later_call_takes_the_trained_depth_control(options: TrainOptions) -> None:
     train(("depth",), options.replaced(depth_learning_rate=0.1))
     file = options.out / "depth" / "controlnet" / "diffusion_pytorch_model.safetensors"
@@ -338,7 +368,7 @@ def test_a_training_that_was_stopped_can_be_repeated(
     monkeypatch.setattr("frameweave.training.train._trained", Stopped)
     with pytest.raises(KeyboardInterrupt):
         train(("lora",), options)
-    assert read_run(options.out)["input"]["stages"] == ["lora"]
+    assert read_run(options.out).input["stages"] == ["lora"]
 
 
 def test_every_number_has_a_range() -> None:
@@ -380,3 +410,12 @@ def test_a_training_that_fails_at_once_leaves_nothing(
     with pytest.raises(MissingExtra):
         train(("lora",), options.replaced(n_shared=0, wandb=True, steps=2))
     assert not options.out.exists()
+
+
+def test_the_window_at_equal_noise_begins_earlier_for_small_latents() -> None:
+    """16 x 16 latents at 0.574 T are as noisy as 64 x 64 ones at 0.9 T; the paper's own window stays."""
+    schedule = Schedule.from_config(SD)
+    asked = TrainOptions(window="equal-noise", temporal_range=(0.0, 1.0))
+    found = at_equal_noise(asked, schedule, 16)
+    assert (found.t_range, found.temporal_range, found.window) == ((0.574, 1.0), (0.0, 1.0), "own")
+    assert at_equal_noise(TrainOptions(), schedule, 16) == TrainOptions()

@@ -2,7 +2,7 @@
 
 import torch
 
-from frameweave.world.scene import STYLES
+from frameweave.world.scene import ATTRIBUTES
 from frameweave.world.styles import cartoon, night, pencil_sketch, pixel_art, stylised
 
 
@@ -44,10 +44,10 @@ def test_pencil_is_pale_with_a_grey_contour() -> None:
 
 
 def test_every_frame_gets_its_own_style() -> None:
-    frames, alpha = (x.expand(len(STYLES), -1, -1, -1) for x in square())
-    mixed = stylised(frames, alpha, torch.arange(len(STYLES)))
+    frames, alpha = (x.expand(len(ATTRIBUTES["style"]), -1, -1, -1) for x in square())
+    mixed = stylised(frames, alpha, torch.arange(len(ATTRIBUTES["style"])))
     assert torch.equal(mixed[0], frames[0])
-    for index in range(1, len(STYLES)):
+    for index in range(1, len(ATTRIBUTES["style"])):
         alone = stylised(frames[:1], alpha[:1], torch.tensor([index]))
         assert torch.equal(mixed[index : index + 1], alone)
         assert not torch.equal(mixed[index], frames[0])

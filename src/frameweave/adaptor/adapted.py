@@ -1,6 +1,6 @@
 """The adapted model: a model whose UNet carries an adaptor's LoRA and whose text its tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
-from frameweave.adaptor.switching import Gate, first_of
+from frameweave.adaptor.switching import Gate
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.scheduler_config import Prediction
 from frameweave.errors import InputError
 from frameweave.models.seam import (
     Conditioning,
@@ -21,10 +22,12 @@ from frameweave.models.seam import (
     Latents,
     Model,
     ReadStates,
+    Said,
     TextStates,
     Timestep,
     VisionStates,
 )
+from frameweave.models.timesteps import first_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +99,28 @@ class Adapted:
         return self.model.controlnet
 
     @property
+    def control_kinds(self) -> tuple[str, ...]:
+        return self.model.control_kinds
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
     def schedule(self) -> Schedule:
         return self.model.schedule
+
+    @property
+    def prediction(self) -> Prediction:
+        return self.model.prediction
+
+    @property
+    def embeds_guidance(self) -> bool:
+        return self.model.embeds_guidance
 
     @property
     def tokenizer(self) -> CLIPTokenizer:
@@ -126,13 +149,22 @@ class Adapted:
     @property
     def inverse(self) -> "Adapted":
         """This model, or a view of it in which LoRA and tokens are silent where the use says so."""
-        return self if self.use.in_inversion else replace(self, tokens=None, silent=True)
+        inner = self.model.inverse
+        if self.use.in_inversion:
+            return self if inner is self.model else replace(self, model=inner)
+        return replace(self, model=inner, tokens=None, silent=True)
 
     def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
         return self.model.encode(frames, noise)
 
     def decode(self, x_0: Latents) -> Frames:
         return self.model.decode(x_0)
+
+    def decoded(self, x_0: Latents) -> Iterator[Frames]:
+        return self.model.decoded(x_0)
+
+    def said(self, prompts: Sequence[str]) -> Sequence[Said]:
+        return self.model.said(prompts)
 
     def vision(self, frames: Frames) -> VisionStates:
         return self.model.vision(frames)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from frameweave.adaptor.adapted import Adapted
 from frameweave.adaptor.card import Card
-from frameweave.adaptor.formats import write_layouts
+from frameweave.adaptor.formats import KINDS, write_layouts
 from frameweave.adaptor.lora import added_lora
 from frameweave.adaptor.strengths import NEVER, StrengthSchedule
 from frameweave.adaptor.switching import Gate, by_timestep
@@ -25,13 +25,13 @@ from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.schedule import TRAINING_T
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError
 from frameweave.models.identity import tensors_print
-from frameweave.models.loading import MINIATURE, miniature_folder
+from frameweave.models.loading.choice import MINIATURE, miniature_folder
+from frameweave.models.loading.weights import refuse_pickle
+from frameweave.models.loras.kinds import ADAPTOR_HEADER
 from frameweave.models.seam import Model
-from frameweave.models.weights import refuse_pickle
 from frameweave.runs.atomic import staged
 
 FILE = "adaptor.safetensors"
-_HEADER = "frameweave_adaptor"
 _APART = (
     *("strength", "low", "high", "tokens_low", "strength_schedules", "tokens_for", "steps"),
     *("vision", "vision_digest", "prediction"),
@@ -144,7 +144,7 @@ class Adaptor:
         if self.lora:
             write_layouts(self.lora, self.card, folder)
         with staged(folder / FILE) as stage:
-            save_file(self._tensors(), stage, {_HEADER: json.dumps(asdict(self.card))})
+            save_file(self._tensors(), stage, {ADAPTOR_HEADER: json.dumps(asdict(self.card))})
 
     @property  # not kept: weights may be trained further
     def identity(self) -> str:
@@ -182,13 +182,13 @@ def load_adaptor(name: str) -> Adaptor:
     file = adaptor_file(name)
     try:
         with safe_open(file, "pt") as opened:
-            header = (opened.metadata() or {}).get(_HEADER)
+            header = (opened.metadata() or {}).get(ADAPTOR_HEADER)
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelFolderError(f"{file}: damaged ({error})", hint="copy it again") from error
     if header is None:
         raise ModelFolderError(
-            f"{file}: no adaptor (its header has no {_HEADER})", hint=f"give a folder with {FILE}"
+            f"{file}: no adaptor (its header has no {ADAPTOR_HEADER})", hint=f"give a folder with {FILE}"
         )
     card = _card(header, file)
     lora = {key.removeprefix("lora."): value for key, value in tensors.items() if key.startswith("lora.")}
@@ -212,9 +212,15 @@ def check_architecture(card: Card, unet: nn.Module) -> None:
     found = architecture(unet)
     if card.architecture != found:
         raise AdaptorMismatch(
-            f"the adaptor was trained on {card.base} (UNet {card.architecture}), the model's UNet is {found}",
+            f"the adaptor was trained on {card.base} (UNet {_named(card.architecture)}), "
+            f"the model's UNet is {_named(found)}",
             hint="use the model that it was trained on, or train one for this model",
         )
+
+
+def _named(architecture: str) -> str:
+    """With the name of the models that have it, where there is one."""
+    return f"{architecture}, {KINDS[architecture]}" if architecture in KINDS else architecture
 
 
 def _card(header: str, file: Path) -> Card:
@@ -232,13 +238,13 @@ def _card(header: str, file: Path) -> Card:
         raise ModelFolderError(f"{file}: its header has a {error.args[0]}", hint="export it again") from error
 
 
-def _wrong(error: ValidationError, table: dict[str, Any]) -> str:
+def _wrong(error: ValidationError, found: Iterable[str]) -> str:
     """What is wrong with a header, in words."""
     first = error.errors()[0]
     name = str(first["loc"][0])
     match first["type"]:
         case "missing" | "missing_keyword_only_argument":
-            return f"its header has no {name} (found {', '.join(sorted(table)) or 'nothing'})"
+            return f"its header has no {name} (found {', '.join(sorted(found)) or 'nothing'})"
         case "unexpected_keyword_argument":
             return f"its header has the unknown field {name}"
         case _:

@@ -1,11 +1,11 @@
 """Write an adaptor for other programs: layouts of the LoRA, a ComfyUI workflow, a line for A1111."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.adaptor.formats import FOR_WHOM, KOHYA_FILE
+from frameweave.adaptor.formats import FOR_WHOM, KOHYA_FILE, SDXL
 from frameweave.adaptor.interfaces import a1111_line, a1111_weights, comfy_workflow, sampler_timesteps
 from frameweave.adaptor.options import ExportOptions
 from frameweave.adaptor.strengths import strength_in_range
@@ -60,7 +60,11 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
             f"in {in_a1111} steps"
         )
     adaptor.save(options.out)
-    workflow = comfy_workflow(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps)
+    xl = adaptor.card.architecture == SDXL
+    workflow = comfy_workflow(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps, xl=xl)
     with staged(options.out / WORKFLOW_FILE) as stage:
-        stage.write_text(json.dumps(workflow, indent=2) + "\n", encoding="utf-8")
+        stage.write_text(
+            json.dumps({key: asdict(node) for key, node in workflow.items()}, indent=2) + "\n",
+            encoding="utf-8",
+        )
     return Exported(files, for_whom, a1111_line(Path(KOHYA_FILE).stem, use.strengths, timesteps))

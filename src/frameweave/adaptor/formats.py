@@ -2,7 +2,7 @@
 
 diffusers, PEFT   `unet.<layer>.lora_A.weight`; no alpha, so alpha / rank is folded into B
 kohya             `lora_unet_<layer with underscores>.lora_down.weight` with a 0-dim `.alpha`, as
-                  A1111, Forge, ComfyUI and InvokeAI read it
+                  A1111, Forge, ComfyUI and InvokeAI read it; SDXL's layers have their sgm names
 
 A window is no part of either layout: those programs apply the LoRA at every timestep unless told
 otherwise. Both headers say so, in the fields of Stability AI's ModelSpec.
@@ -18,9 +18,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from frameweave.adaptor.card import Card
+from frameweave.adaptor.sgm import own_name, sgm_name
 from frameweave.diffusion.schedule import TRAINING_T
 from frameweave.errors import ModelFolderError
-from frameweave.models.weights import refuse_pickle
+from frameweave.models.loading.weights import refuse_pickle
 from frameweave.runs.atomic import staged
 
 DIFFUSERS_FILE = "pytorch_lora_weights.safetensors"
@@ -31,6 +32,9 @@ SD1 = "320-640-1280-1280 x 768"
 """The architecture of Stable Diffusion 1.x; see `adaptor.architecture`."""
 SD2 = "320-640-1280-1280 x 1024"
 """The architecture of Stable Diffusion 2.x."""
+SDXL = "320-640-1280 x 2048"
+"""The architecture of SDXL."""
+KINDS = {SD1: "Stable Diffusion 1.x", SD2: "Stable Diffusion 2.x", SDXL: "SDXL"}
 FOR_WHOM = {
     "adaptor.safetensors": "Frameweave",
     DIFFUSERS_FILE: "diffusers and PEFT",
@@ -67,19 +71,21 @@ def kohya_layout(lora: dict[str, Tensor], card: Card) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for name, weight in lora.items():
         layer, half = _split(name)
-        module = kohya_name(layer)
+        module = kohya_name(layer, sgm=card.architecture == SDXL)
         tensors[f"{module}.{_HALVES[half]}.weight"] = _plain(weight)
         tensors[f"{module}.alpha"] = torch.tensor(float(card.alpha))
     return tensors
 
 
-def kohya_name(layer: str) -> str:
-    """Kohya's name of a UNet's layer.
+def kohya_name(layer: str, *, sgm: bool = False) -> str:
+    """Kohya's name of a UNet's layer; SDXL's layers have sgm names there.
 
     >>> kohya_name("mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0")
     'lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_out_0'
+    >>> kohya_name("mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0", sgm=True)
+    'lora_unet_middle_block_1_transformer_blocks_0_attn1_to_out_0'
     """
-    return _KOHYA + layer.replace(".", "_")
+    return _KOHYA + (sgm_name(layer) if sgm else layer).replace(".", "_")
 
 
 def layer_name(module: str) -> str:
@@ -88,7 +94,7 @@ def layer_name(module: str) -> str:
     >>> layer_name("lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_out_0")
     'mid_block.attentions.0.transformer_blocks.0.attn1.to_out.0'
     """
-    dotted = f".{module.removeprefix(_KOHYA).replace('_', '.')}."
+    dotted = f".{own_name(module.removeprefix(_KOHYA)).replace('_', '.')}."
     for part in _COMPOUND:
         dotted = dotted.replace(f".{part.replace('_', '.')}.", f".{part}.")
     return dotted.strip(".")
@@ -102,6 +108,8 @@ def modelspec(card: Card) -> dict[str, str]:
         base = "stable-diffusion-v1"
     if card.architecture == SD2:
         base = f"stable-diffusion-v2-{'768-v' if card.prediction == 'v_prediction' else '512'}"
+    if card.architecture == SDXL:
+        base = "stable-diffusion-xl-v1-base"
     header = {"modelspec.prediction_type": _PREDICTIONS[card.prediction]} if card.prediction else {}
     return header | {
         "modelspec.sai_model_spec": "1.0.0",
@@ -121,7 +129,7 @@ def kohya_header(card: Card) -> dict[str, str]:
         "ss_network_alpha": f"{card.alpha:g}",
         "ss_v2": str(card.architecture == SD2),
     }
-    if version := {SD1: "sd_v1", SD2: "sd_v2"}.get(card.architecture):
+    if version := {SD1: "sd_v1", SD2: "sd_v2", SDXL: "sdxl_base_v1-0"}.get(card.architecture):
         header["ss_base_model_version"] = version
     return header | modelspec(card)
 

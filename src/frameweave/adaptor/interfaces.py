@@ -7,41 +7,49 @@ number of steps.
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
-
-import diffusers
+from dataclasses import dataclass
+from typing import Literal
 
 from frameweave.adaptor.strengths import StrengthSchedule
+from frameweave.diffusion.samplers import sampler as samplers
+from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.scheduler_config import SchedulerConfig
+from frameweave.diffusion.spacing import shown
 from frameweave.errors import InputError
 
 Sampler = Literal["ddim", "dpmpp_2m_karras", "euler_a"]
 
-# Stable Diffusion 1.x's betas, and per sampler: diffusers' class, its settings, ComfyUI's two names.
-_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
-_SAMPLERS: dict[str, tuple[str, dict[str, Any], tuple[str, str]]] = {
-    "ddim": ("DDIMScheduler", {"timestep_spacing": "leading"}, ("ddim", "ddim_uniform")),
-    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}, ("dpmpp_2m", "karras")),
-    "euler_a": (
-        "EulerAncestralDiscreteScheduler",
-        {"timestep_spacing": "linspace"},
-        ("euler_ancestral", "normal"),
-    ),
+
+@dataclass(frozen=True)
+class _Known:
+    """What others call a sampler."""
+
+    ours: samplers.Sampler
+    comfy: tuple[str, str]
+    """ComfyUI's sampler and scheduler."""
+
+
+_SCHEDULE = Schedule.of(SchedulerConfig(beta_start=0.00085, beta_end=0.012, steps_offset=1))
+"""Stable Diffusion's."""
+_SAMPLERS: dict[Sampler, _Known] = {
+    "ddim": _Known(samplers.Sampler("ddim", spacing="leading"), ("ddim", "ddim_uniform")),
+    "dpmpp_2m_karras": _Known(samplers.Sampler("dpmpp_2m", spacing="karras"), ("dpmpp_2m", "karras")),
+    "euler_a": _Known(samplers.Sampler("euler_a", spacing="linspace"), ("euler_ancestral", "normal")),
 }
+_CHECKPOINTS = (("v1-5-pruned-emaonly.safetensors", 512), ("sd_xl_base_1.0.safetensors", 1024))
+"""The checkpoint of a workflow and the side of its pictures, for Stable Diffusion 1.x and for SDXL."""
 _JUST_BEFORE = 0.0005
 """The share of a run over which A1111's weight falls: less than one step of a thousand."""
 
 
 def sampler_timesteps(sampler: Sampler, steps: int) -> list[float]:
-    """The timesteps that diffusers' scheduler of that kind visits, noisiest first; some are fractions.
+    """The timesteps that a sampler of that kind visits, noisiest first; some are fractions.
 
     Raises `InputError` unless 1 <= steps <= 1000.
     """
     if not 1 <= steps <= 1000:
         raise InputError(f"{steps} steps, expected 1 to 1000", hint="20 to 50 are usual")
-    kind, settings, _ = _SAMPLERS[sampler]
-    scheduler = getattr(diffusers, kind).from_config(_BETAS | settings)
-    scheduler.set_timesteps(steps)
-    return [float(t) for t in scheduler.timesteps]
+    return [float(shown(t)) for t in _SAMPLERS[sampler].ours.on(_SCHEDULE).timesteps(steps)]
 
 
 def a1111_weights(strengths: StrengthSchedule, timesteps: Sequence[float]) -> list[float]:
@@ -91,31 +99,44 @@ def keyframes(strengths: StrengthSchedule) -> list[tuple[float, float]]:
     return points if end == 1 else [*points, (end, 0.0)]
 
 
+@dataclass(frozen=True)
+class Node:
+    """A node of a ComfyUI workflow."""
+
+    class_type: str
+    inputs: dict[str, str | float | list[str | int]]
+    """Values, and outputs of other nodes: `["4", 1]` is the second one of node 4."""
+
+
+class _Nodes(dict[str, Node]):
+    """Nodes by id, numbered as they come."""
+
+    def add(self, class_type: str, **inputs: str | float | list[str | int]) -> str:
+        key = str(len(self) + 1)
+        self[key] = Node(class_type, inputs)
+        return key
+
+
 def comfy_workflow(
-    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int
-) -> dict[str, Any]:
-    """A text-to-image workflow in ComfyUI's API format, the LoRA hooked to both prompts.
+    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int, xl: bool = False
+) -> dict[str, Node]:
+    """A text-to-image workflow in ComfyUI's API format, the LoRA hooked to both prompts; `xl` is for SDXL.
 
     Keyframes of the hook give its strength by timestep.
 
-    Nodes by id; an input `["4", 1]` is the second output of node 4. `ckpt_name`, the prompts and
-    the size are there to be changed.
+    Nodes by id. `ckpt_name`, the prompts and the size are there to be changed.
     """
-    sampler_name, scheduler = _SAMPLERS[sampler][2]
-    nodes: dict[str, Any] = {}
-
-    def node(kind: str, **inputs: Any) -> str:
-        key = str(len(nodes) + 1)
-        nodes[key] = {"class_type": kind, "inputs": inputs}
-        return key
-
-    model = node("CheckpointLoaderSimple", ckpt_name="v1-5-pruned-emaonly.safetensors")
+    sampler_name, scheduler = _SAMPLERS[sampler].comfy
+    nodes = _Nodes()
+    node = nodes.add
+    checkpoint, side = _CHECKPOINTS[xl]
+    model = node("CheckpointLoaderSimple", ckpt_name=checkpoint)
     texts = [
         node("CLIPTextEncode", text=text, clip=[model, 1])
         for text in ("a red car in the snow", "blurry, distorted")
     ]
     hook = node("CreateHookLora", lora_name=lora_file, strength_model=strengths.largest, strength_clip=0.0)
-    frame: dict[str, Any] = {}
+    frame: dict[str, list[str | int]] = {}
     for start, multiplier in keyframes(strengths):
         key = node("CreateHookKeyframe", strength_mult=multiplier, start_percent=start, **frame)
         frame = {"prev_hook_kf": [key, 0]}
@@ -128,7 +149,7 @@ def comfy_workflow(
         set_cond_area="default",
         hooks=[timed, 0],
     )
-    latent = node("EmptyLatentImage", width=512, height=512, batch_size=1)
+    latent = node("EmptyLatentImage", width=side, height=side, batch_size=1)
     sampled = node(
         "KSampler",
         model=[model, 0],

@@ -1,5 +1,6 @@
 """Low-rank adaptation (Eq. 1) of a UNet's attention through peft, reversible and switchable."""
 
+import copy
 import re
 import warnings
 from collections.abc import Generator, Mapping
@@ -18,6 +19,8 @@ NAME = "frameweave"
 BLOCKS = {"down": "down_blocks", "mid": "mid_block", "up": "up_blocks"}
 TARGETS = r"attn[12]\.to_(q|k|v|out\.0)"
 """Queries, keys, values and the output projection of self- and cross-attention."""
+_TOLD = ("peft_config", "_hf_peft_config_loaded")
+"""Where PEFT and diffusers say which adapters a UNet has."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def added_lora(
     """Put LoRA pairs on the linear layers whose names match `layers` in full, and take them off again.
 
     `weights` (peft names) fills them; otherwise A is Gaussian (std 1 / rank) and B zero, so that
-    nothing changes at first. On leaving, the very same modules stand in their places again.
+    nothing changes at first. On leaving, the very same modules stand in their places again, whatever was
+    loaded or unloaded meanwhile.
 
     Raises `InputError` when nothing matches, `AdaptorMismatch` when the weights do not fit.
     """
@@ -86,7 +90,9 @@ def added_lora(
         raise InputError(f"no linear layer matches {layers}", hint="check lora_blocks and lora_targets")
     elsewhere = {name: module for name, module in before.items() if isinstance(module, LoraLayer)}
     check_acting(elsewhere)
-    had_config, own = hasattr(unet, "peft_config"), free_name(unet)
+    theirs = {name: set(module.lora_A) for name, module in elsewhere.items()}
+    told = {name: copy.copy(getattr(unet, name)) for name in _TOLD if hasattr(unet, name)}
+    own = free_name(unet)
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=layers, init_lora_weights="gaussian")  # pyright: ignore[reportArgumentType]
     with kept(unet):
         others = {name: active_adapters(module) for name, module in elsewhere.items()}
@@ -112,16 +118,23 @@ def added_lora(
             yield lora
         finally:
             for name, module in elsewhere.items():
-                if own in module.lora_A:
-                    module.set_adapter(list(others[name]), inference_mode=True)  # peft warns of active ones
-                    module.delete_adapter(own)
-            for name in expected - elsewhere.keys():
-                parent, _, child = name.rpartition(".")
-                setattr(before[parent], child, before[name])
-            if not had_config and hasattr(unet, "peft_config"):
-                del unet.peft_config
-            elif had_config:
-                unet.peft_config.pop(own, None)  # pyright: ignore
+                module.set_adapter(list(others[name]), inference_mode=True)  # peft warns of active ones
+                for added in set(module.lora_A) - theirs[name]:
+                    module.delete_adapter(added)
+            _put_back(unet, before, told)
+
+
+def _put_back(unet: nn.Module, modules: Mapping[str, nn.Module], told: Mapping[str, object]) -> None:
+    """Every module stands where it stood, and the UNet says what it said of adapters."""
+    for name, module in modules.items():
+        parent, _, child = name.rpartition(".")
+        if name and getattr(modules[parent], child, None) is not module:
+            setattr(modules[parent], child, module)
+    for name in _TOLD:
+        if name in told:
+            setattr(unet, name, told[name])
+        elif name in vars(unet):
+            delattr(unet, name)
 
 
 @contextmanager

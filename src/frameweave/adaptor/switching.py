@@ -3,12 +3,12 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from frameweave.adaptor.lora import Lora
 from frameweave.adaptor.strengths import StrengthSchedule
+from frameweave.models.timesteps import before_each
 
 
 @dataclass(eq=False)
@@ -27,11 +27,6 @@ class Gate:
             self.open = before
 
 
-def first_of(t: float | Tensor) -> float:
-    """The timestep that decides where a call has one for each frame: that of the first."""
-    return float(t.flatten()[0]) if isinstance(t, Tensor) else t
-
-
 @contextmanager
 def by_timestep(
     unet: nn.Module, lora: Lora, strengths: StrengthSchedule, gate: Gate
@@ -43,10 +38,9 @@ def by_timestep(
     acting = 0.0
     lora.switch(on=False)
 
-    def choose(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def choose(t: float) -> None:
         nonlocal acting
-        t = args[1] if len(args) > 1 else kwargs["timestep"]
-        act = strengths.at(first_of(t)) if gate.open else 0.0
+        act = strengths.at(t) if gate.open else 0.0
         if act == acting:
             return
         if act:
@@ -55,7 +49,7 @@ def by_timestep(
             lora.switch(bool(act))
         acting = act
 
-    hook = unet.register_forward_pre_hook(choose, with_kwargs=True)
+    hook = before_each(unet, choose)
     try:
         yield
     finally:

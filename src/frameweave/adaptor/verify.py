@@ -10,24 +10,25 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from diffusers.utils import logging
+from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import Adaptor, adaptor_file, load_adaptor
 from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE, read_layout, write_layouts
 from frameweave.adaptor.options import VerifyOptions
 from frameweave.adaptor.pipeline import windowed
+from frameweave.adaptor.stock_pipeline import StockPipeline, stock_pipeline
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
-from frameweave.models.loading import load, located
+from frameweave.errors import AdaptorMismatch, CheckFailed
+from frameweave.models.conditioning import SIZES
+from frameweave.models.loading.choice import ModelChoice
+from frameweave.models.loading.load import load_chosen
+from frameweave.models.loading.text import reads_pooled_text
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.models.stock import channels_last
-from frameweave.models.weights import in_some_precision
 from frameweave.progress import SILENT, Progress
 
 UNET_TOLERANCE = 1e-4
@@ -57,16 +58,21 @@ def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) ->
     adaptor = load_adaptor(name)
     if not adaptor.lora:
         raise AdaptorMismatch(f"{name}: holds no LoRA to verify", hint="give an adaptor with a LoRA")
-    source = options.model or adaptor.card.base
+    choice = ModelChoice(
+        model=options.model or adaptor.card.base,
+        config=options.config,
+        vae=options.vae,
+        device=options.device,
+    )
     failed: list[Comparison] = []
-    model = load(source, device=options.device)
+    model = replace(load_chosen(choice), temporal=None)  # stock pipelines decode each picture alone
     use = adaptor.use(tokens=False, T=model.schedule.T)
     active = use.acts(model.schedule.timesteps(options.steps)).lora
     warning = "" if active else "; WARNING: the picture shows nothing of it, take more steps"
     progress.note(f"the LoRA acts in {active} of {options.steps} steps of the picture{warning}")
     with tempfile.TemporaryDirectory() as fresh, _exact():
         files = _layout_files(adaptor, adaptor_file(name).parent, Path(fresh), progress)
-        for row in _compared(_Work(adaptor, use, model, options), source, files):
+        for row in _compared(_Work(adaptor, use, model, options), choice, files):
             if not row.max_difference <= row.tolerance:  # not a number fails too
                 failed.append(row)
             yield row
@@ -110,7 +116,7 @@ class _Work:
         return self.model.noise(shape, torch.Generator().manual_seed(self.options.seed))
 
 
-def _compared(work: _Work, source: str, files: dict[str, Path]) -> Iterator[Comparison]:
+def _compared(work: _Work, choice: ModelChoice, files: dict[str, Path]) -> Iterator[Comparison]:
     adaptor, model, side = work.adaptor, work.model, work.side
     inside, outside = _timesteps(adaptor.card.window(model.schedule.T).values, model.schedule.T)
     plain = {t: _prediction(model.unet, t, side) for t in (*inside, *outside)}
@@ -124,7 +130,7 @@ def _compared(work: _Work, source: str, files: dict[str, Path]) -> Iterator[Comp
     picture = _own_picture(work)
     for layout, file in files.items():
         yield _weights(f"{layout}: weights in the file", read_layout(file), adaptor)
-        pipeline = _stock_pipeline(source, model)
+        pipeline = stock_pipeline(choice, model)
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=_ADAPTER)
         pipeline.set_adapters([_ADAPTER], [adaptor.card.strength])
         theirs = {t: _prediction(pipeline.unet, t, side) for t in inside}
@@ -152,8 +158,13 @@ def _prediction(unet: UNet2DConditionModel, t: int, side: int) -> Tensor:
     rng = torch.Generator().manual_seed(0)
     width = int(unet.config["cross_attention_dim"])
     x = torch.randn(1, int(unet.config["in_channels"]), side, side, generator=rng)
-    text = torch.randn(1, 8, width, generator=rng)
-    return unet(x.to(unet.device), t, text.to(unet.device), return_dict=False)[0].cpu()
+    text = torch.randn(1, 8, width, generator=rng).to(unet.device)
+    added = None
+    if reads_pooled_text(unet.config):
+        whole = int(unet.config["projection_class_embeddings_input_dim"])
+        pooled = torch.randn(1, whole - SIZES * int(unet.config["addition_time_embed_dim"]), generator=rng)
+        added = {"text_embeds": pooled.to(unet.device), "time_ids": torch.zeros(1, SIZES).to(unet.device)}
+    return unet(x.to(unet.device), t, text, added_cond_kwargs=added, return_dict=False)[0].cpu()
 
 
 def _added_by_hand(unet: UNet2DConditionModel, adaptor: Adaptor) -> UNet2DConditionModel:
@@ -198,43 +209,13 @@ def _own_picture(work: _Work) -> Tensor:
     with work.adaptor.on(model, work.use) as adapted_model:
         conditioning = adapted_model.conditioning(["", options.prompt])
 
-        def eps(x: Tensor, t: int) -> Tensor:
+        def eps(x: Tensor, t: float) -> Tensor:
             uncond, cond = adapted_model.predict(x, t, conditioning)
             return guided(uncond, cond, options.guidance)
 
-        schedule = replace(model.schedule, spacing="leading")  # DDIM of diffusers: see `_stock_pipeline`
+        schedule = replace(model.schedule, spacing="leading")  # DDIM of diffusers: see `stock_pipeline`
         x_0 = sample(eps, work.noise(), schedule, options.steps)
         return adapted_model.decode(x_0)
-
-
-def _stock_pipeline(source: str, model: StableDiffusion) -> StableDiffusionPipeline:
-    """The pipeline as diffusers loads it, with the DDIM that our loop follows."""
-    folder, _ = located(source)
-    usual: dict[str, Any] = {"safety_checker": None, "requires_safety_checker": False}
-
-    def stock(variant: str | None) -> StableDiffusionPipeline:
-        return StableDiffusionPipeline.from_pretrained(folder, use_safetensors=True, variant=variant, **usual)
-
-    try:
-        with _no_bars():
-            pipeline = in_some_precision(Path(folder) / "unet", stock)
-    except (OSError, ValueError) as error:
-        raise ModelFolderError(
-            f"{folder}: diffusers' own pipeline cannot be loaded ({str(error).strip().splitlines()[0]})",
-            hint="give --model a complete diffusers folder of one precision",
-        ) from error
-    config = dict(pipeline.scheduler.config)
-    pipeline.scheduler = DDIMScheduler.from_config(
-        config,
-        clip_sample=False,
-        thresholding=False,
-        timestep_spacing="leading",
-        steps_offset=model.schedule.offset,  # the pipeline takes 1 whatever the folder says
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    channels_last(pipeline.unet)  # as ours: the order of the sums is the only difference that it makes
-    channels_last(pipeline.vae)
-    return pipeline.to(model.device)
 
 
 @contextmanager
@@ -248,19 +229,7 @@ def _exact() -> Generator[None, None, None]:
         torch.backends.cudnn.allow_tf32 = allowed
 
 
-@contextmanager
-def _no_bars() -> Generator[None, None, None]:
-    """diffusers draws a bar while it loads a pipeline, and only a global switch stops it."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _stock_picture(work: _Work, pipeline: StableDiffusionPipeline) -> Tensor:
+def _stock_picture(work: _Work, pipeline: StockPipeline) -> Tensor:
     options = work.options
     with windowed(pipeline, work.use, adapter=_ADAPTER):
         made = pipeline(

@@ -13,8 +13,9 @@ from frameweave.cli import checks, console, results
 from frameweave.cli.command import Command, resolved
 from frameweave.cli.flags import EXPLAIN, FILE, flag
 from frameweave.errors import InputError, require_extra
+from frameweave.runs.records import JsonObject
 from frameweave.runs.run import Run, environment
-from frameweave.runs.run_file import tables_of
+from frameweave.runs.run_file import RunRecord
 from frameweave.runs.settings import Settings
 
 HOW = ("out", "overwrite", "resume")
@@ -38,7 +39,7 @@ def settled(
     """The settings: those of a file's table, then the flags. Raises `InputError` for what does not fit."""
     typed = {name: value for name, value in flags.items() if name not in (FILE, EXPLAIN)}
     if table:  # what is wrong in the file is told with its name
-        command.kind.of_table(dict(table), where=where)
+        command.kind.of_table(table, where=where)
     settings = command.kind(**{**table, **typed, **command.fixed})
     _check_stages(command, typed, settings)
     return settings
@@ -52,6 +53,8 @@ def perform(command: Command, inputs: Sequence[Any], settings: Settings) -> None
         import_module(command.needs)
     checks.inputs(command, inputs)
     checks.settings(settings)
+    checks.asked(command, settings)
+    checks.videos(command, inputs)
     try:
         done = resolved(command.work)(*inputs, settings, progress=console.progress())
         if command.notes_run:
@@ -64,7 +67,7 @@ def perform(command: Command, inputs: Sequence[Any], settings: Settings) -> None
         raise
 
 
-def _from_file(command: Command, name: str) -> tuple[dict[str, Any], str]:
+def _from_file(command: Command, name: str) -> tuple[JsonObject, str]:
     """The settings of a run file or of a preset, without where that run went, and the file's name."""
     from frameweave.training.presets import settings_of
 
@@ -102,7 +105,7 @@ def _note_run(command: Command, inputs: Sequence[Any], settings: Settings) -> No
         return
     given = {one.name: _kept(value) for one, value in zip(command.inputs, inputs, strict=True)}
     told = {name: value for name, value in given.items() if value is not None}
-    Run(folder, tables_of(command.run, settings, told) | {"environment": environment()}).write()
+    Run(folder, RunRecord.of(command.run, settings, told).updated(environment=environment())).write()
 
 
 def _kept(value: Any) -> Any:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frameweave.cli import completion
+from frameweave.cli import listed
 from frameweave.cli.command import Command
 from frameweave.cli.flags import marks
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.runs.asked import asked_by_editor
 from frameweave.runs.settings import MustExist, Settings
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
@@ -39,8 +40,30 @@ def settings(found: Settings) -> None:
             _adaptor(value)
         elif name in ("editor", "editors"):
             for editor in [value] if isinstance(value, str) else value:
-                if editor not in completion.editors():
-                    raise InputError.unknown("editor", editor, completion.editors())
+                if editor not in listed.names():
+                    raise InputError.unknown("editor", editor, listed.names())
+
+
+def asked(command: Command, found: Settings) -> None:
+    """Raise an error for what `--set` asks of editors that are known without being imported."""
+    texts: Sequence[str] = getattr(found, "set", ())
+    named = [getattr(found, "editor", "")]
+    if "editor" in type(found).model_fields and any(one.name == "table" for one in command.inputs):
+        return  # a line of the table may name another one
+    every = getattr(found, "compare", False)
+    known = [listed.known(name) for name in (listed.names() if every else getattr(found, "editors", named))]
+    if texts and all(known):
+        asked_by_editor({one.editor: one.names for one in known if one is not None}, texts)
+
+
+def videos(command: Command, given: Sequence[Any]) -> None:
+    """Raise an error for a video that cannot be read."""
+    found = [value for one, value in zip(command.inputs, given, strict=True) if one.video]
+    if found:
+        from frameweave.video import probe
+
+        for video in found:
+            probe(video)
 
 
 def _must_exist(path: Path | None) -> None:

@@ -28,6 +28,8 @@ class Input:
     help: str
     kind: type = Path
     """`Path`: a file or folder that must be there. `str`: a text or a name."""
+    video: bool = False
+    """Whether it is one that is read: what cannot be is told before anything heavy is imported."""
     many: bool = False
     """Whether it takes all that is left; then it is given as a tuple."""
     default: object = REQUIRED
@@ -55,7 +57,7 @@ class Command:
     """The command's name in run.toml; empty where no run file is written."""
     notes_run: bool = False
     """Whether run.toml is written here, and not by the work."""
-    fixed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    fixed: Mapping[str, object] = field(default_factory=dict[str, object])
     """Settings that the command's name decides; they are no flags."""
     short: Mapping[str, str] = field(default_factory=dict[str, str])
     """Flags that mean another setting here than their name says."""

@@ -13,7 +13,7 @@ HEADINGS = (EDIT, ADAPTOR, MEASURE, STUDY, DATA, MINIATURE, OTHER)
 
 GATHERED = {
     "train": (ADAPTOR, "Train an adaptor. The same command goes on where an earlier run stopped."),
-    "plan": (ADAPTOR, "Estimate the memory and time of a run before it is started."),
+    "plan": (OTHER, "Estimate the memory and time of an edit or a training before it is started."),
     "data": (DATA, "Prepare videos with captions for training."),
     "study": (STUDY, "Run a user study: which of two edits do people prefer?"),
     "miniature": (MINIATURE, "Train, score and look at the packaged model."),
@@ -73,6 +73,7 @@ COMMANDS: tuple[Command, ...] = (
         inputs=(
             Input(
                 name="video",
+                video=True,
                 help="An mp4, mov, mkv, webm or gif file, a picture, or a folder of pictures.",
             ),
             Input(
@@ -104,12 +105,29 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        name="steady",
+        group=EDIT,
+        help="Make an edited video steadier, whatever program edited it.\n\nWhat the edit has changed of its "
+        "source is averaged over neighbouring frames, along the motion of the source. The result keeps the "
+        "size, the frame times and the sound of the edited video.",
+        example="steady edited.mp4 --source clip.mp4",
+        options="frameweave.editing.steadying.options:SteadyOptions",
+        work="frameweave.editing.steadying.steady:steady",
+        run="steady",
+        inputs=(
+            Input(
+                name="edited",
+                help="The edited video: an mp4, mov, mkv, webm or gif file, or a folder of pictures.",
+            ),
+        ),
+    ),
+    Command(
         name="generate",
         group=EDIT,
         help="Make a clip from a prompt alone.",
         example="generate 'a red fish in the sky' --frames 8",
         options="frameweave.editing.options:GenerateOptions",
-        work="frameweave.editing.edit:generate",
+        work="frameweave.editing.generate:generate",
         run="generate",
         inputs=(Input(name="prompt", kind=str, help="What the video shall show, in quotes."),),
     ),
@@ -119,7 +137,7 @@ COMMANDS: tuple[Command, ...] = (
         help="Edit a bundled clip in several ways and write a report.",
         example="demo --out runs/demo",
         options="frameweave.editing.options:DemoOptions",
-        work="frameweave.editing.demo:demo",
+        work="frameweave.editing.comparing.demo:demo",
         result="report",
         run="demo",
     ),
@@ -145,6 +163,52 @@ COMMANDS: tuple[Command, ...] = (
         run="train",
         only_with=_OF_STAGES,
         explains=True,
+    ),
+    Command(
+        name="train personal",
+        group=ADAPTOR,
+        help="Train an adaptor for one's own clip, in minutes.\n\nFor clips of things that the model does "
+        "not know. The adaptor learns them from every frame, and stops when frames that are held out stop "
+        "improving. Then edit the clip with --adaptor.",
+        example="train personal clip.mp4 --shows 'a red gizmo on the grass'",
+        options="frameweave.training.personal_options:PersonalOptions",
+        work="frameweave.cli.works:train_personal",
+        result="trained",
+        fixed={"every_frame": True, "stages": ("lora",), "data": ""},
+        inputs=(
+            Input(
+                name="clip",
+                help="A video, or a folder of a few. What each shows is told by --shows, or by a .txt "
+                "beside it.",
+            ),
+        ),
+        explains=True,
+    ),
+    Command(
+        name="plan edit",
+        group=EDIT,
+        help="Estimate the memory and time of an edit.\n\nTakes what `edit` takes: put `plan` before that "
+        "line. No picture is computed and nothing is written. It also works where the edit would not fit "
+        "into memory.",
+        example="plan edit clip.mp4 'a blue car' --editor tokenflow --frames 32",
+        options="frameweave.editing.options:PlanEditOptions",
+        work="frameweave.editing.planning.forecast:plan_edit",
+        result="edit_planned",
+        inputs=(
+            Input(
+                name="video",
+                kind=str,
+                help="A video, a picture, a folder of pictures; or the size of the frames, such as 1280x720, "
+                "with --frames.",
+            ),
+            Input(
+                name="prompts",
+                kind=str,
+                many=True,
+                help="What the video shall show; may be left out.",
+                default=(),
+            ),
+        ),
     ),
     Command(
         name="plan train",
@@ -279,6 +343,24 @@ COMMANDS: tuple[Command, ...] = (
                 many=True,
                 help="Folders of grids and ablations, which may be unfinished; several make one report. "
                 "Folders of trainings add their losses.",
+            ),
+        ),
+    ),
+    Command(
+        name="strip",
+        group=MEASURE,
+        help="Draw edits of one clip as one picture.\n\nEach clip is a row: the same frames of all, an x-t "
+        "slice (one line of pixels, time going down: flicker tears its lines), and a map of what changes.",
+        example="strip clip.mp4 tokenflow.mp4 vidtome.mp4 --out runs/strip.png",
+        options="frameweave.measuring.options:StripOptions",
+        work="frameweave.measuring.strip:strip",
+        needs="frameweave.measuring.report",
+        inputs=(
+            Input(
+                name="videos",
+                many=True,
+                help="The source, then its edits. A run folder of `edit` stands for its results, also of "
+                "`--compare`; given first, for its source, too.",
             ),
         ),
     ),
@@ -447,8 +529,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="doctor",
         group=OTHER,
-        help="Show versions, devices, memory, and what is missing.",
-        example="doctor --fast",
+        help="Show versions, devices, memory, and what is missing.\n\n--thorough asks torch too.",
+        example="doctor",
         options="frameweave.cli.doctor:DoctorOptions",
         work="frameweave.cli.doctor:doctor",
     ),

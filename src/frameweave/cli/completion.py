@@ -1,7 +1,6 @@
 """What the shell proposes for a flag: editors, adaptors and presets. Nothing heavy is imported for it."""
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,17 +16,6 @@ class Typed(Protocol):
 Completer = Callable[[Typed], Sequence[str]]
 
 
-def editors() -> list[str]:
-    """The names of all editors, as `frameweave.editors.base.names` gives them; none is imported."""
-    from importlib.metadata import entry_points  # it takes longer than all else here
-
-    spec = find_spec("frameweave.editors")
-    places = (spec and spec.submodule_search_locations) or ()
-    files = sorted(file.stem for place in places for file in Path(place).glob("[!_]*.py"))
-    own = [name for name in files if name not in ("base", "request")]
-    return [*own, *sorted({one.name for one in entry_points(group="frameweave.editors")} - set(own))]
-
-
 def presets(context: Typed) -> Sequence[str]:
     """The presets of a training, and runs below this folder."""
     from frameweave.training.presets import presets as names
@@ -36,7 +24,9 @@ def presets(context: Typed) -> Sequence[str]:
 
 
 def _editors(context: Typed) -> Sequence[str]:
-    return editors()
+    from frameweave.cli.listed import names  # it takes longer than all else here
+
+    return names()
 
 
 def _adaptors(context: Typed) -> Sequence[str]:

@@ -24,8 +24,8 @@ class _Terminal(Console):
         super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **how)
 
 
-out = _Terminal(highlight=False, soft_wrap=True)
-err = _Terminal(stderr=True, highlight=False, soft_wrap=True)
+out = _Terminal(highlight=False, soft_wrap=True, emoji=False)
+err = _Terminal(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 class Bars:

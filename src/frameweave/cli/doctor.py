@@ -1,8 +1,11 @@
 """frameweave doctor: versions, devices, memory, and what is missing."""
 
 import os
+import platform
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +16,9 @@ from rich.table import Table
 from frameweave import __version__
 from frameweave.cli import console
 from frameweave.errors import ModelFolderError
+from frameweave.models.loading.choice import miniature_folder
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.atomic import verify
 from frameweave.runs.memory import free_memory, total_memory
 from frameweave.runs.settings import Settings
 from frameweave.runs.text import printable
@@ -21,13 +26,14 @@ from frameweave.runs.text import printable
 _REQUIREMENT = re.compile(r"""(?P<package>[\w.-]+)(?:[^;]*;.*extra == ['"](?P<extra>[\w-]+)['"])?""")
 """A line of the package's metadata, such as: ray>=2.50; extra == 'ray'."""
 _NOT_LISTED = ("all", "dev")
+_AGAIN = "pip install --force-reinstall frameweave"
 
 
 class DoctorOptions(Settings):
     """Settings of `frameweave doctor`."""
 
-    fast: bool = False
-    """Leave out what needs torch: devices and the check of the packaged model."""
+    thorough: bool = False
+    """Also import torch, ask it for its devices, and load the packaged model. This takes some seconds."""
 
 
 def doctor(options: DoctorOptions, *, progress: Progress = SILENT) -> Iterator[dict[str, str]] | None:
@@ -60,7 +66,7 @@ def _rows(options: DoctorOptions) -> list[tuple[str, str, str]]:
         missing = [package for package in packages if not _version(package)]
         line = f"pip install 'frameweave[{extra}]'" if missing else ""
         rows.append((f"extra {extra}", f"without {', '.join(missing)}" if missing else "installed", line))
-    return rows if options.fast else [*rows, *_with_torch()]
+    return [*rows, *(_with_torch() if options.thorough else _without_torch())]
 
 
 def _version(package: str) -> str:
@@ -82,10 +88,40 @@ def _wanted() -> dict[str, list[str]]:
     return found
 
 
+def _without_torch() -> list[tuple[str, str, str]]:
+    """What the system says of devices, and whether the files of the packaged model are whole."""
+    cards = _cards()
+    lacks = cards and "+cpu" in _version("torch")
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    wrong = verify(miniature_folder())
+    return [
+        (
+            "cuda",
+            ", ".join(cards) or "none seen",
+            "install torch for CUDA: https://pytorch.org" if lacks else "",
+        ),
+        ("mps", "yes" if apple else "none", ""),
+        ("miniature", ", ".join(wrong) or "its files are whole", _AGAIN if wrong else ""),
+        ("torch's view", "not asked", "frameweave doctor --thorough asks it, in some seconds"),
+    ]
+
+
+def _cards() -> list[str]:
+    """Names of NVIDIA cards, as their driver tells them."""
+    if (asking := shutil.which("nvidia-smi")) is None:
+        return []
+    command = [asking, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.splitlines()
+
+
 def _with_torch() -> list[tuple[str, str, str]]:
     import torch
 
-    from frameweave.models.loading import load
+    from frameweave.models.loading.load import load
 
     rows = [
         (
@@ -100,5 +136,5 @@ def _with_torch() -> list[tuple[str, str, str]]:
         load(device="cpu")
         rows.append(("miniature", "loads", ""))
     except ModelFolderError as error:
-        rows.append(("miniature", str(error), "pip install --force-reinstall frameweave"))
+        rows.append(("miniature", str(error), _AGAIN))
     return rows

@@ -18,6 +18,8 @@ FILE, EXPLAIN = "from_run", "explain"
 """The names under which `--from` and `--explain` are given beside the settings."""
 _ALSO = {"start": "--from", "end": "--to", "out": "-o"}
 """Second names of flags, as people know them from other programs."""
+_LONGER = {"config": "model_config"}
+"""Flags that say more than their setting, which cannot be called so: pydantic keeps that name for itself."""
 _FEW = 12
 """Flags that may stand in one list."""
 
@@ -42,7 +44,7 @@ def flag(command: Command, name: str) -> str:
     >>> flag(BY_NAME["edit"], "negative_prompt"), flag(BY_NAME["train tokens"], "tokens_steps")
     ('--negative-prompt', '--steps')
     """
-    short = next((short for short, meant in command.short.items() if meant == name), name)
+    short = next((short for short, meant in command.short.items() if meant == name), _LONGER.get(name, name))
     return f"--{short.replace('_', '-')}"
 
 

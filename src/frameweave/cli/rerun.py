@@ -1,7 +1,6 @@
 """`frameweave rerun`: any command that left a run.toml, once more, with changed flags."""
 
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from frameweave.cli.command import REQUIRED, Command, Input
 from frameweave.cli.commands import BY_RUN
 from frameweave.cli.flags import FILE, function_of
 from frameweave.errors import InputError
-from frameweave.runs.run import read_run
+from frameweave.runs.run_file import RunRecord, read_run
 
 _EVERYWHERE = ("--json", "--quiet")
 """Flags of every command: behind rerun's RUN they come with those of the command."""
@@ -32,12 +31,12 @@ def rerun(
     ],
 ) -> None:
     """Repeat the run: its command with its inputs and settings, and the flags that are given here."""
-    tables = read_run(run)
-    command = _command(tables, run)
-    table = {key: value for key, value in tables.get("settings", {}).items() if key not in HOW}
-    inputs = [_given(tables, one, run) for one in command.inputs]
+    record = read_run(run)
+    command = _command(record, run)
+    table = {key: value for key, value in record.settings.items() if key not in HOW}
+    inputs = [_given(record, one, run) for one in command.inputs]
     if command.name == "train all":
-        table["stages"] = _given(tables, Input(name="stages", help="", kind=str, many=True), run)
+        table["stages"] = _given(record, Input(name="stages", help="", kind=str, many=True), run)
 
     def called(**changed: Any) -> None:
         if FILE in changed:
@@ -55,16 +54,15 @@ def rerun(
     again(words, exit_on_error=False, print_error=False, result_action="return_value")
 
 
-def _command(tables: Mapping[str, Any], run: Path) -> Command:
-    name = tables["command"]
-    if name not in BY_RUN:
-        raise InputError.unknown(f"command in {run}:", name, list(BY_RUN))
-    return BY_RUN[name]
+def _command(record: RunRecord, run: Path) -> Command:
+    if record.command not in BY_RUN:
+        raise InputError.unknown(f"command in {run}:", record.command, list(BY_RUN))
+    return BY_RUN[record.command]
 
 
-def _given(tables: Mapping[str, Any], one: Input, run: Path) -> Any:
+def _given(record: RunRecord, one: Input, run: Path) -> Any:
     """What the run was given for an input. Raises `InputError` when the file does not say it."""
-    found = tables.get("input", {}).get(one.name)
+    found: Any = record.input.get(one.name)
     if not found and one.default is REQUIRED:
         raise InputError(
             f"{run}: no {one.name} in its [input]",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from frameweave.cli import console
 from frameweave.errors import CheckFailed, RunError
@@ -19,15 +19,16 @@ if TYPE_CHECKING:  # each of them imports torch
     from frameweave.data.prepare import Figures, Prepared
     from frameweave.editing.edit import Edited
     from frameweave.editing.many import ManyEdited
-    from frameweave.measuring.evaluate import Evaluated
+    from frameweave.editing.planning.forecast import Forecast
     from frameweave.measuring.experiment import Experimented
+    from frameweave.measuring.video_scores import Evaluated
     from frameweave.runs.settings import Settings
     from frameweave.study.new import Planned
     from frameweave.study.results.report import Reported
     from frameweave.training.forecast import Estimate
     from frameweave.training.train import Trained
 
-Told = Iterator[dict[str, Any]]
+Told = Iterator[Mapping[str, object]]
 
 
 def fields(done: object) -> Told:
@@ -43,7 +44,7 @@ def fields(done: object) -> Told:
             yield from fields(one)
 
 
-def edited(done: list[Edited] | dict[str, Any]) -> Told:
+def edited(done: list[Edited] | dict[str, str]) -> Told:
     if isinstance(done, dict):  # a comparison
         yield done
     else:
@@ -97,6 +98,39 @@ def planned(rows: Iterable[Estimate]) -> Told:
         if not row.fits:
             told["warning"] = "more than the memory that is free now"
         yield told
+
+
+def edit_planned(found: Forecast) -> Told:
+    """GiB are 2^30 bytes; TFLOP are 10^12 operations, 2 for a multiply-add."""
+    width, height = found.size
+    told: dict[str, object] = {
+        "editor": found.editor,
+        "device": found.device,
+        "frames": found.frames,
+        "pixels": f"{width}x{height}",
+    }
+    for row in found.rows:
+        minutes = round(found.seconds(row) / 60, 2)
+        told[row.name] = {"gib": _gib(row.device_bytes), "minutes": minutes}
+    told |= {
+        "gib": _gib(found.device_bytes),
+        "free_gib": _gib(found.free_bytes),
+        "weights_gib": _gib(found.weight_bytes),
+        "host_gib": _gib(found.host_bytes),
+        "inversion_gib": _gib(found.trajectory_bytes),
+        "network_calls": round(found.calls),
+        "pictures_per_call": found.pictures,
+        "tflop": round(sum(row.flops for row in found.rows) / 1e12, 3),
+        "minutes": round(sum(map(found.seconds, found.rows)) / 60, 2),
+        "minutes_told_by": found.speed.told_by,
+    }
+    if not found.fits:
+        told["warning"] = f"more than the memory that is free now: {found.lower}"
+    yield told
+
+
+def _gib(size: int) -> float:
+    return round(size / 2**30, 3)
 
 
 def prepared(done: Prepared | Figures) -> Told:

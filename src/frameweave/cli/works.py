@@ -18,6 +18,7 @@ from frameweave.progress import Progress
 from frameweave.runs.settings import Settings
 from frameweave.study.options import StudyReportOptions, StudyServeOptions
 from frameweave.training.options import TrainOptions
+from frameweave.training.personal_options import PersonalOptions
 
 _TOKEN = "FRAMEWEAVE_ADMIN_TOKEN"
 _SHORTEST = 12
@@ -25,7 +26,7 @@ _SHORTEST = 12
 
 def edit(video: Path, prompts: Sequence[str], options: EditOptions, *, progress: Progress) -> Any:
     if options.compare:
-        from frameweave.editing.compare import compare
+        from frameweave.editing.comparing.compare import compare
 
         if len(prompts) > 1:
             raise InputError("--compare takes one prompt", hint="compare them one by one")
@@ -47,6 +48,10 @@ def train(options: TrainOptions, *, progress: Progress) -> Any:
         raise
 
 
+def train_personal(clip: Path, options: PersonalOptions, *, progress: Progress) -> Any:
+    return train(options.replaced(data=str(clip)), progress=progress)
+
+
 def plan(options: TrainOptions, *, progress: Progress) -> Any:
     from frameweave.training.forecast import plan_training
 
@@ -56,7 +61,7 @@ def plan(options: TrainOptions, *, progress: Progress) -> Any:
 def report(runs: Sequence[Path], options: ReportOptions, *, progress: Progress) -> Any:
     from frameweave.measuring.draw import report as draw
 
-    return draw(runs, options.out, progress=progress)
+    return draw(runs, options.out, options.baseline, progress=progress)
 
 
 def bench(options: BenchOptions, *, progress: Progress) -> Any:
@@ -111,7 +116,7 @@ def miniature_train(part: str, options: PartOptions, *, progress: Progress) -> A
     import torch
 
     from frameweave.miniature.recipe import PLANS, Recipe
-    from frameweave.models.loading import miniature_folder
+    from frameweave.models.loading.choice import miniature_folder
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
@@ -148,14 +153,14 @@ def msrvtt(options: MsrvttOptions, *, progress: Progress) -> Any:
 
 
 def world(options: WorldOptions, *, progress: Progress) -> Iterator[dict[str, object]]:
-    from frameweave.video.clip import Clip
-    from frameweave.world.clips import FPS, write_with_sound
-    from frameweave.world.grammar import phrase
-    from frameweave.world.render import render_clip
-    from frameweave.world.scene import sample_scenes
+    from frameweave.world.files import Asked, write_world
 
-    scenes = sample_scenes(options.clips, seed=options.seed)
-    for index in range(options.clips):
-        path = options.out / f"{index:03d}.mp4"
-        write_with_sound(Clip.of(render_clip(scenes[index], options.frames).frames, fps=FPS), path)
-        yield {"clip": path, "caption": phrase(scenes.words(index))}
+    asked = Asked(
+        options.clips,
+        frames=options.frames,
+        seed=options.seed,
+        strangers=options.strangers,
+        split=options.split,
+        edits=options.edits,
+    )
+    yield from write_world(options.out, asked)

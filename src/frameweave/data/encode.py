@@ -7,7 +7,7 @@ from frameweave.data.options import EncodeOptions
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.sidecars import is_whole, write_sidecar
 from frameweave.models import depth as depth_model
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load_chosen
 from frameweave.progress import SILENT, Progress
 
 
@@ -19,7 +19,7 @@ def encode(folder: Path, options: EncodeOptions, *, progress: Progress = SILENT)
     """
     groups = ShardGroups(folder)
     numbers = groups.by_shard()
-    model = load(options.model, device=options.device, vision=options.vision)
+    model = load_chosen(options.choice)
     estimator = depth_model.load(options.model, options.depth_model, device=options.device)
     pixels = options.size or model.native
     encoder = CachedGroups(groups, model, estimator, folder, pixels, crop=options.resize == "crop")

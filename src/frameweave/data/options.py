@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from frameweave.adaptor.options import BaseOptions
 from frameweave.data.captions.edit_prompt import KINDS, Kind
 from frameweave.data.plan import settings_hash
 from frameweave.errors import InputError
@@ -168,22 +169,15 @@ class CaptionSourceOptions(CaptionOptions, SourceOptions):
     """Settings of `frameweave data caption` with those that say which clips it takes."""
 
 
-class EncodeOptions(Settings):
+class EncodeOptions(BaseOptions):
     """Settings of `frameweave data encode`; they must be those of the training."""
 
-    model: str = "miniature"
-    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
-    1.x or 2.x model."""
-    vision: str | None = None
-    """A CLIP vision tower (folder or hub id); default: the model folder's own."""
-    depth_model: str | None = None
-    """The depth estimator (folder or hub id), the same as in training; default: the model folder's own."""
+    heading = "Pictures"
+
     size: Count | None = None
     """Side of the training pictures in pixels; default: the model's own."""
     resize: Literal["crop", "squash"] = "crop"
     """How pictures become square: crop cuts out the centre, squash changes the shape."""
-    device: str = "auto"
-    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
 
 
 class ShowOptions(Settings):

@@ -46,7 +46,7 @@ def on_gpu(settings: ShardSettings, device: str) -> bool:
     """Whether workers may load estimators onto a GPU. Raises `InputError` for a device that is not here."""
     if settings.depth != "auto":
         return False
-    from frameweave.models.loading import torch_device  # noqa: PLC0415 - else prepare does without torch
+    from frameweave.models.loading.device import torch_device  # noqa: PLC0415 - else prepare does without torch
 
     return torch_device(device).type != "cpu"
 
@@ -77,7 +77,7 @@ def _estimate(name: str, device: str) -> Estimate:
     import torch  # noqa: PLC0415 - workers without an estimator do without torch
 
     from frameweave.models import depth  # noqa: PLC0415
-    from frameweave.models.loading import MINIATURE  # noqa: PLC0415
+    from frameweave.models.loading.choice import MINIATURE  # noqa: PLC0415
 
     torch.set_num_threads(1)
     estimator = depth.load(MINIATURE, None if name == MINIATURE else name, device=device)

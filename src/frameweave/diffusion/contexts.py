@@ -13,7 +13,7 @@ from torch import Tensor
 from frameweave.diffusion.sampling import Eps
 from frameweave.errors import InputError
 
-ContextEps = Callable[[slice, Tensor, int], Tensor]
+ContextEps = Callable[[slice, Tensor, float], Tensor]
 """Predicts the noise of one run: its frames, their latents (frames first), the timestep."""
 
 
@@ -44,7 +44,7 @@ def blended(eps: ContextEps, frames: int, length: int, overlap: int) -> Eps:
     if len(parts) == 1:
         return lambda x, t: eps(parts[0], x, t)
 
-    def whole(x: Tensor, t: int) -> Tensor:
+    def whole(x: Tensor, t: float) -> Tensor:
         total, weight = torch.zeros_like(x), x.new_zeros(len(x), *[1] * (x.dim() - 1))
         for part in parts:
             n = part.stop - part.start

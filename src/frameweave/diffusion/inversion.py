@@ -1,7 +1,8 @@
 """DDIM inversion: from a clean latent to the noise from which DDIM sampling gives it back."""
 
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,12 +21,12 @@ Room = Callable[[tuple[int, ...], torch.dtype], Tensor]
 class Trajectory:
     """The latents of an inverted clip at the timesteps that it passed, the clean ones first."""
 
-    timesteps: list[int]
+    timesteps: list[float]
     """Ascending; the clean latents have none."""
     latents: Float[Tensor, "kept F C h w"]
     """On the CPU, perhaps mapped from a file; one entry more than timesteps."""
 
-    def at(self, t: int) -> Float[Tensor, "F C h w"]:
+    def at(self, t: float) -> Float[Tensor, "F C h w"]:
         """The latents at a timestep. Raises `KeyError` when it was not passed."""
         if t not in self.timesteps:
             raise KeyError(f"timestep {t} was not passed; there are {self.timesteps}")
@@ -50,28 +51,39 @@ def in_memory(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.empty(shape, dtype=dtype)
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """What of an inversion is kept, and where."""
+
+    timesteps: Sequence[float] | None = None
+    """Those whose latents are kept beside the noisiest; None means all."""
+    room: Room = in_memory
+
+
+ALL = Keeping()
+
+
 def invert(
     eps: Eps,
     x_0: Tensor,
     schedule: Schedule,
     steps: int,
     *,
-    timesteps: list[int] | None = None,
-    keep: list[int] | None = None,
-    room: Room = in_memory,
+    timesteps: Sequence[float] | None = None,
+    keeping: Keeping = ALL,
     progress: Progress = SILENT,
 ) -> Trajectory:
-    """Walk from the clean latents to the noisiest timestep and keep what is passed.
+    """Walk from the clean latents to the noisiest timestep, keeping what is passed.
 
     `timesteps` (noisiest first; default: all of the schedule's) may be a tail of the list that the
-    schedule gives for `steps`, to invert only part of the way. Of these the trajectory has the
-    timesteps in `keep` (default: all) and the noisiest. Each step asks for the noise at the
-    timestep that it goes to, with the latent that it comes from, as diffusers' DDIMInverseScheduler
-    does.
+    schedule gives for `steps`, to invert only part of the way. Each step asks for the noise at
+    the timestep that it goes to, with the latent that it comes from, as diffusers'
+    DDIMInverseScheduler does.
     """
     visited = (schedule.timesteps(steps) if timesteps is None else timesteps)[::-1]
-    kept = [t for t in visited if keep is None or t in keep or t == visited[-1]]
-    latents = room((1 + len(kept), *x_0.shape), x_0.dtype)
+    wanted = visited if keeping.timesteps is None else keeping.timesteps
+    kept = [t for t in visited if t in wanted or t == visited[-1]]
+    latents = keeping.room((1 + len(kept), *x_0.shape), x_0.dtype)
     latents[0] = x_0
     x = x_0
     for t in progress.track(visited, "inverting"):
@@ -96,15 +108,27 @@ class Remembered:
 
     recalled: int = 0
     """How many edits found theirs here."""
+    saved: float = 0.0
+    """Seconds that it took to make what they found."""
     _kept: dict[tuple[str, str], Trajectory] = field(default_factory=dict[tuple[str, str], Trajectory])
+    _missed: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    _seconds: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
 
     def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return in_memory(shape, dtype)
 
     def recall(self, x_0: Tensor, about: str) -> Trajectory | None:
-        found = self._kept.get((about, digest(x_0)))
-        self.recalled += found is not None
+        key = about, digest(x_0)
+        found = self._kept.get(key)
+        if found is None:
+            self._missed[key] = time.perf_counter()
+        else:
+            self.recalled += 1
+            self.saved += self._seconds.get(key, 0.0)
         return found
 
     def keep(self, trajectory: Trajectory, about: str) -> None:
-        self._kept[about, digest(trajectory.x_0)] = trajectory
+        key = about, digest(trajectory.x_0)
+        self._kept[key] = trajectory
+        if key in self._missed:  # it was asked for before it was made
+            self._seconds[key] = time.perf_counter() - self._missed.pop(key)

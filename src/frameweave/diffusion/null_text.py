@@ -22,7 +22,7 @@ from frameweave.progress import SILENT, Progress
 
 States = Float[Tensor, "_ L D"]
 """Text tokens, the same for all frames or one row per frame."""
-TextEps = Callable[[Tensor, int, States], Tensor]
+TextEps = Callable[[Tensor, float, States], Tensor]
 """The noise predicted in x_t (F C h w) at timestep t under a text; gradients must reach the text."""
 
 

@@ -1,18 +1,95 @@
-"""DDIM (Song et al., 2021, eq. 12), its ancestral sister, and classifier-free guidance."""
+"""What samplers are made of: clean latents, DDIM's step (Song et al., 2021, eq. 12), guidance, the loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.scheduler_config import Prediction
 from frameweave.progress import SILENT, Progress
 
-Eps = Callable[[Tensor, int], Tensor]
+Eps = Callable[[Tensor, float], Tensor]
 """Predicts the noise in x_t (F C h w, all frames of a clip) at timestep t."""
 
 AfterStep = Callable[[int, Tensor, Tensor], None]
-"""Is told how many steps are done, the latents after the last one, and the x_0 that it expected."""
+"""Is told how many steps are done, the latents after the last one, and the x_0 that it expected.
+
+Behind the latents comes what the sampler remembers, if it does: as many frames again for each tensor.
+"""
+
+Noise = Callable[[], Tensor]
+"""Draws standard normal noise, in the shape of the latents or one for all frames."""
+
+Memory = tuple[Tensor, ...]
+"""What a multistep sampler keeps of the steps before, each in the shape of the latents."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """The timesteps of a run and alpha_bar there; of both one more, which follows the last step."""
+
+    t: Sequence[float]
+    a: Sequence[float]
+    schedule: Schedule
+
+    @classmethod
+    def of(
+        cls, schedule: Schedule, steps: int, visited: Sequence[float], *, final: float | None = None
+    ) -> "Path":
+        """Of timesteps that are a part of the schedule's for `steps`; `final` is alpha_bar at the end."""
+        end = schedule.before(visited[-1], steps)
+        last = schedule.at(end) if end >= 0 or final is None else final
+        return cls([*visited, end], [*map(schedule.at, visited), last], schedule)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Step i of a path, and where noise is drawn."""
+
+    path: Path
+    i: int
+    noise: Noise
+
+    @property
+    def t(self) -> float:
+        return self.path.t[self.i]
+
+    @property
+    def t_to(self) -> float:
+        """The next timestep; negative after the last."""
+        return self.path.t[self.i + 1]
+
+    @property
+    def a(self) -> float:
+        return self.path.a[self.i]
+
+    @property
+    def a_to(self) -> float:
+        return self.path.a[self.i + 1]
+
+
+Step = Callable[[Tensor, Tensor, Turn, Memory], tuple[Tensor, Memory]]
+"""One step of a sampler: from x and the noise predicted in it to x at the next timestep.
+
+With what it remembers of the steps before, and then of this one too.
+"""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where an earlier run along a path stopped, and who is told of the steps that follow."""
+
+    done: int = 0
+    """Steps that it did."""
+    memory: Memory = ()
+    """What its sampler remembered of them."""
+    after: AfterStep | None = None
+
+
+ANEW = Resumed()
+"""No earlier run, and nobody is told."""
 
 
 def ddim_step(x: Tensor, eps: Tensor, a: float, a_to: float) -> Tensor:
@@ -37,6 +114,17 @@ def noise_of(out: Tensor, x_t: Tensor, alpha_bar: float | Tensor, prediction: Pr
             return (x_t - alpha_bar**0.5 * out) / (1 - alpha_bar) ** 0.5
 
 
+def said_of(eps: Tensor, x_t: Tensor, alpha_bar: float, prediction: Prediction) -> Tensor:
+    """What a network would say of x_t to mean this noise: the inverse of `noise_of`."""
+    match prediction:
+        case "epsilon":
+            return eps
+        case "v_prediction":
+            return (eps - (1 - alpha_bar) ** 0.5 * x_t) / alpha_bar**0.5
+        case "sample":
+            return clean(x_t, eps, alpha_bar)
+
+
 def clean(x: Tensor, eps: Tensor, a: float) -> Tensor:
     """The x_0 that x at alpha_bar = a comes from, if eps is its noise."""
     return (x - (1 - a) ** 0.5 * eps) / a**0.5
@@ -47,38 +135,56 @@ def guided(eps_uncond: Tensor, eps_cond: Tensor, scale: float) -> Tensor:
     return eps_uncond + scale * (eps_cond - eps_uncond)
 
 
-def ancestral_timesteps(schedule: Schedule, steps: int) -> list[float]:
-    """The timesteps of Euler's ancestral sampler: evenly from T - 1 down to 0, fractions included."""
-    if steps == 1:
-        return [schedule.T - 1.0]
-    return [(schedule.T - 1) * (1 - k / (steps - 1)) for k in range(steps)]
+def rescaled(out: Tensor, out_cond: Tensor, share: float) -> Tensor:
+    """What a network says under guidance, with the deviation that it has without (Lin et al., 2024, 3.4).
+
+    Frame by frame; `share` 0 leaves it as it is, 1 takes all of the smaller deviation.
+    """
+    axes = tuple(range(1, out.dim()))
+    ratio = out_cond.std(axes, keepdim=True) / out.std(axes, keepdim=True)
+    return share * ratio * out + (1 - share) * out
 
 
-def ancestral(
-    eps: Callable[[Tensor, float], Tensor],
+def rescaled_noise(
+    eps: Tensor, eps_cond: Tensor, share: float, x: Tensor, *, a: float, prediction: Prediction
+) -> Tensor:
+    """The same for noise in x at alpha_bar = a: what is rescaled is what the network would say."""
+    said, said_cond = (said_of(noise, x, a, prediction) for noise in (eps, eps_cond))
+    return noise_of(rescaled(said, said_cond, share), x, a, prediction)
+
+
+def run(
+    eps: Eps,
     x: Tensor,
-    schedule: Schedule,
-    timesteps: list[float],
-    noises: Iterator[Tensor],
+    path: Path,
+    step: Step,
+    noise: Noise,
     *,
-    after: AfterStep | None = None,
+    resumed: Resumed = ANEW,
     progress: Progress = SILENT,
 ) -> Tensor:
-    """Euler's ancestral sampler (k-diffusion) from x at `timesteps[0]` to x_0.
+    """Follow a path from x at its first timestep, or where an earlier run stopped, to its end.
 
-    With x scaled to unit variance it is DDIM with eta = 1: after every step but the last as much
-    fresh noise is added as a forward step between the two timesteps would add. `noises` yields it,
-    one for every step, in the shape of x.
+    At each step the noise is predicted first, then the sampler draws what it needs.
     """
-    following = [*(schedule.at(t) for t in timesteps[1:]), 1.0]
-    for count, (t, a_to) in enumerate(zip(progress.track(timesteps, "sampling"), following, strict=True), 1):
-        a, predicted = schedule.at(t), eps(x, t)
-        expected = clean(x, predicted, a)
-        fresh = ((1 - a_to) / (1 - a) * (1 - a / a_to)) ** 0.5
-        x = a_to**0.5 * expected + (1 - a_to - fresh**2) ** 0.5 * predicted + fresh * next(noises).to(x)
+    done, memory, after = resumed.done, resumed.memory, resumed.after
+    for i, t in enumerate(progress.track(path.t[done:-1], "sampling"), done):
+        predicted = eps(x, t)
+        before, (x, memory) = x, step(x, predicted, Turn(path, i, noise), memory)
         if after is not None:
-            after(count, x, expected)
+            kept = torch.cat([x, *memory]) if memory else x
+            after(i + 1 - done, kept, clean(before, predicted, path.a[i]))
     return x
+
+
+def no_noise() -> Tensor:
+    """For samplers that draw none."""
+    raise AssertionError("this sampler draws no noise")
+
+
+def along_eps(x: Tensor, eps: Tensor, turn: Turn, memory: Memory) -> tuple[Tensor, Memory]:
+    """DDIM's step without fresh noise; with alpha_bar 1 at the end it is Euler's."""
+    return ddim_step(x, eps, turn.a, turn.a_to), ()
 
 
 def sample(
@@ -87,7 +193,7 @@ def sample(
     schedule: Schedule,
     steps: int,
     *,
-    timesteps: list[int] | None = None,
+    timesteps: Sequence[float] | None = None,
     after: AfterStep | None = None,
     progress: Progress = SILENT,
 ) -> Tensor:
@@ -98,9 +204,7 @@ def sample(
     every step.
     """
     visited = schedule.timesteps(steps) if timesteps is None else timesteps
-    for count, t in enumerate(progress.track(visited, "sampling"), 1):
-        a, predicted = schedule.at(t), eps(x, t)
-        before, x = x, ddim_step(x, predicted, a, schedule.at(schedule.before(t, steps)))
-        if after is not None:
-            after(count, x, clean(before, predicted, a))
-    return x
+    if not visited:
+        return x
+    path = Path.of(schedule, steps, visited)
+    return run(eps, x, path, along_eps, no_noise, resumed=Resumed(after=after), progress=progress)

@@ -1,7 +1,6 @@
-"""The settings of a diffusers scheduler, as far as they belong to the model and not to a sampler.
+"""The settings of a diffusers scheduler: what the network was trained on, and which sampler it names.
 
-Editors step by DDIM, whatever sampler the folder names. All that says what the network was trained on is
-taken as diffusers' `DDIMScheduler` takes it, or refused.
+What the network was trained on is taken as diffusers' `DDIMScheduler` takes it, or refused.
 """
 
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
+from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.errors import ModelFolderError
 
 Spacing = Literal["leading", "trailing", "linspace"]
@@ -27,6 +27,15 @@ _REFUSED = {
 """Settings that would change every step and are not done: why not."""
 _OTHER_KINDS = ("Flow", "EDM", "Karras", "VQDiffusion", "ConsistencyModels")
 _PIXELS = ("clip_sample", "thresholding")
+_SAMPLERS: dict[str, SamplerName] = {
+    "EulerDiscreteScheduler": "euler",
+    "EulerAncestralDiscreteScheduler": "euler_a",
+    "DPMSolverMultistepScheduler": "dpmpp_2m",
+    "UniPCMultistepScheduler": "unipc",
+    "LCMScheduler": "lcm",
+    "TCDScheduler": "tcd",
+}
+"""Ours by diffusers' classes."""
 
 
 class SchedulerConfig(BaseModel):
@@ -45,6 +54,19 @@ class SchedulerConfig(BaseModel):
     steps_offset: Annotated[int, Field(ge=0)] = 0
     timestep_spacing: Spacing = "leading"
     prediction_type: Prediction = "epsilon"
+    kind: Annotated[str, Field(alias="_class_name")] = ""
+    """Diffusers' class."""
+    algorithm_type: str = ""
+    use_karras_sigmas: bool = False
+    original_inference_steps: Annotated[int, Field(ge=1)] = 50
+    """Timesteps at which a consistency model was distilled."""
+
+    @property
+    def sampler(self) -> SamplerName:
+        """The sampler that is named, or ddim where we have it not."""
+        if self.algorithm_type == "sde-dpmsolver++":
+            return "dpmpp_2m_sde"
+        return _SAMPLERS.get(self.kind, "ddim")
 
     @model_validator(mode="after")
     def _goes_together(self) -> "SchedulerConfig":
@@ -76,7 +98,7 @@ class SchedulerConfig(BaseModel):
         if any(word in kind for word in _OTHER_KINDS):
             raise ModelFolderError(
                 f"a scheduler of the kind {kind}: its models are not diffused with betas",
-                hint="use a Stable Diffusion 1.x or 2.x model",
+                hint="use a Stable Diffusion 1.x, 2.x or SDXL model",
             )
         for name, reason in _REFUSED.items():
             if given.get(name):
@@ -84,7 +106,7 @@ class SchedulerConfig(BaseModel):
                     f"scheduler with {name} {given[name]!r}: {reason}",
                     hint=f"set {name} to false in scheduler_config.json"
                     if name in _PIXELS
-                    else "use a Stable Diffusion 1.x or 2.x model",
+                    else "use a Stable Diffusion 1.x, 2.x or SDXL model",
                 )
         try:
             return cls.model_validate(given)
@@ -97,7 +119,7 @@ class SchedulerConfig(BaseModel):
             found = f"scheduler with {name} {first['input']!r}: " if name else "scheduler config: "
             raise ModelFolderError(
                 f"{found}{told[0].lower()}{told[1:]}",
-                hint="use a Stable Diffusion 1.x or 2.x model, or copy its scheduler_config.json again",
+                hint="use a Stable Diffusion 1.x, 2.x or SDXL model, or copy its scheduler_config.json again",
             ) from error
 
     def betas(self) -> Float[Tensor, " T"]:
@@ -109,12 +131,12 @@ class SchedulerConfig(BaseModel):
             beta = torch.linspace(self.beta_start**0.5, self.beta_end**0.5, T, dtype=torch.float32) ** 2
         else:
             beta = torch.linspace(self.beta_start, self.beta_end, T, dtype=torch.float32)
-        return _without_signal_at_the_end(beta) if self.rescale_betas_zero_snr else beta
+        return without_signal_at_the_end(torch.cumprod(1 - beta, 0)) if self.rescale_betas_zero_snr else beta
 
 
-def _without_signal_at_the_end(beta: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
+def without_signal_at_the_end(alpha_bar: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     """Betas whose last alpha_bar is 0 and whose first stays (Lin et al., 2024, algorithm 1)."""
-    root = torch.cumprod(1 - beta, 0).sqrt()
+    root = alpha_bar.sqrt()
     root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
     alpha_bar = root**2
     return 1 - torch.cat([alpha_bar[:1], alpha_bar[1:] / alpha_bar[:-1]])

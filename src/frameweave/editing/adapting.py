@@ -8,9 +8,12 @@ from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.card import other_tower
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
+from frameweave.diffusion.samplers.sampler import DDIM, Sampler
+from frameweave.diffusion.spacing import shown
 from frameweave.editing.options import ModelOptions
 from frameweave.editors import base
 from frameweave.errors import ModelFolderError
+from frameweave.models.control.controls import over_steps, shares_told
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.vision import NAME_A_TOWER
@@ -31,6 +34,14 @@ def use_of(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> Adap
     )
 
 
+def in_steps(model: StableDiffusion, timesteps: Sequence[float]) -> StableDiffusion:
+    """The model whose ControlNets and image prompts count their shares on these steps, noisiest first."""
+    if not model.controls and not model.image_prompts:
+        return model
+    prompts = tuple(one.over(timesteps) for one in model.image_prompts)
+    return replace(model, controls=over_steps(model.controls, timesteps), image_prompts=prompts)
+
+
 @contextlib.contextmanager
 def adapted(
     model: StableDiffusion,
@@ -39,15 +50,22 @@ def adapted(
     editor: base.Editor,
     progress: Progress,
     *,
+    sampler: Sampler = DDIM,
     sees_source: bool = True,
 ) -> Generator[Model, None, None]:
     """The model with the adaptor of the options for the editor of that name, or as it is.
 
+    Published programs know no syntax of prompts: as published, the model reads them as they are written.
     Says how many steps the adaptor acts in. Raises `InputError` for more steps than the model has
     timesteps, `ModelFolderError` when prompt tokens act, for which the model has no vision tower to see a
     source with, and whatever `load_adaptor` and `Adaptor.on` raise.
     """
-    timesteps = model.schedule.timesteps(int(getattr(editor, "steps", 1)))
+    if getattr(editor, "as_published", False):
+        model = model.as_written()
+    timesteps = [shown(t) for t in sampler.on(model.schedule).timesteps(int(getattr(editor, "steps", 1)))]
+    model = in_steps(model, timesteps)
+    for note in shares_told(model.controls, timesteps) if editor.needs_depth else ():
+        progress.note(note)
     if options.adaptor is None:
         yield model
         return
@@ -73,7 +91,7 @@ def adapted(
         yield adapted_model
 
 
-def _told(use: AdaptorUse, timesteps: Sequence[int]) -> str:
+def _told(use: AdaptorUse, timesteps: Sequence[float]) -> str:
     """In how many steps each part of an adaptor acts that is not silent, in words."""
     if use.silent:
         return "the adaptor does nothing: its LoRA is silent, and no prompt tokens act"

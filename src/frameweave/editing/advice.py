@@ -1,21 +1,55 @@
-"""What a user should know before an edit: words that the model never saw, pictures that it makes small."""
+"""Before an edit: prompts that cannot be used, words that say nothing, pictures that get small."""
 
 from collections.abc import Iterable, Iterator
 
 from frameweave.editing.footage import Fit
 from frameweave.editing.options import EditOptions, GenerateOptions
-from frameweave.models.loading import MINIATURE
+from frameweave.errors import InputError
+from frameweave.models.loading.choice import MINIATURE
+from frameweave.models.text.embedding_files import embedding_file
+from frameweave.models.text.embedding_words import pattern
+from frameweave.models.text.syntax import check, spoken
 from frameweave.progress import Progress
 from frameweave.world.grammar import unknown_words
+
+Options = EditOptions | GenerateOptions
 
 _SHOWN = 8  # words that a note names
 
 
-def advise(
-    options: EditOptions | GenerateOptions, prompts: Iterable[str], progress: Progress, fit: Fit | None = None
-) -> None:
+def check_prompts(prompts: Iterable[str], options: Options) -> None:
+    """Raise `InputError` for prompts that say nothing or cannot be used, also negative and source prompts."""
+    asked = list(prompts)
+    if not asked or not all(what_is_said(prompt, options).strip() for prompt in asked):
+        raise InputError("the prompt is empty", hint="say what the video shall show")
+    others = [options.negative_prompt, options.source_prompt if isinstance(options, EditOptions) else ""]
+    if _syntax(options) != "plain":
+        for prompt in (*asked, *others):
+            check(prompt)
+
+
+def what_is_said(prompt: str, options: Options) -> str:
+    """A prompt without weights and breaks."""
+    return spoken(prompt, _syntax(options))
+
+
+def _syntax(options: Options) -> str:
+    """Published programs know none."""
+    as_published = isinstance(options, EditOptions) and options.as_published
+    return "plain" if as_published else options.prompt_syntax
+
+
+def advise(options: Options, prompts: Iterable[str], progress: Progress, fit: Fit | None = None) -> None:
     """Say it in a line each, or nothing. `fit` is how the clip is brought to the model's size."""
-    texts = [*prompts, options.negative_prompt]
+    texts = [what_is_said(prompt, options) for prompt in (*prompts, options.negative_prompt)]
+    for file in [embedding_file(text) for text in options.embedding]:
+        own = pattern([file.word])
+        if not any(own.search(text) for text in texts):
+            progress.note(
+                f"no prompt has the word {file.word!r} of the textual inversion {file.path.name}: it does "
+                f"nothing; write {file.word} in the prompt or in --negative-prompt"
+            )
+        texts = [own.sub("", text) for text in texts]  # no word that the Miniature must know
     if options.model == MINIATURE:
         for note in _of_words(texts):
             progress.note(note)

@@ -3,7 +3,7 @@
 Frames are read twice, for the model and for the result, and never all held at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,11 +16,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import TimedPicture, Timeline, VideoInfo, read_frames, resampled, timeline
 from frameweave.video.clip import resized_frames
 from frameweave.video.reading import rate_of
 from frameweave.video.seeking import frames_between
+
+BATCH = 16
+"""Frames that are read, encoded, decoded and written at once."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Fit:
         scaled = tuple(max(1, round(side * scale)) for side in original)
         padded = tuple(-(-side // multiple) * multiple for side in scaled)
         return cls(original, (scaled[0], scaled[1]), (padded[0], padded[1]))
+
+    @classmethod
+    def for_model(cls, model: StableDiffusion, original: tuple[int, int], longer: int | None) -> "Fit":
+        """With the longer side that is asked for, else with the model's own for frames of that shape."""
+        return cls.of(original, longer or model.longer_side(original), model.multiple)
 
     def apply(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 h w"]:
         right, below = (p - s for p, s in zip(self.padded, self.scaled, strict=True))
@@ -116,13 +125,13 @@ class Footage:
         if not self.info.timed:
             notes[f"pictures are shown at {float(self.rate):g} frames per second"] = None
         chosen = self.edited_pictures(lambda note: notes.setdefault(note, None))
-        count = sum(1 for _ in progress.track(chosen, "frames looked at", self._in_range))
+        count = sum(1 for _ in progress.track(chosen, "frames looked at", self.in_range))
         if not count:
             raise InputError("no frame lies in the range to edit", hint="check --start and --end")
         return Checked(count, tuple(notes))
 
     @property
-    def _in_range(self) -> int | None:
+    def in_range(self) -> int | None:
         """How many frames are edited, as far as that is known beforehand."""
         if self.length is None or self.fps is not None:
             return self.length
@@ -132,6 +141,19 @@ class Footage:
     @cached_property
     def _line(self) -> Timeline:
         return timeline(self.info.path, torn=True)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Which frames of the video are edited; empty where the result has frames of its own."""
+        if self.fps is not None:
+            return ()
+        times = self._line.times[: self.length]
+        return [number for number, time in enumerate(times) if self.edited_at(time)]
+
+    @property
+    def whole(self) -> int:
+        """Frames of the video."""
+        return len(self._line)
 
     def pictures(self, note: Callable[[str], object] | None = None) -> Iterator[TimedPicture]:
         """All frames of the result, as the source has them."""

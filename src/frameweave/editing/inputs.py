@@ -2,22 +2,33 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from frameweave.adaptor.adaptor import adaptor_file
-from frameweave.editing.options import EditOptions, ModelOptions
-from frameweave.models.identity import identity
-from frameweave.models.loading import located
+from frameweave.editing.given.anchors import asked
+from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
+from frameweave.editing.steering import kinds_of
+from frameweave.models.identity import inputs_of
 from frameweave.runs.identity import Input
+from frameweave.video.motion.flows import flow_of
 from frameweave.video.sequences import is_pictures, pictures_of
 
 
-def given_to_edit(video: Path, prompts: Sequence[str], options: EditOptions) -> dict[str, Any]:
+def given_to_edit(video: Path, prompts: Sequence[str], options: EditOptions) -> dict[str, Input | list[str]]:
     """The input of an edit, as `Run.planned` takes it."""
-    given: dict[str, Any] = {"video": footage_input("video", video), "prompts": list(prompts)}
+    given: dict[str, Input | list[str]] = {"video": footage_input("video", video), "prompts": list(prompts)}
     if options.mask is not None:
         given["mask"] = footage_input("mask", options.mask)
-    return given | model_inputs(options)
+    for number, file in asked(options.anchor).items():
+        given[f"anchor {number}"] = footage_input(f"anchor {number}", file)
+    if (flow := flow_of(options.flow).path) is not None:
+        given["flow"] = Input.of("flow", flow)
+    return given | map_inputs(options) | model_inputs(options)
+
+
+def map_inputs(options: EditOptions | GenerateOptions) -> dict[str, Input]:
+    """The pictures that steer and are given."""
+    files = {f"control map {kind}": Path(file) for kind, file in kinds_of(options.control_map).items()}
+    return {name: footage_input(name, file) for name, file in files.items()}
 
 
 def footage_input(name: str, path: Path) -> Input:
@@ -30,11 +41,7 @@ def model_inputs(options: ModelOptions) -> dict[str, Input]:
 
     A hub id stands for itself. Raises `ModelFolderError` for what is not there.
     """
-    found: dict[str, Input] = {}
-    for name in ("model", "controlnet", "depth_model", "vision"):
-        asked = getattr(options, name)
-        if asked is not None:
-            found[name] = Input(name, located(asked)[1], identity(asked))
+    found = inputs_of(options.choice, depth_model=options.depth_model)
     if options.adaptor is not None:
         found["adaptor"] = Input.of("adaptor", adaptor_file(options.adaptor))
     return found

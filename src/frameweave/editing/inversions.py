@@ -10,9 +10,9 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -23,16 +23,24 @@ from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.inversion import digest as latents_digest
 from frameweave.editing.adapting import use_of
-from frameweave.editing.options import OF_AN_ADAPTOR, EditOptions, ModelOptions
+from frameweave.editing.options import OF_AN_ADAPTOR, AdaptorOptions, EditOptions, ModelOptions
 from frameweave.errors import RunError
-from frameweave.models.identity import fingerprint, identity, tensors_print
+from frameweave.models.identity import BY_CONTENT, fingerprint, given_contents, inputs_of, tensors_print
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.models.text.syntax import is_plain
+from frameweave.models.text.tokenizer import unseen
 from frameweave.progress import SILENT
 from frameweave.runs.atomic import staged
+from frameweave.runs.cache_folder import Kept, forget_oldest
 from frameweave.runs.identity import digest
 from frameweave.runs.records import Record
 
+IN_MEMORY = 2**30
+"""Bytes up to which an inversion is held in memory; larger ones lie in a file."""
 _OF_USE = ("adaptor_strength", "adaptor_schedule", "tokens")  # what comes of them counts
+_ALWAYS = ("model", "controlnet", "depth_model", "vision", "dtype", "device", *AdaptorOptions.model_fields)
+"""Settings that stand in the table whatever they are; others do where they are not as usual, so that
+inversions which were kept before there were such settings stay found."""
 _NAME = re.compile(r"[0-9a-f]{64}\.latents")
 _DTYPES = {str(kind): kind for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16)}
 
@@ -47,18 +55,37 @@ def _take_room(file: BinaryIO, size: int) -> None:
 
 def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     """Whatever an inversion depends on besides the clip and what an editor says: model and adaptor."""
-    idle = {"adaptor", *(_OF_USE if options.adaptor else OF_AN_ADAPTOR)}
-    names = ModelOptions.model_fields.keys() - idle
+    idle = {"adaptor", "prompt_syntax", "low_memory", *BY_CONTENT}
+    idle.update(_OF_USE if options.adaptor else OF_AN_ADAPTOR)
+    choice = options.choice
+    if model.temporal is not None:  # it decodes only: the model's own VAE encodes
+        idle.add("vae")
+        choice = replace(choice, vae=None)
+    usual = {name: one.default for name, one in ModelOptions.model_fields.items()}
+    names = {name for name in usual if name in _ALWAYS or getattr(options, name) != usual[name]} - idle
     table: dict[str, Any] = {name: str(getattr(options, name)) for name in names}
     table["control"] = table.pop("controlnet")  # its earlier name, by which inversions were kept
-    table["identity"] = identity(options.model)  # vocabulary and settings count, also those of no weights
+    none = {name: usual[name] for name in BY_CONTENT}
+    others = replace(choice, **none)  # of those it does not matter where they lie
+    contents = {name: one.digest for name, one in inputs_of(others).items()}
+    table["identity"] = contents.pop("model")  # vocabulary and settings count, also those of no weights
+    table |= {f"content of {name}": digest for name, digest in contents.items() if name not in _ALWAYS}
     schedule = model.schedule
     table["schedule"] = [tensors_print({"alpha_bar": schedule.alpha_bar}), schedule.final, schedule.offset]
     table["schedule"] += [schedule.spacing, model.prediction]
-    for network in (model.unet, model.text_encoder):
+    for network in (model.unet, *model.text.networks):
         table[type(network).__name__] = fingerprint(network)
-    if model.controlnet is not None:
-        table["controlnet"] = fingerprint(model.controlnet)
+    if model.controls:
+        table["controlnet"] = ", ".join(
+            control.about(fingerprint(control.network)) for control in model.controls
+        )
+    if model.image_prompts:  # not of an inversion, but of the null texts that are kept beside it
+        table["images"] = [one.about for one in model.image_prompts]
+    texts = (options.source_prompt, options.negative_prompt)
+    if any(not is_plain(text) or unseen(model.tokenizer, text) for text in texts):
+        published = [options.as_published, [one for one in options.set if "as_published" in one]]
+        table["read"] = [options.prompt_syntax, *published]  # published programs know no syntax
+    table |= given_contents(options.choice, "embedding", "lora")  # of others the loaded networks are above
     if options.adaptor is not None:
         adaptor = load_adaptor(options.adaptor)
         use = use_of(adaptor, options, options.editor, model.schedule.T)
@@ -74,7 +101,7 @@ class _Described(Record):
 
     shape: tuple[int, ...]
     dtype: Literal["torch.float32", "torch.float64", "torch.float16", "torch.bfloat16"]
-    timesteps: list[int]
+    timesteps: list[int | float]
     about: str
     sha256: str
 
@@ -90,7 +117,7 @@ class InversionStore:
 
     folder: Path
     setting: str
-    in_memory: int = 2**30
+    in_memory: int = IN_MEMORY
     """Bytes up to which a trajectory is held in memory."""
     most: int = 8 * 2**30
     note: Callable[[str], None] = SILENT.note
@@ -157,7 +184,7 @@ class InversionStore:
             )
             with staged(file.with_suffix(".json")) as stage:
                 stage.write_text(table.as_json(), encoding="utf-8")
-            self._tidy(file)
+            forget_oldest(self._kept(), self.most, newest=file)
         except OSError as error:
             self._cannot(error)
 
@@ -172,21 +199,13 @@ class InversionStore:
         key = hashlib.sha256(f"{self.setting}|{about}|{latents_digest(x_0)}".encode())
         return self.folder / f"{key.hexdigest()}.latents"
 
-    def _tidy(self, newest: Path) -> None:
-        """Files that another process removes meanwhile are none any more."""
-        found: list[tuple[float, int, Path]] = []
+    def _kept(self) -> Iterator[Kept]:
         for file in self.folder.glob("*.latents"):
             with suppress(FileNotFoundError):
                 if _NAME.fullmatch(file.name):
                     described = file.with_suffix(".json")
                     used = described.stat().st_mtime if described.is_file() else 0.0
-                    found.append((used, file.stat().st_size, file))
-        total = 0
-        for _, size, file in sorted(found, reverse=True):
-            total += size
-            if total > self.most and file != newest:
-                file.with_suffix(".json").unlink(missing_ok=True)
-                file.unlink(missing_ok=True)
+                    yield Kept(used, file.stat().st_size, (described, file))
 
 
 def _mapped(file: Path, shape: tuple[int, ...], dtype: torch.dtype, *, new: bool = False) -> Tensor:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from frameweave.editing.previews import OnSteps, three_of
 from frameweave.models.seam import Model
 from frameweave.runs.atomic import staged
 from frameweave.video.pictures import save_picture
@@ -29,6 +30,8 @@ class StepKeeper:
     model: Model
     seconds: float = 30.0
     preview_every: int = 0
+    on_steps: OnSteps = ()
+    """Are told of each step."""
     _saved: float = field(default_factory=time.monotonic)
 
     def earlier(self, rng: torch.Generator) -> tuple[int, Tensor] | None:
@@ -52,9 +55,11 @@ class StepKeeper:
             with staged(self.file) as stage:
                 save_file(tensors, stage, {"about": self.about, "done": json.dumps(done)})
             self._saved = time.monotonic()
+        for on_step in self.on_steps:
+            on_step(done, expected)
         if self.preview_every and done % self.preview_every == 0:
-            chosen = sorted({0, len(expected) // 2, len(expected) - 1})
-            strip = torch.cat(list(self.model.decode(expected[chosen])), dim=2)
+            alone = [self.model.decode(x_0)[0] for x_0 in three_of(expected).split(1)]  # they are no clip
+            strip = torch.cat(alone, dim=2)
             save_picture(strip, self.file.with_name(f"preview-{done:03}.png"))
 
     def done(self) -> None:

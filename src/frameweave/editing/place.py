@@ -8,20 +8,28 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.editing.steadying.options import SteadyOptions
 from frameweave.errors import FrameweaveError, InputError, RunError
 from frameweave.runs import own_files
-from frameweave.runs.atomic import sha256, staged
+from frameweave.runs.atomic import sha256
 from frameweave.runs.identity import Input
 from frameweave.runs.places import Numbered
-from frameweave.runs.run import LOG_FILE, PlannedRun, Run, holds
-from frameweave.runs.run_file import RUN_FILE, differing, read_run, refused
-from frameweave.runs.settings import write_toml
+from frameweave.runs.records import Record
+from frameweave.runs.run import LOG_FILE, PlannedRun, Run
+from frameweave.runs.run_file import RUN_FILE, RunRecord, differing, read_run, refused
 from frameweave.video.reading import VIDEOS
 from frameweave.video.sequences import PICTURES
 from frameweave.video.writing import SUFFIXES
+
+_Options = EditOptions | GenerateOptions | SteadyOptions
+
+
+class _Took(Record):
+    """Of the result in a run file: the seconds of each part of the work."""
+
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,10 @@ class Place:
         return cls(out.with_name(f".{out.name}-run"), _numbered(Path(out.name), count), out)
 
     def planned(
-        self, command: str, options: EditOptions | GenerateOptions, given: Mapping[str, Any]
+        self,
+        command: str,
+        options: EditOptions | GenerateOptions | SteadyOptions,
+        given: Mapping[str, object],
     ) -> PlannedRun:
         """The run that goes there. Raises what `Run.planned` does, and `RunError` for a file in the way."""
         if self.file is not None:
@@ -69,29 +80,29 @@ class Place:
             self._check_free(self.file, plan, overwrite=anew)
         return plan
 
-    def finished(self, plan: PlannedRun) -> tuple[dict[str, Any], list[Path]] | None:
-        """What came of the same run, and its videos, when all of it is there already."""
+    def finished(self, plan: PlannedRun) -> tuple[dict[str, float], list[Path]] | None:
+        """What the same run took, part by part, and its videos, when all of it is there already."""
         if self.file is None:
             result, folder = plan.finished, plan.chosen
         elif not plan.resume:
             return None
         else:
             record, folder = self._recorded(self.file), self.file.parent
-            same = bool(record) and not differing(record, plan.tables)
-            whole = same and all(holds(folder, record, name) for name in self.names)
-            result = record.get("result") if whole else None
+            if record is None or differing(record, plan.record):
+                return None
+            result = record.result if all(record.holds(folder, name) for name in self.names) else None
         if result is None or folder is None:
             return None
-        return result, [folder / name for name in self.names]
+        took = _Took.from_json(result, where=f"{self.file or folder}: its run's result has ")
+        return took.seconds, [folder / name for name in self.names]
 
     def published(self, run: Run) -> list[Path]:
         """Move what a finished run has made to its place, if that is not the run folder."""
         if self.file is None:
             return [run.folder / name for name in self.names]
-        own = (RUN_FILE, LOG_FILE, *run.tables.get("files", {}))
-        run.tables["files"] = {name: sha256(run.folder / name) for name in self.names}
-        with staged(self._record(self.file)) as stage:
-            write_toml(stage, run.tables)
+        own = (RUN_FILE, LOG_FILE, *run.record.files)
+        files = {name: sha256(run.folder / name) for name in self.names}
+        run.record.updated(files=files).write(self._record(self.file))
         for name in self.names:
             (run.folder / name).replace(self.file.parent / name)
         own_files.remove(run.folder, own)  # the folder itself goes with its lock
@@ -99,8 +110,8 @@ class Place:
 
     def _check_free(self, file: Path, plan: PlannedRun, *, overwrite: bool) -> None:
         record = self._recorded(file)
-        apart = differing(record, plan.tables) if record else []
-        own = record.get("files", {})
+        apart = [] if record is None else differing(record, plan.record)
+        own = {} if record is None else record.files
         for target in (file.parent / name for name in self.names):
             if not os.path.lexists(target) or (own.get(target.name) and overwrite):
                 continue
@@ -109,16 +120,16 @@ class Place:
                     f"{target}: is there already, and no run wrote it",
                     hint="move it away, or give another --out",
                 )
-            if apart:
-                raise refused(target, record, plan.tables, apart)
+            if record is not None and apart:
+                raise refused(target, record, plan.record, apart)
             if not plan.resume:
                 raise RunError(f"{target}: is there already", hint="give another --out, or --overwrite")
 
-    def _recorded(self, file: Path) -> dict[str, Any]:
-        """What the record beside a file says; nothing when there is none."""
+    def _recorded(self, file: Path) -> RunRecord | None:
+        """The record beside a file, if there is one."""
         record = self._record(file)
         if not record.is_file():
-            return {}
+            return None
         try:
             return read_run(record)
         except FrameweaveError as error:
@@ -127,6 +138,12 @@ class Place:
     @staticmethod
     def _record(file: Path) -> Path:
         return file.with_name(f"{file.name}.toml")
+
+
+def result_suffix(video: Path) -> str:
+    """Of what is made of a video: the video's own where it can be written."""
+    suffix = video.suffix.lower()
+    return suffix if suffix in SUFFIXES else ".mp4"
 
 
 def _numbered(name: Path, count: int) -> tuple[str, ...]:

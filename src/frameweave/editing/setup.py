@@ -1,35 +1,55 @@
 """What every edit sets up from its options: editor, model, depth estimator, kept inversions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from frameweave.diffusion.inversion import Remembered
+from frameweave.editing.footage import Checked, Footage
+from frameweave.editing.given.control_maps import MapMaker
 from frameweave.editing.inversions import InversionStore, setting_of
-from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions, SamplingOptions
+from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions, SteadierOptions
+from frameweave.editing.sampling import check_sampling, scheduled
+from frameweave.editing.sampling_options import SamplingOptions
+from frameweave.editing.steering import check_pictures, kinds_of, made_to_steer
 from frameweave.editors import base
 from frameweave.editors.request import Inversions
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
-from frameweave.models.loading import load
+from frameweave.models.control.asked import DEPTH
+from frameweave.models.loading.choice import ModelChoice
+from frameweave.models.loading.load import load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import Progress
 from frameweave.runs.cache_folder import cache_folder
+from frameweave.video.motion.flows import Flow, flow_of
+from frameweave.video.motion.kept import Motions, MotionStore
+from frameweave.video.motion.steady import Steady
 
 
-def load_model(options: ModelOptions, load: Callable[..., StableDiffusion] = load) -> StableDiffusion:
-    """The model of the options."""
-    return load(
-        options.model,
-        dtype=options.dtype,
-        device=options.device,
-        controlnet=options.controlnet,
-        vision=options.vision,
-    )
+def load_model(
+    options: ModelOptions, load: Callable[[ModelChoice], StableDiffusion] = load_chosen
+) -> StableDiffusion:
+    """The model of the options, with their noise schedule. Raises what `scheduled` raises."""
+    model = load(options.choice)
+    return scheduled(model, options) if isinstance(options, SamplingOptions) else model
 
 
 def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
-    """The editor of the options with its settings. Raises `InputError` for unknown names and values."""
-    return base.make(options.editor, _editor_settings(options, options.editor))
+    """The editor of the options with its settings, steered by ControlNets if any are asked for.
+
+    Raises `InputError` for unknown names and values, and for ControlNets and samplers that cannot be used.
+    """
+    settings = _editor_settings(options, options.editor)
+    made = isinstance(options, EditOptions)
+    if options.control or options.control_map:
+        editor = made_to_steer(options.editor, settings)
+        check_pictures(options.controlnet, options.control, kinds_of(options.control_map), made=made)
+    else:
+        editor = base.make(options.editor, settings)
+    check_sampling(options, editor, sees_source=made)
+    if isinstance(options, EditOptions) and options.anchor and not editor.takes_anchors:
+        raise InputError(f"--anchor: {options.editor} takes no edited frames", hint="give --editor anchored")
+    return editor
 
 
 def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
@@ -43,21 +63,54 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     return settings | base.asked_of_each([name], options.set)[name]
 
 
+def steady_of(options: SteadierOptions) -> Steady | None:
+    """How much steadier results are made, where that is asked for."""
+    usual = Steady()
+    if not options.steady:
+        return None
+    return Steady(options.steady, options.steady_radius or usual.radius)
+
+
+def looked_at(
+    footage: Footage, options: EditOptions, editors: Sequence[base.Editor], progress: Progress
+) -> tuple[Checked, Flow]:
+    """Decode what is edited once, and find the flow by which its motion is known.
+
+    Raises `InputError` for no frame to edit, damaged ones, an unknown flow, and one that does not fit.
+    """
+    flow = flow_of(options.flow)
+    checked = footage.check(progress)
+    if any(base.motion_reach(editor, steady_of(options)) for editor in editors):
+        size = (footage.info.width, footage.info.height)
+        flow = flow.of_clip(checked.edited, size, numbers=footage.numbers, whole=footage.whole)
+    elif options.flow:
+        progress.note(f"no motion is followed in this edit: the flow {options.flow} changes nothing")
+    return checked, flow
+
+
+def motions_of(flow: Flow, options: EditOptions, progress: Progress) -> Motions:
+    """The motion of clips, and where it is kept."""
+    if not options.use_cache:
+        return Motions(flow)
+    return Motions(flow, MotionStore(options.cache or cache_folder() / "motion", note=progress.note))
+
+
 def inversions_of(
     model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor], progress: Progress
 ) -> Inversions:
     """Where these editors keep inversions. Where none makes any, no weights are hashed for it."""
-    if not options.use_cache or not any(editor.uses_source for editor in editors):
+    if not options.use_cache or not any(editor.inverts for editor in editors):
         return Remembered()
     folder = options.cache or cache_folder() / "inversions"
     return InversionStore(folder, setting_of(model, options), note=progress.note)
 
 
 def lacks_for_depth(
-    model: StableDiffusion, estimator: depth_model.DepthEstimator | None
+    model: StableDiffusion, estimator: depth_model.DepthEstimator | None, *, given: Collection[str] = ()
 ) -> tuple[str, str] | None:
-    """What an editor that needs depth will miss; see `lacking`."""
-    return lacking(controlnet=model.controlnet is not None, estimator=estimator is not None)
+    """What an editor that needs depth will miss, but for pictures that are `given`; see `lacking`."""
+    unneeded = DEPTH in given or (bool(model.controls) and DEPTH not in model.control_kinds)
+    return lacking(controlnet=bool(model.controls), estimator=unneeded or estimator is not None)
 
 
 def lacking(*, controlnet: bool, estimator: bool) -> tuple[str, str] | None:
@@ -69,16 +122,23 @@ def lacking(*, controlnet: bool, estimator: bool) -> tuple[str, str] | None:
     return None
 
 
-def estimator_of(
-    editor: base.Editor, model: StableDiffusion, options: EditOptions
-) -> depth_model.DepthEstimator | None:
-    """The depth estimator, for editors that need depth."""
+def map_maker(editor: base.Editor, model: StableDiffusion, options: EditOptions) -> MapMaker:
+    """What makes the pictures that steer and are not given, for editors that need them.
+
+    Raises `ModelFolderError` when depth is needed and the model lacks what it takes.
+    """
     if not editor.needs_depth:
-        return None
-    estimator = depth_model.load(options.model, options.depth_model, device=options.device)
-    if lacks := lacks_for_depth(model, estimator):
+        return MapMaker(())
+    given = kinds_of(options.control_map)
+    kinds = [kind for kind in model.control_kinds if kind not in given]
+    wanted = DEPTH in kinds or not model.controls
+    place = options.device if model.placement is None else "cpu"
+    estimator = depth_model.load(options.model, options.depth_model, device=place) if wanted else None
+    if estimator is not None and model.placement is not None:
+        model.placement.add([estimator.network])
+    if lacks := lacks_for_depth(model, estimator, given=given):
         what, flag = lacks
         raise ModelFolderError(
             f"{options.editor} needs depth, and {options.model} has no {what}", hint=f"name one with {flag}"
         )
-    return estimator
+    return MapMaker(kinds, estimator)

@@ -1,19 +1,30 @@
 """Tables of edits: csv or jsonl files whose lines name a video, a prompt, and more."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from frameweave.data.sources.rows import rows_of
 from frameweave.errors import DataError, InputError
+from frameweave.runs.records import Record
 from frameweave.runs.text import unwritable
 
+L = TypeVar("L", bound=Record)
 
-def read_edits(
-    table: Path, columns: Mapping[str, Callable[[Any], Any]], *, needed: Sequence[str] = ("video", "prompt")
-) -> Iterator[dict[str, Any]]:
-    """The lines of a table, checked: what is `needed`, and what is given of `columns`.
+
+class EditLine(Record):
+    """What a line of every table of edits may say."""
+
+    video: str
+    prompt: str
+    name: str = ""
+    source_prompt: str = ""
+    negative_prompt: str = ""
+
+
+def read_edits(table: Path, kind: type[L]) -> Iterator[L]:
+    """The lines of a table. Columns are the fields of `kind`; those without a default are needed.
 
     Empty fields are left out. Raises `DataError` for a table that cannot be read, naming the line.
     """
@@ -29,7 +40,7 @@ def read_edits(
                 f"{table}, line {number}: more fields than the head has",
                 hint='quote a prompt that has commas: clip.mp4,"a red car, in the snow"',
             )
-        yield _checked(given, f"{table}, line {number}", columns, needed)
+        yield _checked(kind, given, f"{table}, line {number}")
 
 
 def folder_name(name: str) -> str:
@@ -53,19 +64,15 @@ def refuse_doubles(table: Path, names: Iterable[str]) -> None:
         raise DataError(f"{table}: the name {name!r} is there {times} times", hint="give each line its own")
 
 
-def _checked(
-    row: dict[str, Any], where: str, columns: Mapping[str, Callable[[Any], Any]], needed: Sequence[str]
-) -> dict[str, Any]:
-    known = [*needed, *columns]
+def _checked(kind: type[L], row: Mapping[str, object], where: str) -> L:
+    fields = kind.model_fields
+    needed = [name for name, field in fields.items() if field.is_required()]
     if text := unwritable(row):
         raise DataError(f"{where}: {text!r} is not UTF-8 text", hint="write it without NUL and surrogates")
     for key in row:
-        if key not in known:
-            raise DataError(str(InputError.unknown(f"column in {where}:", str(key), known)))
+        if key not in fields:
+            raise DataError(str(InputError.unknown(f"column in {where}:", str(key), list(fields))))
     for key in needed:
-        if not isinstance(row.get(key), str) or not row[key].strip():
+        if not isinstance(given := row.get(key), str) or not given.strip():
             raise DataError(f"{where}: no {key}", hint=f"every line needs {' and '.join(needed)}")
-    try:
-        return {key: columns.get(key, str)(value) for key, value in row.items()}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: {error}", hint="correct the value") from error
+    return kind.from_json(row, where=f"{where}: ", hint="correct the value")

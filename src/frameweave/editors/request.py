@@ -7,60 +7,31 @@ frames, kept inversions, interrupted runs or adaptors.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.diffusion.contexts import blended
-from frameweave.diffusion.inversion import Trajectory, in_memory, invert
-from frameweave.diffusion.sampling import AfterStep, Eps, guided, sample
+from frameweave.diffusion.contexts import ContextEps, blended
+from frameweave.diffusion.inversion import Keeping, Trajectory, digest, in_memory, invert
+from frameweave.diffusion.samplers.sampler import DDIM, Sampler
+from frameweave.diffusion.sampling import AfterStep, Eps, Path, Resumed, guided, rescaled_noise, run, sample
 from frameweave.diffusion.schedule import Schedule
-from frameweave.errors import InputError, ModelFolderError
+from frameweave.editors._parts.keeping import Inversions, Keeper, Shared
+from frameweave.editors._parts.nearness import decibels
+from frameweave.editors._parts.timesteps import Timesteps, check_passed
+from frameweave.errors import InputError
+from frameweave.models.control.controls import check_maps
+from frameweave.models.distilled import check_invertible
 from frameweave.models.memory import Chunks
-from frameweave.models.seam import Conditioning, Guides, Latents, Model, VisionStates
+from frameweave.models.seam import Conditioning, ControlMap, Guides, Latents, Model, VisionStates
 from frameweave.progress import SILENT, Progress
-
-
-@runtime_checkable
-class Inversions(Protocol):
-    """Keeps inversions, so that a second edit of the same clip need not invert it again."""
-
-    def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Where a trajectory is put while it is computed."""
-        ...
-
-    def recall(self, x_0: Latents, about: str) -> Trajectory | None:
-        """The trajectory of these latents that was kept under the same words, if there is one."""
-        ...
-
-    def keep(self, trajectory: Trajectory, about: str) -> None: ...
-
-
-@runtime_checkable
-class Keeper(Protocol):
-    """Follows a long edit step by step; may bring back where an earlier run stopped."""
-
-    def earlier(self, rng: torch.Generator) -> tuple[int, Latents] | None:
-        """How many steps an earlier run did, and its latents; puts the generator where it was."""
-        ...
-
-    def after(self, done: int, x: Latents, expected: Latents, rng: torch.Generator) -> None:
-        """Is told of each step: how many are done, the latents, and the clean ones expected."""
-        ...
-
-
-class Timesteps(list[int]):
-    """Timesteps of a sampler, noisiest first; perhaps only the last of its `steps`."""
-
-    def __init__(self, values: Sequence[int], steps: int) -> None:
-        super().__init__(values)
-        self.steps = steps
-
+from frameweave.video.motion.motion import Motion
 
 OnChunk = Callable[[int, int], None]
 """Is told the first frame and the count of each chunk before it is computed, in order, at every timestep."""
+SomeEps = Callable[[Latents, float, slice | list[int]], Latents]
+"""Predicts the noise in the latents of some frames, whose numbers come last, at a timestep."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,9 +48,13 @@ class EditRequest:
     negative_prompt: str = ""
     source_prompt: str = ""
     """What the source shows."""
+    sampler: Sampler = DDIM
     rng: torch.Generator
-    depth: Float[Tensor, "F 1 H W"] | None = None
-    """Inverse depth in [0, 1], near is 1."""
+    """Draws for the editor, and at each step after it for the sampler: one noise for all frames."""
+    maps: Mapping[str, ControlMap] = field(default_factory=dict[str, ControlMap])
+    """By kind, the pictures by which ControlNets may steer, such as "depth": inverse depth, near is 1."""
+    always_steered: bool = False
+    """Whether they steer also where the editor asks for no guides."""
     seen: VisionStates | None = None
     """See `Model.seen`."""
     progress: Progress = SILENT
@@ -87,6 +62,14 @@ class EditRequest:
     keeper: Keeper | None = None
     check_inversion: bool = False
     """Sample back from a new inversion and say how near that comes; doubles the inversion's time."""
+    motion: Motion | None = None
+    """How the source moves, at the latents' size, for editors that ask for it; see `Editor.motion_radius`."""
+    region: Float[Tensor, "_ 1 h w"] | None = None
+    """Where to edit: 1 inside, 0 outside, at the latents' size, for all frames at once or for each."""
+    anchors: Mapping[int, Float[Tensor, "1 C _ _"]] = field(default_factory=dict[int, Tensor])
+    """Latents of frames that the user has edited, by their number."""
+    shared: Shared | None = None
+    """What other prompts for the same clip found out already."""
     trajectory: Trajectory | None = None
     """An inversion to use instead of computing one."""
     draws: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
@@ -107,7 +90,7 @@ class EditRequest:
     @property
     def schedule(self) -> Schedule:
         """What the sampler follows."""
-        return self.respaced or self.model.schedule
+        return self.sampler.on(self.respaced or self.model.schedule)
 
     def spaced_as_published(self) -> "EditRequest":
         """The same on timesteps 981, 961, ..., 1: published programs never heed the model's own spacing."""
@@ -124,21 +107,17 @@ class EditRequest:
     @property
     def guides(self) -> Guides:
         """What conditions beside the text where an editor asks for nothing else."""
-        return Guides(seen=self.seen)
+        return Guides(seen=self.seen, maps=self.maps if self.always_steered else {})
 
     def depth_guides(self, who: str, scale: float) -> Guides:
-        """The same with the clip's depth, by which the ControlNet steers.
+        """The same with the clip's maps, depth or others, by which the model's ControlNets steer.
 
-        Raises `InputError` when no depth was given, `ModelFolderError` when the model cannot use it.
+        Raises `InputError` when a map is lacking, `ModelFolderError` when the model cannot use any.
         """
-        if self.depth is None:
-            raise InputError(f"{who} needs the clip's depth, and none was given", hint="give depth")
-        if self.model.controlnet is None:
-            raise ModelFolderError(
-                f"{who} needs a depth ControlNet, and the model has none",
-                hint="name one with --controlnet, e.g. lllyasviel/sd-controlnet-depth",
-            )
-        return Guides(seen=self.seen, depth=self.depth, controlnet_scale=scale)
+        kinds = self.model.control_kinds
+        check_maps(kinds, self.maps, who=who)
+        maps = {kind: self.maps[kind] for kind in kinds}
+        return Guides(seen=self.seen, maps=maps, controlnet_scale=scale)
 
     def conditioning(
         self,
@@ -160,81 +139,111 @@ class EditRequest:
         guides: Guides | None = None,
         on_chunk: OnChunk = lambda _start, _count: None,
     ) -> Eps:
-        """The guided prediction of the whole clip under the prompt, computed in chunks of frames.
+        """`some_eps` for the whole clip, computed in chunks of frames."""
+        some_eps, chunks = self.some_eps(guidance, guides), Chunks(chunk_size, self.progress)
 
-        With guidance 1 the negative branch is not computed at all.
-        """
-        with_guidance = guidance != 1.0
-        prompts, first = ([self.negative_prompt, self.prompt], (0,)) if with_guidance else ([self.prompt], ())
-        conditioning = self.conditioning(prompts, guides, negative=first)
-        chunks = Chunks(chunk_size, self.progress)
-
-        @torch.no_grad()
-        def eps(x: Tensor, t: int) -> Tensor:
+        def eps(x: Tensor, t: float) -> Tensor:
             def part(chunk: slice) -> Tensor:
                 on_chunk(chunk.start, chunk.stop - chunk.start)
-                branches = self.model.predict(x[chunk], t, conditioning.of(chunk))
-                return guided(branches[0], branches[1], guidance) if with_guidance else branches[0]
+                return some_eps(x[chunk], t, chunk)
 
             return chunks.over(len(x), part)
 
         return eps
 
+    def some_eps(
+        self, guidance: float, guides: Guides | None = None, *, source: bool = False, apart: bool = False
+    ) -> SomeEps:
+        """The guided prediction of some frames under the prompt, in one call of the network.
+
+        With `source` under the source prompt, by the model that inverts; with `apart` guidance leads away
+        from the source prompt. With guidance 1 the negative branch is not computed at all, nor where the
+        network is told the scale.
+        """
+        model, prompt = (self.model.inverse, self.source_prompt) if source else (self.model, self.prompt)
+        negative = self.source_prompt if apart else self.negative_prompt
+        told = model.embeds_guidance
+        if told and negative and "guidance" not in self._told:
+            self._told.add("guidance")
+            self.progress.note("the model is told the guidance scale, and takes no negative prompt")
+        with_guidance = guidance != 1.0 and not told
+        guides = replace(guides or self.guides, guidance=guidance) if told else guides or self.guides
+        prompts, first = ([negative, prompt], (0,)) if with_guidance else ([prompt], ())
+        conditioning = self._said(model.conditioning(prompts, guides, negative=first), prompts)
+
+        @torch.no_grad()
+        def eps(x: Latents, t: float, frames: slice | list[int]) -> Latents:
+            branches = model.predict(x, t, conditioning.of(frames))
+            return self.guided(branches, guidance, x, t) if with_guidance else branches[0]
+
+        return eps
+
+    def guided(self, branches: Float[Tensor, "2 F C h w"], scale: float, x: Latents, t: float) -> Latents:
+        """The noise in x under guidance, from that of the negative branch and of the other one."""
+        eps_uncond, eps_cond = branches
+        out, share = guided(eps_uncond, eps_cond, scale), self.sampler.guidance_rescale
+        if not share:
+            return out
+        said = self.model.prediction
+        return rescaled_noise(out, eps_cond, share, x, a=self.schedule.at(t), prediction=said)
+
     def inverted(
         self,
         timesteps: Timesteps,
         *,
-        keep: Sequence[int] | None = None,
+        keep: Sequence[float] | None = None,
         guides: Guides | None = None,
         chunk_size: int = 16,
         context: tuple[int, int] | None = None,
+        run_eps: ContextEps | None = None,
         variant: str = "",
     ) -> Trajectory:
-        """The source's DDIM inversion without guidance under its prompt, frame by frame.
+        """The source's DDIM inversion without guidance under its prompt, frame by frame or by `run_eps`.
 
         `keep` are the timesteps whose latents are needed; `variant` names what makes this inversion
         unlike others of the same clip. With `context` (length and overlap) frames that depend on one another
         are taken a run at a time. Gives the trajectory that came with the request (raises `InputError` when
         it lacks a timestep), or one that was kept from an earlier run, and keeps a new one.
         """
+        check_invertible(self.model)
         wanted = list(timesteps if keep is None else keep)
         if self.trajectory is not None:
             if missing := set(wanted) - set(self.trajectory.timesteps):
                 raise InputError(
-                    f"the given trajectory has no timestep {max(missing)}",
+                    f"the given trajectory has no timestep {max(missing):g}",
                     hint="invert with the steps of the edit",
                 )
             return self.trajectory
-        self._check_passed(wanted, timesteps)
+        check_passed(self.schedule, wanted, timesteps)
         guides, store = guides or self.guides, self.inversions
-        with_depth = guides.depth is not None
-        variant = f"control {guides.controlnet_scale:g}" if with_depth else variant
-        about = f"{self.source_prompt}|{timesteps}|{sorted(wanted)}|{timesteps.steps}|{with_depth}"
-        about = f"{about}|{variant}|{context}"
+        steered = [f"{kind} {digest(of_all)}" for kind, of_all in sorted(guides.maps.items())]
+        variant = f"control {guides.controlnet_scale:g} {steered}{variant}" if steered else variant
+        about = f"{self.source_prompt}|{timesteps}|{sorted(wanted)}|{timesteps.steps}|{bool(steered)}"
+        about = f"{about}|{variant}|{context}{self.model.said([self.source_prompt])[0].apart}"
         kept = None if store is None else store.recall(self.x_0, about)
         if kept is not None:
             self.progress.note("this clip is inverted already: that part is skipped")
-            return kept
+            known = {t: t for t in timesteps}  # files hold bare numbers
+            return Trajectory([known.get(t, t) for t in kept.timesteps], kept.latents)
         model = self.model.inverse
         conditioning = self._said(model.conditioning([self.source_prompt], guides), [self.source_prompt])
         chunks = cache(lambda _part: Chunks(chunk_size, self.progress, divisible=context is None))
 
         @torch.no_grad()
-        def run_eps(part: slice, x: Tensor, t: int) -> Tensor:
+        def frames_eps(part: slice, x: Tensor, t: float) -> Tensor:
             own = conditioning.of(part)
             return chunks((part.start, part.stop)).over(
                 len(x), lambda chunk: model.predict(x[chunk], t, own.of(chunk))[0]
             )
 
-        eps = blended(run_eps, len(self), *(context or (len(self), 0)))
+        eps = blended(run_eps or frames_eps, len(self), *(context or (len(self), 0)))
         trajectory = invert(
             eps,
             self.x_0,
             self.schedule,
             timesteps.steps,
             timesteps=timesteps,
-            keep=wanted,
-            room=in_memory if store is None else store.room,
+            keeping=Keeping(wanted, in_memory if store is None else store.room),
             progress=self.progress,
         )
         if store is not None:
@@ -242,22 +251,45 @@ class EditRequest:
         if self.check_inversion:
             x = trajectory.noisiest.to(self.x_0)
             back = sample(eps, x, self.schedule, timesteps.steps, timesteps=timesteps, progress=self.progress)
-            near = self._decibels(back)
+            near = decibels(self.model, back, self.x_0)
             self.progress.note(f"sampling back from the inversion gives the clip at {near:.1f} dB")
         return trajectory
 
-    def sampled(self, x: Latents, eps: Eps, timesteps: Timesteps) -> Latents:
-        """DDIM from x at the first timestep to clean latents, going on where an earlier run stopped."""
-        done, x, after = self.resumed(x, len(timesteps))
-        rest, schedule, steps = timesteps[done:], self.schedule, timesteps.steps
-        return sample(eps, x, schedule, steps, timesteps=rest, after=after, progress=self.progress)
+    def begun(self, noise: Latents, t: float) -> Latents:
+        """The latents at the first timestep of a clip that begins as noise alone."""
+        return self.sampler.begun(noise, self.schedule, t)
 
-    def resumed(self, x: Tensor, steps: int) -> tuple[int, Tensor, AfterStep | None]:
+    def noised(self, t: float) -> Latents:
+        """The source at a timestep, under one noise for all frames, which is drawn now."""
+        noise = self.model.noise((1, *self.x_0.shape[1:]), self.rng).to(self.x_0)
+        return self.schedule.add_noise(self.x_0, noise, t)
+
+    def sampled(self, x: Latents, eps: Eps, timesteps: Timesteps) -> Latents:
+        """The sampler's way from x at the first timestep, going on where an earlier run stopped."""
+        if not timesteps:
+            return x
+        path = Path.of(self.schedule, timesteps.steps, timesteps, final=self.sampler.final)
+        frames, one = len(x), (1, *x.shape[1:])
+        done, x, after = self.resumed(x, len(timesteps))
+        memory = x[frames:].split(frames) if len(x) > frames else ()
+        return run(
+            eps,
+            x[:frames],
+            path,
+            self.sampler.step,
+            lambda: self.model.noise(one, self.rng).to(x),
+            resumed=Resumed(done, memory, after),
+            progress=self.progress,
+        )
+
+    def resumed(
+        self, x: Tensor, steps: int, *, dtype: torch.dtype | None = None
+    ) -> tuple[int, Tensor, AfterStep | None]:
         """How many steps an earlier run did and its latents (or 0 and x), and whom to tell of the next ones.
 
-        The latents are where the model is.
+        The latents are where the model is, and of its type unless another one is asked for.
         """
-        x, keeper = x.to(next(self.model.unet.parameters())), self.keeper
+        x, keeper = x.to(self.model.device, dtype or self.model.dtype), self.keeper
         if keeper is None:
             return 0, x, None
         kept = keeper.earlier(self.rng)
@@ -276,22 +308,3 @@ class EditRequest:
                 what = names.get(prompt, "text")
                 self.progress.note(f"the {what} is too long for the text encoder; not seen by it: {rest!r}")
         return conditioning
-
-    def _check_passed(self, wanted: Sequence[int], timesteps: Timesteps) -> None:
-        """Raise `InputError` when an inversion over these timesteps passes by one that is wanted."""
-        if missing := set(wanted) - set(timesteps):
-            finer = range(timesteps.steps, self.schedule.T + 1)
-            enough = next(n for n in finer if set(wanted) <= set(self.schedule.timesteps(n)))
-            raise InputError(
-                f"inversion in {timesteps.steps} steps does not pass the edit's timestep {max(missing)}",
-                hint=f"give inversion_steps={enough}, or leave it out",
-            )
-
-    def _decibels(self, x_0: Latents) -> float:
-        """PSNR of latents' pictures against those of the source's latents."""
-        decode = self.model.decode
-        squares = [
-            (decode(a) - decode(b)).square().mean((1, 2, 3))
-            for a, b in zip(x_0.split(16), self.x_0.split(16), strict=True)
-        ]
-        return float(-10 * torch.cat(squares).mean().clamp(min=1e-10).log10())

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import Eps
-from frameweave.editors._instruct import check_model, instructed
-from frameweave.editors._published_text2video_zero import OURS, PUBLISHED, Rules
+from frameweave.editors._parts.instruct import check_model, instructed
+from frameweave.editors._published.text2video_zero import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.errors import InputError
@@ -24,6 +25,7 @@ from frameweave.models.seam import Guides, Latents
 from frameweave.runs.settings import Count, Share, Split
 
 _CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
+_FEWEST = 4  # steps of models of few steps in which frames can still come to differ
 
 
 class Text2VideoZero(Editor):
@@ -68,6 +70,18 @@ class Text2VideoZero(Editor):
         return self.variant == "instruct"
 
     @property
+    def inverts(self) -> bool:
+        return False
+
+    @property
+    def samplers(self) -> tuple[SamplerName, ...]:
+        return ("euler_a",) if self.variant == "instruct" else super().samplers
+
+    @property
+    def takes_spacing(self) -> bool:
+        return self.variant == "depth" and super().takes_spacing
+
+    @property
     def needs_depth(self) -> bool:
         return self.variant == "depth"
 
@@ -86,8 +100,8 @@ class Text2VideoZero(Editor):
         guides = request.depth_guides("text2video_zero", self.controlnet_scale)
         first = request.model.noise((1, *request.x_0.shape[1:]), request.rng)
         with self.denoiser(request, guides) as eps:
-            noise = first.expand(len(request), -1, -1, -1)
-            return request.sampled(noise, eps, request.timesteps(self.steps))
+            noise, timesteps = first.expand(len(request), -1, -1, -1), request.timesteps(self.steps)
+            return request.sampled(request.begun(noise, timesteps[0]), eps, timesteps)
 
     def _instructed(self, request: EditRequest, noises: Iterator[Latents]) -> Latents:
         look_back = _FirstFrame()
@@ -105,31 +119,38 @@ class Text2VideoZero(Editor):
         """Text only: the latents of as many pictures as the request has frames.
 
         Draws, in this order: `initial_noise` (1 C h w) of the first frame, then `renoise_eps`
-        (copies C h w), of all frames but the first, or as published of all.
+        (copies C h w), of all frames but the first, or as published of all. A sampler that draws noise does
+        so in each of the three parts of the way: up to t1, from there to t0, and again from t1 for all. One
+        that remembers earlier steps begins anew in each.
         """
         rules = self._rules
         request = rules.asked(request)
         model, draws = request.model, request.draws
         timesteps = request.timesteps(self.steps)
         index_1, index_0 = (_nearest(timesteps, share * request.schedule.T) for share in (self.t1, self.t0))
-        if not 0 <= index_1 < index_0:
+        moved = range(rules.first_copy, len(request))
+        if self.t0 < self.t1 and self.steps >= _FEWEST:  # of few, both may be nearest to the same one
+            index_0 = max(index_0, index_1 + 1)
+        if moved and not index_1 < index_0 < self.steps:
             raise InputError(
                 f"t1 = {self.t1}, expected a later of the {self.steps} timesteps than t0 = {self.t0}",
                 hint="take more steps, or move them apart",
             )
         shape = (1, *request.x_0.shape[1:])
         x = model.noise(shape, request.rng) if "initial_noise" not in draws else draws["initial_noise"]
+        x = request.begun(x, timesteps[0])
+        if not moved:
+            return self._sampled(request, x, timesteps)
         at_1 = self._sampled(request, x, timesteps[:index_1])
         at_0 = self._sampled(request, at_1, timesteps[index_1:index_0])
-        moved = range(rules.first_copy, len(request))
-        copies = torch.cat([at_0[:0], *(shifted(at_0, self.motion, frame) for frame in moved)])
+        copies = torch.cat([shifted(at_0, self.motion, frame) for frame in moved])
         eps = draws["renoise_eps"] if "renoise_eps" in draws else rules.noise(request, copies, self.chunk)
         # The product of the published program ends one timestep early on both sides.
         copies = request.schedule.renoise(copies, eps, timesteps[index_0] - 1, timesteps[index_1] - 1)
         x = self._sampled(request, torch.cat([at_1, copies]), timesteps[index_1:])
         return x[1 - rules.first_copy :]
 
-    def _sampled(self, request: EditRequest, x: Latents, part: list[int]) -> Latents:
+    def _sampled(self, request: EditRequest, x: Latents, part: list[float]) -> Latents:
         with self.denoiser(request, request.guides) as eps:
             return request.sampled(x, eps, Timesteps(part, self.steps))
 
@@ -173,7 +194,7 @@ class _FirstFrame:
         return look_at_first
 
 
-def _nearest(timesteps: list[int], t: float) -> int:
+def _nearest(timesteps: list[float], t: float) -> int:
     return min(range(len(timesteps)), key=lambda index: abs(timesteps[index] - t))
 
 

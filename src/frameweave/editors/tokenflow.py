@@ -14,10 +14,10 @@ from torch import Tensor
 
 from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.diffusion.sampling import Eps, guided
-from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
-from frameweave.editors._propagation import Propagation
-from frameweave.editors._published_tokenflow import OURS, PUBLISHED, Rules
+from frameweave.diffusion.sampling import Eps
+from frameweave.editors._parts.injection import STREAMS, attention_layers, features_injected, first_steps
+from frameweave.editors._parts.propagation import Propagation
+from frameweave.editors._published.tokenflow import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.attention import overridden
@@ -129,7 +129,7 @@ class TokenFlow(Editor):
         chunks = Chunks(self.chunk_size, request.progress)
 
         @torch.no_grad()
-        def eps(part: slice, x: Tensor, t: int) -> Tensor:
+        def eps(part: slice, x: Tensor, t: float) -> Tensor:
             nonlocal now
             now, z = t, trajectory.at(t)[part].to(x)
             keys = self._keys(request, len(x), timesteps.index(t))
@@ -144,8 +144,8 @@ class TokenFlow(Editor):
 
             def guided_part(chunk: slice) -> Tensor:
                 flow.follow(chunk)
-                _source, uncond, cond = streams(list(range(chunk.start, chunk.stop)))
-                return guided(uncond, cond, self.guidance)
+                branches = streams(list(range(chunk.start, chunk.stop)))[1:]
+                return request.guided(branches, self.guidance, x[chunk], t)
 
             return chunks.over(len(x), guided_part)
 

@@ -7,7 +7,7 @@ one file.
 """
 
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Annotated
 
@@ -19,11 +19,13 @@ from torch import Tensor
 from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.null_text import NullText, optimise
+from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import clean, ddim_step, guided
-from frameweave.editors._cross_frame import cross_frame, dense_layers, sparse_causal
-from frameweave.editors._null_text import kept_or_made
-from frameweave.editors._prompt_to_prompt import Loan, WordMap, controlled_steps, word_map
-from frameweave.editors._published_vid2vid_zero import OURS, PUBLISHED, Rules
+from frameweave.editors._parts.cross_frame import cross_frame, dense_layers, sparse_causal
+from frameweave.editors._parts.null_text import kept_or_made
+from frameweave.editors._parts.prompt_parts import map_of
+from frameweave.editors._parts.prompt_to_prompt import Loan, WordMap, controlled_steps
+from frameweave.editors._published.vid2vid_zero import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.models.attention import AttentionRule, overridden, own
@@ -36,7 +38,7 @@ from frameweave.runs.settings import Count, NotNegative, Positive, Share
 
 Pair = Float[Tensor, "pair F C h w"]
 """Latents of the source and of the edit, or of the edit alone."""
-PairEps = Callable[[Pair, int, int], Pair]
+PairEps = Callable[[Pair, int, float], Pair]
 """The guided noise prediction at step i and timestep t."""
 
 
@@ -98,6 +100,10 @@ class Vid2VidZero(Editor):
     falls by 1 % per step whatever their number; how words are told apart, and paired after words of unequal
     length; a negative prompt without effect beside the null text; dense layers in the named blocks only."""
 
+    @property
+    def samplers(self) -> tuple[SamplerName, ...]:
+        return ("ddim",)  # by whose steps the null text is optimised
+
     def model_post_init(self, context: object) -> None:
         self._rules.check_steps(self.steps, self._inverted, null_text=self.null_text)
 
@@ -143,9 +149,7 @@ class Vid2VidZero(Editor):
     def invert(self, request: EditRequest) -> Trajectory:
         """First stage: the inversion under the empty prompt, each frame attending to itself."""
         length, overlap = self._context(len(request))
-        with ExitStack() as stack:
-            if self.joint_norms:
-                stack.enter_context(over_frames(request.model.unet, length))
+        with self._norms(request.model, length):
             return replace(request, source_prompt="").inverted(
                 request.timesteps(self._inverted),
                 context=(length, overlap) if self.joint_norms else None,
@@ -165,9 +169,7 @@ class Vid2VidZero(Editor):
         trajectory = Trajectory(trajectory.timesteps, trajectory.latents[:, chosen])
         some = conditioning.of(chosen.tolist())
         uncond, cond = some.branches(0), some.branches(1)
-        with ExitStack() as stack:
-            if self.joint_norms:
-                stack.enter_context(over_frames(model.unet, length))
+        with self._norms(model, length), ExitStack() as stack:
             if self.null_cross_frame:
                 stack.enter_context(overridden(model.unet, self._attention(model, length)))
             if self.save_memory:
@@ -215,14 +217,14 @@ class Vid2VidZero(Editor):
         text_steps, self_steps = self._text_steps(pairing), self._self_steps
         loan = Loan(pairing, length, like=conditioning.texts, text_steps=text_steps, self_steps=self_steps)
 
-        def eps(x: Pair, i: int, t: int) -> Pair:
-            def part_eps(part: slice, own: Tensor, t: int) -> Tensor:
+        def eps(x: Pair, i: int, t: float) -> Pair:
+            def part_eps(part: slice, own: Tensor, t: float) -> Tensor:
                 return part_of(part, own.transpose(0, 1), i, t).transpose(0, 1)
 
             return blended(part_eps, frames, length, overlap)(x.transpose(0, 1), t).transpose(0, 1)
 
         @torch.no_grad()
-        def part_of(part: slice, x: Pair, i: int, t: int) -> Pair:
+        def part_of(part: slice, x: Pair, i: int, t: float) -> Pair:
             given = conditioning
             if null is not None and self.steps * self.null_from <= i <= self.steps * self.null_until:
                 given = given.with_texts(torch.cat([null[i][None], given.texts[1:]]))
@@ -239,21 +241,17 @@ class Vid2VidZero(Editor):
             both = model.predict(torch.cat([x, x]), t, given.branches(*uncond, *cond))
             return guided(both[:pair], both[pair:], self.guidance)
 
-        with ExitStack() as stack:
-            if self.joint_norms:
-                stack.enter_context(over_frames(model.unet, length))
-            stack.enter_context(overridden(model.unet, self._attention(model, length, loan)))
-            stack.enter_context(borrowing(model.unet, loan))
+        rule = self._attention(model, length, loan)
+        with self._norms(model, length), overridden(model.unet, rule), borrowing(model.unet, loan):
             yield eps
 
     def pairing(self, request: EditRequest) -> WordMap:
         """Which words of the prompts belong together."""
-        return word_map(
-            request.model.tokenizer,
-            request.source_prompt,
-            request.prompt,
+        return map_of(
+            request.model,
+            (request.negative_prompt, request.source_prompt, request.prompt),
             emphasis=self.emphasis,
-            as_published=self.as_published,
+            wording=self._rules.wording,
         )
 
     def controlled(self, pairing: WordMap) -> int:
@@ -267,6 +265,10 @@ class Vid2VidZero(Editor):
     @property
     def _self_steps(self) -> int:
         return 0 if self.sparse_causal else int(self.self_replace * self.steps)
+
+    def _norms(self, model: Model, length: int) -> AbstractContextManager[object]:
+        """Statistics over all frames that are edited together, if they are to be."""
+        return over_frames(model.unet, length) if self.joint_norms else nullcontext()
 
     def _attention(self, model: Model, frames: int, loan: Loan | None = None) -> AttentionRule:
         dense = dense_layers(model.unet, self.dense_block, exact=self._rules.named_blocks_only)

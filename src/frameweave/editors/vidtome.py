@@ -16,11 +16,11 @@ from pydantic import Field
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
-from frameweave.diffusion.sampling import Eps, guided
-from frameweave.editors._injection import STREAMS, attention_layers, features_injected, first_steps
-from frameweave.editors._merging import joined, local
-from frameweave.editors._published_vidtome import OURS, PUBLISHED, Rules
-from frameweave.editors._vidtome_draws import cut, ordered
+from frameweave.diffusion.sampling import Eps
+from frameweave.editors._parts.injection import STREAMS, attention_layers, features_injected, first_steps
+from frameweave.editors._parts.merging import joined, local
+from frameweave.editors._parts.vidtome_draws import Choices, cut, ordered
+from frameweave.editors._published.vidtome import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.errors import InputError
@@ -91,7 +91,7 @@ class VidToMe(Editor):
         return self.variant == "depth"
 
     def edit(self, request: EditRequest) -> Latents:
-        request = replace(request, draws=self._rules.draws(self, request))
+        request = replace(request, draws=self._rules.draws(self.choices, request))
         self._guides(request)  # what is missing is said before the inversion, which takes long
         timesteps = request.timesteps(self.steps)
         inversion = request.timesteps(self.inversion_steps or self.steps)
@@ -114,7 +114,7 @@ class VidToMe(Editor):
         now = timesteps[0]
 
         @torch.no_grad()
-        def eps(x: Tensor, t: int) -> Tensor:
+        def eps(x: Tensor, t: float) -> Tensor:
             nonlocal now
             now, step = t, timesteps.index(t)
             merging.begin(injected=t in attention, latent=x.shape[2] * x.shape[3])
@@ -124,8 +124,8 @@ class VidToMe(Editor):
                 own = x[part]
                 if pnp:
                     own = torch.stack([trajectory.at(t)[part].to(x), own, own])
-                uncond, cond = model.predict(own, t, conditioning.of(part))[-2:]
-                noise[part] = guided(uncond, cond, self.guidance)
+                branches = model.predict(own, t, conditioning.of(part))[-2:]
+                noise[part] = request.guided(branches, self.guidance, x[part], t)
             return noise
 
         with ExitStack() as stack:
@@ -150,6 +150,16 @@ class VidToMe(Editor):
             return parts
         permutation = torch.randperm(len(parts), generator=request.rng).tolist()
         return [parts[k] for k in ordered(permutation, self.order)]
+
+    @property
+    def choices(self) -> Choices:
+        """What decides how much is drawn."""
+        return Choices(
+            steps=self.steps,
+            chunk=self.chunk,
+            order=self.order if self.merge_global else "",
+            stride=self.stride if self.local_ratio > 0 else 0,
+        )
 
     @property
     def _rules(self) -> Rules:

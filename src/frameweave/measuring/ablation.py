@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.measuring.asked import items_of
 from frameweave.measuring.experiment import (
     Experimented,
     Given,
     begun,
     digests,
     finish,
-    items_of,
     run_experiment,
 )
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.options import AblationOptions
 from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.progress import SILENT, Progress
-from frameweave.training.options import TrainOptions
+from frameweave.training.options import NetworksOptions, TrainOptions
 from frameweave.training.presets import settings_of
 from frameweave.training.train import FILES, check_stages, train
 
@@ -49,11 +49,7 @@ def _training(options: AblationOptions) -> TrainOptions:
     """How the whole adaptor is trained."""
     settings, where = settings_of(options.preset, flag="--preset")
     whole = TrainOptions.of_table(settings, where=where).replaced(
-        model=options.model,
-        controlnet=options.controlnet,
-        depth_model=options.depth_model,
-        vision=options.vision,
-        device=options.device,
+        **{name: getattr(options, name) for name in NetworksOptions.model_fields},
     )
     if options.train_steps is not None:
         whole = whole.replaced(steps=options.train_steps)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from frameweave.errors import InputError
 from frameweave.measuring.records import REFERENCE, WITH, WITHOUT, LossLine, MetricInfo, SweepLine
+from frameweave.measuring.report.baseline import baseline_of, overview_table
+from frameweave.measuring.report.differences import Baseline, baseline_table, difference_table, named
 from frameweave.measuring.report.figures import Drawn, curves, forest, scatter, strips, sweep
 from frameweave.measuring.report.files import write_figure, write_table
 from frameweave.measuring.report.frames import frames_of
@@ -14,20 +16,29 @@ from frameweave.measuring.report.merging import merged
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results, RunInfo
 from frameweave.measuring.report.table import Table
-from frameweave.measuring.report.tables import cost_table, difference_table, main_table, pooled_table
+from frameweave.measuring.report.tables import cost_table, main_table, pooled_table
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import lines_of, read_lines
 from frameweave.runs.run import LOG_FILE, RUN_FILE, read_run
 
 _SWEEP = "sweep.jsonl"
+_CLIPS = 3
+"""Whose edits by all editors are drawn beside each other."""
 
 
-def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progress = SILENT) -> Path:
+def report(
+    folders: Sequence[Path],
+    out: Path | None = None,
+    baseline: str | None = None,
+    *,
+    progress: Progress = SILENT,
+) -> Path:
     """Write tables/, figures/ and report.html into `out`, by default the first folder.
 
-    Several grids and ablations are reported as one experiment; training runs add their losses. Returns
-    the page. Raises `InputError` when no folder is given or an experiment has no score yet, `DataError`
-    when a folder holds neither, or when experiments do not go together.
+    Several grids and ablations are reported as one experiment; training runs add their losses. `baseline`
+    is the editor with which all others are compared. Returns the page. Raises `InputError` when no folder is
+    given, an experiment has no score yet or no such baseline, `DataError` when a folder holds neither, or
+    when experiments do not go together.
     """
     if not folders:
         raise InputError("no folder to report", hint="give the folder of `frameweave grid`, for example")
@@ -41,7 +52,8 @@ def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progre
             )
     results = merged(parts) if parts else Results(folder=Path(), run=RunInfo.of(trainings[0]))
     drawn_tables: list[Table] = []
-    for name, table in progress.track(tables(results) if parts else (), "tables"):
+    against = _baseline(results, parts, baseline)
+    for name, table in progress.track(tables(results, against) if parts else (), "tables"):
         drawn_tables.append(table)
         write_table(target, name, table)
     shown: list[tuple[str, Drawn]] = []
@@ -50,7 +62,7 @@ def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progre
         for part in parts
         for line in read_lines(SweepLine, part.folder / _SWEEP, hint="measure the sweep again")
     ]
-    drawn_figures = chain(figures(results, windows) if parts else (), _losses(trainings))
+    drawn_figures = chain(figures(results, windows, against) if parts else (), _losses(trainings))
     for name, caption, drawn in progress.track(drawn_figures, "figures"):
         write_figure(target, name, drawn)
         shown.append((caption, drawn))
@@ -58,8 +70,17 @@ def report(folders: Sequence[Path], out: Path | None = None, *, progress: Progre
     return write_grid_page(results, page, _leading(results) if parts else None, target / "report.html")
 
 
+def _baseline(results: Results, parts: Sequence[Results], asked: str | None) -> Baseline | None:
+    """The one asked for, or the first that a grid was given."""
+    if asked is not None and not parts:
+        raise InputError(f"--baseline {asked} without edits", hint="give the folder of `frameweave grid`")
+    given = [str(part.run.settings["baseline"]) for part in parts if "baseline" in part.run.settings]
+    text = next(iter([asked] if asked is not None else given), None)
+    return None if text is None else baseline_of(results, text)
+
+
 def _is_training(folder: Path) -> bool:
-    return (folder / RUN_FILE).is_file() and read_run(folder).get("command") == "train"
+    return (folder / RUN_FILE).is_file() and read_run(folder).command == "train"
 
 
 def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
@@ -72,14 +93,25 @@ def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
         yield f"losses-{number}", f"Losses of {folder}", curves(log)
 
 
-def tables(results: Results) -> Iterator[tuple[str, Table]]:
-    """Each table with its file's name. An ablation is compared with no adaptor and with the whole one."""
+def tables(results: Results, baseline: Baseline | None = None) -> Iterator[tuple[str, Table]]:
+    """Each table with its file's name. An ablation is compared with no adaptor and with the whole one.
+
+    Where there is a baseline, tables against it come first after the means.
+    """
     headline = [info for info in results.metrics if info.family == "headline"]
     published = [info for info in results.metrics if info.published]
     measured = {line.metric for line in results.scores}
     others = [info for info in results.metrics if info.family != "headline" and info.name in measured]
     drawn = {
         "headline": main_table(results, headline),
+    }
+    if baseline is not None:
+        drawn |= {
+            "editors": overview_table(results, headline, baseline),
+            "editors_differences": baseline_table(results, headline, baseline),
+            "editors_other_differences": baseline_table(results, others, baseline),
+        }
+    drawn |= {
         "differences": difference_table(results, headline),
         "published": main_table(results, published, "The published metrics"),
         "others": main_table(results, others, "Other metrics"),
@@ -95,10 +127,16 @@ def tables(results: Results) -> Iterator[tuple[str, Table]]:
     yield from ((name, table) for name, table in drawn.items() if table.rows and table.columns)
 
 
-def figures(results: Results, windows: Sequence[SweepLine] = ()) -> Iterator[tuple[str, str, Drawn]]:
+def figures(
+    results: Results, windows: Sequence[SweepLine] = (), baseline: Baseline | None = None
+) -> Iterator[tuple[str, str, Drawn]]:
     """Each figure with its file's name and its caption; `windows` has the lines of a sweep."""
     rated = [info for info in results.metrics if info.family == "headline" and info.better != "none"]
     arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE and arm != WITHOUT)
+    if baseline is not None and rated:
+        caption = f"Paired differences to {baseline.name}, with 95 % intervals"
+        yield "editors", caption, forest(results, rated, baseline)
+        yield from _all_editors(results)
     if arms and rated:
         yield "differences", "Paired differences to no adaptor, with 95 % intervals", forest(results, rated)
     for arm in arms:
@@ -146,6 +184,25 @@ def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Draw
                 caption = f"{editor}: the clip with {kind} in {info.short}"
                 caption += f" ({change[pair]:+.{info.digits}f})"
                 yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair].prompt)
+
+
+def _all_editors(results: Results) -> Iterator[tuple[str, str, Drawn]]:
+    """All edits of some clips, evenly spread: none is chosen by what it shows."""
+    places = range(0, len(results.pairs), max(1, -(-len(results.pairs) // _CLIPS)))
+    for pair in (results.pairs[place] for place in places):
+        edits = {
+            named((editor, arm)): results.videos.get((editor, pair.pair), {}).get(arm)
+            for editor in results.editors
+            for arm in results.arms(editor)
+        }
+        paths = {"source": pair.source, **edits, "true edit": pair.truth}
+        try:
+            clips = {name: frames_of(results.folder / path) for name, path in paths.items() if path}
+        except InputError:
+            continue  # a video was moved or removed
+        if clips:
+            caption = f"All editors, clip {pair.pair}"
+            yield f"strip-editors-{_file(pair.pair)}", caption, strips(clips, pair.prompt)
 
 
 def _leading(results: Results) -> MetricInfo:

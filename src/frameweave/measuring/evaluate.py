@@ -2,44 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from frameweave.errors import InputError, in_one_line
+from frameweave.measuring.benchmarks.run import benchmark
 from frameweave.measuring.evaluate_items import Item, case_of, clip_of, inputs_of, items_of
-from frameweave.measuring.experiments.measures import DISTANCES, Backbones, Measures, write_metrics
-from frameweave.measuring.metrics.base import Case, measured
+from frameweave.measuring.experiments.measures import DISTANCES, STAND_INS, Backbones, Measures
+from frameweave.measuring.metrics.base import Case, Looked, measured
 from frameweave.measuring.metrics.frechet import Estimate, features_of, few_samples
 from frameweave.measuring.options import EvaluateOptions
-from frameweave.measuring.records import Pooled, Score
+from frameweave.measuring.records import Pooled
+from frameweave.measuring.video_scores import Evaluated, VideoScore, write_scores
+from frameweave.models.text.syntax import spoken
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
 from frameweave.runs.records import write_lines
 from frameweave.runs.run import Run
-from frameweave.runs.spreadsheet import comma_separated
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """What came of it."""
-
-    folder: Path
-    means: dict[str, float]
-    """Of each metric, by its title, over the videos that have it."""
-    reasons: dict[str, str]
-    """Why a metric has no mean."""
-    failed: dict[str, str]
-    """Videos that could not be measured, and why."""
-    videos: int
-
-
-class VideoScore(Score):
-    """A metric's value for a video, or the reason why there is none."""
-
-    video: str
 
 
 class PooledScore(Pooled):
@@ -51,19 +32,22 @@ class PooledScore(Pooled):
 def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SILENT) -> Evaluated:
     """Measure into the run folder `options.out`: scores.jsonl, scores.csv, metrics.json, pooled.jsonl.
 
-    A video that cannot be measured stops none of the others. Raises `DataError` for a table that cannot be
+    With a benchmark its edits are measured as it does: see `benchmarks.run`. A video that cannot be measured
+    stops none of the others. Raises `DataError` for a table that cannot be
     read, `InputError` when nothing is found or no frame is asked for, `RunError` when the folder holds
     another run, also one of files that have changed since.
     """
+    if options.benchmark is not None:
+        return benchmark(edited, options, progress=progress)
+    if options.benchmark_data is not None:
+        raise InputError("--benchmark-data without --benchmark", hint="name it, e.g. --benchmark v2vbench")
     items = list(items_of(edited, options))
     if not items:
         raise InputError(f"{edited}: nothing to measure in it", hint="give a table with lines below its head")
     backbones = Backbones.asked(options)
     measures = backbones.measures()
     if backbones.kind == "miniature":
-        progress.note(
-            "the Miniature's networks measure, which know its world only; for other videos: --backbones real"
-        )
+        progress.note(STAND_INS)
     for kind, text in dict.fromkeys(text for item in items for text in _texts(item)):
         if rest := measures.clip.unseen(text):
             progress.note(f"a {kind} is too long for {measures.clip.id}; not seen by it: {rest!r}")
@@ -82,10 +66,13 @@ def _evaluated(
     lines: list[VideoScore] = []
     failed: dict[str, str] = {}
     sets: dict[str, tuple[list[Tensor], Tensor]] = {}
+    source: Looked | None = None  # several edits of one clip may follow each other
     try:
         for item in progress.track(items, "measuring videos"):
             try:
                 case = case_of(item, options.frames, progress)
+                source = None if case.source is None else case.source.like(source)
+                case = replace(case, source=source)
                 found = measured(case, measures.each)
                 lines += [VideoScore(video=item.name, **dict(score)) for score in found]
                 if (features := _features(item, case, measures, progress)) is not None:
@@ -94,7 +81,7 @@ def _evaluated(
                 failed[item.name] = in_one_line(error)
                 progress.note(f"{item.name}: {failed[item.name]}")
     finally:  # an interrupted run keeps what it has measured
-        _write(options.out, measures, lines)
+        write_scores(options.out, measures.described(), lines)
     pooled = _pooled(measures, [(torch.cat(edited), source) for edited, source in sets.values()], progress)
     write_lines(options.out / "pooled.jsonl", pooled)
     for warning in dict.fromkeys(line.warning for line in pooled if line.warning):
@@ -117,7 +104,7 @@ def _evaluated(
 
 
 def _texts(item: Item) -> list[tuple[str, str]]:
-    return [("prompt", item.prompt), ("source prompt", item.source_prompt)]
+    return [("prompt", spoken(item.prompt)), ("source prompt", spoken(item.source_prompt))]
 
 
 def _features(item: Item, case: Case, measures: Measures, progress: Progress) -> tuple[Tensor, Tensor] | None:
@@ -154,12 +141,3 @@ def _pooled(measures: Measures, sets: list[tuple[Tensor, Tensor]], progress: Pro
                 )
             )
     return lines
-
-
-def _write(folder: Path, measures: Measures, lines: list[VideoScore]) -> None:
-    write_lines(folder / "scores.jsonl", lines)
-    write_metrics(folder, measures)
-    head = ["video", *Score.model_fields]
-    table = comma_separated(head, [[getattr(line, column) for column in head] for line in lines])
-    with staged(folder / "scores.csv") as stage:
-        stage.write_text(table, encoding="utf-8", newline="")

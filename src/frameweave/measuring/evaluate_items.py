@@ -9,14 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from frameweave.editing.mask import Mask
+from frameweave.editing.given.mask import Mask, check_shape
 from frameweave.editing.table import read_edits, refuse_doubles
 from frameweave.errors import DataError, InputError
 from frameweave.measuring.keys import key_of
 from frameweave.measuring.metrics.base import Case, Looked
 from frameweave.measuring.options import EvaluateOptions
+from frameweave.models.text.syntax import spoken
 from frameweave.progress import Progress
 from frameweave.runs.identity import Input, contents
+from frameweave.runs.records import Record
 from frameweave.runs.text import printable
 from frameweave.video import read_frames
 from frameweave.video.clip import Clip, resized_frames
@@ -24,15 +26,19 @@ from frameweave.video.in_step import read_in_step
 from frameweave.video.reading import VIDEOS
 from frameweave.video.sequences import PICTURES
 
-_COLUMNS: dict[str, type] = {
-    "name": str,
-    "source": str,
-    "prompt": str,
-    "source_prompt": str,
-    "truth": str,
-    "mask": str,
-}
 _BESIDE = ("source", "truth", "mask")
+
+
+class _Line(Record):
+    """What a line of a table may say; for the rest the options hold."""
+
+    edited: str
+    name: str = ""
+    source: str = ""
+    prompt: str = ""
+    source_prompt: str = ""
+    truth: str = ""
+    mask: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +62,20 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
     Raises `DataError` for a table that cannot be read, `InputError` when there is no such file.
     """
     if edited.suffix.lower() in (".csv", ".jsonl"):
-        lines = list(read_edits(edited, _COLUMNS, needed=("edited",)))
-        refuse_doubles(edited, (line["name"] for line in lines if "name" in line))
-        names = frozenset(Path(line["edited"]).stem for line in lines)
+        lines = list(read_edits(edited, _Line))
+        refuse_doubles(edited, (line.name for line in lines if line.name))
+        names = frozenset(Path(line.edited).stem for line in lines)
         for number, line in enumerate(lines):
-            own = {key: edited.parent / line[key] for key in ("edited", *_BESIDE) if key in line}
-            paths = {key: getattr(options, key) for key in _BESIDE} | own
-            words = {key: line.get(key, getattr(options, key)) for key in ("prompt", "source_prompt")}
-            yield Item(name=line.get("name", f"{number:03d} {line['edited']}"), names=names, **paths, **words)
+            yield Item(
+                name=line.name or f"{number:03d} {line.edited}",
+                names=names,
+                edited=edited.parent / line.edited,
+                source=edited.parent / line.source if line.source else options.source,
+                truth=edited.parent / line.truth if line.truth else options.truth,
+                mask=edited.parent / line.mask if line.mask else options.mask,
+                prompt=line.prompt or options.prompt,
+                source_prompt=line.source_prompt or options.source_prompt,
+            )
         return
     if not edited.exists():
         raise InputError(f"{edited}: no such file or folder", hint="check the path of the edited video")
@@ -132,8 +144,8 @@ def case_of(item: Item, frames: int | None, progress: Progress) -> Case:
         edited=Looked(edited.frames),
         source=beside(item.source),
         truth=beside(item.truth),
-        prompt=item.prompt,
-        source_prompt=item.source_prompt,
+        prompt=spoken(item.prompt),  # weights are no words
+        source_prompt=spoken(item.source_prompt),
         mask=None if item.mask is None else _mask(_beside(item, item.mask), edited),
     )
 
@@ -156,7 +168,7 @@ def _mask(path: Path, edited: Clip) -> Tensor:
     """White is where the edit may change pixels, read as `edit` reads it; a picture holds for all frames."""
     mask, count = Mask(path, edited.size), 0
     for picture in islice(read_frames(path), len(edited)):
-        mask.check_shape(picture.pixels)
+        check_shape(mask.path, picture.pixels, mask.size, what="a mask")
         count += 1
     if count not in (1, len(edited)):
         raise InputError(f"{path}: {count} frames, the video has {len(edited)}", hint="give a picture")

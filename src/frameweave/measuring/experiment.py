@@ -1,33 +1,24 @@
 """An experiment: clips x editors x arms x seeds as a table of cells; only missing ones are done."""
 
-import itertools
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.editing.setup import lacking
 from frameweave.editors import base
-from frameweave.errors import InputError
+from frameweave.measuring.asked import settings_of
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.cell_work import work_on_pair
 from frameweave.measuring.experiments.cells import EDITING, Cell, is_whole
-from frameweave.measuring.experiments.items import (
-    Item,
-    WorldItem,
-    set_name,
-    table_items,
-    table_name,
-    world_items,
-)
+from frameweave.measuring.experiments.items import STRANGE, Item, WorldItem
 from frameweave.measuring.experiments.measures import Backbones
 from frameweave.measuring.experiments.pair_files import described
+from frameweave.measuring.experiments.pairs import TRUE_FLOW
 from frameweave.measuring.experiments.references import reference_names
 from frameweave.measuring.experiments.scoring import note_failure, read_scores
 from frameweave.measuring.experiments.work import Loading, PairWork
@@ -35,16 +26,18 @@ from frameweave.measuring.gather import GATHERED, gather
 from frameweave.measuring.keys import key_of
 from frameweave.measuring.options import FREE, ExperimentOptions
 from frameweave.measuring.records import REFERENCE
-from frameweave.models.identity import identity
-from frameweave.models.loading import CONTROL, DEPTH, has_part, located, torch_device, vision_width
-from frameweave.models.vision import NAME_A_TOWER
+from frameweave.models.identity import BY_CONTENT, given_contents, inputs_of
+from frameweave.models.identity import settings_of as chosen_settings
+from frameweave.models.loading.choice import ModelChoice
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
 from frameweave.runs.identity import Input, check_apart, contents
 from frameweave.runs.run import Run
+from frameweave.video.motion.flows import USUAL, flow_of
 
-_MODELS = ("model", "controlnet", "depth_model", "vision")  # options that name networks
+_FIRST = ("model", "controlnet", "depth_model", "vision")
+"""Networks that count in every cell's key, named or not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,79 +52,6 @@ class Experimented:
     failed: dict[str, str]
     """Names of the cells that failed, and why."""
     seconds: float
-
-
-def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[Item], str]:
-    """What is edited, and the name of that test set: a table's lines, or the world's held-out clips.
-
-    Raises `InputError` for a device that is not here and an editor whose depth
-    networks are missing, `DataError` for a bad table and for videos that are not there, `ModelFolderError`
-    for a model or weights that are missing: all before a run folder is made or anything is trained.
-    """
-    if options.overwrite and in_shards(options.shard_index, options.num_shards):
-        raise InputError(
-            "--overwrite in shards: each would delete what the others made",
-            hint="delete the folder first, then start the shards without it",
-        )
-    torch_device(options.device)
-    settings_of(options)
-    if table is None and options.model != "miniature":
-        raise InputError(
-            f"no table of videos: the world's clips are made for the packaged model, not for {options.model}",
-            hint="give a table with the columns video and prompt",
-        )
-    for name in _MODELS:
-        if (model := getattr(options, name)) is not None:
-            located(model)
-    _check_depth(options, estimated=table is not None)
-    Backbones.asked(options, model=options.model, world=table is None).measures()
-    if table is None:
-        items = world_items(options.clip_set, options.clips, options.frames, options.changes)
-        return items, set_name(options.clip_set, options.clips, options.changes)
-    return table_items(table, options.frames, options.size), table_name(table)
-
-
-def settings_of(options: ExperimentOptions) -> dict[str, dict[str, JsonValue]]:
-    """By editor, the settings of its edits. Raises `InputError` for one that no editor has or can take."""
-    asked = base.asked_of_each(options.editors, options.set)
-    settings = {editor: {"steps": options.steps} | asked[editor] for editor in options.editors}
-    for editor, given in settings.items():
-        base.make(editor, given)
-    return settings
-
-
-def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
-    """Raise `InputError` for an editor that needs depth where nothing steers by it or estimates it."""
-    lacks = lacking(
-        controlnet=has_part(options.model, CONTROL, options.controlnet),
-        estimator=not estimated or has_part(options.model, DEPTH, options.depth_model),
-    )
-    for editor, settings in settings_of(options).items():
-        if lacks and base.make(editor, settings).needs_depth:
-            what, flag = lacks
-            raise InputError(
-                f"{editor} needs depth, and {options.model} has no {what}",
-                hint=f"name one with {flag}, or leave {editor} out of --editors",
-            )
-
-
-def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
-    """Raise `InputError` for an arm whose prompt tokens act where no vision tower is to see the sources.
-
-    Raises `AdaptorMismatch` where it has another width than in the tokens' training.
-    """
-    width = vision_width(options.model, options.vision)
-    for arm, editor in itertools.product(arms, options.editors):
-        use = arm.use(editor)
-        if arm.adaptor is None or use is None or use.tokens is None:
-            continue
-        if width is not None:
-            load_adaptor(arm.adaptor).check_vision(width)
-        else:
-            raise InputError(
-                f"the prompt tokens of {arm.name} act in {editor}, and the model has no vision tower",
-                hint=f"{NAME_A_TOWER}, or leave out the tokens",
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,13 +174,41 @@ def digests(arms: Sequence[Arm], editors: Sequence[str]) -> dict[str, str]:
     return {arm.name: key_of([arm.effect(editor) for editor in editors]) for arm in arms}
 
 
+def _weights(options: ExperimentOptions) -> list[str]:
+    """Digests of all networks that the options name, the four of every experiment first."""
+    given = given_contents(options.choice)
+    found = {
+        name: one.digest for name, one in inputs_of(_bare(options), depth_model=options.depth_model).items()
+    }
+    first = [found.pop(name, "") for name in _FIRST]
+    others = [f"{name} {digest}" for name, digest in found.items()]
+    return first + others + [f"{name} {text}" for name, texts in given.items() for text in texts]
+
+
+def _bare(options: ExperimentOptions) -> ModelChoice:
+    """The choice without what counts by its content, wherever it lies."""
+    usual = ModelChoice()
+    return replace(options.choice, **{name: getattr(usual, name) for name in BY_CONTENT})
+
+
+def _flow(
+    editor: str, settings: dict[str, JsonValue], arm: Arm, options: ExperimentOptions
+) -> dict[str, str]:
+    """What tells the flow of an edit from the usual one, where any motion is followed in it."""
+    if options.flow in (None, USUAL) or editor == REFERENCE:
+        return {}
+    if not base.motion_reach(base.make(editor, settings), arm.steadied):
+        return {}
+    return {"flow": TRUE_FLOW if options.flow == TRUE_FLOW else flow_of(options.flow).identity}
+
+
 def works_of(
     run: Run, items: Sequence[Item], arms: Sequence[Arm], options: ExperimentOptions
 ) -> Iterator[PairWork]:
     """One for each pair, with all its cells."""
-    loading = Loading(**{name: getattr(options, name) for name in (one.name for one in fields(Loading))})
-    weights = [identity(name) for name in loading.networks]
-    fixed = {"weights": weights, "dtype": options.dtype, "editing": EDITING}
+    loading = Loading(choice=options.choice, depth_model=options.depth_model, threads=options.threads)
+    fixed = {"weights": _weights(options), "dtype": options.dtype, "editing": EDITING}
+    chosen = chosen_settings(_bare(options))
     effects = {(editor, arm.name): key_of(arm.effect(editor)) for editor in options.editors for arm in arms}
     contents_of = cache(contents)  # a video has several prompts
     edits: list[tuple[str, dict[str, JsonValue], Arm]] = [
@@ -268,11 +216,14 @@ def works_of(
     ]
     for item in items:
         facts = item.facts()
+        idle = ("prompt_syntax",) if isinstance(item, WorldItem) else ()  # its prompts are plain words
+        made_by = fixed | {name: value for name, value in chosen.items() if name not in idle}
         files = [[name, contents_of(path)] for name, path in item.files.items()]
         references = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         cells: list[Cell] = []
         for editor, settings, arm in [*edits, *references]:
             effect = effects.get((editor, arm.name), arm.name)
+            by = made_by | _flow(editor, settings, arm, options)
             cells += [
                 Cell(
                     pair=item.name,
@@ -281,7 +232,15 @@ def works_of(
                     arm=arm,
                     effect=effect,
                     seed=seed,
-                    key=key_of(fixed, facts, files, editor, settings, effect, seed),
+                    key=key_of(
+                        by,
+                        facts,
+                        files,
+                        editor,
+                        settings,
+                        effect,
+                        seed,
+                    ),
                 )
                 for seed in range(1 if editor == REFERENCE else options.seeds)
             ]
@@ -289,8 +248,14 @@ def works_of(
             item=item,
             made_of=key_of(facts, files),
             cells=tuple(cells),
+            flow=options.flow,
             loading=loading,
-            backbones=Backbones.asked(options, model=options.model, world=isinstance(item, WorldItem)),
+            backbones=Backbones.asked(
+                options,
+                model=options.model,
+                world=isinstance(item, WorldItem),
+                strangers=isinstance(item, WorldItem) and item.which in STRANGE,
+            ),
             run_folder=run.folder.absolute(),
             cells_folder=(options.cells or run.folder / "cells").absolute(),
         )

@@ -44,7 +44,7 @@ def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress:
     found = [described(run.folder, work.item.name, work.made_of) for work in works]
     results = Results(
         folder=run.folder,
-        run=RunInfo(command=str(run.tables["command"])),
+        run=RunInfo(command=run.record.command),
         pairs=tuple(line for line in found if line is not None),
         cells=tuple(cells),
         scores=tuple(scores),
@@ -54,7 +54,7 @@ def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress:
         write_lines(run.folder / f"{name}.jsonl", getattr(results, name))
     if windows := sweep_lines(_adapted(works), results):
         write_lines(run.folder / "sweep.jsonl", windows)
-    write_metrics(run.folder, measures)
+    write_metrics(run.folder, measures.described())
 
 
 def _adapted(works: Sequence[PairWork]) -> list[tuple[Arm, Card]]:

@@ -1,22 +1,22 @@
 """The grid (the paper's Table 1): every editor without and with adaptors, on the same clips and draws."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from frameweave.errors import InputError
+from frameweave.measuring.asked import check_vision, items_of
 from frameweave.measuring.experiment import (
     Experimented,
     Given,
     begun,
-    check_vision,
     digests,
     finish,
-    items_of,
     run_experiment,
 )
 from frameweave.measuring.experiments.arms import Arm, parsed_arm
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.records import WITH, WITHOUT
-from frameweave.models.loading import MINIATURE
+from frameweave.models.loading.choice import MINIATURE
 from frameweave.progress import SILENT, Progress
 
 
@@ -36,9 +36,21 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         raise InputError(
             f"arms {', '.join(names)}: two have one name", hint="give each arm a name of its own"
         )
+    _check_baseline(options.baseline, options.editors, names)
     check_vision(arms, options)
     given = Given.of(table, named, arms=digests(arms, options.editors))
     with begun("grid", options, given, items) as run:
         done = run_experiment(run, items, arms, options, progress=progress)
         finish(run, given, done)
         return done
+
+
+def _check_baseline(text: str | None, editors: Sequence[str], arms: Sequence[str]) -> None:
+    """Raise `InputError` for a baseline that is not edited."""
+    if text is None:
+        return
+    editor, _, arm = text.partition(":")
+    if editor not in editors:
+        raise InputError.unknown("baseline editor", editor, list(editors))
+    if arm and arm not in arms:
+        raise InputError.unknown(f"arm of the baseline {editor}", arm, list(arms))

@@ -20,9 +20,10 @@ from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.depth import load as load_depth
-from frameweave.models.loading import load, miniature_folder
+from frameweave.models.loading.choice import miniature_folder
+from frameweave.models.loading.load import load
+from frameweave.models.loading.weights import network
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.models.weights import network
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from frameweave.video.contact_sheet import save_sheet
@@ -99,7 +100,7 @@ def sampled(
         states = model.conditioning(["", *batch]).texts[:, 0]
         text = torch.cat([states[:1].expand(len(batch), -1, -1), states[1:]])
 
-        def eps(x: Tensor, t: int, text: Tensor = text) -> Tensor:
+        def eps(x: Tensor, t: float, text: Tensor = text) -> Tensor:
             uncond, cond = model.unet(torch.cat([x, x]), t, text, return_dict=False)[0].chunk(2)
             return guided(uncond, cond, guidance)
 
@@ -128,7 +129,7 @@ def _inversion(model: StableDiffusion) -> Row:
     x_0 = model.encode(render(scenes, torch.zeros(64)).frames)
     text = torch.cat([model.conditioning([phrase(scenes.words(i))]).texts[:, 0] for i in range(64)])
 
-    def eps(x: Tensor, t: int) -> Tensor:
+    def eps(x: Tensor, t: float) -> Tensor:
         return model.unet(x, t, text, return_dict=False)[0]
 
     back = sample(eps, invert(eps, x_0, model.schedule, STEPS).noisiest, model.schedule, STEPS)

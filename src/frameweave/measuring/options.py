@@ -5,11 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from frameweave.editing.options import Dtype
+from frameweave.editing.options import NetworkOptions
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.settings import Count, InputPath, NotNegative, Settings
+from frameweave.runs.settings import Count, InputPath, NotNegative, Settings, Share
 
-FREE = ("threads", "table", *EngineOptions.model_fields)
+ClipSet = Literal[
+    "test", "development", "validation", "strangers", "strangers-development", "strangers-validation"
+]
+FREE = ("threads", "table", "baseline", *EngineOptions.model_fields)
 """What may change when an experiment goes on: it says where cells are made, not what is in them."""
 
 
@@ -26,6 +29,12 @@ class MeasuringOptions(Settings):
     folder."""
     clip_model: str = "openai/clip-vit-base-patch32"
     """CLIP model that --backbones real uses: a folder or a hub id."""
+    pick_model: str | None = None
+    """Model of PickScore (folder or hub id), such as yuvalkirstain/PickScore_v1; default: PickScore is not
+    measured."""
+    dino_model: str | None = None
+    """DINO network of the structure distance (folder or hub id), such as facebook/dino-vitb8; default: it is
+    not measured."""
 
 
 class EvaluateOptions(MeasuringOptions):
@@ -46,6 +55,12 @@ class EvaluateOptions(MeasuringOptions):
     """What the edited videos should show."""
     source_prompt: str = ""
     """What the sources show."""
+    benchmark: Literal["v2vbench", "five", "ivebench"] | None = None
+    """Measure the edits of a published benchmark, as it measures them and sums them up. Their folder is laid
+    out as that benchmark wants it. Its own prompts, sources and masks are taken."""
+    benchmark_data: InputPath | None = None
+    """The benchmark's own folder, which holds its prompts and sources, or its table of prompts; default: the
+    folder of the edits."""
     frames: Count | None = None
     """Take only this many frames, from the start; default: all."""
     out: Path = Path("runs/evaluate")
@@ -54,7 +69,7 @@ class EvaluateOptions(MeasuringOptions):
     """Replace an earlier run in that folder."""
 
 
-class ExperimentOptions(EngineOptions, MeasuringOptions):
+class ExperimentOptions(EngineOptions, MeasuringOptions, NetworkOptions):
     """What the grid and the ablation have in common."""
 
     heading = "Edits"
@@ -62,24 +77,10 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     workers: NotNegative | None = 1
     """Clips edited at once, each with a model of its own in memory. 0 edits them one by one in this process,
     without limits of time and memory."""
-
-    model: str = "miniature"
-    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
-    1.x or 2.x model."""
-    controlnet: str | None = None
-    """A depth ControlNet (folder or hub id); default: the model folder's own."""
-    depth_model: str | None = None
-    """A depth estimator (folder or hub id); default: the model folder's own."""
-    vision: str | None = None
-    """The CLIP vision tower that reads frames for the adaptor's prompt tokens (folder or hub id); default:
-    the model folder's own."""
-    dtype: Dtype = "fp32"
-    """Floating-point precision of the model."""
-    device: str = "auto"
-    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
-    clip_set: Literal["test", "development", "validation"] = "test"
+    clip_set: ClipSet = "test"
     """Which set of the Miniature's clips is edited: development, to choose settings on; test, for results;
-    validation, to measure once more what was found on the other two."""
+    validation, to measure once more what was found on the other two. Strangers show objects, places and
+    looks that the Miniature never saw, and have sets of their own; strangers is their test set."""
     clips: Count = 64
     """Number of clips taken from --clip-set; not used with a table."""
     changes: Annotated[int, Field(ge=1, le=4)] = 1
@@ -97,6 +98,10 @@ class ExperimentOptions(EngineOptions, MeasuringOptions):
     """Settings of the editors: name=value for all that have it, or editor.name=value for one."""
     steps: Count = 25
     """Sampling steps."""
+    flow: str | None = None
+    """How the sources' motion is found, for editors that need it: dis or farneback (OpenCV), none (nothing is
+    followed), a name that another package brings, or true (exact; the Miniature's clips only); default:
+    dis."""
     cells: Path | None = None
     """The folder of the finished edits, which several experiments may share; default: `cells` in the run
     folder."""
@@ -114,8 +119,13 @@ class GridOptions(ExperimentOptions):
     arms: tuple[str, ...] | None = None
     """Adaptors to compare with none, each as name=adaptor. Behind it may stand @strength, and with commas
     between: window=0.8-1, schedule=0.9-1:2+0.6-0.9:1 (a strength schedule, in place of strength and
-    window), tokens or no-tokens, and plain-inversion (the source is inverted without the adaptor).
+    window), tokens or no-tokens, plain-inversion (the source is inverted without the adaptor), and steady
+    or steady=0.5 (edits are made steadier, as `edit` can). The name none stands for no adaptor, as in
+    steadied=none,steady.
     Default: with=miniature on the packaged model, else no adaptor at all."""
+    baseline: str | None = None
+    """The editor with which `frameweave report` compares all others, such as tokenflow, or tokenflow:with for
+    one of its arms; default: none."""
 
 
 class AblationOptions(ExperimentOptions):
@@ -140,9 +150,9 @@ class AblationOptions(ExperimentOptions):
 class TuneOptions(ExperimentOptions):
     """Settings of `frameweave tune`."""
 
-    clip_set: Literal["test", "development", "validation"] = "development"
-    """Which set of the Miniature's clips is edited; settings chosen on test or validation would spoil what
-    these show later."""
+    clip_set: ClipSet = "development"
+    """Which set of the Miniature's clips is edited; settings chosen on a test or validation set would
+    spoil what these show later."""
     clips: Count = 16
     """Number of clips taken from --clip-set; not used with a table."""
     frames: Count = 4
@@ -165,8 +175,33 @@ class TuneOptions(ExperimentOptions):
 class ReportOptions(Settings):
     """Settings of `frameweave report`."""
 
+    baseline: str | None = None
+    """The editor with which all others are compared, clip by clip, such as tokenflow: each arm with the same
+    arm of it. tokenflow:with compares all with that arm. Default: the one that the grid was given, if any."""
     out: Path | None = None
     """The folder to write to; default: the first of the run folders."""
+
+
+class StripOptions(Settings):
+    """Settings of `frameweave strip`."""
+
+    truth: InputPath | None = None
+    """The perfect result, where it is known: a video, drawn below the edits."""
+    name: tuple[str, ...] = ()
+    """The title of an edit. Give it once for each edit, in their order; default: the editor's name for runs,
+    the file's name for videos."""
+    title: str = ""
+    """What stands above the picture; default: the prompt of the runs, if any."""
+    pictures: Count = 6
+    """Number of frames drawn of each clip, evenly spread."""
+    frames: Count | None = None
+    """Take only this many frames of each clip, from the start; default: all."""
+    line: Share = 0.5
+    """Height of the line of pixels that the x-t slice follows: 0 is the top of the picture, 1 the bottom."""
+    out: Path = Path("runs/strip.png")
+    """The picture: a png or svg file."""
+    overwrite: bool = False
+    """Replace the file if it is there."""
 
 
 class BenchOptions(Settings):

@@ -83,7 +83,11 @@ class Cost(Record):
 
     seconds: float | None = None
     inversion_recalled: bool = False
+    inversion_seconds: float | None = None
+    """What inversions took that were known, where they were made."""
     memory_gb: float | None = None
+    frames: int | None = None
+    """How many the edited clip has."""
 
 
 class CellLine(Cost, EditLine):

@@ -14,9 +14,10 @@ from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
 from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
 from frameweave.editors import base
 from frameweave.errors import InputError, RunError
-from frameweave.measuring.experiment import Given, begun, check_vision, digests, items_of, run_experiment
+from frameweave.measuring.asked import check_vision, items_of
+from frameweave.measuring.experiment import Given, begun, digests, run_experiment
 from frameweave.measuring.experiments.arms import Arm
-from frameweave.measuring.experiments.items import Item
+from frameweave.measuring.experiments.items import STRANGE, Item
 from frameweave.measuring.experiments.measures import Backbones
 from frameweave.measuring.experiments.tuning import NOTHING, WORTH_OF_NOTHING, Gain, candidates, gain, worth
 from frameweave.measuring.options import TuneOptions
@@ -231,12 +232,16 @@ def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
 
     Raises `InputError` for an unfit one.
     """
-    each = Backbones.asked(options, model=options.model, world=world).measures().each
-    known = {metric.name: metric.better for metric in each if metric.better != "none"}
+    strangers = world and options.clip_set in STRANGE
+    measures = Backbones.asked(options, model=options.model, world=world, strangers=strangers).measures()
+    lacks = {metric.name: metric.lacks for metric in (*measures.each, *measures.lacking) if metric.lacks}
+    known = {metric.name: metric.better for metric in measures.each if metric.better != "none"}
     if not options.metrics:
         raise InputError("no --metrics to choose by", hint=f"give some of {', '.join(known)}")
     asked = (*options.metrics, *options.guards)
     for name in asked:
+        if name in lacks:
+            raise InputError(f"{name} {lacks[name]}")
         if name not in known:
             raise InputError.unknown("metric to choose by", name, list(known))
     return {name: known[name] for name in asked}

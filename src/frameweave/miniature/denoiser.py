@@ -24,7 +24,7 @@ from frameweave.miniature.towers import WIDTH, one_attribute_changed, tokenised
 from frameweave.models.stock import channels_last, posterior
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
-from frameweave.training.precision import autocast
+from frameweave.training.plan import autocast
 from frameweave.world.grammar import captions
 from frameweave.world.render import render
 from frameweave.world.scene import Scenes, Split, sample_scenes

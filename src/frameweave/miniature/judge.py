@@ -1,7 +1,12 @@
 """The judge: a small CNN that names object, colour, background and style of a picture.
 
-It is trained apart from the CLIP towers and the diffusion model, so that it can score both.
+It is trained apart from the CLIP towers and the diffusion model, so that it can score both. A second one
+knows strangers as well, see `world/strangers.py`, which nothing else in the Miniature does.
 """
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,20 +15,22 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from frameweave.models.loading import miniature_folder
+from frameweave.models.loading.choice import miniature_folder
 from frameweave.models.stock import channels_last
 from frameweave.world.render import render
-from frameweave.world.scene import ATTRIBUTES, Split, sample_scenes
+from frameweave.world.scene import ATTRIBUTES, WORDS, Scenes, sample_scenes
+from frameweave.world.strangers import alternating, stranger_scenes
 
 BATCH = 64
 HELD_OUT = 512
+JudgePartName = Literal["judge", "stranger_judge"]
 _CHANNELS = (32, 64, 96, 128)
 
 
 class Judge(nn.Module):
-    """Four convolution stages, mean pooling, one linear head per attribute."""
+    """Four convolution stages, mean pooling, one linear head per attribute, with a class for each word."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Mapping[str, Sequence[str]] = ATTRIBUTES) -> None:
         super().__init__()
         stages: list[nn.Module] = []
         for before, after in zip((3, *_CHANNELS), _CHANNELS, strict=False):
@@ -37,7 +44,7 @@ class Judge(nn.Module):
             ]
         self.trunk = nn.Sequential(*stages)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(2 * _CHANNELS[-1], len(words)) for name, words in ATTRIBUTES.items()}
+            {name: nn.Linear(2 * _CHANNELS[-1], len(known)) for name, known in words.items()}
         )
 
     def forward(self, frames: Float[Tensor, "N 3 H W"]) -> dict[str, Float[Tensor, "N classes"]]:
@@ -55,36 +62,54 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def name(self, frames: Float[Tensor, "N 3 H W"]) -> dict[str, Int[Tensor, " N"]]:
-        """The most likely class of each attribute, as indices into `ATTRIBUTES`."""
+        """The most likely class of each attribute, as indices into `WORDS`."""
         logits = [self(batch) for batch in frames.split(256)]
         return {name: torch.cat([part[name] for part in logits]).argmax(-1) for name in ATTRIBUTES}
 
 
-def packaged_judge() -> Judge:
-    """The judge that ships with the Miniature, in float32."""
-    judge = Judge()
-    weights = load_file(miniature_folder() / "judge" / "model.safetensors")
+def new_judge(part: JudgePartName) -> Judge:
+    """A judge without weights."""
+    return Judge(WORDS if part == "stranger_judge" else ATTRIBUTES)
+
+
+def judge_folder(part: JudgePartName, model: Path) -> Path:
+    """Where a judge lies: the one of home words in the model's folder, the one of strangers beside it."""
+    return model / part if part == "judge" else model.parent / part
+
+
+def packaged_judge(part: JudgePartName = "judge") -> Judge:
+    """A judge that ships with the Miniature, in float32: of home words, or of strangers' too."""
+    judge = new_judge(part)
+    weights = load_file(judge_folder(part, miniature_folder()) / "model.safetensors")
     judge.load_state_dict({key: value.float() for key, value in weights.items()})
     return judge.eval()
 
 
-def _labelled(n: int, seed: tuple[int, ...], split: Split) -> tuple[Tensor, dict[str, Tensor]]:
-    scenes = sample_scenes(n, seed=seed, split=split)
-    t = np.random.default_rng((*seed, 1)).uniform(0, 16, n).astype("float32")
+def _labelled(scenes: Scenes, seed: tuple[int, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+    t = np.random.default_rng((*seed, 1)).uniform(0, 16, len(scenes)).astype("float32")
     return render(scenes, torch.from_numpy(t)).frames, scenes.attributes()
 
 
 class JudgePart:
     """Cross-entropy on all attributes, with blur and noise so that rough samples are judged fairly."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, part: JudgePartName = "judge", seed: int = 0) -> None:
         torch.manual_seed(seed)
-        self.seed = seed
-        self.module = channels_last(Judge())
-        self.held_out = _labelled(HELD_OUT, (seed, 10**9), "held-out")
+        self.seed, self.part = seed, part
+        self.module = channels_last(new_judge(part))
+        self.held_out = self._frames(HELD_OUT, 10**9, held_out=True)
+
+    def _frames(self, n: int, step: int, *, held_out: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """Frames of scenes at home; for the judge of strangers every other one is of a stranger."""
+        seed = (self.seed, step)
+        home = sample_scenes(n, seed=seed, split="held-out" if held_out else "train")
+        if self.part == "judge":
+            return _labelled(home, seed)
+        strange = stranger_scenes(n, seed=seed, split="validation" if held_out else "train")
+        return _labelled(alternating(home, strange), seed)
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        frames, labels = _labelled(BATCH, (self.seed, step), "train")
+        frames, labels = self._frames(BATCH, step, held_out=False)
         generator = torch.Generator().manual_seed(step)
         blurred = F.avg_pool2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
         share = torch.rand(BATCH, 1, 1, 1, generator=generator)

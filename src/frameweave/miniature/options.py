@@ -1,7 +1,7 @@
 """Settings of `frameweave miniature`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,12 @@ class WorldOptions(Settings):
     """Number of frames of each clip."""
     seed: NotNegative = 0
     """Random seed of the scenes; the same seed gives the same clips."""
+    strangers: bool = False
+    """Clips of objects, places and looks that the Miniature never saw."""
+    split: Literal["train", "validation", "test"] = "train"
+    """Which combinations of what clips show: train, those to train on; validation and test, others."""
+    edits: bool = False
+    """Write for each clip a true edit too, into true-edits/, and edits.csv, a table for `frameweave grid`."""
 
 
 class MsrvttOptions(Settings):

@@ -1,7 +1,8 @@
 """The Miniature's recipe: its parts in order, each resumable, and the finished model folder.
 
 Parts: vae, decoder (sharpens the VAE), towers (text and vision), vision (the vision tower goes on
-alone), judge, unet, estimator, controlnet. A part needs those before it that it is built from.
+alone), judge, stranger_judge (knows strangers too), unet, estimator, controlnet. A part needs those before
+it that it is built from.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from frameweave.errors import InputError, RunError
 from frameweave.miniature.denoiser import DenoiserPart, Latents, TextStates, encoded, new_scheduler, new_unet
 from frameweave.miniature.depth import ControlPart, EstimatorPart, new_estimator
-from frameweave.miniature.judge import Judge, JudgePart
+from frameweave.miniature.judge import Judge, JudgePart, JudgePartName, judge_folder, new_judge
 from frameweave.miniature.towers import TowersPart, VisionPart, new_clip
 from frameweave.miniature.vae import DecoderPart, VaePart, decoder_of, new_vae, standardised
 from frameweave.models.stock import channels_last
@@ -35,6 +36,7 @@ PLANS: dict[str, Plan] = {
     "towers": Plan(steps=1_600),
     "vision": Plan(steps=3_600, learning_rate=6e-4, flat=0.3),
     "judge": Plan(steps=800),
+    "stranger_judge": Plan(steps=1_000),
     "unet": Plan(steps=3_600, flat=0.55),
     "estimator": Plan(steps=1_200),
     "controlnet": Plan(steps=1_000, learning_rate=5e-4),
@@ -58,6 +60,7 @@ class Recipe:
             "towers": lambda: TowersPart(self.tokenizer()),
             "vision": lambda: VisionPart(self.clip("towers"), self.tokenizer()),
             "judge": JudgePart,
+            "stranger_judge": lambda: JudgePart("stranger_judge"),
             "unet": lambda: DenoiserPart(*self.latents(), self.text()),
             "estimator": EstimatorPart,
             "controlnet": lambda: ControlPart(self.unet(), *self.latents(), self.text()),
@@ -109,8 +112,8 @@ class Recipe:
             self._load(vision, "vision")
         return clip.eval()
 
-    def judge(self) -> Judge:
-        return self._load(Judge(), "judge").eval()
+    def judge(self, part: JudgePartName = "judge") -> Judge:
+        return self._load(new_judge(part), part).eval()
 
     def unet(self) -> UNet2DConditionModel:
         return self._load(new_unet(), "unet").eval()
@@ -126,7 +129,11 @@ class Recipe:
         return train, part(1, folder / "held_out.safetensors", seed=101, split="held-out")
 
     def assemble(self, target: Path) -> None:
-        """Write the finished model as an ordinary diffusers folder in fp16, with its extra parts."""
+        """Write the finished model as an ordinary diffusers folder in fp16, with its extra parts.
+
+        The judge of strangers is no part of it and gets a folder beside it: the model is known by its files,
+        and edits that were made before it was there are still found.
+        """
         clip = self.clip()
         pipeline = StableDiffusionPipeline(
             vae=self.vae(),
@@ -152,6 +159,10 @@ class Recipe:
                 _save(network.half(), stage / name)
             for config in stage.rglob("config.json"):  # small files, but float32 wherever they are loaded
                 config.write_text(config.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
+        if self._trained("stranger_judge"):
+            with staged(judge_folder("stranger_judge", target)) as stage:
+                stage.mkdir()
+                _save(self.judge("stranger_judge").half(), stage)
 
     def _trained(self, part: str) -> bool:
         return checkpoint.latest(self.folder / part) is not None
@@ -169,5 +180,5 @@ def _save(network: nn.Module, folder: Path) -> None:
     if hasattr(network, "save_pretrained"):
         network.save_pretrained(folder)  # pyright: ignore
     else:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         save_file(network.state_dict(), folder / "model.safetensors")

@@ -18,6 +18,10 @@ from torch import Tensor, nn
 
 Tokens = Float[Tensor, "_ _ D"]
 """Batch, tokens, width."""
+Heads = Float[Tensor, "_ heads _ d"]
+"""Batch, heads, tokens, width of a head."""
+Then = Callable[[Heads, Heads, Heads], Heads]
+"""Given queries, keys, and what attention makes of them, gives what is projected in its place."""
 
 
 @runtime_checkable
@@ -27,10 +31,13 @@ class Attend(Protocol):
     Queries from `q_from` (batch Q D), keys from `k_from`, values from `v_from` (group N D). When
     the batch of keys is smaller, each group serves an equal run of queries, in order: one SDPA
     call, nothing is copied. When there are r times as many groups of values as of keys, queries and
-    keys serve r times, each time with the next run of values.
+    keys serve r times, each time with the next run of values. `then` comes between the attention and
+    the output projection; its batch is that of the values.
     """
 
-    def __call__(self, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens: ...
+    def __call__(
+        self, q_from: Tokens, k_from: Tokens, v_from: Tokens, then: Then | None = None
+    ) -> Tokens: ...
 
 
 @dataclass(frozen=True)
@@ -86,14 +93,16 @@ class _RuleProcessor:
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
     ) -> Tokens:
-        def attend(q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens:
-            return attention(attn, q_from, k_from, v_from)
+        def attend(q_from: Tokens, k_from: Tokens, v_from: Tokens, then: Then | None = None) -> Tokens:
+            return attention(attn, q_from, k_from, v_from, then)
 
         y = self.rule(hidden_states, attend, self.site)
         return y if attn.rescale_output_factor == 1 else y / attn.rescale_output_factor
 
 
-def attention(attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens) -> Tokens:
+def attention(
+    attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens, then: Then | None = None
+) -> Tokens:
     """softmax(Q K^T / sqrt(d)) V with the layer's projections; see `Attend` for unequal batches."""
     queries = q_from.shape[1]
     groups, times, d = len(k_from), len(v_from) // len(k_from), attn.inner_dim // attn.heads
@@ -107,6 +116,7 @@ def attention(attn: Attention, q_from: Tokens, k_from: Tokens, v_from: Tokens) -
     if times > 1:
         q, k = q.repeat(times, 1, 1, 1), k.repeat(times, 1, 1, 1)
     y = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
+    y = y if then is None else then(q, k, y)
     y = y.transpose(1, 2).reshape(times * len(q_from), queries, attn.inner_dim)
     project, dropout = attn.to_out[0], attn.to_out[1]
     return dropout(project(y))

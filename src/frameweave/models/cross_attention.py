@@ -16,6 +16,8 @@ from diffusers.models.attention_processor import Attention
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from frameweave.models.image_prompt.attention import ImageAttention, TextAndImages, in_heads, joined
+
 
 @dataclass(frozen=True, eq=False)
 class Borrowed:
@@ -48,7 +50,8 @@ def borrowing(network: nn.Module, rule: TextRule) -> Generator[None, None, None]
     before = [(layer, layer.processor) for layer in layers]
     try:
         for layer in layers:
-            layer.set_processor(_TextProcessor(rule))  # pyright: ignore[reportArgumentType]
+            images = layer.processor if isinstance(layer.processor, ImageAttention) else None
+            layer.set_processor(_TextProcessor(rule, images))  # pyright: ignore[reportArgumentType]
         yield
     finally:
         for layer, processor in before:
@@ -58,29 +61,25 @@ def borrowing(network: nn.Module, rule: TextRule) -> Generator[None, None, None]
 class _TextProcessor:
     """What diffusers calls in place of its own attention."""
 
-    def __init__(self, rule: TextRule) -> None:
-        self.rule = rule
+    def __init__(self, rule: TextRule, images: ImageAttention | None) -> None:
+        self.rule, self.images = rule, images
 
     def __call__(
         self,
         attn: Attention,
         hidden_states: Float[Tensor, "batch queries D"],
-        encoder_hidden_states: Float[Tensor, "batch L D_text"],
+        encoder_hidden_states: Float[Tensor, "batch L D_text"] | TextAndImages,
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
     ) -> Float[Tensor, "batch queries D"]:
-        batch, queries = hidden_states.shape[:2]
-
-        def heads(tokens: Tensor) -> Tensor:
-            return tokens.reshape(batch, -1, attn.heads, attn.inner_dim // attn.heads).transpose(1, 2)
-
-        assert attn.to_k is not None and attn.to_v is not None and attn.to_out is not None
-        q, k = heads(attn.to_q(hidden_states)), heads(attn.to_k(encoder_hidden_states))
-        v = heads(attn.to_v(encoder_hidden_states))
-        y = _attended(q, k, v, attn.scale, self.rule(encoder_hidden_states.shape[1]))
-        y = y.transpose(1, 2).reshape(batch, queries, attn.inner_dim)
-        project, dropout = attn.to_out[0], attn.to_out[1]
-        return dropout(project(y)) / attn.rescale_output_factor
+        read = encoder_hidden_states
+        text = read.text if isinstance(read, TextAndImages) else read
+        assert attn.to_k is not None and attn.to_v is not None
+        q, k = in_heads(attn, attn.to_q(hidden_states)), in_heads(attn, attn.to_k(text))
+        y = _attended(q, k, in_heads(attn, attn.to_v(text)), attn.scale, self.rule(text.shape[1]))
+        if isinstance(read, TextAndImages) and self.images is not None:
+            y = y + self.images.of_images(attn, q, read)
+        return joined(attn, y)
 
 
 def _attended(

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from transformers import AutoModelForDepthEstimation, PreTrainedModel
 from transformers.image_processing_base import ImageProcessingMixin
 
-from frameweave.models.hub import resolved
-from frameweave.models.loading import DEPTH, MINIATURE, located, miniature_folder, torch_device
+from frameweave.models.loading.choice import MINIATURE, miniature_folder
+from frameweave.models.loading.device import torch_device
+from frameweave.models.loading.hub import resolved
+from frameweave.models.loading.places import DEPTH, located
+from frameweave.models.loading.weights import network, unloadable
 from frameweave.models.memory import Chunks, memory_for
-from frameweave.models.weights import network, unloadable
 
 _USUAL = "depth-anything/Depth-Anything-V2-Small-hf"
 _METRIC = ("zoedepth", "glpn")  # kinds whose configurations do not say that they give distances

@@ -29,6 +29,24 @@ def decoder_layers(unet: nn.Module, pattern: str = "decoder") -> list[str]:
     raise InputError(f"no self-attention matches {pattern!r}", hint=f"they are {', '.join(names)}")
 
 
+def outermost_layers(unet: nn.Module) -> tuple[frozenset[str], int]:
+    """The self-attentions with the most tokens, and how often the latents are halved before they come.
+
+    On Stable Diffusion 1.x and 2.x the first two and the last three, and not at all.
+    """
+    stages = len({name for name, _ in unet.named_modules() if re.fullmatch(r"down_blocks\.\d+", name)})
+
+    def halved(name: str) -> int:
+        part, index = name.split(".")[:2]
+        return (
+            int(index) if part == "down_blocks" else stages - 1 - (int(index) if part == "up_blocks" else 0)
+        )
+
+    names = list(self_attentions(unet))
+    least = min(map(halved, names))
+    return frozenset(name for name in names if halved(name) == least), least
+
+
 @dataclass
 class Features:
     """Collects while it is armed: hooks that fire again in a checkpointed backward pass are ignored."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from frameweave.errors import OutOfMemory
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.memory import free_memory
 
 _STATUS, _MARKS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _TOLD_BY = ("DefaultCPUAllocator", "MPS backend out of memory")
@@ -77,6 +78,11 @@ def forget_peak() -> None:
     with suppress(OSError):  # some containers forbid it: the mark of the whole process stays
         if _MARKS.is_file():
             _MARKS.write_text("5", encoding="ascii")  # "reset the peak", see proc(5)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Of a GPU's memory, or of the machine's."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
 
 
 def peak_bytes() -> int:

@@ -10,24 +10,27 @@ from torch import Tensor, nn
 _PER_FRAME = "attentions"  # transformers fold the frames into the batch before their own norm
 
 
-def frame_norms(network: nn.Module) -> list[nn.GroupNorm]:
+def frame_norms(network: nn.Module, *, also_in_transformers: bool = False) -> list[nn.GroupNorm]:
     """The group norms of a UNet that lie outside its transformers: those of the ResNets and the output."""
     return [
         layer
         for name, layer in network.named_modules()
-        if isinstance(layer, nn.GroupNorm) and _PER_FRAME not in name.split(".")
+        if isinstance(layer, nn.GroupNorm) and (also_in_transformers or _PER_FRAME not in name.split("."))
     ]
 
 
 @contextmanager
-def over_frames(network: nn.Module, frames: int) -> Generator[None, None, None]:
+def over_frames(
+    network: nn.Module, frames: int, *, also_in_transformers: bool = False
+) -> Generator[None, None, None]:
     """While the block runs, group norms take mean and variance over `frames` successive batch entries.
 
     The batch is branch-major, so each guidance branch has statistics of its own; any number of
-    branches may be in it. Norms inside transformers stay per frame. An inflated UNet (B C F H W)
-    does the same: its convolutions fold the frames into the batch, its norms do not.
+    branches may be in it. Norms inside transformers stay per frame, unless they are asked for too.
+    An inflated UNet (B C F H W) does the same: its convolutions fold the frames into the batch, its
+    norms do not.
     """
-    layers = frame_norms(network)
+    layers = frame_norms(network, also_in_transformers=also_in_transformers)
     before = [layer.__dict__.get("forward") for layer in layers]
     try:
         for layer in layers:

@@ -1,7 +1,7 @@
 """`Model`: what an editor may ask of a text-to-image model, and its opaque `Conditioning`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from frameweave.diffusion.schedule import Schedule
+from frameweave.diffusion.scheduler_config import Prediction
 
 Frames = Float[Tensor, "F 3 H W"]
 """Pictures in [0, 1]: frames, colours, height, width."""
@@ -17,6 +18,8 @@ Latents = Float[Tensor, "F C h w"]
 """Scaled latents of a clip: frames, channels, height, width."""
 VisionStates = Float[Tensor, "F N D_vision"]
 """What a vision tower says of each frame: frames, tokens, width."""
+ControlMap = Float[Tensor, "F _ H W"]
+"""Pictures in [0, 1], grey or RGB, that steer: one for each frame."""
 Timestep = float | Int[Tensor, " F"]
 """One for all frames, or one for each, as training draws them."""
 TextStates = Float[Tensor, "branches _ L D"]
@@ -25,18 +28,34 @@ ReadStates = Float[Tensor, "branches _ L_read D"]
 """Other texts of the same branches, perhaps of another length."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a prompt says, and where that stands in its encoded text."""
+
+    text: str
+    """Its words, without what only tells how to read them, such as weights."""
+    positions: tuple[int, ...]
+    """Of the tokens of its words, in their order, in the encoded text."""
+    length: int
+    """Tokens of the encoded text; more than `Model.tokenizer` takes where it is read in parts."""
+    apart: str = ""
+    """What tells it from the same prompt read as it is written; empty where that is the same."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Guides:
-    """What conditions a prediction beside the text: each is None where it is not given."""
+    """What conditions a prediction beside the text, where it is given."""
 
     seen: VisionStates | None = None
     """What `Model.seen` says of the source's frames."""
-    depth: Float[Tensor, "F 1 H W"] | None = None
-    """Inverse depth in [0, 1], near is 1, by which the depth ControlNet steers."""
+    maps: Mapping[str, ControlMap] = field(default_factory=dict[str, ControlMap])
+    """By kind, the pictures by which ControlNets steer, such as "depth": inverse depth, near is 1."""
     controlnet_scale: float = 1.0
-    """How strongly it does; 0 is as if it were not there."""
+    """How strongly they do; 0 is as if they were not there."""
     picture: Latents | None = None
     """Scaled latents that a model which edits by instruction sees beside the noise."""
+    guidance: float = 1.0
+    """The guidance scale that a model which `embeds_guidance` is told."""
 
 
 @runtime_checkable
@@ -77,11 +96,36 @@ class Model(Protocol):
 
     @property
     def controlnet(self) -> nn.Module | None:
-        """The same, where attention changes in it too; None where depth cannot steer."""
+        """The same for all its ControlNets, where attention changes in them too; None without any."""
+        ...
+
+    @property
+    def control_kinds(self) -> tuple[str, ...]:
+        """What the pictures show that its ControlNets read, such as depth or canny."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it works."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of latents."""
         ...
 
     @property
     def schedule(self) -> Schedule: ...
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network itself says of noisy latents; `predict` makes the noise of it."""
+        ...
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the network is told the guidance scale, as latent consistency models are."""
+        ...
 
     @property
     def tokenizer(self) -> CLIPTokenizer:
@@ -126,7 +170,13 @@ class Model(Protocol):
         """
         ...
 
-    def decode(self, x_0: Latents) -> Frames: ...
+    def decode(self, x_0: Latents) -> Frames:
+        """The pictures of a clip; some models look at its other frames too."""
+        ...
+
+    def decoded(self, x_0: Latents) -> Iterator[Frames]:
+        """The same, a few frames at a time in their order, so that they need not be in memory together."""
+        ...
 
     def seen(self, frames: Frames) -> VisionStates | None:
         """What `conditioning` must know of the source's frames; None when it does not depend on them."""
@@ -145,6 +195,10 @@ class Model(Protocol):
         `negative` are the branches that guidance leads away from: an adaptor may leave them alone.
         `blind` are those that see an empty picture.
         """
+        ...
+
+    def said(self, prompts: Sequence[str]) -> Sequence[Said]:
+        """What each prompt says, for editors that compare words; the prompts are encoded together."""
         ...
 
     def vision(self, frames: Frames) -> VisionStates: ...

@@ -1,51 +1,80 @@
-"""A Stable Diffusion 1.x or 2.x model behind the seam."""
+"""A Stable Diffusion 1.x, 2.x or SDXL model behind the seam."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from jaxtyping import Float
-from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from torch import Tensor, nn
+from transformers import CLIPTokenizer
 
 from frameweave.diffusion.sampling import noise_of
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.scheduler_config import Prediction
+from frameweave.diffusion.spacing import shown
 from frameweave.errors import InputError, ModelFolderError, NotFinite
-from frameweave.models.conditioning import StableConditioning
-from frameweave.models.control import embedded, residuals
+from frameweave.models.buckets import longer_side, unit
+from frameweave.models.conditioning import AddedConditions, StableConditioning
+from frameweave.models.control.controlnet import Seen
+from frameweave.models.control.controls import Control, check_maps, kinds, steering
+from frameweave.models.distilled import guidance_embedding
+from frameweave.models.image_prompt.prompts import ImagePrompt
 from frameweave.models.memory import Chunks, memory_for
-from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Timestep, VisionStates
+from frameweave.models.running.placement import Placement
+from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Said, Timestep, VisionStates
 from frameweave.models.stock import decoded, posterior
-from frameweave.models.tokenizer import unseen
+from frameweave.models.temporal import TemporalDecoder
+from frameweave.models.text.encoder import TextEncoder
+from frameweave.models.timesteps import first_of
 from frameweave.models.vision import NAME_A_TOWER, VisionTower
+
+_HELD = 16  # decoded frames that are in memory at once
 
 
 @dataclass(frozen=True, eq=False)
 class StableDiffusion:
-    """A Stable Diffusion 1.x or 2.x model, ready to use. Made by `loading.load`."""
+    """A Stable Diffusion 1.x, 2.x or SDXL model, ready to use. Made by `loading.load`."""
 
     vae: AutoencoderKL
     unet: UNet2DConditionModel
-    text_encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
+    text: TextEncoder
     schedule: Schedule
     prediction: Prediction = "epsilon"
     """What the UNet says of noisy latents."""
-    controlnet: ControlNetModel | None = None
+    controls: tuple[Control, ...] = ()
+    image_prompts: tuple[ImagePrompt, ...] = ()
     vision_tower: VisionTower | None = None
     chunk_size: int = 16
     """How many frames the VAE takes in one batch."""
+    placement: Placement | None = None
+    """What brings its parts to the device when they work; None where they always lie there."""
+    temporal: TemporalDecoder | None = None
+    """What decodes clips in place of the VAE."""
+
+    @property
+    def controlnet(self) -> nn.Module | None:
+        networks = [control.network for control in self.controls]
+        return None if not networks else networks[0] if len(networks) == 1 else nn.ModuleList(networks)
+
+    @property
+    def control_kinds(self) -> tuple[str, ...]:
+        return kinds(self.controls)
 
     @property
     def device(self) -> torch.device:
+        if self.placement is not None:
+            return self.placement.device
         return next(self.unet.parameters()).device  # diffusers' own property walks over all modules
 
     @property
     def dtype(self) -> torch.dtype:
         return self.unet.dtype
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer:
+        return self.text.tokenizer
 
     @property
     def channels(self) -> int:
@@ -57,16 +86,44 @@ class StableDiffusion:
 
     @property
     def multiple(self) -> int:
-        """Frame sides are best multiples of this many pixels: then each level of the UNet halves evenly."""
-        return self.vae_factor * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
+        """Frame sides are best multiples of this many pixels: then each level of the UNet halves evenly.
+
+        SDXL's are multiples of more, as they were in its training.
+        """
+        halved = self.vae_factor * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
+        return unit(self.native, halved) if self.is_xl else halved
 
     @property
     def native(self) -> int:
         return int(self.unet.config["sample_size"]) * self.vae_factor
 
+    def longer_side(self, size: tuple[int, int]) -> int:
+        """The longer side to edit frames of that width and height at, where none is asked for.
+
+        SDXL was trained at sizes of one area, so it is longer for frames that are less square.
+        """
+        return longer_side(size, self.native, self.multiple) if self.is_xl else self.native
+
+    @property
+    def is_xl(self) -> bool:
+        """Whether it is of SDXL's kind: it reads pooled text and sizes too."""
+        return self.text.pooled_width is not None
+
+    @property
+    def vae_overflows(self) -> bool:
+        """Whether the VAE needs more than fp16, as SDXL's does unless its file says that it is mended.
+
+        In files of Stable Diffusion 1.x and 2.x the setting means nothing.
+        """
+        return self.is_xl and bool(self.vae.config.get("force_upcast"))
+
     @property
     def takes_picture(self) -> bool:
         return int(self.unet.config["in_channels"]) == 2 * self.channels
+
+    @property
+    def embeds_guidance(self) -> bool:
+        return self.unet.config.get("time_cond_proj_dim") is not None
 
     @property
     def vision_width(self) -> int | None:
@@ -74,7 +131,8 @@ class StableDiffusion:
 
     @property
     def inverse(self) -> "StableDiffusion":
-        return self
+        """Without pictures as prompts: they say what the edit shows, not what the source does."""
+        return replace(self, image_prompts=()) if self.image_prompts else self
 
     @torch.no_grad()
     def encode(self, frames: Frames, noise: Latents | None = None) -> Latents:
@@ -86,30 +144,36 @@ class StableDiffusion:
             )
 
         def encoded(part: slice) -> Latents:
-            found = posterior(self.vae, self._placed(frames[part] * 2 - 1))
-            return found.mean if noise is None else found.mean + found.std * noise[part].to(found.std)
+            found = posterior(self.vae, self._for_vae(frames[part] * 2 - 1))
+            taken = found.mean if noise is None else found.mean + found.std * noise[part].to(found.std)
+            return (taken * self.vae.config["scaling_factor"]).to(self.dtype)
 
         with self._enough_memory("encoding", frames):
-            x_0 = Chunks(self.chunk_size).over(len(frames), encoded)
-        return x_0 * self.vae.config["scaling_factor"]
+            return Chunks(self.chunk_size).over(len(frames), encoded)
 
     @torch.no_grad()
     def decode(self, x_0: Latents) -> Frames:
-        """Frames in [0, 1], float32 on the CPU.
+        """Frames in [0, 1], float32 on the CPU. Raises `NotFinite` for what would be black in files."""
 
-        Raises `NotFinite` for pictures that have values which are no numbers: they would be black in files.
-        """
-        unscaled = x_0 / self.vae.config["scaling_factor"]
+        def pictures(part: slice) -> Tensor:
+            unscaled = self._for_vae(x_0[part]) / self.vae.config["scaling_factor"]
+            return decoded(self.vae, unscaled).float().cpu()
+
+        if self.temporal is not None:
+            return torch.cat(list(self.decoded(x_0)))
         with self._enough_memory("decoding", x_0):
-            frames = Chunks(self.chunk_size).over(
-                len(x_0), lambda part: decoded(self.vae, self._placed(unscaled[part])).float().cpu()
-            )
-        if broken := int((~frames.isfinite().flatten(1).all(1)).sum()):
-            raise NotFinite(
-                f"{broken} of {len(frames)} decoded frames have values that are no numbers",
-                hint="fp16 overflows in some models: give --dtype bf16 or fp32",
-            )
-        return (frames / 2 + 0.5).clamp(0, 1)
+            frames = Chunks(self.chunk_size).over(len(x_0), pictures)
+        return _shown(frames)
+
+    @torch.no_grad()
+    def decoded(self, x_0: Latents) -> Generator[Frames, None, None]:
+        if self.temporal is None:
+            yield from map(self.decode, x_0.split(_HELD))
+            return
+        unscaled = x_0.to(self.device, self.temporal.dtype) / self.vae.config["scaling_factor"]
+        with self._enough_memory("decoding", x_0):
+            for frames in self.temporal.over(unscaled):
+                yield _shown(frames)
 
     def seen(self, frames: Frames) -> VisionStates | None:
         return None
@@ -123,21 +187,27 @@ class StableDiffusion:
         negative: Sequence[int] = (),
         blind: Sequence[int] = (),
     ) -> StableConditioning:
-        """The text tower's last hidden states, one branch per prompt, and what steers beside them."""
-        limit = self.tokenizer.model_max_length
-        ids = self.tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=limit, return_tensors="pt"
-        ).input_ids
-        shown = guides.picture
+        """What the text encoder says of the prompts, one branch each, and what steers beside them."""
+        encoded, shown = self.text.encode(prompts, negative), guides.picture
         return StableConditioning(
-            texts=self.text_encoder(ids.to(self.device)).last_hidden_state[:, None],
-            cut=tuple(unseen(self.tokenizer, prompt) for prompt in prompts),
-            depth=guides.depth,
+            texts=encoded.texts,
+            cut=encoded.cut,
+            pooled=None if encoded.pooled is None else encoded.pooled[:, None],
+            maps=guides.maps,
             controlnet_scale=guides.controlnet_scale,
+            guidance=guides.guidance,
+            images=tuple(one.branches(len(prompts), negative) for one in self.image_prompts),
             picture=None
             if shown is None
             else torch.stack([torch.zeros_like(shown) if k in blind else shown for k in range(len(prompts))]),
         )
+
+    def said(self, prompts: Sequence[str]) -> Sequence[Said]:
+        return self.text.said(prompts)
+
+    def as_written(self) -> "StableDiffusion":
+        """The same for prompts without syntax, as published programs read them."""
+        return replace(self, text=self.text.as_written())
 
     @torch.no_grad()
     def vision(self, frames: Frames) -> VisionStates:
@@ -161,9 +231,9 @@ class StableDiffusion:
         """The noise predicted in x_t, for all frames under each branch's text, in one UNet batch.
 
         The batch is branch-major: all frames of the first branch, then of the second. x_t may have
-        an axis of branches in front, when they differ. Gradients reach the texts. With depth the
-        ControlNet steers; raises `ModelFolderError` when the model has none. A UNet that `takes_picture`
-        needs one; raises `ModelFolderError` without, and when another one gets it.
+        an axis of branches in front, when they differ. Gradients reach the texts. With maps ControlNets
+        steer; raises what `check_maps` raises. A UNet that `takes_picture` needs one; raises
+        `ModelFolderError` without, and when another one gets it.
         """
         assert isinstance(conditioning, StableConditioning)
         picture = conditioning.picture
@@ -177,32 +247,33 @@ class StableDiffusion:
             )
         texts, n = conditioning.texts, x_t.shape[-4]
         branches = len(texts)
-        if isinstance(t, Tensor):
-            t = t.repeat(branches)
+        told = t.repeat(branches) if isinstance(t, Tensor) else shown(t)
         batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
-        extra = {} if conditioning.depth is None else self._steered(batch, t, conditioning)
+        added = conditioning.added(n, (self.vae_factor * batch.shape[-2], self.vae_factor * batch.shape[-1]))
+        extra = {} if not conditioning.maps else self._steered(batch, told, conditioning, added)
+        if added is not None:
+            extra["added_cond_kwargs"] = added
         beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
         text = texts.expand(-1, n, -1, -1).flatten(0, 1)
-        out = self.unet(torch.cat([batch, *beside], 1), t, text, return_dict=False, **extra)[0]
+        if self.embeds_guidance:
+            extra |= {"timestep_cond": guidance_embedding(self.unet, conditioning.guidance, batch)}
+        read = conditioning.read(text, first_of(t))
+        out = self.unet(torch.cat([batch, *beside], 1), told, read, return_dict=False, **extra)[0]
         if isinstance(t, Tensor):
-            alpha_bar = self.schedule.alpha_bar.to(t.device)[t][:, None, None, None]
+            alpha_bar = self.schedule.alpha_bar.to(t.device)[t][:, None, None, None].repeat(branches, 1, 1, 1)
         else:
             alpha_bar = self.schedule.at(t)
         return noise_of(out, batch, alpha_bar, self.prediction).unflatten(0, (branches, n))
 
-    def _steered(self, batch: Tensor, t: Timestep, conditioning: StableConditioning) -> dict[str, object]:
-        """What the ControlNet adds, as keywords of the UNet's call."""
-        assert conditioning.depth is not None
-        if self.controlnet is None:
-            raise ModelFolderError(
-                "depth was given, but the model has no depth ControlNet",
-                hint="name one with --controlnet, e.g. lllyasviel/sd-controlnet-depth",
-            )
+    def _steered(
+        self, batch: Tensor, t: Timestep, conditioning: StableConditioning, added: AddedConditions | None
+    ) -> dict[str, object]:
+        """What the ControlNets add, as keywords of the UNet's call."""
+        check_maps(self.control_kinds, conditioning.maps)
         own = conditioning.texts if conditioning.for_controlnet is None else conditioning.for_controlnet
-        n = len(batch) // len(own)
-        features = embedded(self.controlnet, self._placed(conditioning.depth)).repeat(len(own), 1, 1, 1)
-        read, scale = own.expand(-1, n, -1, -1).flatten(0, 1), conditioning.controlnet_scale
-        return residuals(self.controlnet, batch, t, read, features, scale=scale)
+        text = own.expand(-1, len(batch) // len(own), -1, -1).flatten(0, 1)
+        scale = conditioning.controlnet_scale
+        return steering(self.controls, conditioning.maps, Seen(batch, t, text, added), scale=scale)
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Latents:
         """Standard normal noise, drawn on the CPU in float32 so that a seed means one thing everywhere."""
@@ -214,5 +285,15 @@ class StableDiffusion:
             f"{doing} one picture of {width} x {height}", hint="give a smaller --size, or --dtype fp16"
         )
 
-    def _placed(self, x: Tensor) -> Tensor:
-        return x.to(self.device, self.dtype, memory_format=torch.channels_last)
+    def _for_vae(self, x: Tensor) -> Tensor:
+        return x.to(self.device, self.vae.dtype, memory_format=torch.channels_last)
+
+
+def _shown(pictures: Frames) -> Frames:
+    """Pictures around [-1, 1] as frames. Raises `NotFinite` for values that are no numbers."""
+    if broken := int((~pictures.isfinite().flatten(1).all(1)).sum()):
+        raise NotFinite(
+            f"{broken} of {len(pictures)} decoded frames have values that are no numbers",
+            hint="fp16 overflows in some models: give --dtype bf16 or fp32",
+        )
+    return (pictures / 2 + 0.5).clamp(0, 1)

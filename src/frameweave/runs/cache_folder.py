@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 
 def cache_folder() -> Path:
@@ -14,3 +16,24 @@ def cache_folder() -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "frameweave"
     except RuntimeError:  # a user without a home
         return Path(tempfile.gettempdir()) / "frameweave-cache"
+
+
+class Kept(NamedTuple):
+    """Something in a cache: when it was used last, its bytes, and its files in the order in which they go."""
+
+    used: float
+    size: int
+    files: tuple[Path, ...]
+
+
+def forget_oldest(kept: Iterable[Kept], most: int, *, newest: Path) -> None:
+    """Remove what was used longest ago beyond so many bytes, but never what `newest` belongs to.
+
+    Files that another process removes meanwhile are none any more.
+    """
+    total = 0
+    for _, size, files in sorted(kept, reverse=True):
+        total += size
+        if total > most and newest not in files:
+            for file in files:
+                file.unlink(missing_ok=True)

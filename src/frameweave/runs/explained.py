@@ -5,7 +5,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from frameweave.errors import InputError
 
@@ -68,6 +68,8 @@ def explained(kind: type[BaseModel], error: ValidationError) -> InputError:
         hint = f"did you mean {near[0]}?"
     if what == "literal_error" and (now := RENAMED.get(str(found))) in _words(field.annotation):
         hint = f"{found} is called {now} now"
+    if what == "tuple_type" and (now := RENAMED.get(name)) in kind.model_fields:  # the name has a new meaning
+        hint = f"a single {name} is called {now} now"
     return InputError(f"{name} is {_plain(found)}, expected {expected}", hint=hint)
 
 
@@ -82,31 +84,39 @@ def _expected(kind: type[BaseModel], name: str, what: str, first: Mapping[str, A
     return _EXPECTED.get(what.partition("_")[0], _own_words(first["msg"]))
 
 
+class _Bounds(BaseModel):
+    """The bounds in a JSON schema: its own, or those of a union's kinds or a tuple's items."""
+
+    minimum: float | None = None
+    above: float | None = Field(default=None, alias="exclusiveMinimum")
+    maximum: float | None = None
+    any_of: tuple["_Bounds", ...] = Field(default=(), alias="anyOf")
+    each: tuple["_Bounds", ...] = Field(default=(), alias="prefixItems")
+    items: "_Bounds | bool | None" = None
+
+    @property
+    def any(self) -> bool:
+        return (self.minimum, self.above, self.maximum) != (None, None, None)
+
+    @property
+    def first(self) -> "_Bounds":
+        """The first part that has bounds; itself where none has."""
+        inner = [one for one in (*self.any_of, *self.each, self.items) if isinstance(one, _Bounds)]
+        return self if self.any else next((one.first for one in inner if one.first.any), self)
+
+
 def bounds(kind: type[BaseModel], name: str) -> str:
     """The whole range of a field, in words; empty when it has none.
 
     pydantic tells only the side that was missed.
     """
-    schema = cast("dict[str, Any]", kind.model_json_schema()["properties"][name])
-    found = _with_bounds(schema)
-    low, above, high = (found.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
+    found = _Bounds.model_validate(kind.model_json_schema()["properties"][name]).first
+    low, above, high = found.minimum, found.above, found.maximum
     if low is not None:
         return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
     if above is not None:
         return f"more than {above:g}" + ("" if high is None else f" and at most {high:g}")
     return "" if high is None else f"at most {high:g}"
-
-
-def _with_bounds(schema: object) -> dict[str, Any]:
-    """The first part of a JSON schema that has bounds: of a union, or of a tuple's items."""
-    if isinstance(schema, list):
-        return next((found for item in cast("list[object]", schema) if (found := _with_bounds(item))), {})
-    if not isinstance(schema, dict):
-        return {}
-    table = cast("dict[str, Any]", schema)
-    if {"minimum", "exclusiveMinimum", "maximum"} & table.keys():
-        return table
-    return _with_bounds([table.get("anyOf"), table.get("prefixItems"), table.get("items")])
 
 
 def _words(annotation: Any) -> list[str]:

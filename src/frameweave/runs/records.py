@@ -4,7 +4,7 @@ import json
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,6 +12,8 @@ from frameweave.errors import DataError
 from frameweave.runs.atomic import staged
 
 R = TypeVar("R", bound="Record")
+JsonObject = dict[str, object]
+"""An object of JSON or a table of TOML that passes through whatever it holds. A record reads it."""
 _AGAIN = "run the same command again"
 
 
@@ -37,6 +39,8 @@ class Record(BaseModel):
 
 def _wrong(kind: type[Record], error: ValidationError) -> str:
     first = error.errors()[0]
+    if first["type"] == "value_error":  # of a rule of our own, in its words
+        return first["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"no field {name!r}" if kind.model_config.get("extra") == "forbid" else f"no {name}"
@@ -63,7 +67,7 @@ def read_json(path: Path, *, hint: str = _AGAIN) -> object:
         raise DataError(f"{path}: lists or objects lie too deep in each other", hint=hint) from error
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def lines_of(path: Path) -> Iterator[tuple[int, JsonObject]]:
     """The objects of a file of JSON lines with their numbers from 1; nothing when there is no file.
 
     A last line that was being written is left out. Raises `DataError` for any other that is no object.
@@ -84,7 +88,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{path}, line {number}: too deep", hint=_AGAIN) from error
         if not isinstance(found, dict):
             raise DataError(f"{path}, line {number}: expected an object", hint=_AGAIN)
-        yield number, found
+        yield number, cast(JsonObject, found)
 
 
 def read_lines(kind: type[R], path: Path, *, hint: str = _AGAIN) -> tuple[R, ...]:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,24 +24,26 @@ from typing import Any
 from frameweave import __version__
 from frameweave.errors import FrameweaveError, RunError
 from frameweave.runs import own_files
-from frameweave.runs.atomic import clear_stale, sha256, staged
+from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.identity import Input, check_apart
 from frameweave.runs.lock import check_free, locked
 from frameweave.runs.places import Numbered, point_at
-from frameweave.runs.run_file import RUN_FILE, differing, read_run, refused, tables_of
-from frameweave.runs.settings import Settings, write_toml
+from frameweave.runs.records import JsonObject
+from frameweave.runs.run_file import RUN_FILE, RunRecord, differing, read_run, refused
+from frameweave.runs.settings import Settings
 from frameweave.runs.takeable import check_folder_name, check_takeable, check_writable
 
 LOG_FILE = "log.jsonl"
 _PACKAGES = ("torch", "diffusers", "transformers", "av", "numpy", "safetensors")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Run:
     """One run in its folder. Made by `Run.planned` and then `PlannedRun.start`."""
 
     folder: Path
-    tables: dict[str, Any]
+    record: RunRecord
+    """What run.toml holds."""
 
     @classmethod
     def planned(
@@ -50,7 +52,7 @@ class Run:
         command: str,
         settings: Settings,
         *,
-        given: Mapping[str, Any] | None = None,
+        given: Mapping[str, object] | None = None,
         overwrite: bool = False,
         resume: bool = False,
         free: Sequence[str] = (),
@@ -66,16 +68,16 @@ class Run:
         Raises `InputError` for an input in the folder, and `RunError` when the folder is taken by something
         else or cannot be written, and when settings or inputs differ.
         """
-        tables = tables_of(command, settings, given)
+        record = RunRecord.of(command, settings, given)
         chosen: Path | None = None
         if isinstance(place, Path):
             check_folder_name(place)
             chosen = place.resolve() if place.is_symlink() else place
             check_apart([value for value in (given or {}).values() if isinstance(value, Input)], chosen)
         elif resume:
-            chosen = _unfinished(place, tables, free)
+            chosen = _unfinished(place, record, free)
         numbered = place if isinstance(place, Numbered) else None
-        plan = PlannedRun(chosen, numbered, tables, overwrite=overwrite, resume=resume, free=tuple(free))
+        plan = PlannedRun(chosen, numbered, record, overwrite=overwrite, resume=resume, free=tuple(free))
         plan.look()
         return plan
 
@@ -89,7 +91,7 @@ class Run:
 
         Raises `RunError` when one is there that no run wrote.
         """
-        own = self.tables.setdefault("files", {})
+        own = self.record.files
         for name in names:
             if name not in own and os.path.lexists(self.folder / name):
                 raise RunError(
@@ -97,27 +99,27 @@ class Run:
                     hint="move it away, or give another --out",
                 )
         if not own.keys() >= set(names):
-            own |= dict.fromkeys(names, "") | own
-            self.write()
+            self._note(files=own | (dict.fromkeys(names, "") | own))
 
     def wrote(self, name: str) -> None:
         """Note what a finished file holds, so that a damaged one is never taken for it."""
-        self.tables.setdefault("files", {})[name] = sha256(self.folder / name)
-        self.write()
+        self._note(files=self.record.files | {name: sha256(self.folder / name)})
 
     def whole(self, name: str) -> bool:
         """Whether a file is there as the run, or the one that goes on, wrote it."""
-        return holds(self.folder, self.tables, name)
+        return self.record.holds(self.folder, name)
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, result: Mapping[str, object]) -> None:
         """Write the result into run.toml."""
-        self.tables["result"] = result
-        self.write()
+        self._note(result=dict(result))
 
     def write(self) -> None:
         """Write run.toml as it stands."""
-        with staged(self.folder / RUN_FILE) as stage:
-            write_toml(stage, self.tables)
+        self.record.write(self.folder / RUN_FILE)
+
+    def _note(self, **tables: object) -> None:
+        self.record = self.record.updated(**tables)
+        self.write()
 
 
 @dataclass(eq=False)
@@ -127,12 +129,12 @@ class PlannedRun:
     chosen: Path | None
     """The run folder; None before a numbered one is made."""
     numbered: Numbered | None
-    tables: dict[str, Any]
+    record: RunRecord
     overwrite: bool
     resume: bool
     free: tuple[str, ...]
-    earlier: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The tables of the run in the folder; empty when there is none."""
+    earlier: RunRecord | None = None
+    """Of the run in the folder, if there is one."""
     goes_on: bool = False
     """Whether that run goes on; else it is replaced."""
 
@@ -143,13 +145,13 @@ class PlannedRun:
         return self.chosen
 
     @property
-    def finished(self) -> dict[str, Any] | None:
+    def finished(self) -> JsonObject | None:
         """The result of the same run, when it is there already and every file is as the run wrote it."""
-        if not self.goes_on or "result" not in self.earlier:
+        if not self.goes_on or self.earlier is None or self.earlier.result is None:
             return None
-        names = [name for name, digest in self.earlier.get("files", {}).items() if digest]
-        whole = all(holds(self.folder, self.earlier, name) for name in names)
-        return self.earlier["result"] if whole else None
+        names = [name for name, digest in self.earlier.files.items() if digest]
+        whole = all(self.earlier.holds(self.folder, name) for name in names)
+        return self.earlier.result if whole else None
 
     def look(self) -> None:
         """Find out what is in the folder. Raises `RunError` when it cannot be taken."""
@@ -158,11 +160,14 @@ class PlannedRun:
             check_writable(self.numbered.parent)
             return
         self.earlier = check_takeable(self.chosen)
-        apart = differing(self.earlier, self.tables, self.free) if self.earlier else []
-        self.goes_on = self.resume and bool(self.earlier) and not apart
-        if self.earlier and not self.goes_on and not self.overwrite:
+        if self.earlier is None:
+            self.goes_on = False
+            return
+        apart = differing(self.earlier, self.record, self.free)
+        self.goes_on = self.resume and not apart
+        if not self.goes_on and not self.overwrite:
             if apart:
-                raise refused(self.chosen, self.earlier, self.tables, apart)
+                raise refused(self.chosen, self.earlier, self.record, apart)
             raise RunError(f"{self.chosen}: holds a run already", hint="give another --out, or --overwrite")
 
     @contextmanager
@@ -185,13 +190,13 @@ class PlannedRun:
         """Take the folder. Raises `RunError` when it was taken meanwhile, or cannot be written."""
         self._made()
         self.look()
-        kept: dict[str, Any] = {}
-        if self.goes_on:
-            kept = {"files": dict(self.earlier.get("files", {}))}
-        elif self.earlier:
-            own_files.remove(self.folder, (LOG_FILE, *self.earlier.get("files", {})))
+        record = self.record.updated(environment=environment())
+        if self.earlier is not None and self.goes_on:
+            record = record.updated(files=self.earlier.files)
+        elif self.earlier is not None:
+            own_files.remove(self.folder, (LOG_FILE, *self.earlier.files))
         clear_stale(self.folder)
-        run = Run(self.folder, self.tables | {"environment": environment()} | kept)
+        run = Run(self.folder, record)
         run.write()
         if self.numbered is not None:
             point_at(self.folder)
@@ -228,18 +233,12 @@ def environment() -> dict[str, str]:
     return versions | {"command_line": shlex.join(sys.argv)}
 
 
-def _unfinished(place: Numbered, tables: dict[str, Any], free: Sequence[str]) -> Path | None:
+def _unfinished(place: Numbered, record: RunRecord, free: Sequence[str]) -> Path | None:
     """The folder of the same command's latest run that was interrupted, unless it works at this moment."""
     for folder in place.earlier():
         with suppress(FrameweaveError):
             earlier = read_run(folder)
-            if "result" not in earlier and not differing(earlier, tables, free):
+            if earlier.result is None and not differing(earlier, record, free):
                 check_free(folder)
                 return folder
     return None
-
-
-def holds(folder: Path, tables: dict[str, Any], name: str) -> bool:
-    """Whether a finished file of a run lies in a folder as the run wrote it."""
-    digest, file = tables.get("files", {}).get(name), folder / name
-    return bool(digest) and file.is_file() and sha256(file) == digest

@@ -5,15 +5,24 @@ Range, unit and default stand in the field; the docstring below a field is its h
 
 import random
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from frameweave.errors import InputError
 from frameweave.runs.explained import explained
+from frameweave.runs.records import JsonObject
 from frameweave.runs.text import unwritable
 from frameweave.runs.times import seconds
 
@@ -112,15 +121,17 @@ class Settings(BaseModel):
         ].heading
 
     @classmethod
-    def of_table(cls: type[T], table: dict[str, Any], *, where: str) -> T:
-        """The settings from such a table; `where` names its file for the message."""
+    def of_table(cls: type[T], table: Mapping[str, object], *, where: str = "") -> T:
+        """The settings from such a table; `where` names its file, if it is of one, for the message."""
         try:
             return cls(**table)
         except InputError as error:
+            if not where:
+                raise
             raise InputError(f"{where}: {error.args[0]}", hint=error.hint) from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> JsonObject:
     """All tables of a TOML file. Raises `InputError` when it is missing or not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -134,6 +145,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def write_toml(path: Path, tables: dict[str, Any]) -> None:
+def write_toml(path: Path, tables: Mapping[str, object]) -> None:
     """Write tables as TOML."""
     path.write_text(tomli_w.dumps(tables), encoding="utf-8")

@@ -3,12 +3,11 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from frameweave.errors import FrameweaveError, InputError, RunError
 from frameweave.runs.atomic import stage_of
 from frameweave.runs.lock import LOCK_FILE
-from frameweave.runs.run_file import RUN_FILE, read_run
+from frameweave.runs.run_file import RUN_FILE, RunRecord, read_run
 
 _OF_FILES = re.compile(
     r"\.(mp4|mov|mkv|webm|gif|avi|m4v|mpe?g|ts|png|jpe?g|webp|bmp|tiff?|html|jsonl?|csv|toml|tar|zip|safetensors)",
@@ -22,8 +21,8 @@ def check_folder_name(folder: Path) -> None:
         raise InputError(f"{folder}: named as a file, expected a folder", hint="leave out the suffix")
 
 
-def check_takeable(folder: Path) -> dict[str, Any]:
-    """The tables of the run in a folder; none where it is new or empty.
+def check_takeable(folder: Path) -> RunRecord | None:
+    """What the run in a folder wrote of itself; None where it is new or empty.
 
     Raises `RunError` for anything else, and for a folder that cannot be written.
     """
@@ -37,7 +36,7 @@ def check_takeable(folder: Path) -> dict[str, Any]:
     others = folder.iterdir() if folder.is_dir() else ()
     if any(path.name != LOCK_FILE and stage_of(path) is None for path in others):
         raise RunError(f"{folder}: not empty, and not a run folder", hint="give another --out")
-    return {}
+    return None
 
 
 def check_writable(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """What lies where in a study's folder, and reading its design back."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from frameweave.errors import DataError, InputError
 from frameweave.runs.atomic import staged
-from frameweave.runs.records import read_json
+from frameweave.runs.records import JsonObject, read_json
 from frameweave.study.design import Design, Pair
 
 DESIGN, MEDIA, SECRET, ANSWERS = "design.json", "media", "secret", "answers.sqlite"
@@ -32,12 +32,12 @@ def _designed(found: object) -> Design:
     """From what the file holds; its pairs first, so that an error says in which of them it is."""
     if not isinstance(found, dict):
         raise DataError("expected an object")
-    table = cast("dict[str, Any]", found)
+    table = cast(JsonObject, found)
     for name in ("pairs", "obvious"):
         if isinstance(given := table.get(name), list):
             each = enumerate(cast("list[object]", given), 1)
             table[name] = tuple(Pair.from_json(pair, where=f"{name}, number {n}: ") for n, pair in each)
-    return Design(**table)
+    return Design.of_table(table)
 
 
 def write_design(folder: Path, design: Design) -> None:

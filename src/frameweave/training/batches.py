@@ -34,6 +34,8 @@ class Batch:
     eps: Float[Tensor, "S C h w"]
     t: Int[Tensor, " S"]
     text: Float[Tensor, "S L D"]
+    pooled: Float[Tensor, "S P"]
+    """What stands for each whole text; of width 0 where the model reads no such thing."""
     depth: Float[Tensor, "GF 1 H W"]
     """Of each frame, once for all its timesteps."""
     vision: Float[Tensor, "S N D_vision"] | None
@@ -73,10 +75,12 @@ class Batches:
         # slot 7 would be the generator of the whole batch
         draws = {slot: (seed, step, slot + (slot >= _WHOLE)) for slot in mine}
         parts = [self._sample(position(step * size + slot, n, seed), draws[slot]) for slot in mine]
-        stacked = [torch.cat([part[k] for part in parts]) for k in range(6)]
-        x_t, eps, t, text, depth, vision = (tensor.to(self.model.device) for tensor in stacked)
+        stacked = [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
+        x_t, eps, t, text, pooled, depth, vision = (tensor.to(self.model.device) for tensor in stacked)
         shape = (len(parts), self.timesteps, len(x_t) // len(parts) // self.timesteps)
-        return Batch(x_t, eps, t.long(), text, depth, None if dropped else vision, bool(replaced), shape)
+        return Batch(
+            x_t, eps, t.long(), text, pooled, depth, None if dropped else vision, bool(replaced), shape
+        )
 
     def _sample(self, index: int, seed: tuple[int, int, int]) -> tuple[Tensor, ...]:
         group, options = self.groups[index], self.options
@@ -102,7 +106,7 @@ class Batches:
         drawn = int(rng.integers(len(group.captions)))
         chosen = drawn if options.caption is None else min(options.caption, len(group.captions) - 1)
         caption = group.captions[chosen]
-        text = self._state("" if rng.random() < options.text_drop else caption).expand(len(t), -1, -1)
+        text, pooled = self._state("" if rng.random() < options.text_drop else caption)
         shown = {
             "random": torch.from_numpy(rng.integers(frames, size=frames)),
             "own": torch.arange(frames),
@@ -110,10 +114,14 @@ class Batches:
         }[options.vision_frame]
         depth = group.depth.float() / 255
         x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * eps
-        return x_t, eps, t, text, depth, group.vision[shown].repeat(times, 1, 1)
+        text, pooled = text.expand(len(t), -1, -1), pooled.expand(len(t), -1)
+        return x_t, eps, t, text, pooled, depth, group.vision[shown].repeat(times, 1, 1)
 
-    def _encoded(self, caption: str) -> Tensor:
-        return self.model.conditioning([caption]).texts[0].float().cpu()
+    def _encoded(self, caption: str) -> tuple[Float[Tensor, "1 L D"], Float[Tensor, "1 P"]]:
+        """A caption and what stands for all of it; a dropped one is what guidance will lead away from."""
+        given = self.model.conditioning([caption], negative=() if caption else (0,))
+        text = given.texts[0].float().cpu()
+        return text, text.new_zeros(1, 0) if given.pooled is None else given.pooled[0].float().cpu()
 
 
 def position(item: int, n: int, seed: int) -> int:

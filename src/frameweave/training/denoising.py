@@ -1,6 +1,6 @@
 """What the three stages share: the noise prediction under tokens and depth, and the held-out batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from frameweave.adaptor.tokens import PrefixTokens, concat_tokens
 from frameweave.diffusion.losses import min_snr_weight, noise_loss
 from frameweave.errors import ModelFolderError
-from frameweave.models.seam import Conditioning, Guides
+from frameweave.models.conditioning import StableConditioning
+from frameweave.models.control.asked import DEPTH
+from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batch
 from frameweave.training.options import TrainOptions
@@ -60,16 +62,21 @@ class Denoiser:
             groups, times, frames = batch.shape
             depth = batch.depth.unflatten(0, (groups, 1, frames))  # of each frame, for all its timesteps
             depth = depth.expand(-1, times, -1, -1, -1, -1).flatten(0, 2)
-            plain = self.model.conditioning([""], Guides(depth=depth))
+            plain = self.model.conditioning([""], Guides(maps={DEPTH: depth}), negative=(0,))
             read = states.detach() if self.options.controlnet_text == "tokens" else batch.text
-        conditioning = plain.with_texts(states[None], for_controlnet=None if read is None else read[None])
+        conditioning = replace(
+            plain,
+            texts=states[None],
+            for_controlnet=None if read is None else read[None],
+            pooled=None if plain.pooled is None else batch.pooled[None],
+        )
         x_t = batch.x_t.contiguous(memory_format=torch.channels_last)
         return self.model.predict(x_t, batch.t, conditioning)[0].float()
 
     @cached_property
-    def plain(self) -> Conditioning:
-        """An empty text, in whose place those of a batch are put."""
-        return self.model.conditioning([""])
+    def plain(self) -> StableConditioning:
+        """An empty text as guidance leads away from it, in whose place those of a batch are put."""
+        return self.model.conditioning([""], negative=(0,))
 
     @property
     def _steered(self) -> bool:

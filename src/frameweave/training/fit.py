@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from frameweave.errors import RunError
 from frameweave.progress import SILENT
 from frameweave.training.checkpoint import latest, read, save
-from frameweave.training.plan import Plan
-from frameweave.training.precision import autocast
+from frameweave.training.plan import Plan, autocast
 from frameweave.training.state import State
 
 

@@ -21,13 +21,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from frameweave.errors import FrameweaveError, RunError
-from frameweave.models.memory import peak_bytes
+from frameweave.models.loading.device import torch_device
+from frameweave.models.memory import free_bytes, peak_bytes
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.memory import free_memory
 from frameweave.training.fit import fit
-from frameweave.training.groups import Part, sources
 from frameweave.training.options import TrainOptions
-from frameweave.training.precision import autocast
+from frameweave.training.plan import autocast
+from frameweave.training.sources.groups import Part, sources
 from frameweave.training.stages import Workshop, plan_of
 from frameweave.training.train import check_stages
 
@@ -126,7 +126,7 @@ def estimates(
 
 
 def _row(name: str, seconds: float, peak: float, flops: float, rate: float) -> Estimate:
-    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else free_memory()
+    free = free_bytes(torch_device("auto"))
     return Estimate(
         name=name, seconds=seconds, peak_bytes=peak, flops=flops, flops_per_second=rate, fits=peak < free
     )

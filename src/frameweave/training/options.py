@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from frameweave.adaptor.options import BaseOptions
 from frameweave.runs.settings import Count, NotNegative, Positive, Settings, Share
 
 
@@ -23,23 +24,13 @@ def _expression(text: str) -> str:
 Expression = Annotated[str, AfterValidator(_expression)]
 
 
-class BaseOptions(Settings):
-    """Which model is trained for."""
+class NetworksOptions(BaseOptions):
+    """Which model is trained for, and what steers it."""
 
     heading = "Model"
 
-    model: str = "miniature"
-    """The model: the packaged "miniature", a diffusers folder, or a hub id (owner/name) of a Stable Diffusion
-    1.x or 2.x model."""
     controlnet: str | None = None
     """A depth ControlNet (folder or hub id); default: the model folder's own."""
-    depth_model: str | None = None
-    """A depth estimator (folder or hub id); default: the model folder's own."""
-    vision: str | None = None
-    """The CLIP vision tower that reads frames for the unshared tokens (folder or hub id); default: the model
-    folder's own `clip`."""
-    device: str = "auto"
-    """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""
 
 
 class GroupsOptions(Settings):
@@ -48,8 +39,12 @@ class GroupsOptions(Settings):
     heading = "Data"
 
     data: str = "world"
-    """The training data: the Miniature's generated "world", shards that `frameweave data prepare` wrote, or a
-    folder of videos, each with captions in a .txt beside it."""
+    """The training data: the Miniature's generated "world", shards that `frameweave data prepare` wrote, a
+    folder of videos, each with captions in a .txt beside it, or with --every-frame a video too."""
+    every_frame: bool = False
+    """Take every run of frames of each video as a group, not one run of each."""
+    shows: tuple[str, ...] = ()
+    """A caption of all videos; it may be given several times; default: those beside each."""
     groups: Count = 4096
     """Number of groups of frames that are drawn from the world; other data bring their own."""
     held_out: Count = 32
@@ -109,6 +104,9 @@ class LossOptions(Settings):
     same."""
     noise_correlation: Share = 0.8
     """Correlation of the frames' noise when it is mixed; inverted latents of the Miniature have 0.8."""
+    window: Literal["own", "equal-noise"] = "own"
+    """How --t-range and --temporal-range are read: own, as timesteps; equal-noise, as those at which latents
+    of 64 x 64 are as noisy as the ones trained on, which for smaller latents begin earlier."""
     t_range: tuple[Share, Share] = (0.9, 1.0)
     """Timestep interval that is trained: two shares of T, the number of timesteps."""
 
@@ -161,6 +159,8 @@ class StagesOptions(Settings):
     them."""
     steps: Count = 1000
     """Optimiser steps of the LoRA stage."""
+    patience: NotNegative = 0
+    """Stop the LoRA stage when the held-out loss has not fallen for so many measurements; 0 is never."""
     tokens_steps: Count = 1000
     """Optimiser steps of the token stage."""
     depth_steps: Count = 1000
@@ -204,7 +204,7 @@ class OptimiserOptions(Settings):
 
 
 class TrainOptions(
-    OptimiserOptions, StagesOptions, TokensOptions, LossOptions, LoraOptions, GroupsOptions, BaseOptions
+    OptimiserOptions, StagesOptions, TokensOptions, LossOptions, LoraOptions, GroupsOptions, NetworksOptions
 ):
     """Settings of `frameweave train`."""
 
@@ -252,6 +252,7 @@ PROVENANCE = {
     "first_order_weight": "not in the paper; Eq. 3 alone is zero for any constant similarity",
     "noise_sharing": "not in the paper; with independent noise similarity measures the noise",
     "noise_correlation": "not in the paper; used by mixed noise only",
+    "window": "not in the paper; its window was chosen for latents of 64 x 64",
     "t_range": "A.1: only [0.9T, T] is sampled; Eq. 9 is defined for all t",
     "n_shared": "not given; 4 in the program's training, 8 in its tests",
     "tokens_std": "Eq. 4: N(0, 0.02), standard deviation as in the program, or variance",

@@ -2,9 +2,10 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from frameweave.errors import InputError
+from frameweave.runs.records import JsonObject
 from frameweave.runs.run_file import run_file_of
 from frameweave.runs.settings import read_toml
 
@@ -16,7 +17,7 @@ def presets() -> list[str]:
     return sorted(path.name.removesuffix(".toml") for path in _PRESETS.iterdir() if path.name[0] != "_")
 
 
-def settings_of(name: str, *, flag: str = "--from") -> tuple[dict[str, Any], str]:
+def settings_of(name: str, *, flag: str = "--from") -> tuple[JsonObject, str]:
     """The [settings] of a preset, a run.toml, or a run folder; and the file's name for messages.
 
     `flag` is where the name was given. Raises `InputError` when there is no such file, or it is no run file.
@@ -32,4 +33,4 @@ def settings_of(name: str, *, flag: str = "--from") -> tuple[dict[str, Any], str
     table = read_toml(path).get("settings")
     if not isinstance(table, dict):
         raise InputError(f"{path}: has no [settings]", hint="give a run.toml that frameweave wrote")
-    return table, str(path)
+    return cast(JsonObject, table), str(path)

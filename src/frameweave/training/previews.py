@@ -9,6 +9,7 @@ from frameweave.adaptor.lora import Lora
 from frameweave.data.encoded import Prepared
 from frameweave.diffusion.sampling import guided, sample
 from frameweave.diffusion.schedule import Window
+from frameweave.models.control.asked import DEPTH
 from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.pictures import save_picture
@@ -19,13 +20,13 @@ _STEPS, _GUIDANCE = 20, 5.0
 @torch.no_grad()
 def write_preview(model: StableDiffusion, lora: Lora, group: Prepared, window: Window, path: Path) -> None:
     """Upper row without, lower row with the LoRA inside its window; the group gives prompt and depth."""
-    depth = None if model.controlnet is None else group.depth.float() / 255
-    conditioning = model.conditioning(["", group.captions[0]], Guides(depth=depth))
+    maps = {} if model.controlnet is None else {DEPTH: group.depth.float() / 255}
+    conditioning = model.conditioning(["", group.captions[0]], Guides(maps=maps), negative=(0,))
     noise = model.noise((1, *group.mean.shape[1:]), torch.Generator().manual_seed(0))
     rows: list[Tensor] = []
     for on in (False, True):
 
-        def eps(x: Tensor, t: int, on: bool = on) -> Tensor:
+        def eps(x: Tensor, t: float, on: bool = on) -> Tensor:
             lora.switch(on and t in window)
             uncond, cond = model.predict(x, t, conditioning)
             return guided(uncond, cond, _GUIDANCE)

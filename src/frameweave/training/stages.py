@@ -14,23 +14,27 @@ from frameweave.adaptor.card import Card, other_tower
 from frameweave.adaptor.lora import Lora, added_lora, pattern
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.data.encoded import CachedGroups
+from frameweave.diffusion.schedule import Schedule
 from frameweave.errors import InputError, RunError
 from frameweave.models import depth as depth_model
-from frameweave.models.control import new_controlnet
-from frameweave.models.loading import VISION, load, torch_device
+from frameweave.models.control.controlnet import new_controlnet
+from frameweave.models.control.controls import Control
+from frameweave.models.loading.device import torch_device
+from frameweave.models.loading.load import load_chosen
+from frameweave.models.loading.places import VISION
+from frameweave.models.loading.weights import network
 from frameweave.models.vision import NAME_A_TOWER
-from frameweave.models.weights import network
 from frameweave.progress import Progress
 from frameweave.training.batches import Batches
 from frameweave.training.denoising import Denoiser
 from frameweave.training.depth_control import DepthControl
 from frameweave.training.fit import TrainStage
-from frameweave.training.groups import sources
-from frameweave.training.inputs import inputs_of
 from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens
+from frameweave.training.sources.groups import sources
+from frameweave.training.sources.inputs import inputs_of
 
 STAGES = ("depth", "tokens", "lora")
 ADAPTOR = "adaptor"
@@ -52,7 +56,7 @@ class Workshop:
     def __init__(self, options: TrainOptions, progress: Progress, stages: Sequence[str] = STAGES) -> None:
         self.options, self.progress = options, progress
         place = training_device(options.device)
-        self.model = load(options.model, device=place, controlnet=options.controlnet, vision=options.vision)
+        self.model = load_chosen(replace(options.choice, device=place))
         self._take_control(wanted="depth" in stages)
         with_tokens = options.n_shared > 0 and tuple(stages) != ("depth",)
         earlier, tower = self._earlier_tokens() if with_tokens else None, self.model.vision_tower
@@ -60,6 +64,7 @@ class Workshop:
             progress.note(told)
         estimator = depth_model.load(options.model, options.depth_model, device=place)
         pixels = options.size or self.model.native
+        self.options = at_equal_noise(options, self.model.schedule, pixels / self.model.vae_factor)
         self.train_groups, self.held_out_groups = (
             CachedGroups(
                 source,
@@ -118,8 +123,7 @@ class Workshop:
         """Write what `steps` optimiser steps of a stage made into the run folder."""
         options = self.options
         if name == "depth":
-            assert self.model.controlnet is not None
-            self.model.controlnet.save_pretrained(self._control_folder)
+            self.model.controls[0].network.save_pretrained(self._control_folder)
             return
         low, high = options.t_range
         card = Card(
@@ -159,10 +163,10 @@ class Workshop:
         done = (self._control_folder / "config.json").is_file()
         if self.model.controlnet is None and (done or wanted):
             fresh = new_controlnet(self.model.unet, self.model.vae_factor, self.options.seed)
-            self.model = replace(self.model, controlnet=fresh)
-        if done and self.model.controlnet is not None:
+            self.model = replace(self.model, controls=(Control(network=fresh),))
+        if done and self.model.controls:
             trained = network(ControlNetModel.from_pretrained, str(self._control_folder))
-            self.model.controlnet.load_state_dict(trained.state_dict())
+            self.model.controls[0].network.load_state_dict(trained.state_dict())
 
     def _earlier_tokens(self) -> Adaptor | None:
         """What the stage tokens of this run made, if it was trained already.
@@ -206,6 +210,20 @@ class Workshop:
             rng=torch.Generator().manual_seed(options.seed),
         )
         return tokens.to(self.model.device)
+
+
+def at_equal_noise(options: TrainOptions, schedule: Schedule, side: float) -> TrainOptions:
+    """The options with windows in timesteps of their own for latents of that side, see `--window`.
+
+    Raises `InputError` where no timestep is as noisy.
+    """
+    if options.window == "own":
+        return options
+    (t_low, t_high), (low, high) = (
+        [schedule.equal_noise(share, side) for share in window]
+        for window in (options.t_range, options.temporal_range)
+    )
+    return options.replaced(window="own", t_range=(t_low, t_high), temporal_range=(low, high))
 
 
 def training_device(asked: str) -> str:

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from frameweave.errors import RunError, require_extra
 from frameweave.training.checkpoint import Checkpoint, read
-from frameweave.training.plan import Plan
-from frameweave.training.precision import resolved
+from frameweave.training.plan import Plan, resolved
 
 
 class State:

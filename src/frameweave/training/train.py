@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
+from pydantic import Field
 
 from frameweave.adaptor.adaptor import FILE
 from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
@@ -18,22 +19,24 @@ from frameweave.models.memory import peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.runs import own_files
 from frameweave.runs.identity import Input, check_apart
+from frameweave.runs.records import Record, lines_of
 from frameweave.runs.run import LOG_FILE, Run
-from frameweave.runs.run_file import RUN_FILE, read_run
+from frameweave.runs.run_file import RUN_FILE, RunRecord, read_run
 from frameweave.training.checkpoint import checkpoints
 from frameweave.training.fit import fit, load_average, new_accelerator
-from frameweave.training.groups import check_data
-from frameweave.training.inputs import FILE as INPUTS
-from frameweave.training.inputs import check_same
 from frameweave.training.log import TrainingLog
 from frameweave.training.low_rank import check_frames
 from frameweave.training.options import TrainOptions
+from frameweave.training.patience import Patience
 from frameweave.training.previews import write_preview
-from frameweave.training.stages import ADAPTOR, STAGES, Workshop, plan_of, training_device
+from frameweave.training.sources.groups import check_data
+from frameweave.training.sources.inputs import FILE as INPUTS
+from frameweave.training.sources.inputs import check_same
+from frameweave.training.stages import ADAPTOR, STAGES, Built, Workshop, plan_of, training_device
 
 _MINE = (
     "threads", "tensorboard", "wandb", "out", "watch_every", "norms_every", "preview_every", "save_minutes",
-    "stages", "strength",
+    "stages", "strength", "patience",
 )  # fmt: skip
 """Settings that may change when a run goes on: they do not change its numbers."""
 
@@ -62,6 +65,12 @@ class Trained:
     """Of GPU memory, or of this process's memory on a CPU."""
 
 
+class _Earlier(Record):
+    """Of the result in a run file: the figures of stages that are trained already."""
+
+    figures: dict[str, float] = Field(default_factory=dict[str, float])
+
+
 def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress = SILENT) -> Trained:
     """Run stages in order in the folder `options.out`, going on where an earlier call stopped.
 
@@ -82,7 +91,7 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
         inputs = workshop.inputs()
         with state.main_process_first():
             run = begun()
-        earlier = run.tables.get("result", {}).get("figures", {})
+        earlier = _Earlier.from_json(run.record.result or {}, where=f"{options.out}: its result has ").figures
         new: dict[str, float] = {}
         for stage in stages:
             progress.note(f"stage {stage}")
@@ -90,7 +99,7 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
             new |= {f"{stage}_{name}": value for name, value in figures.items()}
         done = Trained(earlier | new, round(time.monotonic() - start, 2), peak_bytes())
         if state.is_main_process and (new or not earlier):  # a run that was finished keeps its record
-            run.finish({"figures": done.figures, "seconds": done.seconds, "peak_bytes": done.peak_bytes})
+            run.finish(asdict(done))
     return done
 
 
@@ -119,19 +128,23 @@ def _folder(
 
     When a new training fails before its first step, nothing of it is left.
     """
-    tables = {"settings": options.table(), "input": {"stages": list(stages)}}
+    given = {"stages": list(stages)}
+
+    def again(earlier: RunRecord) -> Run:
+        return Run(options.out, earlier.updated(settings=options.table(), input=given))
+
     if not main:  # the first process has taken it
-        yield lambda: Run(options.out, read_run(options.out) | tables)
+        yield lambda: again(read_run(options.out))
         return
     if options.data != "world":
         check_apart([Input("data", Path(options.data), "")], options.out)
-    if (options.out / RUN_FILE).is_file() and read_run(options.out)["command"] != "train":
+    if (options.out / RUN_FILE).is_file() and read_run(options.out).command != "train":
         raise RunError(f"{options.out}: holds a run of another command", hint="give another --out")
     every = (*TrainOptions.model_fields, "stages")  # stages may come later; checkpoints know their settings
-    plan = Run.planned(options.out, "train", options, given=tables["input"], resume=True, free=every)
+    plan = Run.planned(options.out, "train", options, given=given, resume=True, free=every)
     with plan.held():
         try:
-            yield lambda: Run(options.out, plan.earlier | tables) if plan.goes_on else plan.start()
+            yield lambda: again(plan.earlier) if plan.earlier and plan.goes_on else plan.start()
         except Exception:
             if not plan.goes_on and not (options.out / LOG_FILE).is_file():
                 own_files.remove(options.out, FILES)
@@ -140,32 +153,48 @@ def _folder(
 
 def _trained(name: str, workshop: Workshop, run: Run, inputs: Mapping[str, str]) -> dict[str, float]:
     """Train one stage to its end, write what it made, and return its last held-out figures."""
-    options, progress = workshop.options, workshop.progress
+    options = workshop.options
     folder = options.out / name
     with workshop.built(name) as built:
         check_same(folder, inputs, goes_on=bool(checkpoints(folder)))
-        plan = plan_of(name, options)
         accelerator = new_accelerator()
-        main = accelerator.is_main_process
-        steps = fit(
-            built.stage, plan, folder, accelerator=accelerator, settings=_fixed(options), note=progress.note
-        )
-        last: dict[str, float] = {}
-        with closing(steps), TrainingLog(run, name, options, progress, main=main) as log:  # pyright: ignore
-            for step in progress.track(steps, name, plan.steps):
-                log(step)
-                last = step.watched or last
-                every = options.preview_every
-                if built.lora is not None and main and every and step.number % every == 0:
-                    window = Window(*options.t_range, workshop.model.schedule.T)
-                    strip = folder / f"preview-{step.number:06d}.png"
-                    write_preview(workshop.model, built.lora, workshop.held_out_groups[0], window, strip)
-                    built.lora.switch(on=True, trainable=True)
+        last = _fitted(name, built, workshop, run, accelerator)
         accelerator.wait_for_everyone()
         taken = load_average(built.stage.module, folder)
-        if main:
+        if accelerator.is_main_process:
             workshop.write(name, built, taken)
         return last
+
+
+def _fitted(
+    name: str, built: Built, workshop: Workshop, run: Run, accelerator: Accelerator
+) -> dict[str, float]:
+    """Train a stage from where it is to its end; returns its last held-out figures."""
+    options, progress, main = workshop.options, workshop.progress, accelerator.is_main_process
+    folder, plan = options.out / name, plan_of(name, options)
+    patience = Patience(options.patience if name == "lora" else 0)
+    patience.recall(folder, (line for _, line in lines_of(options.out / LOG_FILE)))
+    if patience.ended:
+        return {}
+    last: dict[str, float] = {}
+    steps = fit(
+        built.stage, plan, folder, accelerator=accelerator, settings=_fixed(options), note=progress.note
+    )
+    with closing(steps), TrainingLog(run, name, options, progress, main=main) as log:  # pyright: ignore
+        for step in progress.track(steps, name, plan.steps):
+            log(step)
+            last = step.watched or last
+            every = options.preview_every
+            if built.lora is not None and main and every and step.number % every == 0:
+                window = Window(*options.t_range, workshop.model.schedule.T)
+                strip = folder / f"preview-{step.number:06d}.png"
+                write_preview(workshop.model, built.lora, workshop.held_out_groups[0], window, strip)
+                built.lora.switch(on=True, trainable=True)
+            patience.hear(step.number, step.watched)
+            if patience.ended:
+                progress.note(f"the held-out loss has not fallen since step {patience.best}: that is enough")
+                break
+    return last
 
 
 def _fixed(options: TrainOptions) -> dict[str, object]:

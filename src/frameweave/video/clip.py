@@ -140,3 +140,14 @@ def resized_frames(
         return frames
     scaled = F.interpolate(frames, (size[1], size[0]), mode="bicubic", antialias=True, align_corners=False)
     return scaled.clamp(0, 1)
+
+
+def blurred_frames(frames: Float[Tensor, "F C H W"], sigma: float) -> Float[Tensor, "F C H W"]:
+    """By a Gaussian of so many pixels; at the border the frames are repeated."""
+    reach = int(3 * sigma) + 1
+    x = torch.arange(-reach, reach + 1, dtype=frames.dtype, device=frames.device)
+    kernel = (-0.5 * (x / sigma) ** 2).exp()
+    kernel = kernel / kernel.sum()
+    padded = F.pad(frames.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1)).view_as(frames)

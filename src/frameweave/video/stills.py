@@ -50,6 +50,12 @@ def pixels_of(image: Image.Image, *, background: int = 255) -> Picture:
     return np.asarray(Image.composite(rgb, ground, rgba.getchannel("A")))
 
 
+def is_transparent(image: Image.Image) -> bool:
+    """Whether any part of it is."""
+    shown = eight_bit(image)
+    return shown.has_transparency_data and shown.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+
+
 def eight_bit(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits as 8 bits: by its depth, or for numbers of 32 bits by how large they are."""
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):

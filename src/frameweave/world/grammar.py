@@ -15,10 +15,11 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import CLIPTokenizer
 
 from frameweave.world.scene import ATTRIBUTES, MOTIONS, Scenes
-from frameweave.world.words import MOVING, PLACES, STYLED
+from frameweave.world.words import MOVING, PLACES, STRANGE_LOOKS, STRANGE_PLACES, STYLED
 
 MAX_TOKENS = 32
 _WORD = re.compile(r"\w+")
+_PLACES, _STYLED = PLACES | STRANGE_PLACES, STYLED | STRANGE_LOOKS
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -29,7 +30,7 @@ def phrase(words: dict[str, str]) -> str:
     'a cartoon of a red duck in the snow'
     """
     thing = f"{_article(words['colour'])} {words['noun']}"
-    return STYLED[words["style"]][0].format(f"{thing} {PLACES[words['background']][0]}")
+    return _STYLED[words["style"]][0].format(f"{thing} {_PLACES[words['background']][0]}")
 
 
 def _article(word: str) -> str:
@@ -48,8 +49,8 @@ def caption(scenes: Scenes, index: int, rng: np.random.Generator, *, complete: b
     coloured = f"{words['colour']} {words['noun']}" if keep_colour else words["noun"]
     article = "the" if rng.random() < 0.2 else _article(coloured).split()[0]
     moving = pick(MOVING[MOTIONS[int(scenes.motion[index])]]) if rng.random() < 0.3 else ""
-    place = pick(PLACES[words["background"]]) if keep_place else ""
-    return pick(STYLED[words["style"]]).format(" ".join(filter(None, (article, coloured, moving, place))))
+    place = pick(_PLACES[words["background"]]) if keep_place else ""
+    return pick(_STYLED[words["style"]]).format(" ".join(filter(None, (article, coloured, moving, place))))
 
 
 def captions(scenes: Scenes, seed: int | tuple[int, ...], *, complete: bool = False) -> list[str]:
@@ -59,7 +60,7 @@ def captions(scenes: Scenes, seed: int | tuple[int, ...], *, complete: bool = Fa
 
 
 def corpus() -> list[str]:
-    """Every word of the grammar, in every order of style and place."""
+    """Every home word of the grammar, in every order of style and place."""
     sentences = [
         styled.format(f"{article} {colour} {noun} {moving} {place}")
         for noun, colour in itertools.product(ATTRIBUTES["noun"], ATTRIBUTES["colour"])

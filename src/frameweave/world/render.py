@@ -14,10 +14,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from frameweave.world.scene import PIXELS, SIZE_RANGE, Pose, Scenes, pose
+from frameweave.world.scene import PIXELS, SIZE_RANGE, WORDS, Pose, Scenes, pose
 from frameweave.world.styles import stylised
 from frameweave.world.textures import TILE, tiles
-from frameweave.world.words import COLOURS, NOUNS
+from frameweave.world.words import COLOURS
 
 _RGB = {
     "red": (0.88, 0.10, 0.12),
@@ -45,10 +45,10 @@ class Rendered:
 
 @cache
 def sprites() -> Float[Tensor, "nouns 2 S S"]:
-    """Shading and coverage of each noun, values in [0, 1], in the order of `NOUNS`."""
+    """Shading and coverage of each noun, values in [0, 1], in the order of `WORDS`."""
     folder = files("frameweave.world") / "sprites"
     pictures: list[Tensor] = []
-    for noun in NOUNS:
+    for noun in WORDS["noun"]:
         with (folder / f"{noun}.png").open("rb") as file:
             pictures.append(torch.from_numpy(np.array(Image.open(file).convert("LA"))) / 255)
     return torch.stack(pictures).permute(0, 3, 1, 2).contiguous()
@@ -126,3 +126,10 @@ def render_clip(scenes: Scenes, frames: int) -> Rendered:
     index = torch.arange(len(scenes)).repeat_interleave(frames)
     t = torch.arange(frames, dtype=torch.float32).repeat(len(scenes))
     return render(scenes[index], t)
+
+
+def flow_back(scene: Scenes, clip: Rendered) -> Float[Tensor, "N 2 H W"]:
+    """How far each pixel's content moves towards the frame before, of the clip of one scene."""
+    frames = len(clip.frames)
+    scenes, t = scene[torch.zeros(frames, dtype=torch.long)], torch.arange(frames, dtype=torch.float32)
+    return _flow(pose(scenes, t), pose(scenes, t - 1), clip.mask)

@@ -6,6 +6,7 @@ as one struct of arrays (`Scenes`), so that sampling and rendering are vectorise
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,19 +16,34 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from frameweave.errors import InputError
-from frameweave.world.words import COLOURS, MOVING, NOUNS, PLACES, STYLED
+from frameweave.world.words import (
+    COLOURS,
+    MOVING,
+    NOUNS,
+    PLACES,
+    STRANGE_LOOKS,
+    STRANGE_NOUNS,
+    STRANGE_PLACES,
+    STYLED,
+)
 
-BACKGROUNDS = tuple(PLACES)
-STYLES = tuple(STYLED)
 MOTIONS = tuple(MOVING)
 CAMERAS = ("still", "left", "right")
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "noun": NOUNS,
     "colour": COLOURS,
-    "background": BACKGROUNDS,
-    "style": STYLES,
+    "background": tuple(PLACES),
+    "style": tuple(STYLED),
 }
+"""The home words: of all that the Miniature was trained on."""
+WORDS: dict[str, tuple[str, ...]] = {
+    "noun": (*NOUNS, *STRANGE_NOUNS),
+    "colour": COLOURS,
+    "background": (*PLACES, *STRANGE_PLACES),
+    "style": (*STYLED, *STRANGE_LOOKS),
+}
+"""All words that can be drawn, with the home ones first: a word's index is the same in both."""
 
 PIXELS = 64
 SIZE_RANGE = (28.0, 46.0)  # of the object's square, in pixels
@@ -64,12 +80,12 @@ class Scenes:
         return Scenes(**{f.name: getattr(self, f.name)[chosen] for f in dataclasses.fields(self)})
 
     def attributes(self) -> dict[str, Int[Tensor, " N"]]:
-        """The four edited attributes as class indices into `ATTRIBUTES`."""
+        """The four edited attributes as class indices into `WORDS`."""
         return {name: getattr(self, name) for name in ATTRIBUTES}
 
     def words(self, index: int) -> dict[str, str]:
         """The four attributes of one scene in words."""
-        return {name: ATTRIBUTES[name][int(getattr(self, name)[index])] for name in ATTRIBUTES}
+        return {name: WORDS[name][int(getattr(self, name)[index])] for name in WORDS}
 
     def edited(self, **words: str) -> "Scenes":
         """The true edit: the same motion, place and texture phase with other attributes.
@@ -79,12 +95,12 @@ class Scenes:
         """
         changed: dict[str, Tensor] = {}
         for name, word in words.items():
-            if word not in ATTRIBUTES.get(name, ()):
+            if word not in WORDS.get(name, ()):
                 raise InputError(
                     f"the world has no {name} {word!r}",
-                    hint=f"choose from {', '.join(ATTRIBUTES.get(name, tuple(ATTRIBUTES)))}",
+                    hint=f"choose from {', '.join(WORDS.get(name, tuple(WORDS)))}",
                 )
-            changed[name] = torch.full_like(self.noun, ATTRIBUTES[name].index(word))
+            changed[name] = torch.full_like(self.noun, WORDS[name].index(word))
         return dataclasses.replace(self, **changed)
 
     def with_attributes(self, **indices: Int[Tensor, " N"]) -> "Scenes":
@@ -107,12 +123,16 @@ def sample_scenes(n: int, *, seed: int | tuple[int, ...], split: Split = "train"
 
     `seed` may be a tuple, e.g. (seed, step), so that each training step has its own draw.
     """
+    return scenes_of(combinations(split), n, seed=seed)
+
+
+def scenes_of(choices: Int[Tensor, "K 4"], n: int, *, seed: int | tuple[int, ...]) -> Scenes:
+    """Draw `n` scenes with attributes out of `choices`, rows of indices into `WORDS`."""
     rng = np.random.default_rng(seed)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype("float32"))
 
-    choices = combinations(split)
     attributes = choices[torch.from_numpy(rng.integers(len(choices), size=n))]
     motion = torch.from_numpy(rng.integers(len(MOTIONS), size=n))
     camera = torch.from_numpy(rng.integers(len(CAMERAS), size=n))
@@ -148,8 +168,14 @@ class Pose:
     texture: Float[Tensor, "N 2"]
 
 
-def edits_in_turn(words: dict[str, str], number: int, changes: int = 1) -> dict[str, str]:
-    """Which attributes the edit of that number changes, and to which words.
+def edits_in_turn(
+    words: dict[str, str],
+    number: int,
+    changes: int = 1,
+    *,
+    among: Mapping[str, tuple[str, ...]] = ATTRIBUTES,
+) -> dict[str, str]:
+    """Which attributes the edit of that number changes, and to which words out of `among`.
 
     The kinds of attributes, or groups of as many as are changed at once, take turns, and so do the other
     words of each kind.
@@ -157,9 +183,9 @@ def edits_in_turn(words: dict[str, str], number: int, changes: int = 1) -> dict[
     >>> edits_in_turn({"noun": "star", "colour": "red", "background": "sky", "style": "plain"}, 1)
     {'colour': 'orange'}
     """
-    groups = list(itertools.combinations(ATTRIBUTES, changes))
+    groups = list(itertools.combinations(among, changes))
     turn, which = divmod(number, len(groups))
-    others = {name: [word for word in ATTRIBUTES[name] if word != words[name]] for name in groups[which]}
+    others = {name: [word for word in among[name] if word != words[name]] for name in groups[which]}
     return {name: choice[turn % len(choice)] for name, choice in others.items()}
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from frameweave.world.scene import STYLES
+from frameweave.world.scene import WORDS
 
 Frames = Float[Tensor, "N 3 H W"]
 Alpha = Float[Tensor, "N 1 H W"]
@@ -63,19 +63,50 @@ def pencil_sketch(frames: Frames, alpha: Alpha) -> Frames:
     return paper * (1 - 0.6 * contour) + 0.25 * 0.6 * contour
 
 
+def sepia(frames: Frames, _alpha: Alpha) -> Frames:
+    """An old photo: much of the colour is gone, brown light, dark corners."""
+    grey = _luminance(frames)
+    faded = grey + 0.6 * (frames - grey)
+    tinted = 0.08 + 0.92 * faded * frames.new_tensor([1.0, 0.86, 0.66])[:, None, None]
+    h, w = frames.shape[-2:]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, h), torch.linspace(-1, 1, w), indexing="ij")
+    return tinted * (1 - 0.3 * (x.square() + y.square()) / 2).to(frames)
+
+
+def hazy(frames: Frames, _alpha: Alpha) -> Frames:
+    """A lens with mist on it: light spreads, contrast is low."""
+    spread = F.avg_pool2d(F.pad(frames, (3, 3, 3, 3), mode="replicate"), 7, stride=1)
+    return 0.3 + 0.62 * (0.4 * frames + 0.6 * spread)
+
+
+def compressed(frames: Frames, _alpha: Alpha) -> Frames:
+    """A file that is much too small: blocks of 8 that keep only their coarsest waves."""
+    n, block = torch.arange(8.0, device=frames.device), 8
+    waves = torch.cos(torch.pi * (2 * n + 1)[None] * n[:, None] / 16) / 2
+    waves[0] /= 2**0.5
+    h, w = frames.shape[-2:]
+    tiles = frames.unflatten(2, (h // block, block)).unflatten(4, (w // block, block)).transpose(3, 4)
+    coarse = 0.35 + 0.15 * (n[:, None] + n[None])
+    kept = torch.round(waves @ tiles @ waves.T / coarse) * coarse
+    return (waves.T @ kept @ waves).transpose(3, 4).flatten(4, 5).flatten(2, 3)
+
+
 _FILTERS = {
     "plain": plain,
     "pixel art": pixel_art,
     "cartoon": cartoon,
     "night": night,
     "pencil sketch": pencil_sketch,
+    "sepia": sepia,
+    "hazy": hazy,
+    "compressed": compressed,
 }
 
 
 def stylised(frames: Frames, alpha: Alpha, style: Tensor) -> Frames:
-    """Each frame in its own style (an index into `STYLES`), in [0, 1]."""
+    """Each frame in its own style (an index into `WORDS`), in [0, 1]."""
     out = frames.clone()
-    for index, name in enumerate(STYLES):
+    for index, name in enumerate(WORDS["style"]):
         chosen = style == index
         if chosen.any():
             out[chosen] = _FILTERS[name](frames[chosen], alpha[chosen])

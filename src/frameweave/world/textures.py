@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frameweave.world.scene import BACKGROUNDS
+from frameweave.world.scene import WORDS
 
 TILE = 128
 
@@ -59,11 +59,31 @@ def _draw(name: str) -> Picture:
         case "checkers":
             wave = np.sin(2 * np.pi * x / 32) * np.sin(2 * np.pi * y / 32)
             return _mix((0.50, 0.52, 0.55), (0.74, 0.75, 0.77), _soft(wave, width=0.4))
+        case "wood":
+            plank = np.floor(y / 16)
+            grain = _noise(8, x_scale=12, y_scale=1.0) + 0.8 * (plank % 3 - 1)
+            planks = _mix((0.45, 0.28, 0.16), (0.66, 0.45, 0.27), 0.5 + 0.25 * grain)
+            return _mix((0.26, 0.15, 0.09), (1.0, 1.0, 1.0), _soft(y % 16 - 1.5)) * planks
+        case "water":
+            swell = np.sin(2 * np.pi * (x / 32 + 0.25 * np.sin(2 * np.pi * y / 64))) + np.sin(
+                2 * np.pi * y / 8
+            )
+            return _mix((0.05, 0.42, 0.50), (0.55, 0.86, 0.84), 0.4 + 0.25 * swell)
+        case "leaves":
+            leaf = np.abs(_noise(10, x_scale=3.5, y_scale=3.5)) - 0.25
+            tone = 0.5 + 0.35 * _noise(11, x_scale=6, y_scale=6)
+            return _mix((0.04, 0.16, 0.08), (1.0, 1.0, 1.0), _soft(leaf, width=0.5)) * _mix(
+                (0.14, 0.42, 0.20), (0.46, 0.68, 0.24), tone
+            )
+        case "honeycomb":
+            directions = np.array([(8, 0), (4, 7), (4, -7)])[:, :, None, None]
+            waves = np.cos(2 * np.pi * (x * directions[:, 0] + y * directions[:, 1]) / TILE).sum(0)
+            return _mix((0.72, 0.48, 0.10), (0.98, 0.84, 0.38), _soft(waves + 0.9, width=0.5))
         case _:
             raise AssertionError(name)
 
 
 @cache
 def tiles() -> Float[Tensor, "B 3 T T"]:
-    """One tile per background in the order of `BACKGROUNDS`, values in [0, 1]."""
-    return torch.from_numpy(np.stack([_draw(name) for name in BACKGROUNDS]).astype("float32"))
+    """One tile per background in the order of `WORDS`, values in [0, 1]."""
+    return torch.from_numpy(np.stack([_draw(name) for name in WORDS["background"]]).astype("float32"))

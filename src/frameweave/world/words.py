@@ -1,4 +1,7 @@
-"""The words of the world: for its scenes, its captions and the rules that rewrite them."""
+"""The words of the world: for its scenes, its captions and the rules that rewrite them.
+
+The Miniature was trained on the home words. The strange ones are of clips that it never saw.
+"""
 
 NOUNS = (
     "star", "heart", "car", "fish", "tree", "house",
@@ -23,6 +26,21 @@ STYLED = {
     "pencil sketch": ("a pencil sketch of {}", "{}, pencil sketch", "{} as a pencil sketch"),
 }
 """By style: sentences around a caption, for which {} stands."""
+STRANGE_NOUNS = (
+    "teapot", "guitar", "crown", "key", "bell", "anchor", "chair", "octopus", "rabbit", "airplane",
+)  # fmt: skip
+STRANGE_PLACES = {
+    "wood": ("on a wooden floor", "on the planks"),
+    "water": ("on the water", "among the waves"),
+    "leaves": ("among the leaves", "in front of leaves"),
+    "honeycomb": ("in front of a honeycomb", "on the honeycomb"),
+}
+STRANGE_LOOKS = {
+    "sepia": ("an old photo of {}", "{}, sepia", "{} in sepia"),
+    "hazy": ("a hazy photo of {}", "{}, soft focus", "{} in the haze"),
+    "compressed": ("a compressed video of {}", "{}, low quality", "{} with blocks"),
+}
+"""Looks of cameras and files, as styles are."""
 MOVING = {
     "still": ("standing still",),
     "left": ("moving left",),

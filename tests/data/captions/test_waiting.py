@@ -50,17 +50,29 @@ def test_any_header_is_a_time_of_at_least_0(headers: dict[str, str]) -> None:
     assert asked_wait({"x-ratelimit-remaining-tokens": "0", **headers}, now=NOW) >= 0
 
 
-def test_the_gate_holds_all_back_until_the_longest_time_is_over() -> None:
+def test_the_gate_holds_all_back_until_the_longest_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only waiting moves."""
+    now, sleep = 100.0, asyncio.sleep
+
+    async def sleeping(seconds: float) -> None:
+        nonlocal now
+        until = now + seconds
+        await sleep(0)  # the others go to sleep too
+        now = max(now, until)
+
     async def passing() -> list[float]:
-        gate, start = Gate(), time.monotonic()
+        gate = Gate()
         await gate.passed()
+        assert now == 100.0
         gate.shut(0.2)
         gate.shut(0.05)
 
         async def one() -> float:
             await gate.passed()
-            return time.monotonic() - start
+            return now - 100.0
 
         return list(await asyncio.gather(one(), one()))
 
-    assert all(0.2 <= seconds < 1 for seconds in asyncio.run(passing()))
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(asyncio, "sleep", sleeping)
+    assert asyncio.run(passing()) == pytest.approx([0.2, 0.2])

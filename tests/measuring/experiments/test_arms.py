@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.errors import InputError
 from frameweave.measuring.experiments.arms import Arm, parsed_arm
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 
 
 def test_reading() -> None:
@@ -19,7 +19,9 @@ def test_reading() -> None:
         name="a", adaptor="f/g", strength=1.5, in_inversion=False
     )
     assert [parsed_arm(f"a=b{how}").tokens for how in ("", ",tokens", ",no-tokens")] == [None, True, False]
-    arm = parsed_arm("a=b,window=0.5-1,tokens")
+    assert parsed_arm("a=none,steady") == Arm(name="a", steady=1.0)
+    assert parsed_arm("a=b@1,steady=0.5") == Arm(name="a", adaptor="b", strength=1.0, steady=0.5)
+    arm = parsed_arm("a=b,window=0.5-1,tokens,steady")
     travelling = TypeAdapter(Arm)
     assert travelling.validate_json(travelling.dump_json(arm)) == arm and arm.window == (0.5, 1.0)
 
@@ -36,6 +38,12 @@ def test_reading() -> None:
         ("a=b,window=0.5", "expected a number"),
         ("a=b,token", "tokens"),
         ("a=b,window=0.9-0.5", "0 <= low < high <= 1"),
+        ("a=b,steady=2", "steady=2, expected a number above 0, up to 1"),
+        ("a=b,steady=0", "above 0"),
+        ("a=b,steady=nan", "above 0"),
+        ("a=none", "neither an adaptor nor steady"),
+        ("a=none@0.5,steady", "no adaptor that acts so"),
+        ("a=none,tokens,steady", "no adaptor that acts so"),
     ],
 )
 def test_what_cannot_be_read(text: str, said: str) -> None:
@@ -47,6 +55,7 @@ def test_arms_of_equal_effect() -> None:
     plain, silent = Arm(name="without"), Arm(name="x", adaptor="miniature", in_inversion=False)
     assert plain.effect("tokenflow") == Arm(name="also without").effect("tokenflow")
     assert plain.effect("vid2vid_zero") != silent.effect("vid2vid_zero")  # null texts differ
+    assert plain.effect("tokenflow") == {} != Arm(name="steadied", steady=1.0).effect("tokenflow")
     one, other = (Arm(name=name, adaptor="miniature") for name in "ab")
     assert one.effect("framewise") == other.effect("framewise") != plain.effect("framewise")
     as_it_is = Arm(name="c", adaptor="miniature", strength=load_adaptor("miniature").card.strength)

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from frameweave.errors import InputError
-from frameweave.measuring.experiments.items import SEEDS, ClipSet, TableItem, set_name, world_items
+from frameweave.measuring.experiments.items import SEEDS, STRANGE, ClipSet, TableItem, set_name, world_items
 from frameweave.measuring.experiments.pairs import edited_area, pair_of
 from frameweave.measuring.metrics.flow import warp_error
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from frameweave.world.grammar import phrase
-from frameweave.world.scene import ATTRIBUTES, combinations
+from frameweave.world.scene import ATTRIBUTES, WORDS, combinations
+from frameweave.world.strangers import stranger_combinations
 
 
 def test_the_test_set_is_a_function_of_its_number(tiny: StableDiffusion) -> None:
@@ -75,13 +76,23 @@ def test_a_truth_of_another_size_is_read_at_the_sources(tiny: StableDiffusion, t
 
 @pytest.mark.parametrize("which", SEEDS)
 def test_only_development_clips_show_what_trainings_see(which: ClipSet, tiny: StableDiffusion) -> None:
-    held_out = {tuple(row) for row in combinations("held-out").tolist()}
+    strange = which in STRANGE
+    seen = stranger_combinations("train") if strange else combinations("train")
+    trained = {tuple(row) for row in seen.tolist()}
     for item in world_items(which, 8, 1):
         pair = pair_of(item, tiny)
         assert pair.wanted is not None
         source = pair.wanted | {pair.about["attribute"]: pair.about["from"]}
-        shown = tuple(ATTRIBUTES[name].index(source[name]) for name in ATTRIBUTES)
-        assert (shown in held_out) == (which != "development")
+        shown = tuple(WORDS[name].index(source[name]) for name in WORDS)
+        assert (shown in trained) == which.endswith("development")
+        assert (source["noun"] not in ATTRIBUTES["noun"]) == strange
+        assert not strange or pair.about["attribute"] != "noun"
+
+
+def test_more_changes_than_a_set_has_kinds_are_told() -> None:
+    assert len(world_items("strangers", 3, 1, 3)) == 3
+    with pytest.raises(InputError, match="4 changes at once, expected at most 3: colour, background, style"):
+        world_items("strangers", 3, 1, 4)
 
 
 def test_the_sets_have_clips_and_names_of_their_own(tiny: StableDiffusion) -> None:

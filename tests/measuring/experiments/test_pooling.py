@@ -21,6 +21,7 @@ from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.metrics.frechet import frechet_distance
 from frameweave.measuring.metrics.miniature_encoders import miniature_clip
 from frameweave.measuring.records import Cost
+from frameweave.models.loading.choice import ModelChoice
 from frameweave.video.clip import Clip
 
 
@@ -69,15 +70,7 @@ def works_in(folder: Path, arms: dict[str, list[int]], *, truths: bool = False) 
                 item=world_items("test", number + 1, 4)[number],
                 made_of="",
                 cells=tuple(cells),
-                loading=Loading(
-                    model="miniature",
-                    controlnet=None,
-                    depth_model=None,
-                    vision=None,
-                    dtype="fp32",
-                    device="cpu",
-                    threads=1,
-                ),
+                loading=Loading(choice=ModelChoice(device="cpu"), depth_model=None, threads=1),
                 backbones=Backbones(kind="miniature"),
                 run_folder=folder,
                 cells_folder=folder / "cells",

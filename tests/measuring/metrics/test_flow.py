@@ -9,10 +9,10 @@ from frameweave.measuring.metrics.base import Case, Looked
 from frameweave.measuring.metrics.flow import (
     estimated_flow,
     flow_share_metric,
-    moved_back,
     warp_error,
     warp_error_metric,
 )
+from frameweave.video.motion.warp import moved_back
 
 
 def moving(frames: int, step: int) -> torch.Tensor:

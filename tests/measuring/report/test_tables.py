@@ -4,16 +4,18 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from frameweave.measuring.report.differences import difference_table
 from frameweave.measuring.report.formats import FORMATS, number
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.report.table import Entry, Table
-from frameweave.measuring.report.tables import cost_table, difference_table, main_table
+from frameweave.measuring.report.tables import cost_table, main_table
 from results_folder import write_results
 
 N = 12
@@ -46,6 +48,22 @@ def test_means_and_what_is_bold(results: Results) -> None:
     assert not blurred[0].bold and blurred[1].reason == "not measured"
     interval = without[0].interval
     assert interval is not None and interval[0] < 0.255 < interval[1]
+
+
+def test_arms_that_were_made_steadier_are_compared_among_themselves(tmp_path: Path) -> None:
+    arms = {"without": 0.3, "with": 0.2, "steadier": 0.1, "both": 0.05}
+    values = {
+        ("vidtome", arm, "warp_error"): [mean + 0.01 * k for k in range(N)] for arm, mean in arms.items()
+    }
+    asked = ["with=miniature", "steadier=none,steady", "both=miniature@0.5,steady=0.5,tokens"]
+    found = read_results(write_results(tmp_path, values))
+    for name in ("arms", "runs/a: arms"):  # of one folder, and of several that are reported together
+        steadied = replace(found, run=replace(found.run, settings={name: asked}))
+        assert steadied.steadied == {"steadier", "both"}
+        table = main_table(steadied, steadied.metrics)
+        assert [arm for (_, arm), row in table.rows if row[0].bold] == ["with", "both"]
+        assert any("Made steadier afterwards: steadier, both." in note for note in table.notes)
+    assert not any("steadier" in note for note in main_table(found, found.metrics).notes)
 
 
 def test_an_arm_that_lacks_the_hard_clips_is_no_better_for_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from frameweave.data.shards.decoding import group_of, wanted
 from frameweave.errors import DataError, MissingExtra, require_extra
 from frameweave.video.group import FrameGroup
 
-Sample = dict[str, Any]
+Sample = dict[str, bytes | str]
 """As webdataset gives them: bytes by member, and texts by names such as url."""
 
 
@@ -67,5 +67,6 @@ def _members(shards: Iterator[Sample]) -> Generator[Sample, None, None]:
 
 def _groups(samples: Iterator[Sample]) -> Generator[FrameGroup, None, None]:
     for sample in samples:
-        members = {name: sample[name] for name in wanted(sample)}
+        named = ((name, sample[name]) for name in wanted(sample))
+        members = {name: content for name, content in named if isinstance(content, bytes)}
         yield group_of(members, where=f"{sample['__url__']}: group {sample['__key__']}")

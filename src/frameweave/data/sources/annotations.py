@@ -78,20 +78,13 @@ def read_annotations(files: list[Path]) -> Annotations:
     """
     found = Annotations(divided=any(_split_of(file) for file in files if file.name not in ANNOTATIONS))
     for file in files:
-        videos, sentences = _lists(file)
-        here: set[str] = set()
-        for video in videos:
-            name = _name(video, "video_id", "id")
-            if name in here:
-                found.skipped.append(Skipped(id=name, reason="duplicate", detail=f"twice in {file}"))
-            elif name:
-                here.add(name)
-                told = {key: _plain(video[key]) for key in _TOLD if key in video}
-                found.videos.setdefault(name, {}).update(told)
-        for sentence in sentences:
-            name = _name(sentence, "video_id", "image_id")
-            if name and isinstance(sentence.get("caption"), str):
-                found.captions[name].append(sentence["caption"])
+        read = _read(file)
+        for name in read.twice:
+            found.skipped.append(Skipped(id=name, reason="duplicate", detail=f"twice in {file}"))
+        for name, told in read.videos.items():
+            found.videos.setdefault(name, {}).update(told)
+        for name, caption in read.sentences:
+            found.captions[name].append(caption)
     return found
 
 
@@ -139,15 +132,25 @@ def _json(file: Path) -> Any:
         raise DataError(f"{file}: cannot be read ({error})", hint="copy the file again") from error
 
 
-def _lists(file: Path) -> tuple[list[Any], list[Any]]:
-    """The videos and the sentences of a file."""
+@dataclass(frozen=True)
+class _File:
+    """What one file tells."""
+
+    videos: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    sentences: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Names of videos with a caption each."""
+    twice: list[str] = field(default_factory=list[str])
+    """Names of videos that it tells of more than once."""
+
+
+def _read(file: Path) -> _File:
     table = _json(file)
     if isinstance(table, list):
         return _of_rows(file, table)
     if isinstance(table, dict):
         for videos, sentences in _FORMS:
             if isinstance(table.get(videos), list) and isinstance(table.get(sentences), list):
-                return table[videos], table[sentences]
+                return _of_lists(table[videos], table[sentences])
     found = ", ".join(sorted(map(str, table))[:8]) if isinstance(table, dict) else type(table).__name__
     raise DataError(
         f"{file}: found {found[:200] or 'nothing'}, expected videos and sentences, or a list of rows",
@@ -155,17 +158,32 @@ def _lists(file: Path) -> tuple[list[Any], list[Any]]:
     )
 
 
-def _of_rows(file: Path, rows: list[Any]) -> tuple[list[Any], list[Any]]:
+def _of_lists(videos: list[Any], sentences: list[Any]) -> _File:
+    """The official form has a list of the videos and one of the sentences."""
+    read = _File()
+    for video in videos:
+        name = _name(video, "video_id", "id")
+        if name in read.videos:
+            read.twice.append(name)
+        elif name:
+            read.videos[name] = {key: _plain(video[key]) for key in _TOLD if key in video}
+    for sentence in sentences:
+        name = _name(sentence, "video_id", "image_id")
+        if name and isinstance(sentence.get("caption"), str):
+            read.sentences.append((name, sentence["caption"]))
+    return read
+
+
+def _of_rows(file: Path, rows: list[Any]) -> _File:
     """Rows have a video and one or several of its captions; each video may have several rows."""
-    videos: dict[str, dict[str, Any]] = {}
-    sentences: list[Any] = []
+    read = _File()
     for number, row in enumerate(rows, 1):
         name = _name(row, *_NAMED)
         if not name:
             raise DataError(
                 f"{file}: row {number} names no video", hint=f"give each {' or '.join(_NAMED[:2])}"
             )
-        told = {key: row[key] for key in _TOLD if row.get(key) is not None}
-        videos.setdefault(name, {"video_id": name, "split": _split_of(file)} | told)
-        sentences += [{"video_id": name, "caption": text} for text in _captions(row)]
-    return list(videos.values()), sentences
+        told = {key: _plain(row[key]) for key in _TOLD if row.get(key) is not None}
+        read.videos.setdefault(name, {"split": _split_of(file)} | told)
+        read.sentences.extend((name, text) for text in _captions(row))
+    return read

@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from frameweave.data.text import encoding_of
 from frameweave.errors import DataError
 
-Row = dict[str, Any]
+Row = Mapping[str, object]
 """Whatever stands in a row of a table, by column."""
 _FIELD = 2**24  # bytes of a cell: 16 MB
 

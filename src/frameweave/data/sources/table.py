@@ -73,12 +73,11 @@ class TableReader:
         columns = columns_of(name for name in names if name != videos.column)
         wanted = [name for own in columns.values() for name in own] + [videos.name] * bool(videos.name)
         for number, row in enumerate(parquet_rows(self.file, wanted), 1):
-            inner = row.pop(videos.column, None) or {}
             named = columns["id"] or columns["path"]
-            name = _text(row.get(named[0])) if named else _text(inner.get("path"))
+            name = _text(row.get(named[0])) if named else _path_in(row.get(videos.column))
             path = f"{self.file}{MARK}{videos.bytes}/{number - 1}"
             given = {"path": path, "id": name or f"row {number}"}
-            yield self._record(number, row | given, columns | {"path": ["path"], "id": ["id"]})
+            yield self._record(number, {**row, **given}, columns | {"path": ["path"], "id": ["id"]})
 
     def _columns(self, names: Iterable[str]) -> Columns:
         names = list(names)
@@ -100,7 +99,7 @@ class TableReader:
         except UnicodeDecodeError as error:
             return Skipped(id=f"row {number}", reason="bad_caption", detail=f"{where}: not UTF-8 ({error})")
         path, name = given.get("path", ""), given.get("id") or given.get("path", "")
-        if any(_text(cell).strip() for cell in row.get("") or ()):
+        if any(text.strip() for text in _texts(row.get(""))):
             detail = f"{where}: more cells than the first row has; quote captions with commas"
             return Skipped(id=name or f"row {number}", reason="bad_caption", detail=detail)
         place = "" if "\0" in path + name else self._place(path, name)
@@ -159,6 +158,11 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
     return "" if value is None else str(value)
+
+
+def _path_in(video: Any) -> str:
+    """Of a cell that holds a video: its bytes alone, or with the path where it lay."""
+    return _text(video.get("path")) if isinstance(video, dict) else ""
 
 
 def _texts(value: Any) -> list[str]:

@@ -18,7 +18,8 @@ from frameweave.measuring.bench.length import length_rows
 from frameweave.measuring.bench.metrics import metrics_row
 from frameweave.measuring.bench.paired import Row, paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
-from frameweave.models.loading import load
+from frameweave.models.control.asked import DEPTH
+from frameweave.models.loading.load import load
 from frameweave.models.memory import peak_bytes
 from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -86,8 +87,8 @@ def _editing(model: StableDiffusion, name: str, settings: Mapping[str, object], 
     editor = base.make(name, {"steps": _STEPS, **settings})
     depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
     x = model.encode(clip.frames)
-    near = None if depth is None else depth[:1]
-    conditioning = model.conditioning(["a red duck in the snow"], Guides(depth=near))
+    near = {} if depth is None else {DEPTH: depth[:1]}
+    conditioning = model.conditioning(["a red duck in the snow"], Guides(maps=near))
 
     def edit() -> None:
         base.edit_clip(
@@ -132,14 +133,19 @@ def frame_forwards(name: str, frames: int) -> list[int]:
 
     Inversion is one branch, an edit two, plug-and-play three (source, uncond, cond). TokenFlow has
     its key frames besides; VidToMe's chunks come one after the other, as it cuts them on average:
-    2, 4 .. 4, 2 frames. vid2vid-zero's null text takes five: the source's branch, the null branch
-    forward and backward (which counts two), and the null branch again with its new text; its edit
-    has source and target in both branches while the source's attention is taken, and two afterwards.
+    2, 4 .. 4, 2 frames. Groups of shuffled have up to 9. vid2vid-zero's null text takes five: the
+    source's branch, the null branch forward and backward (which counts two), and the null branch again
+    with its new text; its edit has source and target in both branches while the source's attention is
+    taken, and two afterwards. FLATTEN's source goes through in a call of its own, in four steps of five.
+    Of delta's steps a fifth is not taken; each other one has a call for the source and one for the edit.
     """
     keys = -(-frames // 8)
     return {
+        "delta": [round(0.8 * frames), round(1.6 * frames)],
+        "flatten": [frames, 4 * frames // 5, 2 * frames],
         "framewise": [frames, 2 * frames],
         "text2video_zero": [2 * frames],
+        "shuffled": [frames, *[2 * len(part) for part in np.array_split(range(frames), -(-frames // 9))]],
         "tokenflow": [frames, 3 * keys, 3 * frames],
         "vidtome": [frames, 3 * 2, *[3 * 4] * ((frames - 4) // 4), 3 * 2],
         "vid2vid_zero": [frames, 5 * frames, 4 * frames],

@@ -18,7 +18,7 @@ from frameweave.data.options import GroupSettings
 from frameweave.data.reading import ShardGroups
 from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.progress import SILENT, Progress
-from frameweave.training.folder import FolderGroups
+from frameweave.training.sources.folder import FolderGroups
 from frameweave.video.clip import Clip
 from frameweave.world.render import render_clip
 from frameweave.world.scene import sample_scenes

@@ -18,7 +18,7 @@ from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.models.features import collected
-from frameweave.models.loading import load
+from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batch, Batches, position
 from frameweave.training.denoising import Denoiser
@@ -78,14 +78,13 @@ def training_rows(repeats: int) -> Iterator[Row]:
 
 def _published(stage: LowRank, model: StableDiffusion, frames: Tensor, batch: Batch) -> Tensor:
     """Each frame encoded and looked at once per timestep; gradient through the ControlNet."""
-    assert model.controlnet is not None
     assert stage.denoiser.tokens is not None
     x_0, a = model.encode(frames), model.schedule.alpha_bar[batch.t][:, None, None, None]
     x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * batch.eps
     states = torch.cat([stage.denoiser.tokens(model.vision(frames)), batch.text], dim=1)
     groups, times, _frames = batch.shape
     picture = batch.depth.unflatten(0, (groups, 1, -1)).expand(-1, times, -1, 3, -1, -1).flatten(0, 2)
-    down, mid = model.controlnet(x_t, batch.t, states, controlnet_cond=picture, return_dict=False)
+    down, mid = model.controls[0].network(x_t, batch.t, states, controlnet_cond=picture, return_dict=False)
     with collected(model.unet, stage.layers) as features:
         eps_hat = model.unet(
             x_t,

@@ -12,9 +12,14 @@ from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.schedule import TRAINING_T, Window
 from frameweave.errors import InputError
+from frameweave.measuring.records import WITHOUT
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.explained import unknown_setting
+from frameweave.video.motion.steady import Steady
+
+_NONE = "none"
+"""Stands for no adaptor where an arm is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +41,19 @@ class Arm:
     tokens: bool | None = None
     """Whether the prompt tokens act; default: as the adaptor says for the editor."""
     in_inversion: bool = True
+    steady: float | None = None
+    """How much steadier edits are made afterwards; None is not at all."""
 
     def use(self, editor: str, T: int = TRAINING_T) -> AdaptorUse | None:
         """How its adaptor acts in an editor; None without one."""
         if self.adaptor is None:
             return None
         return self._use(load_adaptor(self.adaptor), editor, T)
+
+    @property
+    def steadied(self) -> Steady | None:
+        """How much steadier its edits are made."""
+        return None if self.steady is None else Steady(self.steady)
 
     def effect(self, editor: str) -> Mapping[str, object]:
         """What an edit in that editor depends on, as JSON holds it; nothing without an adaptor.
@@ -50,7 +62,8 @@ class Arm:
         silent in the inversion still acts where a null text is optimised.
         """
         use = self.use(editor)
-        return {} if use is None else use.effect()
+        steadied = {} if self.steady is None else {"steady": self.steady, "steady_radius": Steady().radius}
+        return ({} if use is None else dict(use.effect())) | steadied
 
     @contextmanager
     def on(self, model: StableDiffusion, editor: str) -> Generator[Model, None, None]:
@@ -74,6 +87,8 @@ def parsed_arm(text: str) -> Arm:
     >>> arm = parsed_arm("wide=runs/train/adaptor@0.5,window=0.6-1,tokens")
     >>> arm.name, arm.adaptor, arm.strength, arm.window, arm.tokens
     ('wide', 'runs/train/adaptor', 0.5, (0.6, 1.0), True)
+    >>> parsed_arm("steadied=none,steady").steady
+    1.0
     >>> parsed_arm("changing=miniature,schedule=0.9-1:2+0.6-0.9:1").schedule
     '0.9-1:2,0.6-0.9:1'
 
@@ -84,7 +99,7 @@ def parsed_arm(text: str) -> Arm:
     adaptor, at, strength = given.partition("@")
     if not equals or not name.strip() or not adaptor or (at and not strength):
         raise InputError(f"arm {text!r}", hint="write it as name=adaptor, e.g. half=miniature@0.5")
-    arm = Arm(name=name, adaptor=adaptor)
+    arm = Arm(name=name, adaptor=None if adaptor == _NONE else adaptor)
     if strength:
         arm = replace(arm, strength=strength_in_range(_number(strength, text)))
     for option in options:
@@ -99,12 +114,28 @@ def parsed_arm(text: str) -> Arm:
             arm = replace(arm, window=(window.low, window.high))
         elif key == "schedule":
             arm = replace(arm, schedule=str(StrengthSchedule.parse(value.replace("+", ","))))
+        elif key == "steady":
+            arm = replace(arm, steady=_steady(value, text))
         else:
-            known = ["tokens", "no-tokens", "plain-inversion", "window", "schedule"]
+            known = ["tokens", "no-tokens", "plain-inversion", "window", "schedule", "steady"]
             raise unknown_setting(f"option of arm {name}", key, known)
     if arm.schedule is not None and (arm.strength is not None or arm.window is not None):
         raise InputError(f"arm {text!r}: a schedule beside a strength or a window", hint="give either")
+    if arm.adaptor is None and arm != Arm(name=name, steady=arm.steady):
+        raise InputError(f"arm {text!r}: no adaptor that acts so", hint="name one in place of none")
+    if arm.adaptor is None and arm.steady is None:
+        raise InputError(
+            f"arm {text!r}: neither an adaptor nor steady", hint=f"every grid has the arm {WITHOUT} already"
+        )
     return arm
+
+
+def _steady(value: str, text: str) -> float:
+    """Its strength; all of it where none is given."""
+    strength = _number(value, text) if value else 1.0
+    if not 0 < strength <= 1:
+        raise InputError(f"arm {text!r}: steady={value}, expected a number above 0, up to 1")
+    return strength
 
 
 def _number(word: str, text: str) -> float:

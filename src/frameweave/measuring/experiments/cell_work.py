@@ -1,7 +1,8 @@
 """What a worker does for one pair: the missing edits of it, one after the other, and their scores."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.diffusion.inversion import Remembered
+from frameweave.editing.adapting import in_steps
 from frameweave.editors import base
 from frameweave.errors import ModelFolderError, in_one_line
 from frameweave.measuring.experiments.cells import Cell, is_whole, write_cell
@@ -20,10 +22,13 @@ from frameweave.measuring.experiments.work import Loading, PairWork
 from frameweave.measuring.keys import key_of
 from frameweave.measuring.records import REFERENCE, Cost
 from frameweave.models import depth as depth_model
-from frameweave.models.loading import load
+from frameweave.models.control.asked import DEPTH
+from frameweave.models.control.maps import MADE, made_map
+from frameweave.models.loading.load import load_chosen
 from frameweave.models.memory import forget_peak, peak_bytes
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
+from frameweave.video.motion.motion import Motion
 
 
 def work_on_pair(given: str) -> dict[str, str]:
@@ -37,6 +42,7 @@ def work_on_pair(given: str) -> dict[str, str]:
     write_pair(work.run_folder, pair, work.made_of)
     measures = work.backbones.measures()
     inversions: dict[str, Remembered] = {}
+    motion = cache(lambda: _moving(pair, work, model))  # one for all editors and arms
     failed: dict[str, str] = {}
     for cell in work.cells:
         folder = work.cells_folder / cell.key
@@ -44,8 +50,8 @@ def work_on_pair(given: str) -> dict[str, str]:
             continue
         try:
             if not is_whole(folder):
-                kept = inversions.setdefault(cell.effect, Remembered())
-                clip, cost = _edited(pair, cell, _Setup(work.loading, model, kept))
+                kept = inversions.setdefault(_inverting(cell), Remembered())
+                clip, cost = _edited(pair, cell, _Setup(work.loading, model, kept, motion))
                 write_cell(folder, clip, cell, cost)
             score_cell(folder, pair, work.scores_folder / cell.key, measures)
         except Exception as error:  # whatever it is, the pair's other cells go on
@@ -53,17 +59,33 @@ def work_on_pair(given: str) -> dict[str, str]:
     return failed
 
 
+def _inverting(cell: Cell) -> str:
+    """A digest of how the arm acts in the inversion: to make an edit steadier comes after it."""
+    if cell.arm.steady is None:
+        return cell.effect
+    return key_of(replace(cell.arm, steady=None).effect(cell.editor))
+
+
 @dataclass(frozen=True, eq=False)
 class _Setup:
     loading: Loading
     model: StableDiffusion
     inversions: Remembered
+    motion: Callable[[], Motion]
+
+
+def _moving(pair: Pair, work: PairWork, model: StableDiffusion) -> Motion:
+    """How the pair's source moves, as far as any of its edits follows it."""
+    height, width = (side // model.vae_factor for side in pair.given.shape[2:])
+    edits = [cell for cell in work.cells if cell.editor != REFERENCE]
+    reach = max(base.motion_reach(base.make(cell.editor, cell.settings), cell.arm.steadied) for cell in edits)
+    return pair.moving(work.flow, reach, (height, width))
 
 
 def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
     """The edited clip, and what it took."""
     forget_peak()
-    recalled = setup.inversions.recalled
+    recalled, saved = setup.inversions.recalled, setup.inversions.saved
     start = time.perf_counter()
     if cell.editor == REFERENCE:
         frames = references(pair, setup.model)[cell.arm.name]()
@@ -72,6 +94,7 @@ def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
     cost = Cost(
         seconds=round(time.perf_counter() - start, 3),
         inversion_recalled=setup.inversions.recalled > recalled,
+        inversion_seconds=round(setup.inversions.saved - saved, 3),
         memory_gb=round(peak_bytes() / 1e9, 3),
     )
     return pair.source.with_frames(frames), cost
@@ -79,10 +102,13 @@ def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
 
 def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height width"]:
     editor = base.make(cell.editor, cell.settings)
+    kinds = setup.model.control_kinds if editor.needs_depth else ()
+    maps = {kind: made_map(kind, pair.given) for kind in kinds if kind in MADE}
     depth = pair.depth
-    if editor.needs_depth and depth is None:
+    if DEPTH in kinds and depth is None:
         depth = _estimator(setup.loading).estimate(pair.given)
-    with cell.arm.on(setup.model, cell.editor) as model:
+    timesteps = setup.model.schedule.timesteps(int(getattr(editor, "steps", 1)))
+    with cell.arm.on(in_steps(setup.model, timesteps), cell.editor) as model:
         return base.edit_clip(
             editor,
             pair.source.with_frames(pair.given),
@@ -91,6 +117,9 @@ def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height 
             source_prompt=pair.source_prompt,
             negative_prompt=pair.negative_prompt,
             depth=depth,
+            maps=maps,
+            steady=cell.arm.steadied,
+            motion=setup.motion() if base.motion_reach(editor, cell.arm.steadied) else None,
             inversions=setup.inversions,
             rng=torch.Generator().manual_seed(_noise_seed(pair, cell.seed)),
         ).frames
@@ -105,18 +134,13 @@ def _noise_seed(pair: Pair, seed: int) -> int:
 def _model(loading: Loading) -> StableDiffusion:
     """The model stays for the next pair."""
     torch.set_num_threads(loading.threads)
-    return load(
-        loading.model,
-        dtype=loading.dtype,
-        device=loading.device,
-        controlnet=loading.controlnet,
-        vision=loading.vision,
-    )
+    return load_chosen(loading.choice)
 
 
 @cache
 def _estimator(loading: Loading) -> depth_model.DepthEstimator:
-    found = depth_model.load(loading.model, loading.depth_model, device=loading.device)
+    model = loading.choice.model
+    found = depth_model.load(model, loading.depth_model, device=loading.choice.device)
     if found is None:
-        raise ModelFolderError(f"{loading.model}: no depth estimator", hint="name one with --depth-model")
+        raise ModelFolderError(f"{model}: no depth estimator", hint="name one with --depth-model")
     return found

@@ -70,7 +70,8 @@ def write_cell(folder: Path, clip: Clip, cell: Cell, cost: Cost) -> None:
 def read_cost(folder: Path) -> Cost:
     """What the edit of a cell took. Raises `DataError` when it is damaged."""
     hint = "delete the folder and run again"
-    return Cost.from_json(read_json(folder / _ABOUT, hint=hint), where=f"{folder}: ", hint=hint)
+    cost = Cost.from_json(read_json(folder / _ABOUT, hint=hint), where=f"{folder}: ", hint=hint)
+    return cost.model_copy(update={"frames": len(list((folder / _FRAMES).glob("*.png")))})
 
 
 def read_frames(folder: Path) -> Float[Tensor, "F 3 H W"]:

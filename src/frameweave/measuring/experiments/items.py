@@ -2,24 +2,34 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
-from frameweave.editing.table import check_names, folder_name, read_edits
-from frameweave.errors import DataError
+from frameweave.editing.table import EditLine, check_names, folder_name, read_edits
+from frameweave.errors import DataError, InputError
+from frameweave.measuring.options import ClipSet
 from frameweave.runs.atomic import sha256
 from frameweave.runs.records import Record
+from frameweave.world.scene import ATTRIBUTES, Scenes, sample_scenes
+from frameweave.world.strangers import STRANGER_EDITS, stranger_scenes
 
-ClipSet = Literal["test", "development", "validation"]
-SEEDS: dict[ClipSet, int] = {"test": 20_261, "development": 20_262, "validation": 20_263}
-"""Of the sets of the world's clips. Experiments report on the test set: no training and no choice of settings
-may see it. Settings are chosen on the development set. What was found by looking at either is measured once
-more on the validation set.
+SEEDS: dict[ClipSet, int] = {
+    "test": 20_261,
+    "development": 20_262,
+    "validation": 20_263,
+    "strangers": 20_264,
+    "strangers-development": 20_265,
+    "strangers-validation": 20_266,
+}
+"""Of the sets of the world's clips. Experiments report on the test sets, `test` and `strangers`: no training
+and no choice of settings may see them. Settings are chosen on the development sets. What was found by looking
+at either is measured once more on the validation sets.
 
 Development clips show combinations of attributes that trainings see. The sources of both others show such as
-no training sees; what is asked of them may be any."""
+no training sees; what is asked of them may be any. Strangers show what the Miniature never saw, and their
+object is never changed."""
+STRANGE: frozenset[ClipSet] = frozenset({"strangers", "strangers-development", "strangers-validation"})
+"""Sets whose clips the Miniature does not know."""
 _READING = 2  # raised when the same file gives other frames
 _DRAWING = 2  # raised when the same index of a set gives another pair
-_COLUMNS: dict[str, type] = {"name": str, "source_prompt": str, "negative_prompt": str, "truth": str}
 
 
 class WorldItem(Record):
@@ -35,6 +45,11 @@ class WorldItem(Record):
     drawing: int = _DRAWING
     changes: int = 1
     """How many attributes are changed at once."""
+
+    @property
+    def which(self) -> ClipSet:
+        """The set that it belongs to."""
+        return next(which for which, seed in SEEDS.items() if seed == self.world)
 
     @property
     def clip(self) -> str:
@@ -95,22 +110,55 @@ class TableItem(Record):
 Item = WorldItem | TableItem
 
 
+class _Line(EditLine):
+    truth: str = ""
+
+
 def set_name(which: ClipSet, count: int, changes: int = 1) -> str:
     """The name of a set of the world's clips and what is asked of them, which every result carries."""
     shown = {
         "test": "sources of held-out combinations",
         "development": "development set, combinations of the trainings",
         "validation": "validation set, sources of held-out combinations",
+        "strangers": "strangers, sources of held-out combinations",
+        "strangers-development": "strangers' development set, combinations of the trainings",
+        "strangers-validation": "strangers' validation set, sources of held-out combinations",
     }[which]
     asked = f", {changes} attributes changed at once" if changes > 1 else ""
     return f"world, {shown}, seed {SEEDS[which]}, drawing {_DRAWING}, {count} clips{asked}"
 
 
+def scenes_of(which: ClipSet, count: int) -> Scenes:
+    """What the clips of a set show."""
+    seed = SEEDS[which]
+    match which:
+        case "strangers":
+            return stranger_scenes(count, seed=seed, split="test")
+        case "strangers-development":
+            return stranger_scenes(count, seed=seed, split="train")
+        case "strangers-validation":
+            return stranger_scenes(count, seed=seed, split="validation")
+        case "development":
+            return sample_scenes(count, seed=seed, split="train")
+        case "test" | "validation":
+            return sample_scenes(count, seed=seed, split="held-out")
+
+
+def asked_words(which: ClipSet) -> Mapping[str, tuple[str, ...]]:
+    """Which attributes the edits of a set change, and to which words."""
+    return STRANGER_EDITS if which in STRANGE else ATTRIBUTES
+
+
 def world_items(which: ClipSet, count: int, frames: int, changes: int = 1) -> list[WorldItem]:
     """A set of the world's clips: one prompt a clip; each kind of attribute is changed in turn.
 
-    With several `changes`, 1 to 4, each group of that many kinds.
+    With several `changes` each group of that many kinds; raises `InputError` for more than there are.
     """
+    if changes > len(kinds := asked_words(which)):
+        raise InputError(
+            f"{changes} changes at once, expected at most {len(kinds)}: {', '.join(kinds)}",
+            hint=f"give --changes {len(kinds)}",
+        )
     return [
         WorldItem(
             name=f"{index:03d}", world=SEEDS[which], index=index, of=count, frames=frames, changes=changes
@@ -122,12 +170,12 @@ def world_items(which: ClipSet, count: int, frames: int, changes: int = 1) -> li
 def table_items(table: Path, frames: int, size: int | None) -> list[TableItem]:
     """The lines of a table. Raises `DataError` for a bad one, and for videos that are not there."""
     items: list[TableItem] = []
-    for number, line in enumerate(read_edits(table, _COLUMNS)):
-        name = folder_name(line.get("name") or f"{number:03d}")
-        files = {
-            column: _there(table, column, line[column]) for column in ("video", "truth") if column in line
-        }
-        item = {**line, **files, "name": name, "frames": frames, "size": size}
+    for number, line in enumerate(read_edits(table, _Line)):
+        own = {"name": folder_name(line.name or f"{number:03d}"), "frames": frames, "size": size}
+        files = {"video": _there(table, "video", line.video)}
+        if line.truth:
+            files["truth"] = _there(table, "truth", line.truth)
+        item = line.model_dump(exclude_unset=True) | files | own
         items.append(TableItem.from_json(item, where=f"{table}: "))
     check_names(table, [item.name for item in items])
     return items

@@ -12,17 +12,22 @@ from torch import Tensor
 
 from frameweave.editing.footage import Fit, Footage
 from frameweave.errors import InputError
-from frameweave.measuring.experiments.items import SEEDS, Item, TableItem, WorldItem
+from frameweave.measuring.experiments.items import Item, TableItem, WorldItem, asked_words, scenes_of
 from frameweave.measuring.metrics.base import Looked
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video import probe
 from frameweave.video.clip import Clip
 from frameweave.video.in_step import read_in_step
+from frameweave.video.motion.flows import flow_of
+from frameweave.video.motion.given import GivenFlow
+from frameweave.video.motion.motion import Motion, motion_of
 from frameweave.world.clips import FPS
 from frameweave.world.grammar import phrase
-from frameweave.world.render import Rendered, render_clip
-from frameweave.world.scene import edits_in_turn, sample_scenes
+from frameweave.world.render import Rendered, flow_back, render_clip
+from frameweave.world.scene import edits_in_turn
 
+TRUE_FLOW = "true"
+"""The name of the flow that is known and not estimated."""
 _AND = " and "
 _BATCH = 16  # frames that are read at once
 _SHADOW = 5  # pixels around an object that its shadow may reach
@@ -56,6 +61,8 @@ class Pair:
     """How much of each pixel of the true edit its object covers."""
     flow: Float[Tensor, "F_minus_1 2 H W"] | None = None
     """How far the content of each pixel moves until the next frame, in pixels, x to the right, y down."""
+    flow_back: Float[Tensor, "F_minus_1 2 H W"] | None = None
+    """The same from each frame but the first one to the frame before."""
     visible: Bool[Tensor, "F_minus_1 1 H W"] | None = None
     """Where the same content is seen in a frame and in the next."""
 
@@ -63,6 +70,15 @@ class Pair:
         """What the model made of `given`, at the source's size."""
         width, height = self.source.size
         return frames[:, :, :height, :width]
+
+    def moving(self, flow: str | None, radius: int, size: tuple[int, int]) -> Motion:
+        """How the source moves by a flow of that name, at latents' size of (height, width)."""
+        provider = self._true_flow() if flow == TRUE_FLOW else flow_of(flow).provider
+        return motion_of(self.given, radius, size=size, provider=provider)
+
+    def _true_flow(self) -> GivenFlow:
+        assert self.flow is not None and self.flow_back is not None
+        return GivenFlow.of(self.flow, self.flow_back)
 
     @cached_property
     def seen_source(self) -> Looked:
@@ -81,10 +97,9 @@ def pair_of(item: Item, model: StableDiffusion) -> Pair:
 
 
 def _drawn(item: WorldItem) -> Pair:
-    split = "train" if item.world == SEEDS["development"] else "held-out"
-    scene = sample_scenes(item.of, seed=item.world, split=split)[item.index]
+    scene = scenes_of(item.which, item.of)[item.index]
     words = scene.words(0)
-    edits = edits_in_turn(words, item.index, item.changes)
+    edits = edits_in_turn(words, item.index, item.changes, among=asked_words(item.which))
     wanted = words | edits
     source = render_clip(scene, item.frames)
     truth = render_clip(scene.edited(**edits), item.frames)
@@ -108,6 +123,7 @@ def _drawn(item: WorldItem) -> Pair:
         mask=edited_area(list(edits), (source.mask, truth.mask)),
         object=truth.mask,
         flow=source.flow[:-1],
+        flow_back=flow_back(scene, source)[1:],
         visible=still_visible(source),
     )
 
@@ -152,7 +168,7 @@ def _read(item: TableItem, model: StableDiffusion) -> Pair:
     """A line of a table. The model is given what `edit` gives it: scaled as a whole, then padded."""
     video = Path(item.video)
     info = probe(video)
-    fit = Fit.of((info.width, info.height), item.size or model.native, model.multiple)
+    fit = Fit.for_model(model, (info.width, info.height), item.size)
     given = torch.cat(list(Footage(info, item.frames).batches(fit, _BATCH)))
     width, height = fit.scaled
     source = Clip.read(video, frames=item.frames, size=fit.scaled).with_frames(given[:, :, :height, :width])

@@ -6,14 +6,13 @@ that shows them cannot be misread.
 
 from collections.abc import Callable
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.measuring.experiments.items import Item
 from frameweave.measuring.experiments.pairs import Pair
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.video.clip import blurred_frames
 
 _SIGMA = 1 / 32  # of the blur, as a share of the shorter side
 
@@ -25,14 +24,7 @@ def frozen(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 H W"]:
 
 def blurred(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F 3 H W"]:
     """A Gaussian blur of each frame, whose sigma is 1/32 of the shorter side."""
-    sigma = min(frames.shape[2:]) * _SIGMA
-    reach = int(3 * sigma) + 1
-    x = torch.arange(-reach, reach + 1, dtype=frames.dtype, device=frames.device)
-    kernel = (-0.5 * (x / sigma) ** 2).exp()
-    kernel = kernel / kernel.sum()
-    padded = F.pad(frames.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
-    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1))
-    return F.conv2d(rows, kernel.view(1, 1, -1, 1)).view_as(frames)
+    return blurred_frames(frames, min(frames.shape[2:]) * _SIGMA)
 
 
 def reference_names(item: Item) -> list[str]:

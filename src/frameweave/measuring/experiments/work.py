@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from frameweave.editing.options import Dtype
 from frameweave.measuring.experiments.cells import Cell
 from frameweave.measuring.experiments.items import TableItem, WorldItem
 from frameweave.measuring.experiments.measures import Backbones
+from frameweave.models.loading.choice import ModelChoice
 from frameweave.runs.records import Record
 
 
@@ -14,18 +14,9 @@ from frameweave.runs.records import Record
 class Loading:
     """How the model is loaded; see `ExperimentOptions`."""
 
-    model: str
-    controlnet: str | None
+    choice: ModelChoice
     depth_model: str | None
-    vision: str | None
-    dtype: Dtype
-    device: str
     threads: int
-
-    @property
-    def networks(self) -> tuple[str | None, ...]:
-        """The names of all its networks; None is the model's own."""
-        return self.model, self.controlnet, self.depth_model, self.vision
 
 
 class PairWork(Record):
@@ -35,6 +26,8 @@ class PairWork(Record):
     made_of: str
     """A digest that tells the pair from another of that name."""
     cells: tuple[Cell, ...]
+    flow: str | None = None
+    """By which editors find how the source moves."""
     loading: Loading
     backbones: Backbones
     """Of the metrics."""

@@ -28,6 +28,12 @@ class Looked:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def like(self, other: "Looked | None") -> "Looked":
+        """The other one, with what was seen in it already, where it has the same frames."""
+        if other is None or self.frames.shape != other.frames.shape:
+            return self
+        return other if bool((self.frames == other.frames).all()) else self
+
     def once(self, name: Hashable, look: Callable[[Frames], T]) -> T:
         """What `look` says of the frames; the same name is asked for only once."""
         if name not in self._seen:
@@ -119,6 +125,8 @@ class Metric:
     """What tells the weights behind it from others."""
     parameters: str = ""
     """What else its value depends on, e.g. where the flow comes from."""
+    lacks: str = ""
+    """Why it has no value on any clip, such as a network that is not named."""
     version: int = 1
     """Raised when the same name gives other values: kept scores of an earlier one are measured again."""
     place: int = 1000
@@ -158,6 +166,8 @@ def measured(case: Case, metrics: Sequence[Metric]) -> list[Score]:
 
 
 def _score(case: Case, metric: Metric) -> Score:
+    if metric.lacks:
+        return Score(metric=metric.name, value=None, reason=metric.lacks)
     for need in sorted(metric.needs):
         if case.lacks(need):
             return Score(metric=metric.name, value=None, reason=_REASONS[need])

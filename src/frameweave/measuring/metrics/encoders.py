@@ -1,5 +1,6 @@
 """What metrics ask of networks: features of frames, stages of a trunk, pictures and words in one space."""
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -58,3 +59,50 @@ class TextImage(Protocol):
     def unseen(self, text: str) -> str:
         """The end of a text that is beyond the longest one which it takes; empty when all of it fits."""
         ...
+
+
+@runtime_checkable
+class Pooling(TextImage, Protocol):
+    """The same, and what its vision tower says before it is brought into the space of words."""
+
+    def pooled(self, frames: Frames) -> Float[Tensor, "F D"]: ...
+
+
+@runtime_checkable
+class Preference(TextImage, Protocol):
+    """The same of a model of people's preferences."""
+
+    @property
+    def scale(self) -> float:
+        """By which cosines are multiplied: what its training has found."""
+        ...
+
+
+@runtime_checkable
+class Patches(Protocol):
+    """What a vision transformer sees in the parts of pictures, and in pictures as a whole."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def side(self) -> int:
+        """Pixels of the squares that it was trained on, at most 224."""
+        ...
+
+    def keys(self, frames: Frames) -> Float[Tensor, "F T D"]:
+        """The keys of its last layer, the class token's first."""
+        ...
+
+    def classes(self, pictures: Float[Tensor, "F 3 h w"]) -> Float[Tensor, "F D"]:
+        """The class token of pictures that are prepared."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Seeing:
+    """The networks that published benchmarks look through, as far as they are named."""
+
+    clip: Pooling
+    pick: Preference | None
+    dino: Patches | None

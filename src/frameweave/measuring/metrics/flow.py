@@ -3,30 +3,18 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-import cv2
-import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Frames, Metric
 from frameweave.measuring.metrics.registry import Networks
+from frameweave.video.colours import Picture
+from frameweave.video.motion.motion import picture_of
+from frameweave.video.motion.providers import farneback
+from frameweave.video.motion.warp import moved_back
 
 _TOLERANCE = 1.0  # pixels that forward and backward flow may disagree
-
-
-def moved_back(
-    after: Float[Tensor, "N C H W"], flow: Float[Tensor, "N 2 H W"]
-) -> tuple[Float[Tensor, "N C H W"], Bool[Tensor, "N 1 H W"]]:
-    """What later frames show where each pixel's content has gone, and where that lies inside of them."""
-    height, width = flow.shape[2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    target = torch.stack([x, y]).to(flow) + flow
-    scale = torch.tensor([width, height]).to(flow)
-    grid = (target.permute(0, 2, 3, 1) + 0.5) * 2 / scale - 1
-    inside = (grid.abs() < 1).all(-1)[:, None]
-    return F.grid_sample(after, grid, padding_mode="border", align_corners=False), inside
 
 
 def warp_error(
@@ -49,28 +37,19 @@ def estimated_flow(
     frames: Frames,
 ) -> tuple[Float[Tensor, "F_minus_1 2 H W"], Bool[Tensor, "F_minus_1 1 H W"]]:
     """Optical flow to the next frame by Farnebäck's method, and where the flow back agrees with it."""
-    grey = [_grey(frame) for frame in frames]
-    forward = torch.stack([_farneback(a, b) for a, b in pairwise(grey)])
-    backward = torch.stack([_farneback(b, a) for a, b in pairwise(grey)])
+    pictures = [picture_of(frame) for frame in frames]
+    forward = torch.stack([_farneback(a, b) for a, b in pairwise(pictures)])
+    backward = torch.stack([_farneback(b, a) for a, b in pairwise(pictures)])
     returned, inside = moved_back(backward, forward)
     visible = inside & ((forward + returned).norm(dim=1, keepdim=True) < _TOLERANCE)
     return forward, visible
 
 
-def _grey(frame: Float[Tensor, "3 H W"]) -> np.ndarray:
-    pixels = (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY))
+def _farneback(a: Picture, b: Picture) -> Float[Tensor, "2 H W"]:
+    return torch.from_numpy(farneback(a, b)).permute(2, 0, 1)
 
 
-def _farneback(a: np.ndarray, b: np.ndarray) -> Float[Tensor, "2 H W"]:
-    field = cv2.calcOpticalFlowFarneback(
-        a, b, np.zeros((*a.shape, 2), np.float32), pyr_scale=0.5, levels=3, winsize=11, iterations=5,
-        poly_n=5, poly_sigma=1.1, flags=0,
-    )  # fmt: skip
-    return torch.from_numpy(np.asarray(field, np.float32)).permute(2, 0, 1)
-
-
-def _flow(case: Case, *, true_flow: bool) -> tuple[Tensor, Tensor]:
+def source_flow(case: Case, *, true_flow: bool) -> tuple[Tensor, Tensor]:
     """The source's flow, and where its content stays visible: known, or estimated."""
     if true_flow and case.flow is not None and case.visible is not None:
         return case.flow, case.visible
@@ -82,20 +61,26 @@ def warp_error_metric(*, true_flow: bool) -> Metric:
     """Along the true flow where it is known, else along that estimated from the source."""
     return Metric(
         name="warp_error",
-        title=f"Warp error [{'true flow' if true_flow else 'Farnebäck flow'}]",
+        title=f"Warp error [{flow_title(true_flow=true_flow)}]",
         better="lower",
         digits=4,
         definition="Mean absolute difference of neighbouring frames along the source's motion, in [0, 1], "
         "where the content stays visible.",
         needs=frozenset({"neighbours", "flow"}),
-        measure=lambda case: warp_error(case.edited.frames, *_flow(case, true_flow=true_flow)),
-        parameters=_parameters(true_flow=true_flow),
+        measure=lambda case: warp_error(case.edited.frames, *source_flow(case, true_flow=true_flow)),
+        parameters=flow_parameters(true_flow=true_flow),
         place=10,
         headline=True,
     )
 
 
-def _parameters(*, true_flow: bool) -> str:
+def flow_title(*, true_flow: bool) -> str:
+    """Where the flow comes from, for people."""
+    return "true flow" if true_flow else "Farnebäck flow"
+
+
+def flow_parameters(*, true_flow: bool) -> str:
+    """The same for keys."""
     return "true flow" if true_flow else "farneback"
 
 
@@ -103,7 +88,7 @@ def flow_share_metric(*, true_flow: bool) -> Metric:
     """Share of the pixels on which the warp error rests: a small one is a weak foundation."""
 
     def measure(case: Case) -> float:
-        flow, visible = _flow(case, true_flow=true_flow)
+        flow, visible = source_flow(case, true_flow=true_flow)
         _, inside = moved_back(case.edited.frames[1:], flow)
         return float((visible & inside).float().mean())
 
@@ -115,7 +100,7 @@ def flow_share_metric(*, true_flow: bool) -> Metric:
         definition="Share of the pixels whose content is followed to the next frame; alike for all edits.",
         needs=frozenset({"neighbours", "flow"}),
         measure=measure,
-        parameters=_parameters(true_flow=true_flow),
+        parameters=flow_parameters(true_flow=true_flow),
         place=100,
     )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from frameweave.measuring.metrics.base import Case, Metric
 from frameweave.measuring.metrics.miniature_encoders import JudgeTrunk
 from frameweave.measuring.metrics.registry import Networks
-from frameweave.world.scene import ATTRIBUTES
+from frameweave.world.scene import ATTRIBUTES, WORDS
 
 ALL = "all"
 
@@ -74,4 +74,4 @@ def _log_chances(case: Case, judge: JudgeTrunk) -> dict[str, Float[Tensor, "F cl
 
 def _index(case: Case, name: str) -> int:
     assert case.wanted is not None
-    return ATTRIBUTES[name].index(case.wanted[name])
+    return WORDS[name].index(case.wanted[name])

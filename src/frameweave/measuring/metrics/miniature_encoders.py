@@ -5,6 +5,7 @@ The judge is trained apart from the CLIP towers and the diffusion model, on the 
 
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,11 @@ from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTokenizer
 
 from frameweave.measuring.metrics.base import Frames
-from frameweave.miniature.judge import Judge, packaged_judge
+from frameweave.miniature.judge import Judge, JudgePartName, judge_folder, packaged_judge
 from frameweave.miniature.towers import tokenised
-from frameweave.models.loading import miniature_folder
-from frameweave.models.tokenizer import unseen
-from frameweave.models.weights import network
+from frameweave.models.loading.choice import miniature_folder
+from frameweave.models.loading.weights import network
+from frameweave.models.text.tokenizer import unseen
 from frameweave.runs.atomic import sha256
 from frameweave.video.clip import resized_frames
 from frameweave.world.scene import PIXELS
@@ -83,8 +84,12 @@ class MiniatureClip:
 
     @torch.no_grad()
     def pictures(self, frames: Frames) -> Float[Tensor, "F D"]:
-        seen = self.model.vision_model(_native(frames) * 2 - 1).pooler_output
-        return F.normalize(self.model.visual_projection(seen).float(), dim=1)
+        return F.normalize(self.model.visual_projection(self.pooled(frames)).float(), dim=1)
+
+    @torch.no_grad()
+    def pooled(self, frames: Frames) -> Float[Tensor, "F D"]:
+        """What the vision tower says of each frame, before it is brought into the space of words."""
+        return self.model.vision_model(_native(frames) * 2 - 1).pooler_output
 
     @torch.no_grad()
     def words(self, text: str) -> Float[Tensor, " D"]:
@@ -96,9 +101,12 @@ class MiniatureClip:
 
 
 @cache
-def judge_trunk() -> JudgeTrunk:
-    """The packaged judge."""
-    return JudgeTrunk(packaged_judge(), f"miniature-judge-{_print('judge')}")
+def judge_trunk(part: JudgePartName = "judge") -> JudgeTrunk:
+    """A packaged judge."""
+    return JudgeTrunk(
+        packaged_judge(part),
+        f"miniature-{part.replace('_', '-')}-{_print(judge_folder(part, miniature_folder()))}",
+    )
 
 
 @cache
@@ -107,9 +115,9 @@ def miniature_clip() -> MiniatureClip:
     model = network(CLIPModel.from_pretrained, str(miniature_folder()), "clip")
     nn.Module.to(model, torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(miniature_folder(), subfolder="tokenizer")
-    return MiniatureClip(model.eval(), tokenizer, f"miniature-clip-{_print('clip')}")
+    return MiniatureClip(model.eval(), tokenizer, f"miniature-clip-{_print(miniature_folder() / 'clip')}")
 
 
-def _print(part: str) -> str:
+def _print(folder: Path) -> str:
     """Tells weights from others."""
-    return sha256(miniature_folder() / part / "model.safetensors")[:6]
+    return sha256(folder / "model.safetensors")[:6]

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from frameweave.measuring.metrics.base import Metric
-from frameweave.measuring.metrics.encoders import Encoder, TextImage, Trunk
+from frameweave.measuring.metrics.encoders import Encoder, Patches, Preference, TextImage, Trunk
 from frameweave.measuring.metrics.miniature_encoders import JudgeTrunk
 
 GROUP = "frameweave.metrics"
@@ -26,6 +26,10 @@ class Networks:
     """Also of the distances that are taken over all clips at once."""
     judge: JudgeTrunk | None = None
     """Where clips show the Miniature's world: it says what it sees, and the true flow is known."""
+    pick: Preference | None = None
+    """Of PickScore; None when it is not named."""
+    dino: Patches | None = None
+    """Of the structure distance; None when it is not named."""
 
 
 Giver = Callable[[Networks], Iterable[Metric]]

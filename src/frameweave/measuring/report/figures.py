@@ -4,14 +4,17 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from frameweave.measuring.records import WITHOUT, LossLine, MetricInfo, SweepLine
+from frameweave.measuring.report.differences import Baseline
 from frameweave.measuring.report.frames import Pixels, heat, xt_slice
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.stats.paired import Paired
@@ -25,6 +28,7 @@ STYLE: dict[Any, Any] = {
 }
 _BETTER, _WORSE, _OPEN = "#1b7f4d", "#b3372f", "#666666"
 _DPI = 150
+_NAME = 20  # letters of a clip's name in a line
 _LOSSES = sorted(LossLine.model_fields.keys() - {"stage", "step"})
 
 
@@ -37,9 +41,16 @@ class Drawn:
     width: int
 
 
-def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
-    """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse."""
-    rows = [(editor, arm) for editor in results.editors for arm in results.arms(editor) if arm != WITHOUT]
+def forest(results: Results, metrics: Sequence[MetricInfo], baseline: Baseline | None = None) -> Drawn:
+    """Paired differences of every arm to none, with 95 % intervals; green is surely better, red worse.
+
+    With a baseline, those of every editor and arm to it.
+    """
+    every = [(editor, arm) for editor in results.editors for arm in results.arms(editor)]
+    against = {
+        row: (row[0], WITHOUT) if baseline is None else baseline.against(row, results) for row in every
+    }
+    rows = [row for row in every if row != against[row]]
     with mpl.rc_context(STYLE):
         names = {arm for _, arm in rows}
         labels = [editor if len(names) == 1 else f"{editor}, {arm}" for editor, arm in rows]
@@ -49,7 +60,7 @@ def forest(results: Results, metrics: Sequence[MetricInfo]) -> Drawn:
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, info in zip(panels, metrics, strict=True):
             for place, (editor, arm) in enumerate(rows):
-                found = results.compared(editor, arm, WITHOUT, info)
+                found = results.compared_rows((editor, arm), against[editor, arm], info)
                 if found is not None:
                     _whisker(panel, place, found, lower_is_better=info.better == "lower")
             panel.axvline(0, color="black", linewidth=0.8)
@@ -95,21 +106,28 @@ def _colour(info: MetricInfo, before: float, after: float) -> str:
     return _BETTER if (after < before) == (info.better == "lower") else _WORSE
 
 
-def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6) -> Drawn:
-    """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind."""
+def strips(clips: Mapping[str, Pixels], title: str, *, count: int = 6, line: float = 0.5) -> Drawn:
+    """The same frames of several clips, a row each, with the x-t slice and the heat map of changes behind.
+
+    `line` is the height of the slice's pixels: 0 is the top of the frames, 1 the bottom.
+    """
     numbers = _even(min(map(len, clips.values())), count)
     most = max(float(heat(frames).max()) for frames in clips.values()) or 1.0
     with mpl.rc_context(STYLE):
-        figure = Figure(
-            figsize=(1.1 * (len(numbers) + 2) + 0.8, 1.15 * len(clips) + 0.4), layout="constrained"
-        )
-        shares = [len(numbers), 1, 1]
+        height, width = next(iter(clips.values())).shape[1:3]
+        names = {name: "\n".join(wrap(name, _NAME)) for name in clips}
+        room = 0.075 * max(len(part) for name in names.values() for part in name.split("\n"))  # inches
+        one = 1.1 * width / height  # inches of a frame
+        size = one * (len(numbers) + 1) + 1.4 + room, 1.15 * len(clips) + 0.4
+        edge = 0.1 / size[0]  # for what names need more than the layout finds
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(rect=(edge, 0, 1 - edge, 1)))
+        shares = [len(numbers), 1.1 / one, 1]
         panels = figure.subplots(len(clips), 3, squeeze=False, width_ratios=shares)
         for row, (name, frames) in zip(panels, clips.items(), strict=True):
             places = _row_of(row[0], frames[numbers])
-            row[1].imshow(xt_slice(frames), aspect="auto", interpolation="nearest")
+            row[1].imshow(xt_slice(frames, line), aspect="auto", interpolation="nearest")
             row[2].imshow(heat(frames), cmap="magma", vmin=0, vmax=most, interpolation="nearest")
-            row[0].set_ylabel(name, fontsize=8)
+            row[0].set_ylabel(names[name], fontsize=8, rotation="horizontal", ha="right", va="center")
             for panel in row:
                 panel.set_xticks([])
                 panel.set_yticks([])
@@ -206,6 +224,12 @@ def _curve(panel: Axes, points: Sequence[tuple[float, float]], name: str) -> Non
 
 
 def drawn(figure: Figure) -> Drawn:
+    """A figure's files: the same bytes each time, though the layout differs in the last digits."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        x, y, width, height = (round(side, 5) for side in axes.get_position(original=True).bounds)
+        axes.set_position((x, y, width, height))
     files: dict[str, bytes] = {}
     width = round(96 * figure.get_figwidth())
     for kind, nothing in (("png", {"Software": None}), ("svg", {"Date": None})):

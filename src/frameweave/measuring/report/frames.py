@@ -14,6 +14,7 @@ Pixels = NDArray[np.uint8]
 """F x H x W x 3."""
 _LONGEST = 256  # pixels of a frame's longer side on a page
 _COLUMNS = 8
+_SMOOTH = Image.Resampling.LANCZOS
 _WEBP = {"quality": 80, "method": 2}  # method 4 takes twice as long for a tenth fewer bytes
 
 
@@ -33,6 +34,21 @@ def frames_of(video: Path) -> Pixels:
     return np.stack([picture.pixels for picture in read_frames(video)])
 
 
+def shown_frames(video: Path, size: tuple[int, int], first: int | None = None) -> Pixels:
+    """The first frames of a video at the size of another one, whose longer side is 256 pixels at most.
+
+    They are made smaller while they are read: memory holds no large frames.
+    """
+    scale = min(1.0, _LONGEST / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    fitted = width, height
+    frames: list[Pixels] = []
+    for picture in read_frames(video, first=first):
+        image = Image.fromarray(picture.pixels)
+        frames.append(np.asarray(image if image.size == fitted else image.resize(fitted, _SMOOTH)))
+    return np.stack(frames)
+
+
 def sprite(frames: Pixels) -> Sprite:
     """Frames side by side; larger ones are scaled down to 256 pixels."""
     count, height, width, _ = frames.shape
@@ -43,16 +59,16 @@ def sprite(frames: Pixels) -> Sprite:
     for number, frame in enumerate(frames):
         picture = Image.fromarray(frame)
         if picture.size != size:
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
+            picture = picture.resize(size, _SMOOTH)
         sheet.paste(picture, (size[0] * (number % columns), size[1] * (number // columns)))
     target = io.BytesIO()
     sheet.save(target, "WEBP", **_WEBP)
     return Sprite(target.getvalue(), count, columns, *size)
 
 
-def xt_slice(frames: Pixels) -> Pixels:
-    """The middle row of each frame, time going down: F x W x 3."""
-    return frames[:, frames.shape[1] // 2]
+def xt_slice(frames: Pixels, line: float = 0.5) -> Pixels:
+    """A row of each frame (0 is the top, 1 the bottom), time going down: F x W x 3."""
+    return frames[:, min(int(line * frames.shape[1]), frames.shape[1] - 1)]
 
 
 def heat(frames: Pixels) -> NDArray[np.float64]:

@@ -1,10 +1,12 @@
 """An experiment's scores, tidy, and the questions that tables and figures ask of them."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 from frameweave.measuring.records import (
     REFERENCE,
@@ -17,6 +19,11 @@ from frameweave.measuring.records import (
 )
 from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
 from frameweave.runs.run import read_run
+
+EditorArm = tuple[str, str]
+"""An editor, and how the model is used in it."""
+_STEADY = re.compile(r",steady(=|,|$)")
+"""In the text of an arm, as `--arms` takes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +38,12 @@ class RunInfo:
     @classmethod
     def of(cls, folder: Path) -> "RunInfo":
         """From its run file. Raises `InputError` when it is missing, or of another form."""
-        tables = read_run(folder)
+        run = read_run(folder)
         return cls(
-            command=tables["command"],
-            test_set=str(tables.get("input", {}).get("test_set", "")),
-            settings=tables.get("settings", {}),
-            environment=tables.get("environment", {}),
+            command=run.command,
+            test_set=str(run.input.get("test_set", "")),
+            settings=run.settings,
+            environment=run.environment,
         )
 
 
@@ -82,18 +89,22 @@ class Results:
 
     def compared(self, editor: str, arm: str, against: str, info: MetricInfo) -> Paired | None:
         """One arm minus another over the edits that both have; None when there is none."""
-        key = editor, arm, against, info.name
+        return self.compared_rows((editor, arm), (editor, against), info)
+
+    def compared_rows(self, row: EditorArm, against: EditorArm, info: MetricInfo) -> Paired | None:
+        """The same of any two, also of different editors."""
+        key = row, against, info.name
         if key not in self._compared:
-            first, second = self.matched(editor, arm, against, info.name)
-            self._compared[key] = paired(first, second, lower_is_better=info.better == "lower")
+            both = matched(self.draws(*row, info.name), self.draws(*against, info.name))
+            self._compared[key] = paired(*both, lower_is_better=info.better == "lower")
         return self._compared[key]
 
-    def seed_spread(self, editor: str, arm: str, against: str, metric: str) -> float | None:
-        """How much the difference of two arms varies over the seeds of a pair; None for one seed."""
-        return seed_spread(self.draws(editor, arm, metric), self.draws(editor, against, metric))
+    def seed_spread(self, row: EditorArm, against: EditorArm, metric: str) -> float | None:
+        """How much the difference of two rows varies over the seeds of a pair; None for one seed."""
+        return seed_spread(self.draws(*row, metric), self.draws(*against, metric))
 
     @cached_property
-    def _compared(self) -> dict[tuple[str, str, str, str], Paired | None]:
+    def _compared(self) -> dict[tuple[EditorArm, EditorArm, str], Paired | None]:
         return {}  # tables, figures and the page ask for the same comparisons
 
     def gains(self, editor: str, arm: str, info: MetricInfo) -> dict[str, float]:
@@ -130,6 +141,13 @@ class Results:
         """The arm whose gains choose what is shown: the first with an adaptor."""
         return next((arm for arm in self.arms(editor) if arm != WITHOUT), None)
 
+    @cached_property
+    def steadied(self) -> frozenset[str]:
+        """The arms whose results were made steadier afterwards, as the settings of the runs name them."""
+        asked = [value for name, value in self.run.settings.items() if name.rpartition(": ")[2] == "arms"]
+        texts = [str(text) for value in asked if isinstance(value, list | tuple) for text in value]  # pyright: ignore[reportUnknownVariableType]
+        return frozenset(text.partition("=")[0] for text in texts if _STEADY.search(text))
+
     def common(self, editor: str, metric: str) -> dict[str, dict[str, float]]:
         """For each arm that has the metric one value a clip, over the edits that all of them have."""
         draws = {arm: found for arm in self.arms(editor) if (found := self.draws(editor, arm, metric))}
@@ -137,6 +155,21 @@ class Results:
         return {
             arm: by_clip({draw: own[draw] for draw in own if draw in shared}) for arm, own in draws.items()
         }
+
+    def seconds_per_frame(self, editor: str, arm: str) -> float | None:
+        """The median over edits, with the inversion that was known from another edit, if any.
+
+        Earlier runs did not note what that took: of these only edits with inversions of their own count.
+        """
+        own = [cell for cell in self.cells if (cell.editor, cell.arm) == (editor, arm)]
+        timed = [
+            (cell.seconds + (cell.inversion_seconds or 0.0)) / cell.frames
+            for cell in own
+            if cell.seconds is not None
+            and cell.frames
+            and (cell.inversion_seconds is not None or not cell.inversion_recalled)
+        ]
+        return median(timed) if timed else None
 
     @cached_property
     def seed(self) -> int:

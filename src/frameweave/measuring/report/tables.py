@@ -1,21 +1,21 @@
-"""Tables of an experiment: means with intervals, and paired differences with tests."""
+"""Tables of an experiment: means with intervals, distances over all clips, time and memory."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from frameweave.measuring.records import REFERENCE, WITHOUT, MetricInfo, PooledLine
+from frameweave.measuring.records import REFERENCE, MetricInfo, PooledLine
+from frameweave.measuring.report.differences import intervals_note
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.report.table import Entry, Row, Table
-from frameweave.measuring.stats.multiple import holm
-from frameweave.measuring.stats.paired import FEWEST, NO_SPREAD, Paired, mean_interval
+from frameweave.measuring.stats.paired import mean_interval
 
 
 def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Means over clips") -> Table:
     """Every editor and arm: means over clips with 95 % intervals; references last.
 
     The best arm of an editor is bold, over the edits that all its arms have; so, with a dagger, is another
-    whose paired interval to it holds 0.
+    whose paired interval to it holds 0. Arms that were made steadier are compared among themselves.
     """
     rows: list[Row] = [
         ((editor, arm), tuple(_mean(results, editor, arm, info) for info in metrics))
@@ -27,11 +27,22 @@ def main_table(results: Results, metrics: Sequence[MetricInfo], title: str = "Me
         columns=tuple(info.head for info in metrics),
         rows=tuple(rows),
         notes=(
-            f"{_intervals(rows)}. Bold: the best arm of an editor; "
+            f"{intervals_note(rows)}. Bold: the best arm of an editor; "
             "† cannot be told from it (the paired 95 % interval holds zero).",
             *_unequal(results, metrics),
+            *_smoothed(results),
         ),
     )
+
+
+def _smoothed(results: Results) -> Iterator[str]:
+    """That averaging alone lowers every measure of flicker."""
+    arms = dict.fromkeys(arm for _, arm in results.rows)
+    if steadied := ", ".join(arm for arm in arms if arm in results.steadied):
+        yield (
+            f"Made steadier afterwards: {steadied}. That lowers the warp error of any edit and may "
+            "cost sharpness: editors are compared within one arm, and bold is among arms of one kind."
+        )
 
 
 def _unequal(results: Results, metrics: Sequence[MetricInfo]) -> Iterator[str]:
@@ -46,17 +57,6 @@ def _unequal(results: Results, metrics: Sequence[MetricInfo]) -> Iterator[str]:
                     f"{editor}, {info.title}: means of {each} clips, "
                     f"of which {min(common)} are common and decide what is bold."
                 )
-
-
-def _intervals(rows: Sequence[Row]) -> str:
-    """What stands in brackets, how it was found, and where it does not stand."""
-    intervals = [entry for _, row in rows for entry in row if entry.interval is not None]
-    methods = dict.fromkeys(entry.method for entry in intervals if entry.method != NO_SPREAD)
-    return (
-        f"In brackets: 95 % interval over clips ({', '.join(methods) or NO_SPREAD})"
-        if intervals
-        else f"Fewer than {FEWEST} clips: no intervals"
-    )
 
 
 def _mean(results: Results, editor: str, arm: str, info: MetricInfo) -> Entry:
@@ -80,7 +80,10 @@ def _standing(results: Results, editor: str, arm: str, info: MetricInfo) -> tupl
     if editor == REFERENCE or info.better == "none":
         return False, False
     common = results.common(editor, info.name)
-    means = {name: float(np.mean(list(values.values()))) for name, values in common.items() if values}
+    alike = {
+        name: one for name, one in common.items() if (name in results.steadied) == (arm in results.steadied)
+    }
+    means = {name: float(np.mean(list(values.values()))) for name, values in alike.items() if values}
     if len(means) < 2:
         return False, False
     best = (min if info.better == "lower" else max)(means, key=lambda name: means[name])
@@ -88,95 +91,8 @@ def _standing(results: Results, editor: str, arm: str, info: MetricInfo) -> tupl
         return True, False
     found = results.compared(editor, arm, best, info)
     interval = None if found is None else found.interval
-    alike = interval is not None and interval.low <= 0 <= interval.high
-    return alike, alike
-
-
-def difference_table(
-    results: Results,
-    metrics: Sequence[MetricInfo],
-    *,
-    title: str = "Paired differences",
-    against: str = WITHOUT,
-    arms: Sequence[str] | None = None,
-) -> Table:
-    """Each arm minus `against` on the same clips and draws, for each editor and metric.
-
-    P-values of the sign test are corrected by Holm over all headline metrics, editors and arms shown.
-    Only edits that both arms have count. With several seeds a column shows how much they change a difference.
-    """
-    found: list[tuple[str, str, MetricInfo, Paired]] = []
-    for editor in results.editors:
-        for arm in results.arms(editor):
-            if arm == against or (arms is not None and arm not in arms):
-                continue
-            for info in metrics:
-                pair = results.compared(editor, arm, against, info)
-                if pair is not None:
-                    found.append((editor, arm, info, pair))
-    tested = [entry for entry in found if entry[2].family == "headline" and entry[2].better != "none"]
-    corrected = dict(zip(map(id, tested), holm([entry[3].p_sign for entry in tested]), strict=True))
-    rows = [_difference(entry, corrected.get(id(entry))) for entry in found]
-    spreads = [results.seed_spread(editor, arm, against, info.name) for editor, arm, info, _ in found]
-    seeds = any(spread is not None for spread in spreads)
-    if seeds:
-        rows = [
-            (words, (*row, _spread(spread, entry[2])))
-            for (words, row), spread, entry in zip(rows, spreads, found, strict=True)
-        ]
-    return Table(
-        title=f"{title} to the arm “{against}”",
-        stubs=("editor", "arm", "metric"),
-        columns=(
-            "difference",
-            "sign test p",
-            "Holm p",
-            "sign flips p",
-            "wins",
-            "ties",
-            "losses",
-            "d_z",
-            "clips",
-            *(["SD over seeds"] if seeds else []),
-        ),
-        rows=tuple(rows),
-        notes=(
-            f"{_intervals(rows)}; bold where it excludes zero. ✓ is for the better, ✗ for the worse."
-            + (f" Holm's correction of the sign test is over {len(tested)} tests." if tested else ""),
-        ),
-    )
-
-
-def _difference(entry: tuple[str, str, MetricInfo, Paired], p_holm: float | None) -> Row:
-    editor, arm, info, pair = entry
-    interval = pair.interval
-    sure = interval is not None and (interval.low > 0 or interval.high < 0)
-    mark = ""
-    if sure and info.better != "none":
-        mark = "✓" if (pair.mean < 0) == (info.better == "lower") else "✗"
-    rated = info.better != "none"
-    none = Entry(reason="neither more nor less is better")
-    return (editor, arm, info.head), (
-        Entry(
-            value=pair.mean,
-            digits=info.digits + 1,
-            interval=None if interval is None else (interval.low, interval.high),
-            method="" if interval is None else interval.method,
-            bold=sure,
-            signed=True,
-            note=mark,
-        ),
-        Entry(value=pair.p_sign, digits=4),
-        Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="outside the headline family"),
-        Entry(value=pair.p_permutation, digits=4),
-        *(Entry(value=float(n), digits=0) if rated else none for n in (pair.wins, pair.ties, pair.losses)),
-        Entry(value=pair.d_z, digits=2) if pair.d_z is not None else Entry(reason="no spread"),
-        Entry(value=float(pair.n), digits=0),
-    )
-
-
-def _spread(spread: float | None, info: MetricInfo) -> Entry:
-    return Entry(reason="one seed") if spread is None else Entry(value=spread, digits=info.digits + 1)
+    same = interval is not None and interval.low <= 0 <= interval.high
+    return same, same
 
 
 def pooled_table(results: Results) -> Table:
@@ -210,6 +126,7 @@ def _pooled(line: PooledLine | None, info: MetricInfo) -> Entry:
 def cost_table(results: Results) -> Table:
     """Time and memory of an edit."""
     rows: list[Row] = []
+    framed = any(cell.frames for cell in results.cells)  # earlier runs did not count them
     for editor, arm in results.rows:
         own = [cell for cell in results.cells if (cell.editor, cell.arm) == (editor, arm)]
         timed = [(cell.inversion_recalled, cell.seconds) for cell in own if cell.seconds is not None]
@@ -227,13 +144,28 @@ def cost_table(results: Results) -> Table:
                     ),
                     Entry(value=max(memory), digits=2) if memory else Entry(reason="not measured"),
                     Entry(value=float(len(timed)), digits=0),
+                    *([_per_frame(results, editor, arm)] if framed else []),
                 ),
             )
         )
     return Table(
         title="Time and memory",
         stubs=("editor", "arm"),
-        columns=("seconds, own inversion", "seconds, inversion known", "peak GB while editing", "edits"),
+        columns=(
+            "seconds, own inversion",
+            "seconds, inversion known",
+            "peak GB while editing",
+            "edits",
+            *(["seconds per frame"] if framed else []),
+        ),
         rows=tuple(rows),
-        notes=("Seconds are medians over edits; editors share inversions of a clip.",),
+        notes=(
+            "Seconds are medians over edits; editors share inversions of a clip."
+            + (" Those per frame have the inversion in them, wherever it was made." if framed else ""),
+        ),
     )
+
+
+def _per_frame(results: Results, editor: str, arm: str) -> Entry:
+    seconds = results.seconds_per_frame(editor, arm)
+    return Entry(reason="not measured") if seconds is None else Entry(value=seconds, digits=3)

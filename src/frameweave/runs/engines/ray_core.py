@@ -69,7 +69,7 @@ class RayCore:
             yield ray
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        quiet: dict[str, int] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if self.address is not None:
                 _reach(self.address)

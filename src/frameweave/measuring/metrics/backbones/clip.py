@@ -11,12 +11,12 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer
 
 from frameweave.measuring.metrics.base import Frames
-from frameweave.models.hub import resolved
 from frameweave.models.identity import fingerprint
-from frameweave.models.loading import located
-from frameweave.models.tokenizer import clip_tokenizer, unseen
+from frameweave.models.loading.hub import resolved
+from frameweave.models.loading.places import located
+from frameweave.models.loading.weights import network
+from frameweave.models.text.tokenizer import clip_tokenizer, unseen
 from frameweave.models.vision import OPENAI
-from frameweave.models.weights import network
 
 _BATCH = 32
 
@@ -31,11 +31,13 @@ class HubClip:
 
     @torch.no_grad()
     def pictures(self, frames: Frames) -> Float[Tensor, "F D"]:
-        found: list[Tensor] = []
-        for part in frames.split(_BATCH):
-            seen = self.model.vision_model(self.prepared(part)).pooler_output
-            found.append(F.normalize(self.model.visual_projection(seen).float(), dim=1))
-        return torch.cat(found)
+        return F.normalize(self.model.visual_projection(self.pooled(frames)).float(), dim=1)
+
+    @torch.no_grad()
+    def pooled(self, frames: Frames) -> Float[Tensor, "F D"]:
+        """What the vision tower says of each frame, before it is brought into the space of words."""
+        parts = [self.prepared(part) for part in frames.split(_BATCH)]
+        return torch.cat([self.model.vision_model(part).pooler_output for part in parts])
 
     @torch.no_grad()
     def words(self, text: str) -> Float[Tensor, " D"]:
@@ -45,6 +47,11 @@ class HubClip:
         )
         read = self.model.text_model(input_ids=given.input_ids, attention_mask=given.attention_mask)
         return F.normalize(self.model.text_projection(read.pooler_output).float(), dim=1)[0]
+
+    @property
+    def scale(self) -> float:
+        """By which its training multiplied cosines."""
+        return float(self.model.logit_scale.detach().exp())
 
     def unseen(self, text: str) -> str:
         return unseen(self.tokenizer, text)
@@ -63,10 +70,13 @@ class HubClip:
 
 
 @cache
-def hub_clip(name: str) -> HubClip:
-    """From a folder or a hub id. Raises `ModelFolderError` when it cannot be had."""
+def hub_clip(name: str, flag: str = "--clip-model", usual: str = "openai/clip-vit-base-patch32") -> HubClip:
+    """From a folder or a hub id. Raises `ModelFolderError` when it cannot be had.
+
+    `flag` named it, `usual` is what is named there otherwise: an error says both.
+    """
     source, _ = located(resolved(name))
-    todo = "name a folder that holds openai/clip-vit-base-patch32 with --clip-model"
+    todo = f"name a folder that holds {usual} with {flag}"
     model = network(CLIPModel.from_pretrained, source, failing="no CLIP model to be had", hint=todo)
     tokenizer = clip_tokenizer(source, "", model.text_model.config, cut=True)
     return HubClip(model.float().eval(), tokenizer, f"{Path(name).name}-{fingerprint(model)[:6]}")

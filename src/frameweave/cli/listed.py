@@ -1,0 +1,105 @@
+"""What is known of the editors without importing them, which takes torch and seconds.
+
+`editors.json` beside this file is written by `make reference`. Of an editor whose file has changed since, and
+of those that other packages bring, the class itself is asked.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from frameweave.runs.records import JsonObject, Record
+
+FILE = Path(__file__).with_name("editors.json")
+_GROUP = "frameweave.editors"
+_COMMON = ("base", "request")
+
+
+class Listed(Record):
+    """An editor: its name, what it does, its samplers (the usual one first), its settings' JSON schema."""
+
+    editor: str
+    what: str
+    samplers: tuple[str, ...]
+    settings: JsonObject
+    source: str = ""
+    """What its file held when this was written."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its settings."""
+        found = self.settings.get("properties")
+        return tuple(found) if isinstance(found, dict) else ()
+
+
+def own_names() -> list[str]:
+    """The editors of this package, as `frameweave.editors.base.names` gives them; none is imported."""
+    return sorted(name for name in _files() if name not in _COMMON)
+
+
+def names() -> list[str]:
+    """The names of all editors; none is imported."""
+    own = own_names()
+    return [*own, *sorted({one.name for one in entry_points(group=_GROUP)} - set(own))]
+
+
+def known(name: str) -> Listed | None:
+    """What is written of an editor; None where it must be asked itself."""
+    found = _written().get(name)
+    return found if found is not None and found.source == _source(name) else None
+
+
+def listed() -> list[Listed]:
+    """All editors: those of this package, then those of others."""
+    own = own_names()
+    found = [known(name) or described(name) for name in own]
+    if entry_points(group=_GROUP):
+        from frameweave.editors import base
+
+        found += [described(name) for name in base.names() if name not in own]
+    return found
+
+
+def described(name: str) -> Listed:
+    """What an editor says of itself."""
+    from frameweave.editors import base
+
+    kind = base.load(name)
+    what = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+    return Listed(
+        editor=name,
+        what=what,
+        samplers=tuple(base.make(name, {}).samplers),
+        settings=kind.model_json_schema(),
+        source=_source(name),
+    )
+
+
+def written(editors: Sequence[Listed]) -> str:
+    """What `editors.json` holds of them."""
+    lines = [one.model_dump(mode="json") for one in editors]
+    return json.dumps(lines, indent=1, ensure_ascii=False) + "\n"
+
+
+def _written() -> dict[str, Listed]:
+    if not FILE.exists():
+        return {}
+    found = [Listed.model_validate(line) for line in json.loads(FILE.read_text(encoding="utf-8"))]
+    return {one.editor: one for one in found}
+
+
+def _source(name: str) -> str:
+    """What the files hold that an editor's settings are written in: its own, and that of all editors."""
+    files = _files()
+    held = [files[one].read_bytes() for one in ("base", name) if one in files]
+    return hashlib.sha256(b"\0".join(held)).hexdigest()[:16]
+
+
+def _files() -> dict[str, Path]:
+    spec = find_spec("frameweave.editors")
+    places = (spec and spec.submodule_search_locations) or ()
+    return {file.stem: file for place in places for file in Path(place).glob("[!_]*.py")}

@@ -1,0 +1,1 @@
+"""Samplers: one file for each family, each sampler a short function that does one step."""

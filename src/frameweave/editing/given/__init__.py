@@ -1,0 +1,1 @@
+"""Files that are given beside the video: masks, pictures that steer, edited frames."""

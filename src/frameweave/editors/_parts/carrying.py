@@ -1,0 +1,75 @@
+"""What a few frames of a clip have, carried to the others along the source's motion."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from frameweave.models.seam import Latents
+from frameweave.video.motion.motion import Motion
+from frameweave.video.motion.warp import moved_back
+
+_AT_ONCE = 16
+"""Frames that are carried to at once, so that memory does not grow with the clip."""
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """From each frame to the next anchor on one side: where its content is there, and how surely."""
+
+    anchor: Int[Tensor, " F"]
+    flow: Float[Tensor, "F 2 h w"]
+    """From frame to frame, added up: motion knows neighbours only."""
+    weight: Float[Tensor, "F 1 h w"]
+    """0 where there is no anchor on that side, at anchors, and where the content is lost between."""
+
+    @classmethod
+    def over(cls, motion: Motion, anchors: Collection[int], *, later: bool) -> "Way":
+        """To the next anchors that are later, or earlier, than each frame."""
+        frames = len(motion)
+        towards = motion.offsets.index(1 if later else -1)
+        flow, weight = torch.zeros_like(motion.flow[0]), torch.zeros_like(motion.weight[0])
+        found = torch.zeros(frames, dtype=torch.long)
+        order: Iterable[int] = reversed(range(frames)) if later else range(frames)
+        last: int | None = None
+        now = torch.cat([flow[:1], weight[:1]], 1)
+        for frame in order:
+            if frame in anchors:
+                last, now = frame, torch.zeros_like(now)
+                now[:, 2] = 1
+            elif last is not None:
+                step = motion.flow[towards, frame, None]
+                moved, inside = moved_back(now, step)
+                sure = motion.weight[towards, frame, None] * inside * moved[:, 2:]
+                now = torch.cat([step + moved[:, :2], sure], 1)
+                found[frame], flow[frame], weight[frame] = last, now[0, :2], now[0, 2:]
+        return cls(found, flow, weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Carrying:
+    """The ways from each frame to the anchors around it; near ones in time count for more."""
+
+    earlier: Way
+    later: Way
+
+    @classmethod
+    def over(cls, motion: Motion, anchors: Collection[int]) -> "Carrying":
+        return cls(*(Way.over(motion, anchors, later=later) for later in (False, True)))
+
+    def drawn(self, x: Latents, share: float) -> Latents:
+        """x, drawn by this share to what the anchors have where they show the same content."""
+        return torch.cat([self._drawn(x, part, share) for part in torch.arange(len(x)).split(_AT_ONCE)])
+
+    def _drawn(self, x: Latents, frames: Int[Tensor, " n"], share: float) -> Latents:
+        here = out = x[frames]
+        gaps = [(way.anchor[frames] - frames).abs().to(x) for way in (self.earlier, self.later)]
+        there = [way.weight[frames].to(x) for way in (self.earlier, self.later)]
+        both = there[0].amax((1, 2, 3)) * there[1].amax((1, 2, 3)) > 0
+        for way, weight, gap in zip((self.earlier, self.later), there, gaps, strict=True):
+            near = torch.where(both, 1 - gap / (gaps[0] + gaps[1]).clamp(min=1), 1.0)
+            moved, _ = moved_back(x[way.anchor[frames]], way.flow[frames].to(x))
+            out = out + share * near[:, None, None, None] * weight * (moved - here)
+        return out

@@ -1,0 +1,1 @@
+"""ControlNets: which ones there are, what pictures steer them, how what they say is added."""

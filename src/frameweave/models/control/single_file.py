@@ -1,0 +1,78 @@
+"""A ControlNet in one safetensors file, in ControlNet's original layout or diffusers' own."""
+
+import re
+from pathlib import Path
+
+from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from frameweave.errors import ModelFolderError
+
+_PREFIX = "control_model."
+_STEM = re.compile(r"(?:input_hint_block\.\d+|controlnet_cond_embedding\.(?:conv_in|blocks\.\d+))\.weight")
+_OURS = "time_embedding.linear_1.weight"
+_THEIRS = "time_embed.0.weight"
+_LIKE = {
+    "lllite": "a ControlNet-LLLite",
+    "task_embedding": "a ControlNet-Union",
+    "difference": "the difference of a ControlNet and a model",
+    "lora_controlnet": "a Control-LoRA",
+    "adapter.": "a T2I-Adapter",
+}
+"""What parts of tensors' names say of a file."""
+_TODO = "give a ControlNet made for this kind of model, as a file or as a diffusers folder"
+
+
+def controlnet_of(file: Path, unet: UNet2DConditionModel) -> ControlNetModel:
+    """The ControlNet in a file, of the same shape as the UNet's encoder.
+
+    Raises `ModelFolderError` for a damaged file, one of another kind, and one made for another model.
+    """
+    try:
+        found = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ModelFolderError(f"{file}: damaged ({error})", hint="copy or download it again") from error
+    if any(name.startswith(_PREFIX) for name in found):
+        found = {name[len(_PREFIX) :]: found[name] for name in found if name.startswith(_PREFIX)}
+    if not {_OURS, _THEIRS} & found.keys() or not any(_STEM.fullmatch(name) for name in found):
+        what = next((said for part, said in _LIKE.items() if any(part in name for name in found)), "no such")
+        raise ModelFolderError(f"{file}: {what} file, expected the weights of a ControlNet", hint=_TODO)
+    made = ControlNetModel.from_unet(
+        unet, conditioning_embedding_out_channels=_stem_channels(found), load_weights_from_unet=False
+    )
+    return _filled(file, made, found)
+
+
+def _filled(file: Path, made: ControlNetModel, found: dict[str, Tensor]) -> ControlNetModel:
+    """The network with the tensors of the file, every one in its place."""
+    wanted, original = made.state_dict(), _OURS not in found
+    given = convert_controlnet_checkpoint(dict(found), made.config) if original else found
+    wrong = {
+        "missing": sorted(wanted.keys() - given.keys()),
+        "unknown": sorted(given.keys() - wanted.keys()),
+        "of another shape": [
+            f"{name} {tuple(given[name].shape)}, expected {tuple(wanted[name].shape)}"
+            for name in sorted(wanted.keys() & given.keys())
+            if given[name].shape != wanted[name].shape
+        ],
+        "not understood": ["some"] if original and len(given) < len(found) else [],
+    }
+    told = ", ".join(f"{len(names)} tensors {what} ({names[0]})" for what, names in wrong.items() if names)
+    if told:
+        raise ModelFolderError(f"{file}: no ControlNet for this model: {told}", hint=_TODO)
+    made.load_state_dict(given)
+    return made
+
+
+def _stem_channels(found: dict[str, Tensor]) -> tuple[int, ...]:
+    """Channels of the layers that read the picture: of the first, and after each that halves it.
+
+    Every second layer, counted from the first, changes them.
+    """
+    stem = {
+        int(at[0]) if (at := re.search(r"\d+", name)) else -1: name for name in found if _STEM.fullmatch(name)
+    }
+    return tuple(int(found[stem[number]].shape[0]) for number in sorted(stem))[::2]

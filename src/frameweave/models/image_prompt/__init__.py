@@ -1,0 +1,1 @@
+"""Prompts that are pictures: IP-Adapters, whose tokens are attended to beside the text."""

@@ -1,0 +1,1 @@
+"""From files to networks: where a model lies, what it needs, every tensor in its place."""

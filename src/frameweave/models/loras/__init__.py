@@ -1,0 +1,1 @@
+"""LoRAs that other programs made, beside or without the adaptor."""

@@ -1,0 +1,84 @@
+"""PEFT's settings of a LoRA: they hold alpha, which its files of tensors lack."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import cast
+
+from frameweave.errors import ModelFolderError
+from frameweave.models.loading.tensor_files import TensorFile
+from frameweave.models.loading.weights import json_object
+
+FILE = "adapter_config.json"
+_HEADER = "lora_adapter_metadata"
+"""The entry in the header where diffusers keeps them, for each network by its prefix."""
+
+
+class PeftSettings:
+    """Rank and alpha by layer."""
+
+    def __init__(self, table: dict[str, object]) -> None:
+        self._table = table
+
+    @classmethod
+    def of(cls, file: TensorFile) -> "PeftSettings | None":
+        """From a file's header, or from the settings beside it; None where there are none.
+
+        Raises `ModelFolderError` for settings that are not JSON.
+        """
+        if text := file.header.get(_HEADER):
+            try:
+                return cls(cast("dict[str, object]", dict(json.loads(text))))
+            except (ValueError, TypeError) as error:
+                raise ModelFolderError(
+                    f"{file.path}: {_HEADER} in its header is no table ({error})", hint="download it again"
+                ) from error
+        beside = Path(file.path).with_name(FILE)
+        if file.path.stem != "adapter_model" or not beside.is_file():
+            return None
+        return cls(json_object(beside))
+
+    def scale(self, layer: str, rank: int | None) -> float:
+        """By which a layer's change is multiplied; 1 where nothing is said of it.
+
+        Raises `ModelFolderError` for a pattern of layers that is none, and for numbers that are not finite.
+        """
+        prefix, _, inside = layer.partition(".")
+        own = f"{prefix}." if f"{prefix}.r" in self._table or f"{prefix}.lora_alpha" in self._table else ""
+        layer = inside if own else layer
+        alpha = self._by_layer(own, "alpha_pattern", layer) or self._number(f"{own}lora_alpha")
+        alpha = alpha or self._number(f"{own}alpha")
+        rank = rank or int(self._by_layer(own, "rank_pattern", layer) or self._number(f"{own}r") or 0)
+        if not alpha or not rank:
+            return 1.0
+        return alpha / (rank**0.5 if self._table.get(f"{own}use_rslora") is True else rank)
+
+    def _number(self, name: str) -> float | None:
+        return _finite(name, self._table.get(name))
+
+    def _by_layer(self, own: str, name: str, layer: str) -> float | None:
+        """What a table of patterns says of a layer; a pattern may stand for the end of its name."""
+        table = self._table.get(f"{own}{name}")
+        if not isinstance(table, dict):
+            return None
+        for pattern, value in cast("dict[str, object]", table).items():
+            try:
+                meant = re.match(rf"(.*\.)?({pattern})$", layer)
+            except re.error as error:
+                raise ModelFolderError(
+                    f"{name} of the LoRA's settings: {pattern!r} is no pattern ({error})",
+                    hint="download it again",
+                ) from error
+            if meant:
+                return _finite(name, value)
+        return None
+
+
+def _finite(name: str, value: object) -> float | None:
+    """A number; None for anything else, but not for one that is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if not math.isfinite(value):
+        raise ModelFolderError(f"{name} of the LoRA's settings: {value}", hint="download it again")
+    return float(value)

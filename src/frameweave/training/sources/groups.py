@@ -1,0 +1,129 @@
+"""Which groups of frames a run trains on, and which are held out: of the world, of shards, or of a folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from frameweave.data.dataset import check_sums, is_dataset, read_index
+from frameweave.data.reading import ShardGroups
+from frameweave.errors import InputError
+from frameweave.training.options import TrainOptions
+from frameweave.training.sources.clip_groups import ClipGroups
+from frameweave.training.sources.folder import FolderGroups
+from frameweave.training.sources.inputs import MadeOfFiles
+from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
+from frameweave.world.groups import WorldGroups
+
+
+def check_data(options: TrainOptions) -> None:
+    """Look at all that will be trained on, before anything is loaded or written.
+
+    Raises `DataError` with the file that is damaged, has no captions or is too short, `InputError` for
+    settings that do not fit the data.
+    """
+    sources(options)
+    folder = Path(options.data)
+    if options.data == "world":
+        return
+    if is_dataset(folder):
+        check_sums(folder)
+    elif options.every_frame:
+        for held_out in (False, True):
+            _of_clips(options, held_out=held_out).check()
+    else:
+        _in_folder(options).check()
+
+
+def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """Groups to train on, and groups that are held out."""
+    frames, stride, seed = options.frames, options.stride, options.seed
+    _check_kind(options)
+    if options.data == "world":
+        return (
+            WorldGroups(options.groups, frames, stride, seed),
+            WorldGroups(options.held_out, frames, stride, seed, "held-out"),
+        )
+    folder = Path(options.data)
+    if is_dataset(folder):
+        return _from_shards(folder, options)
+    if options.every_frame:
+        others = _of_clips(options, held_out=True)
+        return _of_clips(options, held_out=False), Part(others, 0, min(options.held_out, len(others)))
+    every = _in_folder(options)
+    cut = _cut(every, options)
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _check_kind(options: TrainOptions) -> None:
+    """Raise `InputError` for what is said about videos where there are none."""
+    for name, asked in (("every_frame", options.every_frame), ("shows", bool(options.shows))):
+        if asked and (options.data == "world" or is_dataset(Path(options.data))):
+            raise InputError(
+                f"{name} with the data {options.data}, expected videos",
+                hint=f"name a video or a folder of videos, or leave --{name.replace('_', '-')} out",
+            )
+
+
+def _in_folder(options: TrainOptions) -> FolderGroups:
+    return FolderGroups(Path(options.data), options.frames, options.stride, options.seed, options.shows)
+
+
+def _of_clips(options: TrainOptions, *, held_out: bool) -> ClipGroups:
+    return ClipGroups(Path(options.data), held_out, options.frames, options.stride, options.shows)
+
+
+def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
+    """The split train, and validate or test; without such splits the last clips are held out."""
+    index = read_index(folder)
+    for name in ("frames", "stride", "resize"):
+        if (found := index.settings.get(name)) != (asked := getattr(options, name)):
+            raise InputError(
+                f"{folder}: prepared with {name} {found}, expected {asked}",
+                hint=f"give --{name} {found}, or prepare the videos again",
+            )
+    splits = {row.split for row in index.shards}
+    held_out = [name for name in ("validate", "test") if name in splits]
+    if "train" in splits and held_out:
+        others = ShardGroups(folder, held_out[0])
+        return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
+    every = ShardGroups(folder)
+    cut = _cut(every, options)
+    cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
+    return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def _cut(every: GroupSource, options: TrainOptions) -> int:
+    """Where the held-out groups begin: a tenth of all at most."""
+    if len(every) < 2:
+        raise InputError(
+            f"{options.data}: {len(every)} groups, expected at least 2",
+            hint="give more videos: some groups are held out of training",
+        )
+    return len(every) - min(options.held_out, max(1, len(every) // 10))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some consecutive groups of a source."""
+
+    source: GroupSource
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def key(self, index: int) -> str:
+        return self.source.key(self.start + index)
+
+    def contents(self) -> dict[str, str]:
+        """See `MadeOfFiles`: of the whole source."""
+        return self.source.contents() if isinstance(self.source, MadeOfFiles) else {}
+
+    def group(self, index: int) -> FrameGroup:
+        return self.source.group(self.start + index)
+
+    def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
+        source = self.source
+        return source.encoded(self.start + index, print_) if isinstance(source, EncodedSource) else None

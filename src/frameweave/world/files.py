@@ -1,0 +1,70 @@
+"""Clips of the world as files: to train on, to edit, and to compare edits with what is right."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from frameweave.runs.atomic import staged
+from frameweave.video.clip import Clip
+from frameweave.world.clips import FPS, write_with_sound
+from frameweave.world.grammar import captions, phrase
+from frameweave.world.render import render_clip
+from frameweave.world.scene import ATTRIBUTES, Scenes, edits_in_turn, sample_scenes
+from frameweave.world.strangers import STRANGER_EDITS, StrangerSplit, stranger_scenes
+
+_PARAPHRASES = 4
+TRUE_EDITS = "true-edits"
+EDITS_TABLE = "edits.csv"
+_COLUMNS = ("name", "video", "prompt", "source_prompt", "truth")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which clips."""
+
+    clips: int
+    frames: int = 24
+    seed: int = 0
+    strangers: bool = False
+    split: StrangerSplit = "train"
+    edits: bool = False
+    """Whether each clip has a true edit."""
+
+    def scenes(self) -> Scenes:
+        """At home validation and test both show combinations that no training sees."""
+        if self.strangers:
+            return stranger_scenes(self.clips, seed=self.seed, split=self.split)
+        return sample_scenes(
+            self.clips, seed=self.seed, split="train" if self.split == "train" else "held-out"
+        )
+
+
+def write_world(folder: Path, asked: Asked) -> Iterator[dict[str, object]]:
+    """Write each clip as an mp4 with its captions beside it, a line each; gives files and plain captions.
+
+    With edits there are the true ones in a folder of their own, and a table of all.
+    """
+    scenes, rows = asked.scenes(), list[tuple[str, ...]]()
+    among = STRANGER_EDITS if asked.strangers else ATTRIBUTES
+    for index in range(asked.clips):
+        scene, name = scenes[index], f"{index:03d}.mp4"
+        words, path = scene.words(0), folder / name
+        _write(scene, path, asked.frames)
+        texts = [phrase(words)] + [captions(scene, (asked.seed, index, k))[0] for k in range(_PARAPHRASES)]
+        with staged(path.with_suffix(".txt")) as stage:
+            stage.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        if asked.edits:
+            edits = edits_in_turn(words, index, among=among)
+            _write(scene.edited(**edits), folder / TRUE_EDITS / name, asked.frames)
+            truth = f"{TRUE_EDITS}/{name}"
+            rows.append((path.stem, name, phrase(words | edits), phrase(words), truth))
+        yield {"clip": path, "caption": phrase(words)}
+    if asked.edits:
+        with staged(folder / EDITS_TABLE) as stage, stage.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([_COLUMNS, *rows])
+
+
+def _write(scene: Scenes, path: Path, frames: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_with_sound(Clip.of(render_clip(scene, frames).frames, fps=FPS), path)

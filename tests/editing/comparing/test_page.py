@@ -1,0 +1,44 @@
+"""The report: self-contained, and safe against what prompts may hold."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+from frameweave.editing.comparing.page import Panel, Row, write_page
+from frameweave.runs.run import Run
+from frameweave.runs.settings import Settings
+
+
+class Fields(Settings):
+    steps: int = 25
+
+
+class Reader(HTMLParser):
+    """Collects the tags and the addresses of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_one_file_holds_everything(tmp_path: Path) -> None:
+    run = Run.planned(tmp_path, "demo", Fields()).start()
+    (tmp_path / "a.mp4").write_bytes(b"video")
+    (tmp_path / "a.png").write_bytes(b"picture")
+    run.finish({"seconds": {"edit": 1.25}})
+    hostile = "<script>alert(1)</script> {{ 7 * 7 }}"
+    row = Row("Another object", hostile, (Panel(hostile, "a.mp4", "a.png"),), columns=1)
+    page = write_page(tmp_path, title="Demo", intro="Hello", rows=[row])
+    text = page.read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert reader.tags.count("video") == 1
+    assert "script" not in reader.tags
+    assert len(reader.addresses) == 2
+    assert all(address.startswith("data:") for address in reader.addresses)
+    assert "&lt;script&gt;" in text and "{{ 7 * 7 }}" in text
+    assert "1.2" in text

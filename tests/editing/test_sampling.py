@@ -1,0 +1,225 @@
+"""Samplers by their flags: what is told before any work, what a model's files say, and what is kept."""
+
+import json
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from frameweave.editing import edit as edit_module
+from frameweave.editing.comparing.compare import compare
+from frameweave.editing.edit import edit
+from frameweave.editing.generate import generate
+from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.editing.sampling import sampler_of
+from frameweave.editing.setup import editor_of, load_model
+from frameweave.errors import InputError, ModelFolderError
+from killed import Killed, kill_after
+from notes import Notes
+from videos import colour_ramp, write_video
+
+
+@pytest.fixture
+def options(tiny_folder: Path, tmp_path: Path) -> EditOptions:
+    return EditOptions(
+        model=str(tiny_folder),
+        device="cpu",
+        editor="framewise",
+        steps=4,
+        out=tmp_path / "run",
+        cache=tmp_path / "cache",
+    )
+
+
+@pytest.fixture
+def text_options(tiny_folder: Path, tmp_path: Path) -> GenerateOptions:
+    return GenerateOptions(model=str(tiny_folder), device="cpu", steps=4, frames=2, out=tmp_path / "text")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "a.mp4", colour_ramp(3, (32, 32)), fps=6)
+
+
+def saying(folder: Path, target: Path, **changes: object) -> str:
+    """A copy of a model's folder whose scheduler's file says something else."""
+    copytree(folder, target)
+    file = target / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    return str(target)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"editor": "vid2vid_zero", "sampler": "euler"},
+            "vid2vid_zero with the sampler euler, expected ddim",
+        ),
+        ({"sampler": "lcm"}, "framewise with the sampler lcm, expected ddim or euler .* it draws noise anew"),
+        ({"sampler": "ddim", "eta": 0.5}, r"framewise with the eta 0.5, expected 0"),
+        ({"eta": 0.5}, "--eta without a sampler"),
+        ({"sampler": "euler", "eta": 0.5}, "eta with the sampler euler, expected ddim or tcd"),
+        ({"editor": "tokenflow", "as_published": True, "spacing": "trailing"}, "its published program has"),
+        ({"editor": "tokenflow", "as_published": True, "sampler": "euler"}, "expected ddim"),
+        (
+            {"editor": "tokenflow", "as_published": True, "zero_snr": True},
+            "--zero-snr: tokenflow has a noise",
+        ),
+        ({"editor": "vid2vid_zero", "guidance_rescale": 0.5}, r"guidance_rescale 0.5, expected 0"),
+        (
+            {"editor": "text2video_zero", "set": ("variant=instruct",), "spacing": "trailing"},
+            "spacing trailing, expected none: it has its own",
+        ),
+        (
+            {"editor": "text2video_zero", "sampler": "lcm", "spacing": "karras"},
+            "spacing karras with the sampler lcm",
+        ),
+    ],
+)
+def test_what_an_editor_cannot_use_is_told_before_anything_is_loaded(
+    options: EditOptions, video: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr(edit_module, "load_model", lambda *_: pytest.fail("a model was loaded"))
+    with pytest.raises(InputError, match=told):
+        edit(video, ["a red car"], options.replaced(**asked))
+    assert options.out is not None
+    assert not options.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"sampler": "dpmpp_2s"}, "sampler is dpmpp_2s, expected one of ddim"),
+        ({"spacing": "kerras"}, "spacing is kerras, expected one of leading"),
+        ({"eta": 1.5}, r"eta is 1.5, expected"),
+        ({"guidance_rescale": -1}, "guidance_rescale is -1, expected"),
+    ],
+)
+def test_settings_that_make_no_sense(options: EditOptions, asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told) as caught:
+        options.replaced(**asked)
+    if "sampler" in asked:
+        assert "did you mean dpmpp_2m" in caught.value.hint
+
+
+def test_generate_takes_the_model_s_own_sampler_and_an_inversion_ddim(
+    options: EditOptions, text_options: GenerateOptions, tiny_folder: Path, tmp_path: Path
+) -> None:
+    said = {
+        "LCMScheduler": "lcm",
+        "EulerDiscreteScheduler": "euler",
+        "DPMSolverMultistepScheduler": "dpmpp_2m",
+        "PNDMScheduler": "ddim",
+    }
+    for kind, name in said.items():
+        folder = saying(tiny_folder, tmp_path / kind, _class_name=kind, use_karras_sigmas=name == "dpmpp_2m")
+        own = text_options.replaced(model=folder)
+        model, editor = load_model(own), editor_of(own)
+        chosen = sampler_of(own, model, editor, sees_source=False)
+        assert (chosen.name, chosen.spacing) == (name, "karras" if name == "dpmpp_2m" else None)
+        assert sampler_of(own.replaced(sampler="euler_a"), model, editor, sees_source=False).name == "euler_a"
+        inverting = options.replaced(model=folder)
+        assert sampler_of(inverting, model, editor_of(inverting)).name == "ddim"
+        published = own.replaced(set=("as_published=true",))
+        assert sampler_of(published, model, editor_of(published), sees_source=False).name == "ddim"
+
+
+def test_a_model_made_for_few_steps_is_inverted_with_a_word(
+    options: EditOptions, video: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder, notes = saying(tiny_folder, tmp_path / "lcm", _class_name="LCMScheduler"), Notes()
+    edit(video, ["a red car"], options.replaced(model=folder), progress=notes)
+    assert any("made for the sampler lcm" in text for text in notes.texts)
+
+
+def test_a_clip_from_text_in_four_steps(text_options: GenerateOptions) -> None:
+    for name in ("lcm", "euler", "unipc"):
+        done = generate("a red car", text_options.replaced(sampler=name, overwrite=True))
+        assert done.video.is_file()
+    with pytest.raises(InputError, match="51 steps, expected 1 to 50"):
+        generate("a red car", text_options.replaced(sampler="lcm", steps=51, overwrite=True))
+
+
+def test_pure_noise_at_the_start(
+    options: EditOptions, video: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--zero-snr with a model that predicts noise"):
+        edit(video, ["a red car"], options.replaced(zero_snr=True))
+    folder = saying(tiny_folder, tmp_path / "v", prediction_type="v_prediction")
+    asked = options.replaced(model=folder, zero_snr=True)
+    model = load_model(asked)
+    sampler = sampler_of(asked, model, editor_of(asked))
+    assert sampler.spacing == "trailing"
+    assert sampler.on(model.schedule).timesteps(4)[0] == 999
+    assert model.schedule.at(999) < 1e-6
+    edit(video, ["a red car"], asked)
+    half = asked.replaced(dtype="bf16")
+    with pytest.raises(ModelFolderError, match="too near 0 for half precision"):
+        edit(video, ["a red car"], half.replaced(overwrite=True))
+
+
+def test_inversions_are_kept_by_what_changes_them(options: EditOptions, video: Path) -> None:
+    notes = Notes()
+    for asked, recalled in (
+        ({}, 0),
+        ({"sampler": "euler"}, 1),
+        ({"guidance_rescale": 0.5}, 2),
+        ({"spacing": "trailing"}, 2),
+        ({"spacing": "karras"}, 2),
+        ({"spacing": "karras"}, 3),
+    ):
+        edit(video, ["a red car"], options.replaced(**asked, overwrite=True), progress=notes)
+        assert notes.texts.count("this clip is inverted already: that part is skipped") == recalled
+
+
+def test_karras_from_a_kept_inversion_gives_the_same_bytes(options: EditOptions, video: Path) -> None:
+    asked = options.replaced(
+        editor="tokenflow", set=("variant=sdedit",), sampler="dpmpp_2m", spacing="karras", overwrite=True
+    )
+    first, again = (edit(video, ["a red car"], asked)[0].video.read_bytes() for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"sampler": "dpmpp_2m"},
+        {"sampler": "unipc", "editor": "vidtome"},
+        {"sampler": "dpmpp_2m_sde", "editor": "text2video_zero"},
+        {"sampler": "lcm", "set": ("noise=random",)},
+    ],
+)
+def test_a_killed_run_goes_on_with_what_the_sampler_remembers(
+    options: EditOptions,
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, Any],
+) -> None:
+    options = options.replaced(**asked)
+    whole = edit(video, ["a red car"], options.replaced(out=tmp_path / "whole"))[0].video.read_bytes()
+    kill_after(2, monkeypatch)
+    with pytest.raises(Killed):
+        edit(video, ["a red car"], options)
+    monkeypatch.undo()
+    notes = Notes()
+    done = edit(video, ["a red car"], options, progress=notes)[0]
+    assert "going on after 2 of 4 steps" in notes.texts
+    assert done.video.read_bytes() == whole
+
+
+def test_a_comparison_leaves_out_who_cannot(options: EditOptions, video: Path) -> None:
+    notes = Notes()
+    asked = options.replaced(sampler="dpmpp_2m", frames=2, steps=2)
+    compare(video, "a red car", asked, progress=notes)
+    left = [text for text in notes.texts if "left out" in text]
+    assert left == [
+        "anchored is left out: anchored with the sampler dpmpp_2m, expected ddim or lcm",
+        "delta is left out: delta with the sampler dpmpp_2m, expected ddim or lcm",
+        "vid2vid_zero is left out: vid2vid_zero with the sampler dpmpp_2m, expected ddim",
+    ]
+    assert options.out is not None
+    assert (options.out / "tokenflow.mp4").is_file()
+    assert not (options.out / "vid2vid_zero.mp4").exists()
