@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from frameweave.cli import listed
 from frameweave.cli.main import app
+from frameweave.editing import listed
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
 _HEAD = """# Commands and settings

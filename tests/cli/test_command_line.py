@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import pytest
 
-from frameweave.cli import console, listed
+from frameweave.cli import console
 from frameweave.cli.main import run
+from frameweave.editing import listed
 from frameweave.editors import base
 from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
@@ -74,6 +75,7 @@ HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "scipy", "c
 _CALLS = """
 import contextlib, io, json, sys
 from frameweave.cli.main import run
+from frameweave.editing import listed
 heavy, *calls = json.loads(sys.argv[1])
 found = []
 for arguments in calls:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from frameweave.cli import listed
 from frameweave.cli.command import Command
 from frameweave.cli.flags import marks
+from frameweave.editing import listed
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.runs.asked import asked_by_editor
 from frameweave.runs.settings import MustExist, Settings

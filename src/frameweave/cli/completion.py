@@ -24,7 +24,7 @@ def presets(context: Typed) -> Sequence[str]:
 
 
 def _editors(context: Typed) -> Sequence[str]:
-    from frameweave.cli.listed import names  # it takes longer than all else here
+    from frameweave.editing.listed import names  # it takes longer than all else here
 
     return names()
 

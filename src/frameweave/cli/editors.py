@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from frameweave.cli import console
-from frameweave.cli.listed import listed
+from frameweave.editing.listed import listed
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import Record
 from frameweave.runs.settings import Settings
