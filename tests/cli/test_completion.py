@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frameweave.cli import listed
+from frameweave.editing import listed
 from frameweave.editors import base
 from frameweave.training.presets import presets
 

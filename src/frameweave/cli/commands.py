@@ -142,6 +142,16 @@ COMMANDS: tuple[Command, ...] = (
         run="demo",
     ),
     Command(
+        name="app",
+        group=EDIT,
+        help="Edit videos in a browser: a form, live previews, a queue, and earlier runs.\n\nServes a page "
+        "on this machine until Ctrl-C, and an API for programs below /api. Nothing leaves the machine. Edits "
+        "go on when the browser is closed.",
+        example="app --open",
+        options="frameweave.app.options:AppOptions",
+        work="frameweave.app.serve:serve",
+    ),
+    Command(
         name="editors",
         group=EDIT,
         help="List the editors and their settings.\n\nWith --json a line for each editor: the JSON schema "
