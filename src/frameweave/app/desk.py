@@ -22,6 +22,11 @@ class Desk:
     Only one desk at a time has a folder of runs: another one raises `RunError`.
     """
 
+    uploads: Uploads
+    """Where uploaded files are kept."""
+    shown: Shown
+    """What browsers are shown of videos."""
+
     def __init__(self, options: AppOptions) -> None: ...
 
     def submit(self, video: Path, prompts: Sequence[str], options: EditOptions) -> str:
