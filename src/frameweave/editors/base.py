@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from inspect import isabstract
@@ -203,6 +203,7 @@ def edit_clip(
     depth: Float[Tensor, "F 1 H W"] | None = None,
     maps: Mapping[str, ControlMap] | None = None,
     steady: Steady | None = None,
+    recalled: Callable[[Callable[[], Latents]], Latents] | None = None,
     **others: Any,
 ) -> Clip:
     """Encode a clip that is held in memory, edit it, and decode the result: same size, times and sound.
@@ -211,7 +212,8 @@ def edit_clip(
     `steady` makes the result steadier before it is decoded; `others` are further fields of `EditRequest`,
     such as `negative_prompt`. `anchors` among them are pictures (3 H W) of the clip's size, by the number of
     their frame; the result has them there as they are. A `motion` among them may reach further than the
-    editor needs it. Raises `InputError` for an empty prompt or clip, for sides that are not multiples of
+    editor needs it. `recalled` is given the function that makes the edited latents, and may return them from
+    an equal edit before. Raises `InputError` for an empty prompt or clip, for sides that are not multiples of
     `model.vae_factor`, and for edited frames that do not fit.
     """
     pictures: dict[int, Tensor] = dict(others.pop("anchors", {}))
@@ -225,7 +227,7 @@ def edit_clip(
     own = motion.within(editor.motion_radius) if motion is not None and editor.motion_radius else None
     request = request_of(editor, clip.frames, model, prompt=prompt, maps=used, rng=rng, motion=own, **others)
     with enough_memory(editor, request):
-        x = editor.edit(request)
+        x = editor.edit(request) if recalled is None else recalled(lambda: editor.edit(request))
     if steady is not None and steady.strength:
         assert motion is not None
         x = steady.of(x, request.x_0 if editor.uses_source else model.encode(clip.frames), motion)

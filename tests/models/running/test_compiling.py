@@ -67,7 +67,11 @@ def twice(_module: torch.nn.Module, _inputs: object, y: Tensor) -> Tensor:
     return 2 * y
 
 
-@pytest.mark.parametrize("name", base.names())
+KINDS = ("framewise", "text2video_zero", "tokenflow", "vidtome", "flatten", "vid2vid_zero")
+"""One editor for each change to the UNet: none, joint attention, injection, merging, trajectories, text."""
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_editors_give_the_same(
     name: str, compiled: StableDiffusion, ran: Ran, tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ from frameweave.models.control.asked import DEPTH
 from frameweave.models.control.maps import MADE, made_map
 from frameweave.models.loading.load import load_chosen
 from frameweave.models.memory import forget_peak, peak_bytes
+from frameweave.models.seam import Latents
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from frameweave.video.motion.motion import Motion
@@ -41,7 +42,7 @@ def work_on_pair(given: str) -> dict[str, str]:
     pair = pair_of(work.item, model)
     write_pair(work.run_folder, pair, work.made_of)
     measures = work.backbones.measures()
-    inversions: dict[str, Remembered] = {}
+    known: dict[str, _Known] = {}
     motion = cache(lambda: _moving(pair, work, model))  # one for all editors and arms
     failed: dict[str, str] = {}
     for cell in work.cells:
@@ -50,8 +51,8 @@ def work_on_pair(given: str) -> dict[str, str]:
             continue
         try:
             if not is_whole(folder):
-                kept = inversions.setdefault(_inverting(cell), Remembered())
-                clip, cost = _edited(pair, cell, _Setup(work.loading, model, kept, motion))
+                setup = _Setup(work.loading, model, known.setdefault(_editing(cell), _Known()), motion)
+                clip, cost = _edited(pair, cell, setup)
                 write_cell(folder, clip, cell, cost)
             score_cell(folder, pair, work.scores_folder / cell.key, measures)
         except Exception as error:  # whatever it is, the pair's other cells go on
@@ -59,8 +60,38 @@ def work_on_pair(given: str) -> dict[str, str]:
     return failed
 
 
-def _inverting(cell: Cell) -> str:
-    """A digest of how the arm acts in the inversion: to make an edit steadier comes after it."""
+@dataclass
+class _Known:
+    """What cells have in common whose arms act alike while they invert and sample: inversions and edits."""
+
+    inversions: Remembered = field(default_factory=Remembered)
+    edits: dict[str, tuple[Latents, Cost]] = field(default_factory=dict[str, tuple[Latents, Cost]])
+    """Edited latents with what they took."""
+    cost: Cost = field(default_factory=Cost)
+    """Of the last edit. Its seconds are those that were not spent again."""
+
+    def recalled(self, cell: Cell, make: Callable[[], Latents]) -> Latents:
+        """The edited latents of a cell: those of an equal edit before, or what `make` makes."""
+        key = key_of(cell.editor, cell.settings, cell.seed)
+        if key in self.edits:
+            x, self.cost = self.edits[key]
+            return x
+        recalled, saved = self.inversions.recalled, self.inversions.saved
+        start = time.perf_counter()
+        x = make()
+        cost = Cost(
+            seconds=time.perf_counter() - start,
+            inversion_recalled=self.inversions.recalled > recalled,
+            inversion_seconds=round(self.inversions.saved - saved, 3),
+            memory_gb=round(peak_bytes() / 1e9, 3),
+        )
+        self.edits[key] = x, cost
+        self.cost = cost.model_copy(update={"seconds": 0.0})
+        return x
+
+
+def _editing(cell: Cell) -> str:
+    """A digest of how the arm acts while the edit is made: to make it steadier comes afterwards."""
     if cell.arm.steady is None:
         return cell.effect
     return key_of(replace(cell.arm, steady=None).effect(cell.editor))
@@ -70,7 +101,7 @@ def _inverting(cell: Cell) -> str:
 class _Setup:
     loading: Loading
     model: StableDiffusion
-    inversions: Remembered
+    known: _Known
     motion: Callable[[], Motion]
 
 
@@ -85,17 +116,17 @@ def _moving(pair: Pair, work: PairWork, model: StableDiffusion) -> Motion:
 def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
     """The edited clip, and what it took."""
     forget_peak()
-    recalled, saved = setup.inversions.recalled, setup.inversions.saved
-    start = time.perf_counter()
+    setup.known.cost, start = Cost(seconds=0.0, memory_gb=0.0, inversion_seconds=0.0), time.perf_counter()
     if cell.editor == REFERENCE:
         frames = references(pair, setup.model)[cell.arm.name]()
     else:
         frames = pair.without_padding(_frames(pair, cell, setup))
-    cost = Cost(
-        seconds=round(time.perf_counter() - start, 3),
-        inversion_recalled=setup.inversions.recalled > recalled,
-        inversion_seconds=round(setup.inversions.saved - saved, 3),
-        memory_gb=round(peak_bytes() / 1e9, 3),
+    seconds, edit = time.perf_counter() - start, setup.known.cost
+    cost = edit.model_copy(
+        update={
+            "seconds": round(seconds + (edit.seconds or 0.0), 3),
+            "memory_gb": max(edit.memory_gb or 0.0, round(peak_bytes() / 1e9, 3)),
+        }
     )
     return pair.source.with_frames(frames), cost
 
@@ -120,7 +151,8 @@ def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height 
             maps=maps,
             steady=cell.arm.steadied,
             motion=setup.motion() if base.motion_reach(editor, cell.arm.steadied) else None,
-            inversions=setup.inversions,
+            inversions=setup.known.inversions,
+            recalled=partial(setup.known.recalled, cell),
             rng=torch.Generator().manual_seed(_noise_seed(pair, cell.seed)),
         ).frames
 
