@@ -67,7 +67,7 @@ def report(runs: Sequence[Path], options: ReportOptions, *, progress: Progress) 
 def bench(options: BenchOptions, *, progress: Progress) -> Any:
     from frameweave.measuring.bench.bench import bench as measure
 
-    return measure(quick=options.quick, asked=options.set, progress=progress)
+    return measure(options, progress=progress)
 
 
 def serve(folder: Path, options: StudyServeOptions, *, progress: Progress) -> Any:

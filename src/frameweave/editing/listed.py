@@ -58,7 +58,7 @@ def listed() -> list[Listed]:
     own = own_names()
     found = [known(name) or described(name) for name in own]
     if entry_points(group=_GROUP):
-        from frameweave.editors import base  # noqa: PLC0415 - brings torch
+        from frameweave.editors import base
 
         found += [described(name) for name in base.names() if name not in own]
     return found
@@ -66,7 +66,7 @@ def listed() -> list[Listed]:
 
 def described(name: str) -> Listed:
     """What an editor says of itself."""
-    from frameweave.editors import base  # noqa: PLC0415 - brings torch
+    from frameweave.editors import base
 
     kind = base.load(name)
     what = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())

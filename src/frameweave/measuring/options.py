@@ -12,6 +12,7 @@ from frameweave.runs.settings import Count, InputPath, NotNegative, Settings, Sh
 ClipSet = Literal[
     "test", "development", "validation", "strangers", "strangers-development", "strangers-validation"
 ]
+BenchPart = Literal["start", "world", "editing", "length", "training", "adaptor", "metrics", "data", "video"]
 FREE = ("threads", "table", "baseline", *EngineOptions.model_fields)
 """What may change when an experiment goes on: it says where cells are made, not what is in them."""
 
@@ -209,5 +210,9 @@ class BenchOptions(Settings):
 
     quick: bool = False
     """Fewer repetitions and shorter videos."""
+    parts: tuple[BenchPart, ...] = ()
+    """What to measure; default: all."""
+    editors: tuple[str, ...] = ()
+    """The editors to measure; default: all."""
     set: tuple[str, ...] = ()
     """Settings of the editors: name=value for all that have it, or editor.name=value for one."""

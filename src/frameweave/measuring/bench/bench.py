@@ -3,14 +3,16 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from statistics import median
 
 import av
 import numpy as np
 import torch
+from pydantic import JsonValue
 
 from frameweave.editors import base
 from frameweave.measuring.bench.data import data_rows
@@ -18,6 +20,7 @@ from frameweave.measuring.bench.length import length_rows
 from frameweave.measuring.bench.metrics import metrics_row
 from frameweave.measuring.bench.paired import Row, paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
+from frameweave.measuring.options import BenchOptions, BenchPart
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.loading.load import load
 from frameweave.models.memory import peak_bytes
@@ -32,29 +35,41 @@ from frameweave.world.scene import sample_scenes
 _STEPS, _FRAMES = 25, 16
 
 
-def bench(*, quick: bool = False, asked: Sequence[str] = (), progress: Progress = SILENT) -> Iterator[Row]:
+def bench(options: BenchOptions, *, progress: Progress = SILENT) -> Iterator[Row]:
     """Yield one row per figure: what, the measured ratio or value, and its bar.
 
-    `asked` are settings of the editors, see `base.asked_of_each`. Raises `InputError` for what no editor has.
+    Raises `InputError` for editors that there are not, and for settings that none of them has.
     """
-    settings = base.asked_of_each(base.names(), asked)
-    repeats = 1 if quick else 3
-    yield _import_time()
-    yield _world_speed()
-    model = load(device="cpu")
-    for name in base.names():
-        progress.note(f"editing with {name}")
-        yield _editing(model, name, settings[name], repeats)
-    yield from length_rows(quick=quick, progress=progress)
-    progress.note("training steps")
-    yield from training_rows(3 if quick else 15)
-    progress.note("editing with the adaptor")
-    yield adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)
-    progress.note("metrics")
-    yield metrics_row(model, repeats, frames=_FRAMES, steps=_STEPS)
-    yield from data_rows(quick=quick, progress=progress)
-    length = 2 if quick else 10
-    progress.note(f"reading and writing {length} s of 720p")
+    names = options.editors or base.names()
+    settings = base.asked_of_each(names, options.set)
+    for name in names:
+        base.make(name, settings[name])
+    return _rows(options, settings, progress)
+
+
+def _rows(
+    options: BenchOptions, settings: Mapping[str, Mapping[str, JsonValue]], progress: Progress
+) -> Iterator[Row]:
+    quick, repeats = options.quick, 1 if options.quick else 3
+    model = cache(lambda: load(device="cpu"))
+    parts: dict[BenchPart, Callable[[], Iterator[Row]]] = {
+        "start": lambda: iter([_import_time()]),
+        "world": lambda: iter([_world_speed()]),
+        "editing": lambda: (_editing(model(), name, own, repeats) for name, own in settings.items()),
+        "length": lambda: length_rows(list(settings), quick=quick, progress=progress),
+        "training": lambda: training_rows(3 if quick else 15),
+        "adaptor": lambda: iter([adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)]),
+        "metrics": lambda: iter([metrics_row(model(), repeats, frames=_FRAMES, steps=_STEPS)]),
+        "data": lambda: data_rows(quick=quick, progress=progress),
+        "video": lambda: _video_rows(2 if quick else 10, repeats),
+    }
+    for part, rows in parts.items():
+        if part in (options.parts or parts):
+            progress.note(f"measuring {part}")
+            yield from rows()
+
+
+def _video_rows(length: int, repeats: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         yield _video_speed(Path(folder), length, repeats)
         yield _video_memory(Path(folder), length)

@@ -4,10 +4,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from frameweave.editors import base
 from frameweave.measuring.bench.paired import Row, row
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
@@ -30,7 +29,7 @@ print(json.dumps({"peak": peak_bytes(), "seconds": done.seconds["edit"]}))
 """
 
 
-def length_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
+def length_rows(editors: Sequence[str], *, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
     """Whole jobs in processes of their own, from file to file."""
     counts = (16, 32) if quick else (16, 32, 64, 128, 300)
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +37,7 @@ def length_rows(*, quick: bool = False, progress: Progress = SILENT) -> Iterator
         scenes = sample_scenes(1, seed=1)
         for count in counts:
             Clip.of(render_clip(scenes, count).frames).write(root / f"{count}.mp4")
-        for name in base.names():
+        for name in editors:
             found: dict[int, dict[str, float]] = {}
             for count in counts:
                 progress.note(f"{name}: {count} frames")

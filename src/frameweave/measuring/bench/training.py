@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from frameweave.training.batches import Batch, Batches, position
 from frameweave.training.denoising import Denoiser
 from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
-from frameweave.video.clip import Clip
+from frameweave.video.clip import Clip, resized_frames
 from frameweave.world.groups import WorldGroups
 from frameweave.world.render import render_clip
 from frameweave.world.scene import sample_scenes
@@ -50,10 +49,11 @@ def training_rows(repeats: int) -> Iterator[Row]:
         groups = CachedGroups(source, model, None, Path(folder), model.native)
         batches = Batches(groups, model, _OPTIONS, (0.9, 1.0), timesteps_drawn(_OPTIONS))
         stage = LowRank(Denoiser(model, _OPTIONS, tokens), lora, batches, batches)
-        single = replace(_OPTIONS, batch=1)
+        single = _OPTIONS.replaced(batch=1)
         singles = Batches(groups, model, single, (0.9, 1.0), timesteps_drawn(single))
         taken = [source.group(position(k, len(source), _OPTIONS.seed)).frames for k in range(_OPTIONS.batch)]
-        items = [torch.cat([frames] * batches.timesteps) for frames in taken]
+        sized = [resized_frames(frames, (model.native, model.native)) for frames in taken]
+        items = [torch.cat([frames] * batches.timesteps) for frames in sized]
 
         def ours() -> None:
             torch.stack(list(stage.loss(0).values())).sum().backward()
