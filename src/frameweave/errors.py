@@ -101,6 +101,17 @@ def in_one_line(error: Exception) -> str:
     return " ".join(words.split()).removesuffix(":")
 
 
+def explained(error: Exception) -> tuple[str, str]:
+    """Why something failed, in one line, and what to do about it, which may be empty.
+
+    >>> explained(InputError("no frames", hint="check --start"))
+    ('no frames', 'check --start')
+    """
+    if isinstance(error, FrameweaveError):
+        return " ".join(str(error.args[0]).split()), error.hint
+    return in_one_line(error), ""
+
+
 def require_extra(extra: str, *modules: str, otherwise: str = "") -> None:
     """Raise `MissingExtra` unless the modules that an extra brings can be imported.
 

@@ -1,4 +1,7 @@
-"""How a long loop tells how far it is. Libraries take a `Progress` and are silent by default."""
+"""How a long loop tells how far it is, and how it is stopped.
+
+Libraries take a `Progress` and are silent by default.
+"""
 
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -6,6 +9,13 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
+
+
+class Cancelled(KeyboardInterrupt):
+    """Somebody wants the work to end; a `Progress` raises it between two items of a loop.
+
+    Like Ctrl-C, it passes by whoever catches errors, and what was finished is kept.
+    """
 
 
 @runtime_checkable

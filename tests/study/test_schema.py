@@ -7,9 +7,10 @@ import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 
+from frameweave.serving.limits import Limiter
 from frameweave.study.folder import read_design
 from frameweave.study.server.app import make_app
-from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.security import Signer
 from frameweave.study.server.site import Site
 from frameweave.study.server.storage import Store
 from studies import TOKEN

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from frameweave.editing.options import EditOptions
+from frameweave.errors import InputError
 from frameweave.runs.words import as_python, as_words
 from frameweave.training.personal_options import PersonalOptions
 
@@ -15,6 +16,13 @@ State = Literal["waiting", "running", "done", "failed", "cancelled", "unfinished
 
 GOES_ON: tuple[State, ...] = ("failed", "cancelled", "unfinished")
 """States from which a job can go on."""
+
+
+class NoSuchJob(InputError):
+    """There is no job of that id."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"{job!r}: no such job", hint="the list of jobs has all ids")
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,8 @@ class JobView:
     preview: bytes | None = None
     """A PNG of the first, middle and last frame as they look by now; None before the first step."""
     results: tuple[Path, ...] = ()
-    """Of an edit its videos, one for each prompt; of a comparison the panels' videos; of a training the
-    adaptor's folder, which `--adaptor` takes."""
+    """Of an edit its videos, one for each prompt; of a comparison all panels in one video, then each; of a
+    training the folder of the adaptor, which `--adaptor` takes."""
     seconds: float = 0.0
     """How long it has worked; a waiting one 0."""
 

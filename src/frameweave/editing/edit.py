@@ -181,7 +181,7 @@ class _Work:
         steady, radius = steady_of(self.options), self.editor.motion_radius
         known, reach = ClipPrint(), base.motion_reach(self.editor, steady)
         unused: list[Latents] = []  # of editors that do not use the source
-        for frames in self.footage.batches(self.fit, BATCH):
+        for frames in self.progress.track(self.footage.batches(self.fit, BATCH), "batches of frames read"):
             with self.timer.part("read"):
                 part = base.request_of(
                     self.editor, frames, self.model, prompt=prompts[0], rng=rng, motion=None

@@ -137,6 +137,7 @@ class PlannedRun:
     """Of the run in the folder, if there is one."""
     goes_on: bool = False
     """Whether that run goes on; else it is replaced."""
+    _started: bool = False
 
     @property
     def folder(self) -> Path:
@@ -174,13 +175,19 @@ class PlannedRun:
     def held(self, *, shared: bool = False) -> Generator[None, None, None]:
         """Keep the folder from other runs; a folder that was made for it goes again if nothing is left in it.
 
-        Jobs of one array are `shared`. Raises `RunError` when another run has it.
+        When the run ends early, its file says how. Jobs of one array are `shared`. Raises `RunError` when
+        another run has it.
         """
         made = self._made() or ([self.folder] if self.earlier else [])
         try:
             with locked(self.folder, shared=shared):
                 self.look()  # another run may have come and gone meanwhile
-                yield
+                try:
+                    yield
+                except BaseException as error:
+                    if not shared and (self._started or self.goes_on):
+                        note_end(self.folder, error)
+                    raise
         finally:
             for folder in made:
                 with suppress(OSError):
@@ -198,6 +205,7 @@ class PlannedRun:
         clear_stale(self.folder)
         run = Run(self.folder, record)
         run.write()
+        self._started = True
         if self.numbered is not None:
             point_at(self.folder)
         return run
@@ -216,6 +224,14 @@ class PlannedRun:
                 f"{self.folder}: cannot be made ({error.strerror})", hint="give another --out"
             ) from error
         return missing
+
+
+def note_end(folder: Path, error: BaseException) -> None:
+    """Let the file of a run without a result say how it ended. What cannot be written is left."""
+    with suppress(FrameweaveError, OSError):
+        record = read_run(folder)
+        if record.result is None:
+            record.ended(error).write(folder / RUN_FILE)
 
 
 def environment() -> dict[str, str]:

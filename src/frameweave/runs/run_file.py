@@ -6,13 +6,15 @@ from typing import Annotated, cast
 
 from pydantic import Field, Strict, ValidationError
 
-from frameweave.errors import InputError, RunError
+from frameweave.errors import InputError, RunError, explained
 from frameweave.runs.atomic import sha256, staged
 from frameweave.runs.identity import Input
 from frameweave.runs.records import JsonObject, Record
 from frameweave.runs.settings import Settings, read_toml, write_toml
 
 RUN_FILE = "run.toml"
+WAITING, CANCELLED, FAILED = "waiting", "cancelled", "failed"
+"""What a run file says of a run that has not come to its end."""
 # settings that say how and where a run starts and what it shows meanwhile, not what it does
 _HOW = ("resume", "overwrite", "out", "preview")
 
@@ -31,6 +33,13 @@ class RunRecord(Record):
     """What it writes: digests by name, or by pattern; empty text for what is not finished."""
     result: JsonObject | None = None
     """What came of it; none while it runs, and when it was interrupted."""
+    state: str = ""
+    """How a run without a result ended: cancelled or failed; waiting before its first start. Empty while it
+    works, when its process was killed, and when it is finished."""
+    error: str = ""
+    """Why it failed."""
+    hint: str = ""
+    """What to do about that."""
 
     @classmethod
     def of(cls, command: str, settings: Settings, given: Mapping[str, object] | None) -> "RunRecord":
@@ -57,6 +66,18 @@ class RunRecord(Record):
         """With some tables anew."""
         return self.model_copy(update=changes)
 
+    def ended(self, error: BaseException) -> "RunRecord":
+        """Without a result, by an error or because somebody stopped it."""
+        if not isinstance(error, Exception):
+            return self.updated(state=CANCELLED, error="", hint="")
+        message, hint = explained(error)
+        return self.updated(state=FAILED, error=message, hint=hint)
+
+    @property
+    def working(self) -> "RunRecord":
+        """The same of a run that has begun, or goes on."""
+        return self.updated(state="", error="", hint="")
+
     @property
     def asked(self) -> JsonObject:
         """Command, settings and inputs in one table. An empty list is a setting that came later."""
@@ -70,8 +91,9 @@ class RunRecord(Record):
 
     def write(self, file: Path) -> None:
         """Write it, atomically."""
+        unsaid = {name for name in ("state", "error", "hint") if not getattr(self, name)}
         with staged(file) as stage:
-            write_toml(stage, self.model_dump(exclude_unset=True))
+            write_toml(stage, self.model_dump(exclude_unset=True, exclude=unsaid))
 
 
 def run_file_of(path: Path) -> Path:

@@ -131,7 +131,12 @@ def _folder(
     given = {"stages": list(stages)}
 
     def again(earlier: RunRecord) -> Run:
-        return Run(options.out, earlier.updated(settings=options.table(), input=given))
+        return Run(options.out, earlier.working.updated(settings=options.table(), input=given))
+
+    def going_on(earlier: RunRecord) -> Run:
+        run = again(earlier)
+        run.write()
+        return run
 
     if not main:  # the first process has taken it
         yield lambda: again(read_run(options.out))
@@ -144,7 +149,7 @@ def _folder(
     plan = Run.planned(options.out, "train", options, given=given, resume=True, free=every)
     with plan.held():
         try:
-            yield lambda: again(plan.earlier) if plan.earlier and plan.goes_on else plan.start()
+            yield lambda: going_on(plan.earlier) if plan.earlier and plan.goes_on else plan.start()
         except Exception:
             if not plan.goes_on and not (options.out / LOG_FILE).is_file():
                 own_files.remove(options.out, FILES)

@@ -1,5 +1,6 @@
 """Pictures of clips: x-t slices, and several clips side by side with their names."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,13 @@ def save_picture(picture: Float[Tensor, "3 H W"], path: Path, *, zoom: int = 1) 
     image = _image(picture)
     with staged(path) as stage:
         image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(stage)
+
+
+def png_of(picture: Float[Tensor, "3 H W"]) -> bytes:
+    """A PNG in memory."""
+    file = BytesIO()
+    _image(picture).save(file, "PNG")
+    return file.getvalue()
 
 
 def grid(panels: list[tuple[str, Clip]], *, columns: int) -> Clip:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from frameweave.serving.limits import Limiter
 from frameweave.study.folder import read_design
 from frameweave.study.server.app import make_app
-from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.security import Signer
 from frameweave.study.server.site import Site
 from frameweave.study.server.storage import Store
 from studies import SMALL, TOKEN, field_of, small_study

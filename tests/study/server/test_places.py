@@ -13,11 +13,12 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from frameweave.errors import InputError
+from frameweave.serving.limits import Limiter
 from frameweave.study.folder import read_design
 from frameweave.study.options import StudyServeOptions
 from frameweave.study.server.app import make_app
 from frameweave.study.server.places import Callers, proxies_of
-from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.security import Signer
 from frameweave.study.server.serve import serve
 from frameweave.study.server.site import Site
 from frameweave.study.server.storage import Store

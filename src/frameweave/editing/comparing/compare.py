@@ -15,8 +15,8 @@ from frameweave.editing.comparing.page import Panel, Row, write_page
 from frameweave.editing.comparing.sheet import Layout, write_picture, write_sheet
 from frameweave.editing.footage import Fit, Footage
 from frameweave.editing.inputs import given_to_edit
-from frameweave.editing.options import EditOptions
-from frameweave.editing.previews import FILES, OnSteps, Watching, watching
+from frameweave.editing.options import EditOptions, ModelOptions
+from frameweave.editing.previews import FILES, OnPreview, OnSteps, Watching, watching
 from frameweave.editing.sampling import sampler_of, usable
 from frameweave.editing.setup import (
     inversions_of,
@@ -50,13 +50,21 @@ _NOBODY = partial(nullcontext, ())
 _AT_ONCE = 4  # frames that are brought back to their size
 
 
-def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progress = SILENT) -> dict[str, str]:
+def compare(
+    video: Path,
+    prompt: str,
+    options: EditOptions,
+    *,
+    load: Callable[[ModelOptions], StableDiffusion] = load_model,
+    on_preview: OnPreview | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, str]:
     """Edit `video` with every editor into the run folder `options.out`; return the files' paths.
 
     Each edit is kept as soon as it is finished, and not made again when the same command is given once
     more. A page with players shows them all. The adaptor is the one of the options; on the packaged model its
-    own is taken by default. Raises `InputError` for more than 64 frames, and what `edit` raises, before an
-    earlier run is replaced.
+    own is taken by default. `load` and `on_preview` are as for `edit`. Raises `InputError` for more than 64
+    frames, and what `edit` raises, before an earlier run is replaced.
     """
     check_prompts([prompt], options)
     adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
@@ -87,7 +95,7 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         made = _Result.from_json(plan.finished, where=f"{plan.folder}: its run's result has ")
         return made.paths(plan.folder)
     with plan.held():
-        model = load_model(options)
+        model = load(options)
         fit = Fit.for_model(model, (info.width, info.height), options.size)
         advise(options, [prompt, options.source_prompt], progress, fit)
         parts = list(footage.batches(fit, _MOST + 1))
@@ -121,8 +129,8 @@ def compare(video: Path, prompt: str, options: EditOptions, *, progress: Progres
         run = plan.start()
         if options.preview:
             run.will_write(*FILES)
-            watch = partial(watching, model, source.fps, progress, None, run.folder)
-            work = replace(work, watch=watch)
+        folder = run.folder if options.preview else None
+        work = replace(work, watch=partial(watching, model, source.fps, progress, on_preview, folder))
         rows = [["source", *(f"{name}{arm}" for name in chosen)] for arm in arms]
         stems = {label: label.replace(" + ", "-") for row in rows for label in row}
         run.will_write(*(f"{stem}{end}" for stem in stems.values() for end in (".mp4", ".png")))

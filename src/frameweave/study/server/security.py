@@ -1,32 +1,24 @@
-"""What keeps a study's server safe: signed forms and sessions, headers, limits of size and rate."""
+"""What keeps a study's server safe: signed forms and sessions, headers, limits of size."""
 
 import hashlib
 import hmac
 import secrets
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from frameweave.serving.answers import HEADERS, answer, with_headers
 from frameweave.study.server.places import below
 
 LONGEST_FORM = 16_384
 """Bytes of a request's body."""
 _SECRET = 32  # bytes
-_HEADERS = {
+_HEADERS = HEADERS | {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 
 
@@ -56,27 +48,6 @@ class Signer:
         return hmac.compare_digest(self.sign(purpose, text).encode(), signature.encode())
 
 
-@dataclass
-class Limiter:
-    """So many calls at once, and so many more a minute, for each caller."""
-
-    burst: float
-    per_minute: float
-    _left: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
-    _lock: Lock = field(default_factory=Lock)
-
-    def allows(self, caller: str) -> bool:
-        """Counts a call; False when it is one too many."""
-        now = time.monotonic()
-        with self._lock:
-            if len(self._left) > 10_000:
-                self._left.clear()
-            left, then = self._left.get(caller, (self.burst, now))
-            left = min(self.burst, left + (now - then) * self.per_minute / 60)
-            self._left[caller] = (max(left - 1, 0) if left >= 1 else left, now)
-            return left >= 1
-
-
 class Guard:
     """Middleware: headers on every answer, none without a length or too long among the requests.
 
@@ -93,34 +64,20 @@ class Guard:
         inside = below(scope, self.prefix)
         kept = inside is not None and inside["path"].startswith(("/static/", "/media/"))
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers[name] = value
-                headers["cache-control"] = "private, max-age=3600" if kept else "no-store"
-            await send(message)
-
+        stays = {"cache-control": "private, max-age=3600" if kept else "no-store"}
+        sending = with_headers(send, _HEADERS | stays)
         if inside is None:
             slash = f"{self.prefix.rpartition('/')[2]}/".encode()
-            await _answer(with_headers, 308, b"The study stands behind the slash.", (b"location", slash))
+            await answer(sending, 308, "The study stands behind the slash.", (b"location", slash))
             return
         if scope["method"] not in ("GET", "HEAD"):
             length = dict(scope["headers"]).get(b"content-length", b"")
             if not length.isdigit():
-                await _answer(with_headers, 411, b"A form needs its length.")
+                await answer(sending, 411, "A form needs its length.")
                 return
             if len(length) > len(str(LONGEST_FORM)) or int(length) > LONGEST_FORM:
-                await _answer(with_headers, 413, b"The form is too long.")
+                await answer(sending, 413, "The form is too long.")
                 return
         elif scope["method"] == "HEAD":
             inside = {**inside, "method": "GET"}
-        await self.app(inside, receive, with_headers)
-
-
-async def _answer(
-    send: Callable[[Message], Awaitable[None]], status: int, text: bytes, *more: tuple[bytes, bytes]
-) -> None:
-    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode()), *more]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
+        await self.app(inside, receive, sending)

@@ -1,26 +1,23 @@
 """Serve a study to raters' browsers until it is stopped."""
 
-import errno
 import secrets
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 
-from frameweave.errors import RunError
 from frameweave.progress import SILENT, Progress
+from frameweave.serving.limits import Limiter
+from frameweave.serving.listening import address_of, listening_at
+from frameweave.serving.patience import Impatient
 from frameweave.study.design import Design
 from frameweave.study.folder import ANSWERS, SECRET, read_design
 from frameweave.study.options import StudyServeOptions
 from frameweave.study.server.app import make_app
-from frameweave.study.server.patience import Impatient
 from frameweave.study.server.places import Callers, proxies_of
-from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.security import Signer
 from frameweave.study.server.site import Site
 from frameweave.study.server.storage import Store
-
-_BACKLOG = 2048
 
 
 def serve(
@@ -40,7 +37,7 @@ def serve(
     proxies = None if options.proxy is None else proxies_of(options.proxy)
     design = read_design(folder)
     store = open_store(folder, design, options.database)
-    listening = _listening(options.host, options.port)
+    listening = listening_at(options.host, options.port)
     token = admin or secrets.token_urlsafe(18)
     site = Site(
         design=design,
@@ -55,8 +52,7 @@ def serve(
             burst=max(20, options.enrolments_per_minute), per_minute=options.enrolments_per_minute
         ),
     )
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    address = f"http://{host}:{listening.getsockname()[1]}{options.prefix}"
+    address = f"{address_of(options.host, listening)}{options.prefix}"
     progress.note(f"raters begin on {address}/")
     if admin is None:
         progress.note(f"results stand on {address}/admin, the token is {token}")
@@ -83,21 +79,3 @@ def open_store(folder: Path, design: Design, database: str | None) -> Store:
     """The answers to a design, in the study's folder unless a database is named."""
     url = database or f"sqlite:///{(folder / ANSWERS).absolute()}"
     return Store(url, design)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)  # from now on nobody is turned away, whoever comes before the server runs
-    except OSError as error:
-        listening.close()
-        raise RunError(
-            f"{host}:{port}: cannot listen there ({error.strerror})",
-            hint="another program has the port: give another --port, or 0 for a free one"
-            if error.errno == errno.EADDRINUSE
-            else "give an address of this machine as --host, and a --port that you may use",
-        ) from error
-    return listening

@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 
 from frameweave.measuring.report.formats import web
 from frameweave.measuring.report.table import Table
+from frameweave.serving.limits import Limiter
 from frameweave.study.design import Design
 from frameweave.study.server.places import Callers, link
-from frameweave.study.server.security import Limiter, Signer
+from frameweave.study.server.security import Signer
 from frameweave.study.server.storage import Store
 
 VISIT, RATER, ADMIN = "visit", "rater", "admin"

@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from frameweave.study.server.patience import Impatient
+from frameweave.serving.patience import Impatient
 from frameweave.study.server.security import Guard
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]
