@@ -152,6 +152,12 @@ class Desk:
             self._changed.wait_for(lambda: self._version > version or self._closing, seconds)
             return self._version
 
+    def changed(self, job: str, version: int, seconds: float) -> JobView:
+        """A job when it has a version higher than `version`, or after `seconds`. Raises what `view` raises."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self.view(job).version > version, seconds)
+            return self.view(job)
+
     def history(self) -> tuple[JobView, ...]:
         """All jobs and earlier runs of the folder, the latest first, also those of the command line."""
         with self._changed:

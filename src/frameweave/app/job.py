@@ -118,3 +118,8 @@ class JobView:
     def goes_on(self) -> bool:
         """Whether `Desk.go_on` can be asked for it."""
         return self.state in GOES_ON
+
+    @property
+    def videos(self) -> tuple[Path, ...]:
+        """Those of the results that are videos."""
+        return () if self.kind == "train" else self.results

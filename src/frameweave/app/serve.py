@@ -24,3 +24,7 @@ def serve(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # it is read while gradio is imported
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     progress.note("loading, which takes a moment")
+
+    from frameweave.app.server import run
+
+    run(options, progress=progress, started=started)

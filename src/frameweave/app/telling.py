@@ -5,8 +5,6 @@ import re
 from frameweave.errors import FrameweaveError, explained
 
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:~|\.\.?)?/(?:[^\s/:;,'\"()]+/)+(?=[^\s/])")
-    r"(?<![\w:/.~])(?:~|\.{1,2})?/(?:[^\s/:;,'\"()\[\]]+/)+(?=[^\s/])|(?<=[\s'\"(])runs/(?=[^\s/])"
-)
 """The folders of a path that begins at the root, at home or here; not of an address."""
 _FAULT = "this is a fault of the program: please report it with log.jsonl of the run's folder"
 

@@ -1,0 +1,144 @@
+"""The API for programs: edits are asked for, followed, stopped and fetched by HTTP."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+
+from frameweave.app.api_records import Editor, JobStatus, Problem, Seconds, Submitted
+from frameweave.app.desk import Desk
+from frameweave.editing.listed import listed
+from frameweave.editing.options import EditOptions
+from frameweave.errors import InputError
+from frameweave.runs.records import JsonObject
+
+_OURS = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
+"""Settings that the app chooses."""
+_PROBLEMS = {404: {"model": Problem}, 422: {"model": Problem}}
+_SETTINGS = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "contentSchema": {
+        **EditOptions.model_json_schema(),
+        "title": "Settings of an edit, as `frameweave edit` has them",
+    },
+}
+
+
+def api_router(desk: Desk) -> APIRouter:
+    """All addresses of the API, below /api/v1."""
+    router = APIRouter(prefix="/api/v1", responses=cast("dict[int | str, JsonObject]", _PROBLEMS))
+
+    @router.post("/edits", status_code=202)
+    def submit(
+        video: Annotated[UploadFile, File(description="The video, or a picture.")],
+        prompts: Annotated[
+            list[str], Form(description="What the video shall show; each gives a result of its own.")
+        ],
+        settings: Annotated[
+            str, Form(description="A JSON object of settings.", json_schema_extra=_SETTINGS)
+        ] = "{}",
+        mask: Annotated[UploadFile | None, File(description="A PNG picture, white where to edit.")] = None,
+    ) -> Submitted:
+        """Put an edit at the end of the queue."""
+        options = _options(settings)
+        if mask is not None:
+            options = options.replaced(mask=desk.uploads.keep_mask(mask.file.read()))
+        upload = desk.uploads.keep(video.file, video.filename or "video.mp4")
+        job = desk.submit(upload.path, prompts, options)
+        return Submitted(id=job, status=_place(job))
+
+    @router.get("/jobs")
+    def history(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> tuple[JobStatus, ...]:
+        """All jobs and earlier runs, the latest first."""
+        return tuple(JobStatus.of(view, _place(view.id)) for view in desk.history()[:limit])
+
+    @router.get("/jobs/{job}")
+    def status(job: str, after: int = -1, wait: Seconds = 0.0) -> JobStatus:
+        """How a job stands. With `wait`, the answer comes when the job has a version higher than `after`, or
+        after so many seconds."""
+        return JobStatus.of(desk.changed(job, after, wait), _place(job))
+
+    @router.post("/jobs/{job}/cancel")
+    def cancel(job: str) -> JobStatus:
+        """Take a job from the queue, or end it within a step. What it has made is kept."""
+        desk.view(job)
+        desk.stop(job)
+        return JobStatus.of(desk.view(job), _place(job))
+
+    @router.post("/jobs/{job}/go-on", status_code=202)
+    def go_on(job: str) -> JobStatus:
+        """Put an unfinished, failed or cancelled job into the queue again; it goes on where it was."""
+        desk.go_on(job)
+        return JobStatus.of(desk.view(job), _place(job))
+
+    @router.get("/jobs/{job}/results/{number}", response_class=FileResponse)
+    def result(job: str, number: int, form: Literal["file", "player"] = "file") -> FileResponse:
+        """A finished video. `player` gives a copy that browsers play, where they do not play the file."""
+        videos = desk.view(job).videos
+        if not 0 <= number < len(videos):
+            raise HTTPException(404, "There is no such result.")
+        video = videos[number]
+        if form == "player":
+            return _file(desk.shown.playable(video))
+        return _file(video, f"{job}{f'-{number + 1}' if len(videos) > 1 else ''}{video.suffix}")
+
+    @router.get("/jobs/{job}/source", response_class=FileResponse)
+    def source(job: str) -> FileResponse:
+        """The video that was edited, as browsers play it."""
+        return _file(desk.shown.playable(_there(desk.view(job).asked.video)))
+
+    @router.get("/jobs/{job}/poster", response_class=FileResponse)
+    def poster(job: str) -> FileResponse:
+        """A small picture of the result, or of the source before there is one."""
+        view = desk.view(job)
+        return _file(desk.shown.poster(_there(next(iter(view.videos), view.asked.video))))
+
+    @router.get("/jobs/{job}/preview", response_class=Response)
+    def preview(job: str) -> Response:
+        """A PNG of the first, middle and last frame as they look by now."""
+        picture = desk.view(job).preview
+        if picture is None:
+            raise HTTPException(404, "There is no preview now.")
+        return Response(picture, media_type="image/png", headers={"cache-control": "no-store"})
+
+    @router.get("/editors")
+    def editors() -> tuple[Editor, ...]:
+        """The editors and their settings."""
+        return tuple(
+            Editor(name=one.editor, what=one.what, samplers=one.samplers, settings=one.settings)
+            for one in listed()
+        )
+
+    return router
+
+
+def _options(settings: str) -> EditOptions:
+    try:
+        found = json.loads(settings)
+    except (ValueError, RecursionError) as error:
+        raise InputError("the settings are no JSON", hint='write an object, such as {"steps": 25}') from error
+    if not isinstance(found, dict):
+        raise InputError("the settings are no JSON object", hint='write one, such as {"steps": 25}')
+    table = cast(JsonObject, found)
+    if chosen := sorted(table.keys() & set(_OURS)):
+        raise InputError(f"{chosen[0]}: the app chooses it", hint="leave it out")
+    return EditOptions.of_table(table)
+
+
+def _place(job: str) -> str:
+    return f"/api/v1/jobs/{quote(job)}"
+
+
+def _there(video: Path) -> Path:
+    if not video.is_file():
+        raise HTTPException(404, "The video is no longer there.")
+    return video
+
+
+def _file(path: Path, name: str | None = None) -> FileResponse:
+    return FileResponse(path, filename=name, headers={"cache-control": "private, no-cache"})

@@ -1,0 +1,39 @@
+"""The app's web server without its page: the API, and the guard before everything."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from frameweave import __version__
+from frameweave.app.api import api_router
+from frameweave.app.api_records import Problem
+from frameweave.app.desk import Desk
+from frameweave.app.gate import Gate
+from frameweave.app.guard import Guard
+from frameweave.app.job import NoSuchJob
+from frameweave.app.options import AppOptions
+from frameweave.app.telling import told
+from frameweave.errors import FrameweaveError, InputError, MissingExtra, ModelFolderError, RunError
+
+_STATUS = ((NoSuchJob, 404), (InputError, 422), (ModelFolderError, 422), (RunError, 409), (MissingExtra, 501))
+
+
+def make_app(desk: Desk, options: AppOptions) -> FastAPI:
+    """The server of one desk. Raises `InputError` when others could come in without a password."""
+    app = FastAPI(
+        title="Frameweave",
+        summary="Edits of videos by prompts, in a queue.",
+        version=__version__,
+        docs_url=None,  # its page asks other servers for scripts
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.include_router(api_router(desk))
+    app.add_middleware(Guard, gate=Gate.of(options), largest=options.upload_limit * 10**6)
+
+    @app.exception_handler(FrameweaveError)
+    def refused(_request: Request, error: FrameweaveError) -> JSONResponse:
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        message, hint = told(error)
+        return JSONResponse(Problem(error=message, hint=hint).model_dump(), status)
+
+    return app
