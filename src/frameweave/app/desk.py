@@ -153,7 +153,7 @@ class Desk:
             return self._version
 
     def changed(self, job: str, version: int, seconds: float) -> JobView:
-        """A job when it has a version higher than `version`, or after `seconds`. Raises what `view` raises."""
+        """A job when it has a higher version, or after so many seconds. Raises what `view` raises."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self.view(job).version > version, seconds)
             return self.view(job)

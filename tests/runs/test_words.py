@@ -1,0 +1,126 @@
+"""Settings as words: the command line reads them back as the same settings."""
+
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frameweave.cli import calling
+from frameweave.cli.main import app
+from frameweave.editing.options import OF_AN_ADAPTOR, EditOptions
+from frameweave.errors import InputError
+from frameweave.runs.settings import Settings
+from frameweave.runs.words import as_python, as_words, changed
+from frameweave.training.personal_options import PersonalOptions
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+NUMBERS = st.floats(0.001, 1e9) | st.sampled_from([1e-7, 0.5, 1.0])
+OWN: dict[str, st.SearchStrategy[Any]] = {
+    "lora": st.lists(st.sampled_from(["-a.safetensors", "me/style@0.8", "b.safetensors@1:0-0.6"])).map(tuple),
+    "embedding": st.lists(st.sampled_from(["a.safetensors", "word=b.safetensors"])).map(tuple),
+    "adaptor": st.sampled_from(["miniature", "runs/a", "-odd"]),
+    "mask": st.sampled_from([Path("a.png"), Path("-b.png")]),
+    "clip_skip": st.integers(1, 40),
+    "steady_radius": st.integers(1, 8),
+    "seed": st.integers(0, 2**40),
+    "lora_targets": st.sampled_from(["attn", "a|b"]),
+    "t_range": st.sampled_from([(0.25, 0.5), (0.1, 1.0)]),
+    "temporal_range": st.sampled_from([(0.25, 0.5), (0.1, 1.0)]),
+}
+"""Of settings whose type does not say all that they may be."""
+
+
+def values(kind: type[Settings], name: str) -> st.SearchStrategy[Any]:
+    """What a setting may be."""
+    annotation = kind.model_fields[name].annotation
+    kinds = [one for one in get_args(annotation) if one is not type(None)]
+    optional = len(kinds) < len(get_args(annotation))
+    bare = kinds[0] if optional else annotation
+    said = f"{bare} {kind.model_fields[name].metadata}"
+    found = TEXTS
+    if get_origin(bare) is Literal:
+        found = st.sampled_from(get_args(bare))
+    elif get_origin(bare) is tuple:
+        found = st.lists(TEXTS, min_size=1, max_size=3).map(tuple)
+    elif bare is bool:
+        found = st.booleans()
+    elif bare is Path:
+        found = TEXTS.map(lambda text: Path("a", text.replace("/", "-").strip(".")))
+    elif "int" in said:
+        found = st.integers(1, 10**6)
+    elif "float" in said:
+        found = st.floats(0.001, 1.0) if "Le(" in said else NUMBERS
+    return OWN.get(name, found)
+
+
+def settings_of(kind: type[Settings], without: tuple[str, ...] = ()) -> st.SearchStrategy[Settings]:
+    """Any settings that fit together."""
+    names = [name for name in kind.model_fields if name not in without]
+
+    def made(found: dict[str, Any]) -> Settings | None:
+        if set(OF_AN_ADAPTOR) & found.keys() and kind is EditOptions:
+            found.setdefault("adaptor", "miniature")
+            found.pop("adaptor_schedule", None)
+        if "steady_radius" in found:
+            found["steady"] = found.get("steady") or 0.5
+        try:
+            return kind(**found)
+        except InputError:
+            return None
+
+    chosen = st.lists(st.sampled_from(names), max_size=6, unique=True)
+    tables = chosen.flatmap(lambda own: st.fixed_dictionaries({name: values(kind, name) for name in own}))
+    return tables.map(made).filter(lambda found: found is not None)  # type: ignore[return-value] # pyright: ignore
+
+
+def read_back(words: list[str]) -> tuple[list[str], Settings]:
+    """What the command line makes of words: its inputs, flattened, and its settings."""
+    found: list[tuple[Any, Settings]] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            calling, "perform", lambda command, inputs, settings: found.append((inputs, settings))
+        )
+        assert words[0] == "frameweave"
+        app(words[1:], exit_on_error=False, print_error=False, result_action="return_value")
+    ((inputs, settings),) = found
+    flat = [one for value in inputs for one in (value if isinstance(value, tuple) else [value])]
+    return list(map(str, flat)), settings
+
+
+@given(settings=settings_of(EditOptions), prompts=st.lists(TEXTS, min_size=1, max_size=2))
+def test_an_edit_is_read_back(settings: Settings, prompts: list[str]) -> None:
+    words = as_words("edit", ["a clip.mp4", *prompts], settings)
+    assert read_back(words) == (["a clip.mp4", *prompts], settings)
+
+
+FIXED = ("data", "stages", "every_frame")
+
+
+@given(settings=settings_of(PersonalOptions, FIXED))
+def test_a_training_is_read_back(settings: Settings) -> None:
+    words = as_words("train personal", ["-clip.mp4"], settings, without=FIXED)
+    inputs, found = read_back(words)
+    assert inputs == ["-clip.mp4"] and found.replaced(data="world") == settings
+
+
+def test_what_no_word_can_say_is_no_word() -> None:
+    with pytest.raises(ValueError, match="workers"):
+        from frameweave.editing.options import EditManyOptions
+
+        as_words("edit-many", ["a.csv"], EditManyOptions(workers=None))
+
+
+@given(settings=settings_of(EditOptions))
+def test_a_script_says_the_same(settings: Settings) -> None:
+    script = as_python("builtins:print", [Path("a clip.mp4"), ["it's"]], settings)
+    found: list[Any] = []
+    made = script.replace("\nprint(", "\nfound.extend(").replace("extend(", "append((").rstrip() + ")"
+    exec(made.replace("from builtins import print\n", ""), {"found": found})
+    assert found == [(Path("a clip.mp4"), ["it's"], settings)]
+
+
+def test_only_what_differs_is_said() -> None:
+    assert changed(EditOptions()) == {}
+    assert changed(EditOptions(steps=3, audio=False)) == {"steps": 3, "audio": False}
