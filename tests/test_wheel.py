@@ -83,7 +83,16 @@ def test_few_packages_are_required(environment: Path) -> None:
     (installed,) = (Distribution.at(path) for path in site.glob("frameweave-*.dist-info"))
     assert len(list(required(installed))) <= 14
     names = closure(installed)
-    for extra in ("scipy", "matplotlib", "fastapi", "sqlalchemy", "openai", "ray", "opencv-python-headless"):
+    for extra in (
+        "scipy",
+        "matplotlib",
+        "fastapi",
+        "gradio",
+        "sqlalchemy",
+        "openai",
+        "ray",
+        "opencv-python-headless",
+    ):
         assert extra not in names
 
 
@@ -116,6 +125,7 @@ def test_works(environment: Path, line: str) -> None:
         ("grid --clips 1", "report"),
         ("grid --clips 1 --ray", "ray"),
         ("data caption captions.csv", "captions"),
+        ("app", "app"),
     ],
 )
 def test_names_the_extra(environment: Path, line: str, extra: str) -> None:

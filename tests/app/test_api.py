@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
@@ -265,3 +267,16 @@ def test_a_result_that_browsers_do_not_play_is_copied(
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(shown.content)
     assert (probe(copy).width, probe(copy).height, probe(copy).frames) == (32, 30, 2)
+
+
+def test_the_example_of_the_documentation(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs as it stands, but for the network."""
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("clip.mp4"), colour_ramp(2, (32, 32)))
+    monkeypatch.setattr(httpx, "Client", lambda **_: client)
+    page = Path(__file__).parents[2] / "docs" / "howto" / "app-api.md"
+    (code,) = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    exec(code, {})
+    assert probe(Path("red-0.mp4")).frames == 2

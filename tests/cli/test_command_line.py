@@ -33,7 +33,7 @@ COMMANDS = [
     "data", "data prepare", "data caption", "data encode", "data check", "data show",
     "miniature", "miniature train", "miniature score", "miniature world",
     "miniature msrvtt", "grid", "ablation", "report", "strip", "evaluate", "tune", "study", "study new",
-    "study serve", "study report", "steady",
+    "study serve", "study report", "steady", "app",
 ]  # fmt: skip
 
 
@@ -71,7 +71,9 @@ def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     console.choose(quiet=False, json_lines=False)
 
 
-HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "scipy", "cv2", "matplotlib")
+HEAVY = (
+    "torch", "diffusers", "transformers", "peft", "accelerate", "scipy", "cv2", "matplotlib", "gradio", "fastapi",
+)  # fmt: skip
 _CALLS = """
 import contextlib, io, json, sys
 from frameweave.cli.main import run
