@@ -72,7 +72,8 @@ def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 HEAVY = (
-    "torch", "diffusers", "transformers", "peft", "accelerate", "scipy", "cv2", "matplotlib", "gradio", "fastapi",
+    "torch", "diffusers", "transformers", "peft", "accelerate", "scipy", "cv2", "matplotlib", "gradio",
+    "fastapi",
 )  # fmt: skip
 _CALLS = """
 import contextlib, io, json, sys
