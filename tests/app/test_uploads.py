@@ -115,3 +115,13 @@ def test_what_is_no_fault_of_ours_keeps_its_hint() -> None:
     assert told(InputError("/a/b.mp4: no", hint="check it")) == ("b.mp4: no", "check it")
     message, hint = told(KeyError("x"))
     assert message == "KeyError: 'x'" and "log.jsonl" in hint
+
+
+def test_uploads_are_known_by_the_names_of_their_files(uploads: Uploads, video: Path) -> None:
+    kept = uploads.keep(video, "My Clip.mp4")
+    assert uploads.known(kept.path.name) == kept
+    again = Uploads(kept.path.parent, 10**6).known(kept.path.name)  # after a restart
+    assert (again.path, again.frames, again.sound) == (kept.path, 2, True)
+    for name in ("nothing.mp4", "../a clip.mp4", "..", "", f"./{kept.path.name}", ".hidden", "\0"):
+        with pytest.raises(InputError, match="no such upload"):
+            uploads.known(name)

@@ -42,12 +42,20 @@ class Upload:
     """What is unusual about the file, in words."""
 
 
+class NoSuchUpload(InputError):
+    """There is no uploaded file of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r}: no such upload", hint="upload it again")
+
+
 class Uploads:
     """The folder of uploaded files."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         """`limit` is the largest size of a file in bytes."""
         self._folder, self._limit = folder, limit
+        self._known: dict[str, Upload] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, file: Path | BinaryIO, name: str) -> Upload:
@@ -72,17 +80,17 @@ class Uploads:
             stage.replace(path)
         finally:
             stage.unlink(missing_ok=True)
-        return Upload(
-            path=path,
-            name=name,
-            width=info.width,
-            height=info.height,
-            frames=len(line),
-            fps=float(info.fps),
-            seconds=len(line) / float(info.fps),
-            sound=info.has_audio,
-            notes=info.notes,
-        )
+        upload = self._known[path.name] = _described(path, name, info, line)
+        return upload
+
+    def known(self, name: str) -> Upload:
+        """What is kept in a file of that name. Raises `InputError` where there is none."""
+        path = self._folder / name
+        if Path(name).name != name or name.startswith(".") or not path.is_file():
+            raise NoSuchUpload(name)
+        if name not in self._known:
+            self._known[name] = _described(path, name, *_facts(path, name))
+        return self._known[name]
 
     def keep_mask(self, png: bytes) -> Path:
         """Keep a mask that was painted. Raises `InputError` for what is no PNG."""
@@ -129,3 +137,17 @@ def _facts(file: Path, name: str) -> tuple[VideoInfo, Timeline]:
     except InputError as error:
         message = str(error.args[0]).replace(str(file), name).replace(file.name, name)
         raise InputError(message, hint=error.hint, reason=error.reason) from error
+
+
+def _described(path: Path, name: str, info: VideoInfo, line: Timeline) -> Upload:
+    return Upload(
+        path=path,
+        name=name,
+        width=info.width,
+        height=info.height,
+        frames=len(line),
+        fps=float(info.fps),
+        seconds=len(line) / float(info.fps),
+        sound=info.has_audio,
+        notes=info.notes,
+    )

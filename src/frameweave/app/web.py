@@ -12,9 +12,17 @@ from frameweave.app.guard import Guard
 from frameweave.app.job import NoSuchJob
 from frameweave.app.options import AppOptions
 from frameweave.app.telling import told
+from frameweave.app.uploads import NoSuchUpload
 from frameweave.errors import FrameweaveError, InputError, MissingExtra, ModelFolderError, RunError
 
-_STATUS = ((NoSuchJob, 404), (InputError, 422), (ModelFolderError, 422), (RunError, 409), (MissingExtra, 501))
+_STATUS = (
+    (NoSuchJob, 404),
+    (NoSuchUpload, 404),
+    (InputError, 422),
+    (ModelFolderError, 422),
+    (RunError, 409),
+    (MissingExtra, 501),
+)
 
 
 def make_app(desk: Desk, options: AppOptions) -> FastAPI:
