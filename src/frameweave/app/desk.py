@@ -60,7 +60,7 @@ class Desk:
     """What browsers are shown of videos."""
 
     def __init__(self, options: AppOptions) -> None:
-        self._runs = options.runs
+        self._runs = options.runs.absolute()
         (self._runs / _OWN).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._held = ExitStack()
         try:
@@ -119,12 +119,14 @@ class Desk:
 
         Raises `InputError` for any other.
         """
-        view = self.view(job)
-        if not view.goes_on:
-            raise InputError(f"{job}: it is {view.state}, so it cannot go on", hint="ask for a new edit")
-        folder = self._runs / job
-        begun = bool(read_run(folder).environment)  # noted when a run starts
-        self._enqueue(_Job(replace(view, message="", hint="", notes=(), seconds=0.0), folder, not begun))
+        with self._changed:
+            view = self.view(job)
+            if not view.goes_on:
+                raise InputError(f"{job}: it is {view.state}, so it cannot go on", hint="ask for a new edit")
+            folder = self._runs / job
+            begun = bool(read_run(folder).environment)  # noted when a run starts
+            anew = replace(view, message="", hint="", notes=(), results=(), seconds=0.0)
+            self._enqueue(_Job(anew, folder, not begun))
 
     def view(self, job: str) -> JobView:
         """A job as it is now. Raises `NoSuchJob` for an id that is none."""
