@@ -15,6 +15,7 @@ from frameweave.training.personal_options import PersonalOptions
 
 ADAPTOR = "adaptor"
 _COMPARISON = "comparison.mp4"
+_HOW = ("overwrite", "resume")
 _Look = tuple[int, int]
 
 
@@ -106,7 +107,8 @@ def _asked(record: RunRecord) -> Asked | None:
     """None for a run of another command."""
     if record.command == "edit":
         given = _Given.from_json(record.input, where="")
-        return Asked(Path(given.video), given.prompts, EditOptions.of_table(record.settings))
+        settings = {key: value for key, value in record.settings.items() if key not in _HOW}
+        return Asked(Path(given.video), given.prompts, EditOptions.of_table(settings))
     if record.command == "train" and record.settings.get("every_frame"):
         options = PersonalOptions.of_table(record.settings)
         return Asked(Path(options.data), (), options)

@@ -4,7 +4,7 @@ import re
 
 from frameweave.errors import FrameweaveError, explained
 
-_FOLDERS = re.compile(r"(?<![\w:/.])(?:~|\.\.?)?/(?:[^\s/:;,'\"()]+/)+(?=[^\s/])")
+_FOLDERS = re.compile(r"(?<![\w:/.])(?:~|\.\.?)?/(?:[^\s/:;,'\"()]+/)+(?=[^\s/'\"()])")
 """The folders of a path that begins at the root, at home or here; not of an address."""
 _FAULT = "this is a fault of the program: please report it with log.jsonl of the run's folder"
 
