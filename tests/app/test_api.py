@@ -128,8 +128,8 @@ def test_the_editors_and_the_description(client: TestClient) -> None:
     assert "properties" in editors["tokenflow"]["settings"]
     described = client.get("/api/openapi.json").json()
     assert sorted(described["paths"]) == [
-        "/api/v1/edits",
         "/api/v1/editors",
+        "/api/v1/edits",
         "/api/v1/jobs",
         "/api/v1/jobs/{job}",
         "/api/v1/jobs/{job}/cancel",

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from frameweave.cli import calling
@@ -55,24 +56,24 @@ def values(kind: type[Settings], name: str) -> st.SearchStrategy[Any]:
     return OWN.get(name, found)
 
 
-def settings_of(kind: type[Settings], without: tuple[str, ...] = ()) -> st.SearchStrategy[Settings]:
-    """Any settings that fit together."""
+def tables_of(kind: type[Settings], without: tuple[str, ...] = ()) -> st.SearchStrategy[dict[str, Any]]:
+    """Any few settings; whether they fit together is seen later."""
     names = [name for name in kind.model_fields if name not in without]
-
-    def made(found: dict[str, Any]) -> Settings | None:
-        if set(OF_AN_ADAPTOR) & found.keys() and kind is EditOptions:
-            found.setdefault("adaptor", "miniature")
-            found.pop("adaptor_schedule", None)
-        if "steady_radius" in found:
-            found["steady"] = found.get("steady") or 0.5
-        try:
-            return kind(**found)
-        except InputError:
-            return None
-
     chosen = st.lists(st.sampled_from(names), max_size=6, unique=True)
-    tables = chosen.flatmap(lambda own: st.fixed_dictionaries({name: values(kind, name) for name in own}))
-    return tables.map(made).filter(lambda found: found is not None)  # type: ignore[return-value] # pyright: ignore
+    return chosen.flatmap(lambda own: st.fixed_dictionaries({name: values(kind, name) for name in own}))
+
+
+def made(kind: type[Settings], table: dict[str, Any]) -> Settings:
+    """The settings; what does not fit is no case."""
+    if set(OF_AN_ADAPTOR) & table.keys() and kind is EditOptions:
+        table.setdefault("adaptor", "miniature")
+        table.pop("adaptor_schedule", None)
+    if "steady_radius" in table:
+        table["steady"] = table.get("steady") or 0.5
+    try:
+        return kind(**table)
+    except InputError:
+        reject()
 
 
 def read_back(words: list[str]) -> tuple[list[str], Settings]:
@@ -89,8 +90,10 @@ def read_back(words: list[str]) -> tuple[list[str], Settings]:
     return list(map(str, flat)), settings
 
 
-@given(settings=settings_of(EditOptions), prompts=st.lists(TEXTS, min_size=1, max_size=2))
-def test_an_edit_is_read_back(settings: Settings, prompts: list[str]) -> None:
+@trials(deadline=None, max_examples=40)
+@given(table=tables_of(EditOptions), prompts=st.lists(TEXTS, min_size=1, max_size=2))
+def test_an_edit_is_read_back(table: dict[str, Any], prompts: list[str]) -> None:
+    settings = made(EditOptions, table)
     words = as_words("edit", ["a clip.mp4", *prompts], settings)
     assert read_back(words) == (["a clip.mp4", *prompts], settings)
 
@@ -98,8 +101,10 @@ def test_an_edit_is_read_back(settings: Settings, prompts: list[str]) -> None:
 FIXED = ("data", "stages", "every_frame")
 
 
-@given(settings=settings_of(PersonalOptions, FIXED))
-def test_a_training_is_read_back(settings: Settings) -> None:
+@trials(deadline=None, max_examples=40)
+@given(table=tables_of(PersonalOptions, FIXED))
+def test_a_training_is_read_back(table: dict[str, Any]) -> None:
+    settings = made(PersonalOptions, table)
     words = as_words("train personal", ["-clip.mp4"], settings, without=FIXED)
     inputs, found = read_back(words)
     assert inputs == ["-clip.mp4"] and found.replaced(data="world") == settings
@@ -112,12 +117,14 @@ def test_what_no_word_can_say_is_no_word() -> None:
         as_words("edit-many", ["a.csv"], EditManyOptions(workers=None))
 
 
-@given(settings=settings_of(EditOptions))
-def test_a_script_says_the_same(settings: Settings) -> None:
+@trials(deadline=None, max_examples=40)
+@given(table=tables_of(EditOptions))
+def test_a_script_says_the_same(table: dict[str, Any]) -> None:
+    settings = made(EditOptions, table)
     script = as_python("builtins:print", [Path("a clip.mp4"), ["it's"]], settings)
     found: list[Any] = []
-    made = script.replace("\nprint(", "\nfound.extend(").replace("extend(", "append((").rstrip() + ")"
-    exec(made.replace("from builtins import print\n", ""), {"found": found})
+    called = script.replace("\nprint(", "\nfound.extend(").replace("extend(", "append((").rstrip() + ")"
+    exec(called.replace("from builtins import print\n", ""), {"found": found})
     assert found == [(Path("a clip.mp4"), ["it's"], settings)]
 
 

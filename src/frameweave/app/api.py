@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Literal, cast
 from urllib.parse import quote
 
-from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
-from frameweave.app.api_records import Editor, JobStatus, Problem, Seconds, Submitted
+from frameweave.app.api_records import EditForm, Editor, JobStatus, Problem, Seconds, Submitted
 from frameweave.app.desk import Desk
 from frameweave.editing.listed import listed
 from frameweave.editing.options import EditOptions
@@ -19,14 +19,6 @@ from frameweave.runs.records import JsonObject
 _OURS = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
 """Settings that the app chooses."""
 _PROBLEMS = {404: {"model": Problem}, 422: {"model": Problem}}
-_SETTINGS = {
-    "type": "string",
-    "contentMediaType": "application/json",
-    "contentSchema": {
-        **EditOptions.model_json_schema(),
-        "title": "Settings of an edit, as `frameweave edit` has them",
-    },
-}
 
 
 def api_router(desk: Desk) -> APIRouter:
@@ -34,22 +26,13 @@ def api_router(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses=cast("dict[int | str, JsonObject]", _PROBLEMS))
 
     @router.post("/edits", status_code=202)
-    def submit(
-        video: Annotated[UploadFile, File(description="The video, or a picture.")],
-        prompts: Annotated[
-            list[str], Form(description="What the video shall show; each gives a result of its own.")
-        ],
-        settings: Annotated[
-            str, Form(description="A JSON object of settings.", json_schema_extra=_SETTINGS)
-        ] = "{}",
-        mask: Annotated[UploadFile | None, File(description="A PNG picture, white where to edit.")] = None,
-    ) -> Submitted:
+    def submit(form: Annotated[EditForm, Form(media_type="multipart/form-data")]) -> Submitted:
         """Put an edit at the end of the queue."""
-        options = _options(settings)
-        if mask is not None:
-            options = options.replaced(mask=desk.uploads.keep_mask(mask.file.read()))
-        upload = desk.uploads.keep(video.file, video.filename or "video.mp4")
-        job = desk.submit(upload.path, prompts, options)
+        options = _options(form.settings)
+        if form.mask is not None:
+            options = options.replaced(mask=desk.uploads.keep_mask(form.mask.file.read()))
+        upload = desk.uploads.keep(form.video.file, form.video.filename or "video.mp4")
+        job = desk.submit(upload.path, form.prompts, options)
         return Submitted(id=job, status=_place(job))
 
     @router.get("/jobs")

@@ -2,10 +2,21 @@
 
 from typing import Annotated
 
+from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from frameweave.app.job import JobView, Kind, State
+from frameweave.editing.options import EditOptions
 from frameweave.runs.records import JsonObject
+
+_SETTINGS: JsonDict = {
+    "contentMediaType": "application/json",
+    "contentSchema": {
+        **EditOptions.model_json_schema(),
+        "title": "Settings of an edit, as `frameweave edit` has them",
+    },
+}
 
 
 class ApiRecord(BaseModel):
@@ -85,6 +96,19 @@ class JobStatus(ApiRecord):
             results=tuple(f"{place}/results/{number}" for number in range(len(view.videos))),
             preview=f"{place}/preview" if view.preview is not None else None,
         )
+
+
+class EditForm(ApiRecord):
+    """What an edit is asked for with."""
+
+    video: UploadFile
+    """The video, or a picture."""
+    prompts: list[str]
+    """What the video shall show; each gives a result of its own."""
+    settings: Annotated[str, Field(json_schema_extra=_SETTINGS)] = "{}"
+    """A JSON object of settings."""
+    mask: UploadFile | None = None
+    """A PNG picture, white where to edit."""
 
 
 class Submitted(ApiRecord):

@@ -8,7 +8,7 @@ import uvicorn
 from frameweave.app.desk import Desk
 from frameweave.app.gate import Gate
 from frameweave.app.options import AppOptions
-from frameweave.app.page import with_page
+from frameweave.app.page.page import with_page
 from frameweave.app.web import make_app
 from frameweave.progress import Progress
 from frameweave.serving.listening import address_of, listening_at

@@ -35,11 +35,11 @@ def place_of(asked: Asked, runs: Path) -> Numbered:
     check_prompts(asked.prompts, options)
     Footage(info, options.frames, options.fps, options.start, options.end)
     if options.compare:
-        if len(asked.prompts) > 1:
+        if len(asked.prompts) != 1:
             raise InputError("a comparison takes one prompt", hint="compare them one by one")
     else:
         editor_of(options)
-    return Numbered("edit", what_is_said(asked.prompts[0], options), runs)
+    return Numbered("edit", what_is_said(next(iter(asked.prompts)), options), runs)
 
 
 class Work:
