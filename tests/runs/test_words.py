@@ -90,7 +90,7 @@ def read_back(words: list[str]) -> tuple[list[str], Settings]:
     return list(map(str, flat)), settings
 
 
-@trials(deadline=None, max_examples=40)
+@trials(deadline=None, max_examples=20)
 @given(table=tables_of(EditOptions), prompts=st.lists(TEXTS, min_size=1, max_size=2))
 def test_an_edit_is_read_back(table: dict[str, Any], prompts: list[str]) -> None:
     settings = made(EditOptions, table)
@@ -101,7 +101,7 @@ def test_an_edit_is_read_back(table: dict[str, Any], prompts: list[str]) -> None
 FIXED = ("data", "stages", "every_frame")
 
 
-@trials(deadline=None, max_examples=40)
+@trials(deadline=None, max_examples=20)
 @given(table=tables_of(PersonalOptions, FIXED))
 def test_a_training_is_read_back(table: dict[str, Any]) -> None:
     settings = made(PersonalOptions, table)
@@ -117,7 +117,7 @@ def test_what_no_word_can_say_is_no_word() -> None:
         as_words("edit-many", ["a.csv"], EditManyOptions(workers=None))
 
 
-@trials(deadline=None, max_examples=40)
+@trials(deadline=None, max_examples=20)
 @given(table=tables_of(EditOptions))
 def test_a_script_says_the_same(table: dict[str, Any]) -> None:
     settings = made(EditOptions, table)
