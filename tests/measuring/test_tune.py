@@ -51,8 +51,8 @@ def test_each_band_is_searched_and_the_best_is_kept(options: TuneOptions) -> Non
     assert card.tokens_for == sorted([*before.tokens_for, *done.tokens_for])
     assert (done.worths["framewise"], True) == (max(0, top["worth"]), top["chosen"] or top["worth"] <= 0)
     for row in record:
-        warp, clip = (one["t"] for one in row["gains"])
-        assert row["worth"] == (warp if clip >= -1 else min(warp, clip))
+        warp, clip = row["gains"]
+        assert row["worth"] == (warp["sure"] if clip["t"] >= -1 else min(warp["sure"], clip["sure"]))
     assert {one["metric"] for row in record for one in row["gains"]} == {"warp_error", "clip_score"}
 
 
@@ -166,3 +166,23 @@ def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path:
     asked = options.replaced(bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
     with pytest.raises(RunError, match="psnr_truth has no value on any clip: needs the true edit"):
         tune("miniature", table, asked.replaced(out=tmp_path / "run"))
+
+
+def test_further_passes_try_every_band_again_and_edits_obey_the_choice(
+    options: TuneOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With made-up gains: the second pass raises the band, the third changes nothing."""
+    told = iter((3, 1, 2, 4, 1, 2))
+    monkeypatch.setattr("frameweave.measuring.tune.worth", lambda _gains, _guards: next(told))
+    asked = options.replaced(tokens=False, passes=3, bands=("0.3-0.9",))
+    asked = asked.replaced(cells=options.out / "cells", out=tmp_path / "run")
+    done = tune("miniature", None, asked)
+    record = [json.loads(line) for line in (tmp_path / "run" / RECORD).read_text().splitlines()]
+    assert [row["schedule"] for row in record] == [
+        *("0.3-0.9:1", "0.3-0.9:2"),
+        *(NOTHING, "0.3-0.9:2"),
+        *(NOTHING, "0.3-0.9:1"),
+    ]
+    assert done.strength_schedules == {"framewise": "0.3-0.9:2"}
+    use = load_adaptor(str(done.adaptor)).use("framewise")
+    assert [use.strengths.at(t) for t in (950, 500)] == [0.0, 2.0]

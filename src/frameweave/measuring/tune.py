@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import FILE, load_adaptor
@@ -19,7 +20,7 @@ from frameweave.measuring.experiment import Given, begun, digests, run_experimen
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.items import STRANGE, Item
 from frameweave.measuring.experiments.measures import Backbones
-from frameweave.measuring.experiments.tuning import NOTHING, WORTH_OF_NOTHING, Gain, candidates, gain, worth
+from frameweave.measuring.experiments.tuning import Gain, Trial, gain, search, worth
 from frameweave.measuring.options import TuneOptions
 from frameweave.measuring.records import WITHOUT
 from frameweave.measuring.report.reading import read_measured
@@ -43,17 +44,18 @@ class Tuned:
     tokens_for: list[str]
     """Of these editors the ones in which the prompt tokens act."""
     worths: dict[str, float]
-    """By editor, the least certain gain in standard errors; 0 where nothing acts."""
+    """By editor, what is gained at least, see `experiments.tuning.worth`; 0 where nothing acts."""
     seconds: float
 
 
 def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Progress = SILENT) -> Tuned:
     """Search with the development clips: the prompt tokens, then one band of timesteps after the other.
 
-    The tokens are tried alone, and kept where they gain; the bands are tried beside them, the noisiest first.
-    A band keeps the strength by which the least certain of all gains (see `worth`) becomes largest, or stays
-    silent when none is better. Writes each trial into `tuning.jsonl` and the adaptor with what was chosen
-    into `options.out`/adaptor. The same command goes on where an earlier call stopped: trials are cells.
+    The tokens are tried alone, and kept where they gain; the bands are tried beside them, in the order given.
+    A band keeps the strength that is worth most (see `worth`), or stays silent when none is better. Further
+    passes try each band again beside what was chosen for the others. Writes each trial into `tuning.jsonl`
+    and the adaptor with what was chosen into `options.out`/adaptor. The same command goes on where an earlier
+    call stopped: trials are cells.
 
     Raises `InputError` for settings that make no sense, and whatever `grid` raises.
     """
@@ -85,10 +87,10 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         search = _Search(
             run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress
         )
-        found = dict[str, _Trial]()
+        found = dict[str, Trial]()
         for editor in options.editors:
             found[editor] = best = search.of(editor, tokens=by_tokens)
-            progress.note(f"{editor}: {best.name} (worth {best.worth:.2f} standard errors)")
+            progress.note(f"{editor}: {best.name} (worth {best.worth:.3f})")
         folder = options.out / "adaptor"
         schedules = {editor: trial.schedule for editor, trial in found.items()}
         tokens_for = [editor for editor, trial in found.items() if trial.tokens]
@@ -127,21 +129,6 @@ class TrialLine(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Trial:
-    """One way for the adaptor to act, and what it is worth."""
-
-    schedule: str = NOTHING
-    tokens: bool = False
-    worth: float = WORTH_OF_NOTHING
-
-    @property
-    def name(self) -> str:
-        if not self.tokens:
-            return self.schedule
-        return "tokens alone" if self.schedule == NOTHING else f"{self.schedule} and tokens"
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Search:
     """Trials, each measured on all clips."""
 
@@ -158,17 +145,18 @@ class _Search:
     def guards(self) -> set[str]:
         return set(self.options.guards) - set(self.options.metrics)
 
-    def of(self, editor: str, *, tokens: bool) -> _Trial:
+    def of(self, editor: str, *, tokens: bool) -> Trial:
         """The best trial for an editor."""
-        best = _Trial()
-        if tokens:
-            best = self._best(editor, "", [_Trial(tokens=True)], best)
-        for band in self.options.bands:
-            texts = candidates(best.schedule, band, self.options.strengths)
-            best = self._best(editor, band, [replace(best, schedule=text) for text in texts], best)
-        return best
+        options = self.options
+        return search(
+            partial(self._best, editor),
+            bands=options.bands,
+            strengths=options.strengths,
+            passes=options.passes,
+            tokens=tokens,
+        )
 
-    def _best(self, editor: str, band: str, trials: Sequence[_Trial], before: _Trial) -> _Trial:
+    def _best(self, editor: str, band: str, trials: Sequence[Trial], before: Trial) -> Trial:
         """The best of some trials and of the one that was best before them."""
         gains = self._measured(editor, trials)
         trials = [replace(trial, worth=worth(gains[trial.name], self.guards)) for trial in trials]
@@ -188,7 +176,7 @@ class _Search:
         write_lines(self.run.folder / RECORD, self.record)
         return best
 
-    def _measured(self, editor: str, trials: Sequence[_Trial]) -> dict[str, list[Gain]]:
+    def _measured(self, editor: str, trials: Sequence[Trial]) -> dict[str, list[Gain]]:
         """By the trials' names: what each gains."""
         arms = [Arm(name=WITHOUT)]
         arms += [

@@ -19,6 +19,9 @@ def test_reading() -> None:
         name="a", adaptor="f/g", strength=1.5, in_inversion=False
     )
     assert [parsed_arm(f"a=b{how}").tokens for how in ("", ",tokens", ",no-tokens")] == [None, True, False]
+    assert parsed_arm("a=b,tokens,vision=none") == Arm(
+        name="a", adaptor="b", tokens=True, vision_frame="none"
+    )
     assert parsed_arm("a=none,steady") == Arm(name="a", steady=1.0)
     assert parsed_arm("a=b@1,steady=0.5") == Arm(name="a", adaptor="b", strength=1.0, steady=0.5)
     arm = parsed_arm("a=b,window=0.5-1,tokens,steady")
@@ -37,6 +40,7 @@ def test_reading() -> None:
         ("a=b@nan", "strength nan"),
         ("a=b,window=0.5", "expected a number"),
         ("a=b,token", "tokens"),
+        ("a=b,tokens,vision=last", "vision=last, expected one of own, first, none"),
         ("a=b,window=0.9-0.5", "0 <= low < high <= 1"),
         ("a=b,steady=2", "steady=2, expected a number above 0, up to 1"),
         ("a=b,steady=0", "above 0"),
