@@ -123,6 +123,21 @@ def test_the_first_frame_can_give_all_frames_their_tokens(
     assert bare.shape[2] == 3 + tiny.conditioning([TEXT]).texts.shape[2]  # no source: shared tokens only
 
 
+def test_without_a_frame_there_are_shared_tokens_only(
+    tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
+) -> None:
+    use = replace(adaptor.use(tokens=True), vision_frame="none")
+    blind = replace(tiny, vision_tower=None)  # nothing needs to be seen
+    with adaptor.on(blind, use) as adapted_model:
+        assert adapted_model.seen(clip.frames) is None
+        found = adapted_model.conditioning([TEXT], seen(adapted_model, clip.frames)).texts
+    with adaptor.on(tiny, adaptor.use(tokens=True)) as adapted_model:
+        assert torch.equal(found, adapted_model.conditioning([TEXT]).texts)
+    assert use.effect() != adaptor.use(tokens=True).effect()
+    silent = adaptor.use(tokens=False)
+    assert replace(silent, vision_frame="none").effect() == silent.effect()
+
+
 def test_tokens_of_another_width_are_refused_before_anything_is_seen(
     tiny: StableDiffusion, adaptor: Adaptor
 ) -> None:

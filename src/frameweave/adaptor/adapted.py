@@ -173,7 +173,8 @@ class Adapted:
         return self.model.noise(shape, rng)
 
     def seen(self, frames: Frames) -> VisionStates | None:
-        return None if self.tokens is None else self.model.vision(frames)
+        reads = self.tokens is not None and self.use.reads_frames
+        return self.model.vision(frames) if reads else None
 
     @torch.no_grad()
     def conditioning(
@@ -189,7 +190,9 @@ class Adapted:
         if self.tokens is None:
             return plain
         seen = guides.seen
-        if seen is not None and self.use.vision_frame == "first":
+        if self.use.vision_frame == "none":
+            seen = None
+        elif seen is not None and self.use.vision_frame == "first":
             seen = seen[:1]
         texts = plain.texts
         prefix = self.tokens.to(texts.device, texts.dtype)(seen)

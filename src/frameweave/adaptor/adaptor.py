@@ -33,7 +33,7 @@ from frameweave.runs.atomic import staged
 
 FILE = "adaptor.safetensors"
 _APART = (
-    *("strength", "low", "high", "tokens_low", "strength_schedules", "tokens_for", "steps"),
+    *("strength", "low", "high", "tokens_low", "strength_schedules", "tokens_for", "words", "steps"),
     *("vision", "vision_digest", "prediction"),
 )
 """What a card says of how the adaptor is used and was trained, and not of what it is."""
@@ -104,7 +104,7 @@ class Adaptor:
         vision tower.
         """
         check_architecture(self.card, model.unet)
-        if use.tokens is not None and model.vision_width is not None:
+        if use.reads_frames and model.vision_width is not None:
             self.check_vision(model.vision_width)
         with self.in_unet(model.unet, use) as gate:
             yield Adapted(

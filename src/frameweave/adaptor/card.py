@@ -1,5 +1,7 @@
 """What an adaptor says of itself."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Annotated, Literal
 
@@ -55,6 +57,9 @@ class Card:
     """By editor, how strongly the LoRA acts by timestep, where `frameweave tune` chose it."""
     tokens_for: list[str] = field(default_factory=list[str])
     """Editors in which the prompt tokens act by default, where `frameweave tune` found that they help."""
+    words: list[str] = field(default_factory=list[str])
+    """Words of the captions it was trained with that were new to the model: it is for clips of these. Empty
+    where that is not known."""
 
     def __post_init__(self) -> None:
         """Raise `InputError` for windows and schedules that make no sense."""
@@ -78,6 +83,19 @@ class Card:
         if strength is None and editor in self.strength_schedules:
             return StrengthSchedule.parse(self.strength_schedules[editor], T)
         return StrengthSchedule(((self.window(T), self.strength if strength is None else strength),))
+
+    def helps_in(self, editor: str) -> bool:
+        """Whether `frameweave tune` found that it helps in that editor."""
+        chosen = self.strength_schedules.get(editor)
+        by_lora = chosen is not None and not StrengthSchedule.parse(chosen).silent
+        return by_lora or editor in self.tokens_for
+
+    def is_for(self, texts: Iterable[str]) -> bool:
+        """Whether texts speak of what it was trained for; where it names no words, all do."""
+        if not self.words:
+            return True
+        spoken = {word for text in texts for word in re.findall(r"\w+", text.lower())}
+        return not spoken.isdisjoint(self.words)
 
 
 def other_tower(card: Card, tower: VisionTower) -> str:

@@ -10,6 +10,9 @@ from typing import Literal
 from frameweave.models.loading.choice import ModelChoice
 from frameweave.runs.settings import Count, Settings
 
+AUTO = "auto"
+"""Stands for the packaged adaptor where it is known to help."""
+
 
 class BaseOptions(Settings):
     """Which model a command loads, and where it runs."""

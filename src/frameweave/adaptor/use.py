@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.diffusion.schedule import Window
 
-VisionFrame = Literal["own", "first"]
+VisionFrame = Literal["own", "first", "none"]
 
 
 class Acts(NamedTuple):
@@ -34,12 +34,17 @@ class AdaptorUse:
     in_inversion: bool = True
     """Whether the adaptor acts while a source is inverted too."""
     vision_frame: VisionFrame = "own"
-    """The source frame that gives a frame its unshared tokens: its own, or the first."""
+    """The source frame that gives a frame its unshared tokens: its own, the first, or none."""
 
     @property
     def silent(self) -> bool:
         """Whether neither part ever acts."""
         return self.strengths.silent and self.tokens is None
+
+    @property
+    def reads_frames(self) -> bool:
+        """Whether prompt tokens act that are read from the source's frames."""
+        return self.tokens is not None and self.vision_frame != "none"
 
     def acts(self, steps: Sequence[float]) -> Acts:
         """In how many of a sampler's steps, given as their timesteps, each part acts."""
@@ -61,9 +66,12 @@ class AdaptorUse:
 
         The names are those of the first results that were kept by them.
         """
-        return {
+        found: dict[str, object] = {
             "adaptor": self.adaptor,
             "injection": str(self.strengths.acting),
             "tokens": None if self.tokens is None else [self.tokens.low, self.tokens.high],
             "in_inversion": self.in_inversion,
         }
+        if self.tokens is not None and self.vision_frame != "own":  # the usual one was never named
+            found["vision_frame"] = self.vision_frame
+        return found

@@ -3,21 +3,27 @@
 import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.card import other_tower
+from frameweave.adaptor.options import AUTO
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
 from frameweave.diffusion.spacing import shown
-from frameweave.editing.options import ModelOptions
+from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
 from frameweave.editors import base
-from frameweave.errors import ModelFolderError
+from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.control.controls import over_steps, shares_told
+from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.vision import NAME_A_TOWER
-from frameweave.progress import Progress
+from frameweave.progress import SILENT, Progress
+
+_SHOWN = 8  # words that a note names
+Given = TypeVar("Given", bound=EditOptions | GenerateOptions)
 
 
 def use_of(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> AdaptorUse:
@@ -32,6 +38,35 @@ def use_of(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> Adap
         in_inversion=options.adaptor_in_inversion,
         vision_frame=options.vision_frame,
     )
+
+
+def settled(options: Given, prompts: Sequence[str], progress: Progress = SILENT) -> Given:
+    """The options with the adaptor that `auto` stands for, or without any; says which, and why.
+
+    The packaged adaptor acts where its card says that it helps. `prompts` are all that is said of the clip.
+    Raises `InputError` for a model that has no packaged adaptor.
+    """
+    if options.adaptor != AUTO:
+        return options
+    if options.model != MINIATURE:
+        raise InputError(
+            f"--adaptor auto with the model {options.model}: no adaptor is packaged for it",
+            hint="name one that frameweave train wrote; after frameweave tune it acts where it helps",
+        )
+    card = load_adaptor(MINIATURE).card
+    if not card.helps_in(options.editor):
+        progress.note(f"no adaptor acts: the packaged one is not known to help in {options.editor}")
+        return options.without_adaptor()
+    if not card.is_for(prompts):
+        progress.note(f"no adaptor acts: the packaged one is for clips of {_some(card.words)}")
+        return options.without_adaptor()
+    progress.note(f"the packaged adaptor acts: it is known to help in {options.editor}")
+    return options.replaced(adaptor=MINIATURE)
+
+
+def _some(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _SHOWN} other words" if len(words) > _SHOWN else ""
+    return f"{', '.join(words[:_SHOWN])}{more}"
 
 
 def in_steps(model: StableDiffusion, timesteps: Sequence[float]) -> StableDiffusion:
@@ -78,7 +113,7 @@ def adapted(
     use = use_of(adaptor, options, name, model.schedule.T)
     if options.adaptor_window == "steps":
         use = use.by_share(timesteps)
-    sees = use.tokens is not None and sees_source
+    sees = use.reads_frames and sees_source
     if sees and model.vision_tower is None:
         raise ModelFolderError(
             f"the adaptor's prompt tokens act in {name}, and the model has no vision tower for them",

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from frameweave.diffusion.samplers.sampler import Sampler
-from frameweave.editing.adapting import adapted
+from frameweave.editing.adapting import adapted, settled
 from frameweave.editing.advice import advise, check_prompts, what_is_said
 from frameweave.editing.footage import BATCH, Fit, Footage
 from frameweave.editing.given.anchors import GivenFrame, given_frames
@@ -76,6 +76,7 @@ def edit(
     `frameweave.errors` for wrong input, as far as can be before anything heavy is loaded, and before an
     earlier run is replaced.
     """
+    options = settled(options, [*prompts, options.source_prompt], progress)
     editor = editor_of(options)
     check_prompts(prompts, options)
     info = probe(video)
@@ -93,8 +94,7 @@ def edit(
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
-    suffix = Path(place.names[0]).suffix.lower()
-    size = (info.width, info.height)
+    suffix, size = Path(place.names[0]).suffix.lower(), (info.width, info.height)
     for note in (*lost_along(Along(video, sound=options.audio), suffix), *lost_by_size(suffix, size)):
         progress.note(note)
     if info.pixel_shape != 1 and not tells_pixel_shape(suffix):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from frameweave.editing.adapting import adapted
+from frameweave.editing.adapting import adapted, settled
 from frameweave.editing.advice import advise, check_prompts, what_is_said
 from frameweave.editing.edit import Edited
 from frameweave.editing.footage import Fit
@@ -37,6 +37,7 @@ def generate(
     has finished there is kept. `on_preview` is told how it looks after each step. Raises the errors of
     `frameweave.errors` for wrong input.
     """
+    options = settled(options, [prompt], progress)
     editor = editor_of(options)
     check_prompts([prompt], options)
     if not isinstance(editor, base.Generator):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
+from frameweave.editing.adapting import settled
 from frameweave.editing.advice import advise, what_is_said
 from frameweave.editing.edit import edit
 from frameweave.editing.given.anchors import placed_in
@@ -165,6 +166,7 @@ def _state(item: Item) -> Literal["finished", "begun", "other"]:
     """
     try:
         options = EditOptions.of_table(item.settings)
+        options = settled(options, [item.prompt, options.source_prompt])
         given = given_to_edit(Path(item.video), [item.prompt], options)
         assert options.out is not None
         plan = Run.planned(options.out, "edit", options, given=given, resume=True)

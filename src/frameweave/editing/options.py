@@ -100,7 +100,8 @@ class AdaptorOptions(Settings):
     heading = "Adaptor"
 
     adaptor: str | None = None
-    """The adaptor: the packaged "miniature", or a folder that `frameweave train` wrote; default: none."""
+    """The adaptor: the packaged "miniature", a folder that `frameweave train` wrote, or auto: the packaged
+    one where it is known to help; default: none."""
     adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
     """Strength of the adaptor's LoRA; 0 is off; default: the adaptor's own for this editor, usually 0.5."""
     adaptor_schedule: str | None = None
@@ -113,9 +114,9 @@ class AdaptorOptions(Settings):
     """Whether the adaptor also acts while the source is inverted, inside the same window."""
     adaptor_window: Literal["value", "steps"] = "value"
     """How the adaptor's window is read: value, as timesteps; steps, as a share of the sampler's steps."""
-    vision_frame: Literal["own", "first"] = "own"
+    vision_frame: Literal["own", "first", "none"] = "own"
     """Which source frame the adaptor's unshared tokens (prompt tokens read from a picture) come from: own,
-    each frame itself; first, the first frame for all."""
+    each frame itself; first, the first frame for all; none, there are shared tokens only."""
 
 
 class ModelOptions(AdaptorOptions, NetworkOptions):

@@ -128,7 +128,7 @@ def check_vision(arms: Sequence[Arm], options: ExperimentOptions) -> None:
     width = vision_width(options.model, options.vision)
     for arm, editor in itertools.product(arms, options.editors):
         use = arm.use(editor)
-        if arm.adaptor is None or use is None or use.tokens is None:
+        if arm.adaptor is None or use is None or not use.reads_frames:
             continue
         if width is not None:
             load_adaptor(arm.adaptor).check_vision(width)

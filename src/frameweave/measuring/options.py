@@ -120,8 +120,9 @@ class GridOptions(ExperimentOptions):
     arms: tuple[str, ...] | None = None
     """Adaptors to compare with none, each as name=adaptor. Behind it may stand @strength, and with commas
     between: window=0.8-1, schedule=0.9-1:2+0.6-0.9:1 (a strength schedule, in place of strength and
-    window), tokens or no-tokens, plain-inversion (the source is inverted without the adaptor), and steady
-    or steady=0.5 (edits are made steadier, as `edit` can). The name none stands for no adaptor, as in
+    window), tokens or no-tokens, vision=first or vision=none (which source frame the unshared tokens are read
+    from; none leaves them out), plain-inversion (the source is inverted without the adaptor), and steady or
+    steady=0.5 (edits are made steadier, as `edit` can). The name none stands for no adaptor, as in
     steadied=none,steady.
     Default: with=miniature on the packaged model, else no adaptor at all."""
     baseline: str | None = None
@@ -163,10 +164,13 @@ class TuneOptions(ExperimentOptions):
     timesteps."""
     strengths: tuple[float, ...] = (0.5, 1.0, 2.0)
     """LoRA strengths that are tried in each interval; 0 is always tried."""
+    passes: Count = 1
+    """How often all intervals are gone through. Further passes try each again beside what was chosen for the
+    others, and end when nothing changes."""
     tokens: bool = True
     """Whether the adaptor's prompt tokens are tried too; --no-tokens leaves them off in these editors."""
     metrics: tuple[str, ...] = ("warp_error",)
-    """Metrics that must improve; of several, the least certain gain counts."""
+    """Metrics that must improve; of several, the one that gains least counts."""
     guards: tuple[str, ...] = ("clip_score",)
     """Metrics that must not get worse: a choice may not lose more in one of them than its standard error."""
     out: Path = Path("runs/tune")

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from frameweave.adaptor.options import AUTO
 from frameweave.editing.adapting import adapted
 from frameweave.editing.advice import advise, check_prompts, what_is_said
 from frameweave.editing.comparing.page import Panel, Row, write_page
@@ -67,8 +68,8 @@ def compare(
     frames, and what `edit` raises, before an earlier run is replaced.
     """
     check_prompts([prompt], options)
-    adaptor = options.adaptor or (options.model if options.model == "miniature" else None)
-    acting = options.replaced(adaptor=adaptor)
+    acting = _acting(options)
+    adaptor = acting.adaptor
     every = base.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
     editors = usable(options, every, progress)
     if options.control or options.control_map:
@@ -147,6 +148,12 @@ def _motion(motions: Motions, source: Clip, reach: int, model: StableDiffusion) 
     """How the source moves, at the latents' size; None where nobody follows it."""
     width, height = (side // model.vae_factor for side in source.size)
     return motions.of_frames(source.frames, reach, (height, width)) if reach else None
+
+
+def _acting(options: EditOptions) -> EditOptions:
+    """With the adaptor that is shown: that of the options, or the packaged model's own."""
+    packaged = options.model if options.model == "miniature" else None
+    return options.replaced(adaptor=packaged if options.adaptor in (None, AUTO) else options.adaptor)
 
 
 class _Result(Record):

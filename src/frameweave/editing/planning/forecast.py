@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frameweave.editing.adapting import adapted
+from frameweave.editing.adapting import adapted, settled
 from frameweave.editing.advice import check_prompts
 from frameweave.editing.footage import Fit
 from frameweave.editing.given.anchors import asked
@@ -80,6 +80,7 @@ def plan_edit(
     The model is loaded for its shapes, and for one call with `options.timed`; the edit is gone through
     without values. Raises `InputError` for what the edit refuses, `RunError` when an editor needs values.
     """
+    options = settled(options, [*prompts, options.source_prompt], progress)
     editor = editor_of(options)
     check_prompts(prompts or ("a video",), options)
     flow_of(options.flow)  # one that is not there is told

@@ -3,13 +3,13 @@
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import AliasChoices, Field
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
-from frameweave.adaptor.use import AdaptorUse
+from frameweave.adaptor.use import AdaptorUse, VisionFrame
 from frameweave.diffusion.schedule import TRAINING_T, Window
 from frameweave.errors import InputError
 from frameweave.measuring.records import WITHOUT
@@ -41,6 +41,8 @@ class Arm:
     tokens: bool | None = None
     """Whether the prompt tokens act; default: as the adaptor says for the editor."""
     in_inversion: bool = True
+    vision_frame: VisionFrame = "own"
+    """Which source frame the unshared tokens are read from, where tokens act; none leaves them out."""
     steady: float | None = None
     """How much steadier edits are made afterwards; None is not at all."""
 
@@ -78,7 +80,7 @@ class Arm:
     def _use(self, adaptor: Adaptor, editor: str, T: int) -> AdaptorUse:
         strength = self.strength if self.schedule is None else StrengthSchedule.parse(self.schedule, T)
         use = adaptor.use(editor, strength=strength, window=self.window, tokens=self.tokens, T=T)
-        return replace(use, in_inversion=self.in_inversion)
+        return replace(use, in_inversion=self.in_inversion, vision_frame=self.vision_frame)
 
 
 def parsed_arm(text: str) -> Arm:
@@ -103,22 +105,7 @@ def parsed_arm(text: str) -> Arm:
     if strength:
         arm = replace(arm, strength=strength_in_range(_number(strength, text)))
     for option in options:
-        key, _, value = option.partition("=")
-        if key in ("tokens", "no-tokens") and not value:
-            arm = replace(arm, tokens=key == "tokens")
-        elif key == "plain-inversion" and not value:
-            arm = replace(arm, in_inversion=False)
-        elif key == "window":
-            low, _, high = value.partition("-")
-            window = Window(_number(low, text), _number(high, text))
-            arm = replace(arm, window=(window.low, window.high))
-        elif key == "schedule":
-            arm = replace(arm, schedule=str(StrengthSchedule.parse(value.replace("+", ","))))
-        elif key == "steady":
-            arm = replace(arm, steady=_steady(value, text))
-        else:
-            known = ["tokens", "no-tokens", "plain-inversion", "window", "schedule", "steady"]
-            raise unknown_setting(f"option of arm {name}", key, known)
+        arm = _with_option(arm, option, text)
     if arm.schedule is not None and (arm.strength is not None or arm.window is not None):
         raise InputError(f"arm {text!r}: a schedule beside a strength or a window", hint="give either")
     if arm.adaptor is None and arm != Arm(name=name, steady=arm.steady):
@@ -128,6 +115,35 @@ def parsed_arm(text: str) -> Arm:
             f"arm {text!r}: neither an adaptor nor steady", hint=f"every grid has the arm {WITHOUT} already"
         )
     return arm
+
+
+def _with_option(arm: Arm, option: str, text: str) -> Arm:
+    """The arm as an option behind its name wants it."""
+    key, _, value = option.partition("=")
+    if key in ("tokens", "no-tokens") and not value:
+        return replace(arm, tokens=key == "tokens")
+    if key == "plain-inversion" and not value:
+        return replace(arm, in_inversion=False)
+    if key == "window":
+        low, _, high = value.partition("-")
+        window = Window(_number(low, text), _number(high, text))
+        return replace(arm, window=(window.low, window.high))
+    if key == "schedule":
+        return replace(arm, schedule=str(StrengthSchedule.parse(value.replace("+", ","))))
+    if key == "vision":
+        return replace(arm, vision_frame=_vision(value, text))
+    if key == "steady":
+        return replace(arm, steady=_steady(value, text))
+    known = ["tokens", "no-tokens", "vision", "plain-inversion", "window", "schedule", "steady"]
+    raise unknown_setting(f"option of arm {arm.name}", key, known)
+
+
+def _vision(value: str, text: str) -> VisionFrame:
+    found: VisionFrame | None = next((one for one in get_args(VisionFrame) if one == value), None)
+    if found is None:
+        known = ", ".join(get_args(VisionFrame))
+        raise InputError(f"arm {text!r}: vision={value}, expected one of {known}", hint="e.g. vision=none")
+    return found
 
 
 def _steady(value: str, text: str) -> float:

@@ -23,7 +23,7 @@ from frameweave.video.motion.given import GivenFlow
 from frameweave.video.motion.motion import Motion, motion_of
 from frameweave.world.clips import FPS
 from frameweave.world.grammar import phrase
-from frameweave.world.render import Rendered, flow_back, render_clip
+from frameweave.world.render import flow_back, render_clip, still_visible
 from frameweave.world.scene import edits_in_turn
 
 TRUE_FLOW = "true"
@@ -124,7 +124,7 @@ def _drawn(item: WorldItem) -> Pair:
         object=truth.mask,
         flow=source.flow[:-1],
         flow_back=flow_back(scene, source)[1:],
-        visible=still_visible(source),
+        visible=still_visible(source.flow[:-1], source.mask[:-1], source.mask[1:]),
     )
 
 
@@ -151,17 +151,6 @@ def _area_of(attribute: str, masks: Sequence[Float[Tensor, "F 1 H W"]]) -> Float
     somewhere = torch.stack(list(masks)).amax(0)
     reach = F.max_pool2d(somewhere, 2 * _SHADOW + 1, stride=1, padding=_SHADOW)
     return (reach > 0).float()
-
-
-def still_visible(drawn: Rendered) -> Bool[Tensor, "F_minus_1 1 H W"]:
-    """Where a pixel's content is inside the next frame, and object stays object, background background."""
-    height, width = drawn.flow.shape[2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    target = torch.stack([x, y]).float() + drawn.flow[:-1]
-    grid = (target.permute(0, 2, 3, 1) + 0.5) * 2 / torch.tensor([width, height]) - 1
-    there = F.grid_sample(drawn.mask[1:], grid, align_corners=False)
-    inside = (grid.abs() < 1).all(-1)[:, None]
-    return inside & ((there > 0.5) == (drawn.mask[:-1] > 0.5))
 
 
 def _read(item: TableItem, model: StableDiffusion) -> Pair:
