@@ -9,16 +9,18 @@ import torch
 from frameweave.adaptor.lora import added_lora, pattern
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.data.encoded import CachedGroups
-from frameweave.diffusion.losses import L_noise
+from frameweave.diffusion.losses import L_noise, L_temporal
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
 from frameweave.models.features import collected
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.training.along_motion import followed
 from frameweave.training.batches import Batches, position
 from frameweave.training.denoising import Denoiser
 from frameweave.training.low_rank import LowRank, check_frames, timesteps_drawn
 from frameweave.training.options import TrainOptions
+from frameweave.training.shared_tokens import begin_with_words, word_states
 from frameweave.video.group import FrameGroup
 
 OPTIONS = TrainOptions(batch=2, accumulate=1, p_share=1.0, vision_drop=0.0)
@@ -40,6 +42,17 @@ class Noise:
         self.asked.append(index)
         frames = torch.rand(3, 3, 32, 40, generator=torch.Generator().manual_seed(index))
         return FrameGroup(frames, (f"a red car {index}", "a blue fish"))
+
+
+@dataclass(frozen=True)
+class Known(Noise):
+    """What the model knows already."""
+
+    def key(self, index: int) -> str:
+        return f"known {index}"
+
+    def group(self, index: int) -> FrameGroup:
+        return FrameGroup(super().group(index).frames, ("a known duck",))
 
 
 @pytest.fixture
@@ -276,3 +289,97 @@ def test_short_groups_are_refused_before_anything_is_loaded() -> None:
     with pytest.raises(InputError, match=r"groups of 2 frames, temporal_mode 'frames' needs 3.*pairs"):
         check_frames(OPTIONS.replaced(frames=2))
     check_frames(OPTIONS.replaced(frames=2, temporal_mode="noise"))
+
+
+def test_along_the_motion_the_loss_is_that_of_tokens_moved_by_it(
+    groups: CachedGroups, model: StableDiffusion
+) -> None:
+    options = OPTIONS.replaced(temporal_match="flow", first_order_weight=0.5)
+    batches = Batches(replace(groups, motion=True), model, options, (0.9, 1.0))
+    batch = batches(0)
+    assert batch.motion is not None and batch.motion.shape == (2, 2, 3, 16, 16)
+    maps = [torch.randn(6, side * side, 5, generator=torch.Generator().manual_seed(side)) for side in (16, 8)]
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        stage = LowRank(Denoiser(model, options, None), lora, batches, batches)
+        found = float(stage.temporal(maps, batch))
+        by_place = float(stage.temporal(maps, replace(batch, motion=None)))
+        similar = stage.watch()["held_out_similarity"]
+    expected = 0.0
+    for F_l in maps:
+        F_g = F_l.unflatten(0, (2, 3))
+        expected += float(L_temporal(F_g, first_order_weight=0.5, followed=followed(F_g, batch.motion)))
+    assert found == pytest.approx(expected, rel=1e-5) and found != pytest.approx(by_place, rel=1e-3)
+    assert -1 <= similar <= 1
+
+
+def test_the_reading_over_timesteps_goes_along_the_motion_too(
+    groups: CachedGroups, model: StableDiffusion
+) -> None:
+    options = OPTIONS.replaced(temporal_match="flow", temporal_mode="noise")
+    batches = Batches(replace(groups, motion=True), model, options, (0.9, 1.0), 2)
+    batch = batches(0)
+    maps = torch.randn(12, 256, 5, generator=torch.Generator().manual_seed(0))
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        stage = LowRank(Denoiser(model, options, None), lora, batches, batches)
+        found = float(stage.temporal([maps], batch))
+    assert batch.motion is not None
+    F_g = maps.unflatten(0, (2, 2, 3))
+    moved = [followed(F_g[:, k], batch.motion) for k in (0, 1)]
+    pairs = [torch.stack([F_g[:, k, 0], moved[k].F_next[:, 0]], 1) for k in (0, 1)]
+    expected = L_noise(pairs[0], pairs[1], weight=moved[0].weight[:, 0])
+    assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_groups_that_the_model_knows_are_mixed_in_at_their_share(
+    groups: CachedGroups, model: StableDiffusion
+) -> None:
+    known = replace(groups, source=Known([]))
+    options = OPTIONS.replaced(text_drop=0.0)
+    duck = model.conditioning(["a known duck"]).texts[0, 0]
+
+    def share(prior_share: float) -> float:
+        asked = options.replaced(prior_share=prior_share)
+        batches = Batches(groups, model, asked, (0.9, 1.0), prior=known)
+        texts = torch.cat([batches(step).text[::3] for step in range(40)])
+        return float((texts == duck).all(-1).all(-1).float().mean())
+
+    assert share(0.0) == 0 and share(1.0) == 1
+    assert share(0.25) == pytest.approx(0.25, abs=0.12)
+    alone = Batches(groups, model, options, (0.9, 1.0))(3)
+    beside = Batches(groups, model, options.replaced(prior_share=0.0), (0.9, 1.0), prior=known)(3)
+    assert torch.equal(alone.x_t, beside.x_t) and torch.equal(alone.text, beside.text)
+
+
+def test_a_prediction_that_moves_with_its_picture_costs_nothing(
+    groups: CachedGroups, model: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that looks at each place alone is such; one that knows where it is, is not."""
+    options = OPTIONS.replaced(equivariance_weight=2.0, depth_control=False)
+    batches = Batches(groups, model, options, (0.9, 1.0))
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        stage = LowRank(Denoiser(model, options, None), lora, batches, batches)
+        real = stage.loss(0)["equivariance"]
+        real.backward()
+        assert any(w.grad is not None and w.grad.any() for w in lora.weights().values())
+    slope = torch.arange(16.0).expand(6, 4, 16, 16)
+    stage.layers = []
+    for forward, expected in ((torch.tanh, 0.0), (lambda x: x + slope, None)):
+        monkeypatch.setattr(model.unet, "forward", lambda x, *_, f=forward, **__: (f(x),))
+        found = [float(stage._away_when_moved(k, b := batches(k), b.text, forward(b.x_t))) for k in range(4)]
+        if expected is None:  # the slope is moved by so many columns: their number, squared
+            assert {round(one) for one in found} <= {1, 4, 9}
+        else:
+            assert found == pytest.approx([expected] * 4, abs=1e-6)
+
+
+def test_shared_tokens_begin_as_words_with_noise_of_their_own(model: StableDiffusion) -> None:
+    states = word_states(model, "red star")
+    assert len(states) == 2
+    whole = model.conditioning(["red star"]).texts[0, 0]
+    assert torch.equal(states, whole[1:3])
+    made = tokens()
+    noise = made.T_share.detach().clone()
+    begin_with_words(made, model, "red star")
+    assert torch.allclose(made.T_share - noise, states[[0, 1, 0]], atol=1e-6)
+    with pytest.raises(InputError, match="no word in it"):
+        begin_with_words(made, model, "  ")

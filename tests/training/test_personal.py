@@ -116,3 +116,12 @@ def test_what_cannot_be_trained_on_is_told_first(
     assert not options.out.exists()
     with pytest.raises(InputError, match="every_frame with the data world, expected videos"):
         train_personal(Path("world"), options, progress=SILENT)
+
+
+def test_the_card_names_the_words_that_were_new_to_the_miniature(clip: Path, tmp_path: Path) -> None:
+    clip.with_suffix(".txt").write_text("a red teapot in the snow\na teapot, sepia\n")
+    asked = PersonalOptions(device="cpu", steps=1, batch=1, preview_every=0, out=tmp_path / "run")
+    train_personal(clip, asked, progress=SILENT)
+    card = load_adaptor(str(asked.out / "adaptor")).card
+    assert card.words == ["teapot", "sepia"]
+    assert card.is_for(["a blue teapot"]) and not card.is_for(["a blue car in the snow"])

@@ -21,7 +21,8 @@ from frameweave.errors import AdaptorMismatch, DataError, InputError, MissingExt
 from frameweave.progress import SILENT
 from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
-from frameweave.training.options import PROVENANCE, TrainOptions
+from frameweave.training.options import TrainOptions
+from frameweave.training.presets import provenance
 from frameweave.training.sources.groups import check_data, sources
 from frameweave.training.stages import Workshop, at_equal_noise, training_device
 from frameweave.training.train import train
@@ -99,6 +100,38 @@ def test_a_stopped_run_goes_on_with_the_same_bits(options: TrainOptions, tmp_pat
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     with pytest.raises(RunError, match=r"learning_rate was 0.01 and is 0.1"):
         train(("lora",), parts.replaced(learning_rate=0.1))
+
+
+def test_along_the_motion_a_stopped_run_goes_on_with_the_same_bits(
+    options: TrainOptions, tmp_path: Path
+) -> None:
+    """On videos, whose motion is estimated, with known groups mixed in and tokens that begin as a word."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for k in range(4):
+        write_video(folder / f"{k}.mp4", colour_ramp(4 + k, (32, 32))).with_suffix(".txt").write_text("a car")
+    options = options.replaced(
+        data=str(folder),
+        temporal_match="flow",
+        temporal_weight=1.0,
+        first_order_weight=1.0,
+        equivariance_weight=0.1,
+        prior="world",
+        prior_share=0.4,
+        tokens_from="star",
+    )
+    train(("tokens", "lora"), options)
+    parts = options.replaced(out=tmp_path / "parts")
+    train(("tokens", "lora"), parts.replaced(steps=2))
+    train(("lora",), parts)
+    whole, resumed = weights(options.out), weights(parts.out)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    by_place = options.replaced(temporal_match="place", out=tmp_path / "place")
+    train(("tokens", "lora"), by_place)
+    other = weights(by_place.out)
+    assert any(not torch.equal(whole[key], other[key]) for key in whole)
+    with pytest.raises(RunError, match=r"temporal_match was \"flow\" and is \"place\""):
+        train(("lora",), parts.replaced(temporal_match="place"))
 
 
 def test_a_single_file_is_trained_as_its_folder(
@@ -379,7 +412,7 @@ def test_every_number_has_a_range() -> None:
 
 
 def test_every_provenance_names_a_setting() -> None:
-    assert PROVENANCE.keys() <= TrainOptions.model_fields.keys()
+    assert provenance().keys() <= TrainOptions.model_fields.keys()
 
 
 def test_a_stopped_training_does_not_go_on_with_other_data(options: TrainOptions, tmp_path: Path) -> None:

@@ -177,10 +177,10 @@ def explain(settings: Settings, source: str | None) -> None:
     """Every setting of a training that the paper leaves open: its value, the default, and the readings."""
     from rich.table import Table
 
-    from frameweave.training.options import PROVENANCE
+    from frameweave.training.presets import provenance
 
     usual = type(settings)()
-    rows = [(name, getattr(settings, name), getattr(usual, name), why) for name, why in PROVENANCE.items()]
+    rows = [(name, getattr(settings, name), getattr(usual, name), why) for name, why in provenance().items()]
     if console.machine():
         keys = ("value", "default", "source")
         console.result(**{name: dict(zip(keys, rest, strict=True)) for name, *rest in rows})

@@ -7,16 +7,16 @@ encoded on the fly: twenty embeddings a clip would take 36 times the room of the
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from frameweave.data.group_motion import GroupMotion, GroupMotions
 from frameweave.data.lines import Record
 from frameweave.errors import ModelFolderError
 from frameweave.models.depth import DepthEstimator
@@ -25,7 +25,7 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.stock import posterior
 from frameweave.models.vision import NAME_A_TOWER
 from frameweave.runs.atomic import staged
-from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
+from frameweave.video.group import EncodedSource, FrameGroup, GroupSource, squared
 
 _TENSORS = ("mean", "std", "depth", "vision")
 _ABOUT = "frameweave"
@@ -47,6 +47,8 @@ class Prepared:
     depth: UInt8[Tensor, "F 1 H W"]
     vision: Float[Tensor, "F N D_vision"]
     captions: tuple[str, ...]
+    motion: GroupMotion | None = None
+    """None where the training does not need it."""
 
 
 @dataclass(eq=False)
@@ -66,6 +68,8 @@ class CachedGroups:
     """Whether the training needs depth. Without an estimator there may be none."""
     vision: bool = True
     """Whether it needs vision states. Without a vision tower there are none."""
+    motion: bool = False
+    """Whether it needs the motion within groups."""
     _print: str = field(init=False)
     _verified: set[str] = field(default_factory=set[str], init=False, repr=False)
     """Entries whose sums were taken: once in a run."""
@@ -99,7 +103,12 @@ class CachedGroups:
                 "unshared tokens need a CLIP vision tower, and the model has none",
                 hint=f"{NAME_A_TOWER}, or give --n-shared 0",
             )
-        return prepared
+        return replace(prepared, motion=self._motions[index]) if self.motion else prepared
+
+    @property
+    def _motions(self) -> GroupMotions:
+        side = self.pixels // self.model.vae_factor
+        return GroupMotions(self.source, self.folder, self.pixels, self.crop, (side, side))
 
     def _kept(self, index: int) -> Prepared:
         if isinstance(self.source, EncodedSource) and (held := self.source.encoded(index, self.print)):
@@ -170,21 +179,3 @@ def _sum(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> str:
 def _prepared(tensors: dict[str, Tensor], captions: tuple[str, ...]) -> Prepared:
     mean, std, vision = (tensors[name].float() for name in ("mean", "std", "vision"))
     return Prepared(mean, std, tensors["depth"], vision, captions)
-
-
-def squared(frames: Float[Tensor, "F C H W"], pixels: int, *, crop: bool) -> Float[Tensor, "F C p p"]:
-    """Square pictures: the centre at the short side's scale, or everything squashed.
-
-    >>> squared(torch.rand(1, 3, 20, 40), 8, crop=True).shape
-    torch.Size([1, 3, 8, 8])
-    """
-    height, width = frames.shape[2:]
-    if (height, width) == (pixels, pixels):
-        return frames
-    scale = pixels / min(height, width)
-    size = (
-        (max(pixels, round(height * scale)), max(pixels, round(width * scale))) if crop else (pixels, pixels)
-    )
-    scaled = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    top, left = (size[0] - pixels) // 2, (size[1] - pixels) // 2
-    return scaled[:, :, top : top + pixels, left : left + pixels]

@@ -14,7 +14,8 @@ from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.options import TrainOptions
 
-_WHOLE = 7
+_WHOLE, _PRIOR = 7, 13
+"""What tells the draws of a whole batch, and of whether a group is one that the model knows, from others."""
 
 
 @runtime_checkable
@@ -44,6 +45,8 @@ class Batch:
     """Whether the prompt is replaced (p_share); one draw for the whole batch."""
     shape: tuple[int, int, int]
     """G, K, F."""
+    motion: Float[Tensor, "G F_minus_1 3 h w"] | None = None
+    """Within each group, see `GroupMotion`; None where the training does not need it."""
 
 
 @dataclass(eq=False)
@@ -58,6 +61,8 @@ class Batches:
     """At how many each group is seen."""
     rank: int = 0
     processes: int = 1
+    prior: Groups | None = None
+    """Groups that the model knows already, of which `prior_share` of all are taken; see `--prior`."""
 
     def __post_init__(self) -> None:
         if self.options.batch % self.processes:
@@ -68,22 +73,30 @@ class Batches:
         self._state = lru_cache(maxsize=4096)(self._encoded)
 
     def __call__(self, step: int) -> Batch:
-        size, n, seed = self.options.batch, len(self.groups), self.options.seed
+        size, seed = self.options.batch, self.options.seed
         mine = range(self.rank * size // self.processes, (self.rank + 1) * size // self.processes)
         whole = np.random.default_rng((seed, step, _WHOLE))
         replaced, dropped = whole.random() < self.options.p_share, whole.random() < self.options.vision_drop
         # slot 7 would be the generator of the whole batch
         draws = {slot: (seed, step, slot + (slot >= _WHOLE)) for slot in mine}
-        parts = [self._sample(position(step * size + slot, n, seed), draws[slot]) for slot in mine]
+        drawn = [self._drawn(step * size + slot, draws[slot]) for slot in mine]
+        parts = [self._sample(group, draws[slot]) for group, slot in zip(drawn, mine, strict=True)]
         stacked = [torch.cat(tensors) for tensors in zip(*parts, strict=True)]
+        motions = [group.motion for group in drawn if group.motion is not None]
         x_t, eps, t, text, pooled, depth, vision = (tensor.to(self.model.device) for tensor in stacked)
         shape = (len(parts), self.timesteps, len(x_t) // len(parts) // self.timesteps)
-        return Batch(
-            x_t, eps, t.long(), text, pooled, depth, None if dropped else vision, bool(replaced), shape
-        )
+        seen, motion = None if dropped else vision, torch.stack(motions) if motions else None
+        return Batch(x_t, eps, t.long(), text, pooled, depth, seen, bool(replaced), shape, motion)
 
-    def _sample(self, index: int, seed: tuple[int, int, int]) -> tuple[Tensor, ...]:
-        group, options = self.groups[index], self.options
+    def _drawn(self, item: int, seed: tuple[int, int, int]) -> Prepared:
+        """The group of an item of the run: now and then one that the model knows already."""
+        options = self.options
+        if self.prior is None or np.random.default_rng((*seed, _PRIOR)).random() >= options.prior_share:
+            return self.groups[position(item, len(self.groups), options.seed)]
+        return self.prior[position(item, len(self.prior), options.seed)]
+
+    def _sample(self, group: Prepared, seed: tuple[int, int, int]) -> tuple[Tensor, ...]:
+        options = self.options
         rng, torch_rng = np.random.default_rng(seed), torch.Generator()
         torch_rng.manual_seed(int(rng.integers(2**62)))
         frames, times = len(group.mean), self.timesteps

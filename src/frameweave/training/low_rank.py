@@ -1,19 +1,26 @@
 """Stage 3: the LoRA, trained at the noisiest timesteps with the temporal loss (Eq. 9)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from frameweave.adaptor.lora import Lora
-from frameweave.diffusion.losses import L_noise, L_temporal, sim
+from frameweave.diffusion.losses import Followed, L_noise, L_temporal, adjacent
 from frameweave.diffusion.schedule import Window
 from frameweave.errors import InputError
 from frameweave.models.features import collected, decoder_layers
+from frameweave.training.along_motion import followed
 from frameweave.training.batches import Batch, Batches
 from frameweave.training.denoising import Denoiser
 from frameweave.training.options import TrainOptions
+
+_MOVING = 17
+"""What tells the draws of how pictures are moved from others."""
+_FARTHEST = 3
+"""Latents by which pictures are moved at most, along each side."""
 
 
 def check_frames(options: TrainOptions) -> None:
@@ -53,17 +60,40 @@ class LowRank:
         self.window = Window(*options.temporal_range, self.denoiser.model.schedule.T)
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        batch = self.batches(step)
-        noise, features = self._forward(batch, self.denoiser.states(batch))
-        return {
-            "noise": noise,
-            "temporal": self.denoiser.options.temporal_weight * self.temporal(features, batch),
+        options, batch = self.denoiser.options, self.batches(step)
+        states = self.denoiser.states(batch)
+        eps_hat, features = self._forward(batch, states)
+        terms = {
+            "noise": self.denoiser.noise_term(eps_hat, batch),
+            "temporal": options.temporal_weight * self.temporal(features, batch),
         }
+        if options.equivariance_weight:
+            away = self._away_when_moved(step, batch, states, eps_hat)
+            terms["equivariance"] = options.equivariance_weight * away
+        return terms
 
     def _forward(self, batch: Batch, states: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The predicted noise, and the features that the temporal loss compares."""
         with collected(self.denoiser.model.unet, self.layers) as features:
-            eps_hat = self.denoiser(batch, states)
-            return self.denoiser.noise_term(eps_hat, batch), features.take()
+            return self.denoiser(batch, states), features.take()
+
+    def _away_when_moved(self, step: int, batch: Batch, states: Tensor, eps_hat: Tensor) -> Tensor:
+        """How far the prediction in a moved picture is from the moved prediction, where both show the same.
+
+        Picture, noise and depth are moved alike, by whole latents. The mean squared difference of the noise
+        is that of the clean picture, times the signal-to-noise ratio.
+        """
+        rng = np.random.default_rng((self.denoiser.options.seed, step, _MOVING))
+        factor, rim = self.denoiser.model.vae_factor, min(_FARTHEST, min(eps_hat.shape[2:]) // 4)
+        down, right = (int(shift) for shift in rng.integers(1, rim + 1, 2) * rng.choice((-1, 1), 2))
+        moved = replace(
+            batch,
+            x_t=batch.x_t.roll((down, right), (2, 3)),
+            depth=batch.depth.roll((down * factor, right * factor), (2, 3)),
+        )
+        difference = self.denoiser(moved, states) - eps_hat.roll((down, right), (2, 3))
+        # without what has come round from the other side
+        return difference[:, :, rim:-rim, rim:-rim].square().mean()
 
     def temporal(self, features: list[Float[Tensor, "S _ _"]], batch: Batch) -> Tensor:
         """Eq. 3, or its reading over timesteps, over all layers; samples outside the range count zero."""
@@ -77,7 +107,9 @@ class LowRank:
         whole = inside.view(groups, times).all(1)
         per_layer: list[Tensor] = []
         for F_l in features:
-            F_g = F_l.unflatten(0, (groups * times, frames))[inside.to(F_l.device)]
+            chosen = inside.to(F_l.device)
+            F_all, along = _by_group(F_l, batch)
+            F_g = F_all[chosen]
             terms: list[Tensor] = []
             if options.temporal_mode in ("frames", "both") and len(F_g):
                 share = float(inside.float().mean())
@@ -88,15 +120,24 @@ class LowRank:
                         reduce=options.temporal_reduce,
                         norm=options.temporal_norm,
                         first_order_weight=options.first_order_weight,
+                        followed=None if along is None else _of(along, chosen),
                     )
                 )
             if options.temporal_mode in ("noise", "both") and bool(whole.any()):
-                pair = F_l.unflatten(0, (groups, times, frames))[whole.to(F_l.device)][:, :, :2]
                 share = float(whole.float().mean())
-                terms.append(share * L_noise(pair[:, 0], pair[:, 1], reduce=options.temporal_reduce))
+                terms.append(share * self._noise_reading(F_all, along, batch, whole.to(F_l.device)))
             per_layer.append(torch.stack(terms).sum() if terms else F_l.new_zeros((), dtype=torch.float32))
         stacked = torch.stack(per_layer)
         return stacked.sum() if options.temporal_sum else stacked.mean()
+
+    def _noise_reading(
+        self, F_all: Tensor, along: Followed | None, batch: Batch, whole: Bool[Tensor, " G"]
+    ) -> Tensor:
+        """Eq. 3 over timesteps, of the first two frames of the groups chosen."""
+        after = F_all[:, 1:] if along is None else along.F_next
+        pairs = torch.stack([F_all[:, 0], after[:, 0].to(F_all)], dim=1).unflatten(0, batch.shape[:2])[whole]
+        weight = None if along is None else along.weight[:, 0].unflatten(0, batch.shape[:2])[whole, 0]
+        return L_noise(pairs[:, 0], pairs[:, 1], reduce=self.denoiser.options.temporal_reduce, weight=weight)
 
     def watch(self) -> dict[str, float]:
         """On held-out groups at fixed noise: noise loss, Eq. 3 and adjacent similarity, with and without."""
@@ -106,23 +147,37 @@ class LowRank:
             self.lora.switch(on)
             for step in range(count):
                 batch = self.held_out(step)
-                noise, features = self._forward(batch, batch.text)
+                eps_hat, features = self._forward(batch, batch.text)
                 figures = {
-                    "held_out_noise": float(noise),
+                    "held_out_noise": float(self.denoiser.noise_term(eps_hat, batch)),
                     "held_out_temporal": float(self.temporal(features, batch)),
                 }
                 if batch.shape[2] > 1:
-                    figures["held_out_similarity"] = adjacent_similarity(features, batch.shape[2])
+                    figures["held_out_similarity"] = adjacent_similarity(features, batch)
                 for key, value in figures.items():
                     seen[key + name] = seen.get(key + name, 0.0) + value / count
         self.lora.switch(on=True, trainable=True)
         return seen
 
 
-def adjacent_similarity(features: list[Float[Tensor, "S _ _"]], frames: int) -> float:
-    """Mean Sim (Eq. 2) of neighbouring frames over all layers."""
+def adjacent_similarity(features: list[Float[Tensor, "S _ _"]], batch: Batch) -> float:
+    """Mean Sim (Eq. 2) of neighbouring frames over all layers; along the motion where the batch has it."""
     means: list[Tensor] = []
     for F_l in features:
-        F_g = F_l.unflatten(0, (-1, frames))
-        means.append(sim(F_g[:, 1:].flatten(0, 1), F_g[:, :-1].flatten(0, 1)).mean())
+        F_g, along = _by_group(F_l, batch)
+        s, seen = adjacent(F_g, followed=along)
+        means.append((s * seen).sum() / seen.sum().clamp(min=1))
     return float(torch.stack(means).mean())
+
+
+def _by_group(F_l: Float[Tensor, "S N C"], batch: Batch) -> tuple[Float[Tensor, "GK F N C"], Followed | None]:
+    """A layer's features by group and timestep, and those of next frames along the motion."""
+    groups, times, frames = batch.shape
+    F_g = F_l.unflatten(0, (groups * times, frames))
+    if batch.motion is None or frames == 1:
+        return F_g, None
+    return F_g, followed(F_g, batch.motion.repeat_interleave(times, dim=0))
+
+
+def _of(along: Followed, chosen: Bool[Tensor, " GK"]) -> Followed:
+    return Followed(along.F_next[chosen], along.weight[chosen])

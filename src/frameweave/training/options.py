@@ -57,6 +57,11 @@ class GroupsOptions(Settings):
     """Side of the training pictures in pixels; default: the model's own."""
     resize: Literal["crop", "squash"] = "crop"
     """How pictures become square: crop cuts out the centre, squash changes the shape."""
+    prior: str | None = None
+    """Data that the model knows already, mixed in so that it forgets less (prior preservation): "world" or a
+    folder of videos with captions; default: none."""
+    prior_share: Share = 0.25
+    """Share of the groups that come from --prior."""
 
 
 class LoraOptions(Settings):
@@ -87,6 +92,10 @@ class LossOptions(Settings):
     temporal_reduce: Literal["token", "map"] = "token"
     """How features are compared (Eq. 2): token, the mean of each token's cosine similarity; map, one cosine
     similarity of the whole feature map."""
+    temporal_match: Literal["place", "flow"] = "place"
+    """Which tokens of neighbouring frames the temporal loss compares: place, those at the same place; flow,
+    those of the same content, found by optical flow, without occluded ones. The flow of the generated world
+    is exact."""
     temporal_layers: Expression = "decoder"
     """Self-attention layers whose outputs the temporal loss compares: "decoder" or a regular expression."""
     temporal_sum: bool = True
@@ -99,6 +108,9 @@ class LossOptions(Settings):
     """Timestep interval in which the temporal loss counts: two shares of T, the number of timesteps."""
     first_order_weight: float = 0.0
     """Weight of a further loss, 1 - similarity of neighbouring frames; 0 is none."""
+    equivariance_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a further loss: what is predicted in a picture that is moved, with its noise, shall be the
+    moved prediction. It takes a second forward pass; 0 is none."""
     noise_sharing: Literal["shared", "mixed", "independent"] = "shared"
     """Which noise the frames of a group get: shared, the same; independent, each its own; mixed, partly the
     same."""
@@ -120,6 +132,9 @@ class TokensOptions(Settings):
     """Number of shared tokens: learned prompt tokens that are the same for every clip."""
     tokens_std: Annotated[float, Field(ge=0)] = 0.02
     """Standard deviation of the shared tokens before training; 0.1414 reads Eq. 4's 0.02 as a variance."""
+    tokens_from: str = ""
+    """A word or a few that the shared tokens begin as, such as "star", with --tokens-std of noise added;
+    default: noise alone."""
     tokens_form: Literal["branch", "sequence"] = "branch"
     """Where the tokens stand: branch, before the prompt and before the negative prompt; sequence, with both
     prompts in one sequence, as Eq. 8 is written."""
@@ -234,60 +249,3 @@ class TrainOptions(
     def common_noise(self) -> float:
         """The share of the noise's variance that the frames of a group have in common."""
         return {"shared": 1.0, "mixed": self.noise_correlation, "independent": 0.0}[self.noise_sharing]
-
-
-PROVENANCE = {
-    "rank": "A.1; Eq. 1",
-    "alpha": "Eq. 1 gives none; the rank, as in the published program",
-    "lora_targets": "Eq. 1 says q, k, v; the output projection is in the published program",
-    "lora_blocks": 'A.1: "the downsampling block"; the published program adapted all blocks',
-    "strength": "A.2: integrated at 50 %; added while it runs, no weight is changed",
-    "temporal_mode": "Eq. 3 compares frames; the published program two timesteps of a pair",
-    "temporal_reduce": "Eq. 2 leaves it open; per token is what the program's comments intend",
-    "temporal_layers": "section 3, (l, b) unspecified; the program took eight decoder self-attentions",
-    "temporal_sum": "the program sums over layers, so lambda grows with their number",
-    "temporal_norm": "Eq. 3 divides by T, but only T - 2 of its terms are defined",
-    "temporal_weight": "A.1; Eq. 9, where L_lora is read as L_temporal",
-    "temporal_range": "Eq. 9",
-    "first_order_weight": "not in the paper; Eq. 3 alone is zero for any constant similarity",
-    "noise_sharing": "not in the paper; with independent noise similarity measures the noise",
-    "noise_correlation": "not in the paper; used by mixed noise only",
-    "window": "not in the paper; its window was chosen for latents of 64 x 64",
-    "t_range": "A.1: only [0.9T, T] is sampled; Eq. 9 is defined for all t",
-    "n_shared": "not given; 4 in the program's training, 8 in its tests",
-    "tokens_std": "Eq. 4: N(0, 0.02), standard deviation as in the program, or variance",
-    "tokens_form": "Eq. 8 joins all in one sequence, which leaves no guidance; the program does not",
-    "tokens_in_uncond": "Eq. 8 does not say; the program gives them to both branches",
-    "vision": "Eq. 5, which CLIP is not said; ViT-B/32 before the last norm in the program; L/14 works too",
-    "vision_stride": "Eq. 6, s not given; 2 in the program's training, 1 in its tests",
-    "vision_frame": "Eq. 5, which frame is not said; the program's own frame leaks the target",
-    "vision_drop": "not in the paper; the usual remedy for over-reliance on picture tokens",
-    "token_mode": "A.1 says replace; the program always concatenates",
-    "p_share": "A.1",
-    "caption": "A.3, not said; always the fourth of twenty in the program",
-    "text_drop": "not in the paper; guidance needs it",
-    "train_tokens": "A.1 trains in stages, Eq. 9 jointly",
-    "stages": "A.1: ControlNet, tokens, LoRA; the program trains tokens and LoRA jointly",
-    "depth_control": "section 3: depth while training, none needed at inference (A.2)",
-    "controlnet_text": "not given; the program shows it the tokens too",
-    "frames": "Eq. 3 needs 3; A.3 and the program have pairs",
-    "size": "A.1: 512",
-    "depth_model": "section 3, which is not said; DPT-Large in the program",
-    "tokens_steps": "A.1: trained separately, how long is not said; a stub in the program",
-    "depth_steps": "A.1 names the stage only; 10 epochs in the program",
-    "tokens_learning_rate": "A.1 gives one rate, 3e-5",
-    "depth_learning_rate": "not given; 5e-6 in the program, 1e-5 in ControlNet's recipe",
-    "ema": "not in the paper; 0 exports the last weights",
-    "steps": "A.1: 10 epochs; the program resamples 10,000 items an epoch",
-    "learning_rate": "A.1; low for rank 4, 1e-4 is usual",
-    "batch": "not given; from the program",
-    "accumulate": "not given; from the program",
-    "schedule": "not given; constant in the program",
-    "warmup": "not given; 500 in the program, which its schedule ignored",
-    "weight_decay": "not given; from the program",
-    "clip_norm": "not given; from the program",
-    "precision": "A.1: fp16",
-    "resize": "A.1: 512 x 512; the program squashes",
-    "stride": "A.3: adjacent; the program's depth pairs are two frames apart",
-}
-"""Where in the paper a setting comes from, and what its readings are; `--explain` prints it."""

@@ -34,3 +34,8 @@ def settings_of(name: str, *, flag: str = "--from") -> tuple[JsonObject, str]:
     if not isinstance(table, dict):
         raise InputError(f"{path}: has no [settings]", hint="give a run.toml that frameweave wrote")
     return cast(JsonObject, table), str(path)
+
+
+def provenance() -> dict[str, str]:
+    """By setting of `frameweave train`: where in the paper it comes from, and what its readings are."""
+    return {name: str(said) for name, said in read_toml(Path(str(_PRESETS / "_provenance.toml"))).items()}

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from frameweave.adaptor.tokens import PrefixTokens
+from frameweave.errors import InputError
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.batches import Batches
 from frameweave.training.denoising import Denoiser
 
@@ -35,3 +39,26 @@ class SharedTokens:
             with_tokens += float(self.denoiser.noise_term(self.denoiser(batch, states), batch)) / count
             without += float(self.denoiser.noise_term(self.denoiser(batch, batch.text), batch)) / count
         return {"held_out": with_tokens, "held_out_text_only": without}
+
+
+def begin_with_words(tokens: PrefixTokens, model: StableDiffusion, words: str) -> None:
+    """The shared tokens begin as what the text encoder says of some words, one after the other, and again.
+
+    The noise that they have been drawn with (see `init_T_share`) stays added, so that no two are alike.
+    Raises `InputError` for words of which the text encoder keeps nothing.
+    """
+    states = word_states(model, words)
+    if not len(states):
+        raise InputError(
+            f"tokens_from {words!r}: no word in it", hint='give a word that the model knows, such as "star"'
+        )
+    repeats = -(-len(tokens.T_share) // len(states))
+    tokens.T_share.data += states.repeat(repeats, 1)[: len(tokens.T_share)].to(tokens.T_share)
+
+
+def word_states(model: StableDiffusion, words: str) -> Float[Tensor, "N D"]:
+    """What the text encoder says of each token of some words, without the marks of beginning and end."""
+    plain = model.as_written()
+    count = len(model.tokenizer(words, add_special_tokens=False).input_ids)
+    texts = plain.conditioning([words]).texts[0, 0]
+    return texts[1 : 1 + min(count, len(texts) - 2)]

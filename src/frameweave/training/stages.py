@@ -19,6 +19,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.models import depth as depth_model
 from frameweave.models.control.controlnet import new_controlnet
 from frameweave.models.control.controls import Control
+from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.loading.device import torch_device
 from frameweave.models.loading.load import load_chosen
 from frameweave.models.loading.places import VISION
@@ -32,9 +33,11 @@ from frameweave.training.fit import TrainStage
 from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
-from frameweave.training.shared_tokens import SharedTokens
-from frameweave.training.sources.groups import sources
-from frameweave.training.sources.inputs import inputs_of
+from frameweave.training.shared_tokens import SharedTokens, begin_with_words
+from frameweave.training.sources.groups import prior_source, sources
+from frameweave.training.sources.inputs import Captioned, inputs_of
+from frameweave.video.group import GroupSource
+from frameweave.world.grammar import unknown_words
 
 STAGES = ("depth", "tokens", "lora")
 ADAPTOR = "adaptor"
@@ -65,8 +68,10 @@ class Workshop:
         estimator = depth_model.load(options.model, options.depth_model, device=place)
         pixels = options.size or self.model.native
         self.options = at_equal_noise(options, self.model.schedule, pixels / self.model.vae_factor)
-        self.train_groups, self.held_out_groups = (
-            CachedGroups(
+        along = "lora" in stages and options.temporal_match == "flow" and options.temporal_mode != "none"
+
+        def cached(source: GroupSource) -> CachedGroups:
+            return CachedGroups(
                 source,
                 self.model,
                 estimator,
@@ -75,14 +80,20 @@ class Workshop:
                 crop=options.resize == "crop",
                 depth=options.depth_control or "depth" in stages,
                 vision=with_tokens,
+                motion=along,
             )
-            for source in sources(options)
-        )
+
+        self.train_groups, self.held_out_groups = map(cached, sources(options))
+        self.prior_groups = None if options.prior is None else cached(prior_source(options))
 
     def inputs(self) -> dict[str, str]:
         """What is trained on and held out, by content."""
-        parts = (self.train_groups.source, self.held_out_groups.source)
-        return {name: found for part in parts for name, found in inputs_of(self.options, part).items()}
+        found = dict[str, str]()
+        for groups in (self.train_groups, self.held_out_groups):
+            found |= inputs_of(self.options, groups.source, self.options.data)
+        if self.prior_groups is not None:
+            found |= inputs_of(self.options, self.prior_groups.source, f"{self.options.prior}")
+        return found
 
     @contextmanager
     def built(self, name: str) -> Generator[Built, None, None]:
@@ -91,13 +102,18 @@ class Workshop:
         state = PartialState()
         t_range = (0.0, 1.0) if name == "depth" else options.t_range
         times = timesteps_drawn(options) if name == "lora" else 1
-        batches, held_out = (
-            Batches(groups, self.model, opts, t_range, times, rank, count)
-            for groups, opts, rank, count in (
-                (self.train_groups, options, state.process_index, state.num_processes),
-                (self.held_out_groups, options.replaced(seed=options.seed + _HELD_OUT_SEED, batch=1), 0, 1),
-            )
+        batches = Batches(
+            self.train_groups,
+            self.model,
+            options,
+            t_range,
+            times,
+            state.process_index,
+            state.num_processes,
+            self.prior_groups,
         )
+        apart = options.replaced(seed=options.seed + _HELD_OUT_SEED, batch=1)
+        held_out = Batches(self.held_out_groups, self.model, apart, t_range, times)
         tokens = None if name == "depth" or options.n_shared == 0 else self._tokens()
         inner = options.replaced(token_mode="always") if name == "tokens" else options
         denoiser = Denoiser(self.model, inner, tokens, train_control=name == "depth")
@@ -142,6 +158,7 @@ class Workshop:
             controlnet_text=options.controlnet_text,
             steps=steps,
             prediction=self.model.prediction,
+            words=self._new_words(),
         )
         if built.tokens is not None and self.model.vision_tower is not None:
             named = options.vision or f"{options.model}/{VISION}"
@@ -150,6 +167,13 @@ class Workshop:
         weights = {} if lora is None else {key: weight.detach() for key, weight in lora.weights().items()}
         folder = options.out / (ADAPTOR if name == "lora" else f"{name}/{ADAPTOR}")
         Adaptor(weights, built.tokens, card).save(folder)
+
+    def _new_words(self) -> list[str]:
+        """Words of the captions that the model had never read, where that is known: of the Miniature."""
+        source = self.train_groups.source
+        if self.options.model != MINIATURE or not isinstance(source, Captioned):
+            return []
+        return unknown_words(" ".join(source.captions()))
 
     @property
     def _control_folder(self) -> Path:
@@ -209,6 +233,8 @@ class Workshop:
             std=options.tokens_std,
             rng=torch.Generator().manual_seed(options.seed),
         )
+        if options.tokens_from:
+            begin_with_words(tokens, self.model, options.tokens_from)
         return tokens.to(self.model.device)
 
 

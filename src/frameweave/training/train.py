@@ -141,8 +141,8 @@ def _folder(
     if not main:  # the first process has taken it
         yield lambda: again(read_run(options.out))
         return
-    if options.data != "world":
-        check_apart([Input("data", Path(options.data), "")], options.out)
+    read = {"data": options.data, "prior": options.prior or "world"}
+    check_apart([Input(name, Path(one), "") for name, one in read.items() if one != "world"], options.out)
     if (options.out / RUN_FILE).is_file() and read_run(options.out).command != "train":
         raise RunError(f"{options.out}: holds a run of another command", hint="give another --out")
     every = (*TrainOptions.model_fields, "stages")  # stages may come later; checkpoints know their settings

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,6 +15,9 @@ class FrameGroup:
     frames: Float[Tensor, "F 3 H W"]
     captions: tuple[str, ...]
     depth: Float[Tensor, "F 1 H W"] | None = None
+    motion: Float[Tensor, "F_minus_1 3 H W"] | None = None
+    """Of each frame but the last, where it is known exactly and frames are square: how far each pixel's
+    content moves until the next frame, in pixels, x to the right and y down, and 1 where it is seen there."""
 
 
 @runtime_checkable
@@ -36,3 +40,22 @@ class EncodedSource(Protocol):
     def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
         """A group's tensors by name and its captions; None when it is not encoded by these."""
         ...
+
+
+def squared(frames: Float[Tensor, "F C H W"], pixels: int, *, crop: bool) -> Float[Tensor, "F C p p"]:
+    """Square pictures: the centre at the short side's scale, or everything squashed.
+
+    >>> import torch
+    >>> squared(torch.rand(1, 3, 20, 40), 8, crop=True).shape
+    torch.Size([1, 3, 8, 8])
+    """
+    height, width = frames.shape[2:]
+    if (height, width) == (pixels, pixels):
+        return frames
+    scale = pixels / min(height, width)
+    size = (
+        (max(pixels, round(height * scale)), max(pixels, round(width * scale))) if crop else (pixels, pixels)
+    )
+    scaled = F.interpolate(frames, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    top, left = (size[0] - pixels) // 2, (size[1] - pixels) // 2
+    return scaled[:, :, top : top + pixels, left : left + pixels]

@@ -1,4 +1,4 @@
-"""Groups of adjacent frames from the procedural world, with exact depth."""
+"""Groups of adjacent frames from the procedural world, with exact depth and motion."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import torch
 
 from frameweave.video.group import FrameGroup
 from frameweave.world.grammar import captions
-from frameweave.world.render import render
+from frameweave.world.render import flow_between, render, still_visible
 from frameweave.world.scene import Split, sample_scenes
 
 _PARAPHRASES = 4
@@ -38,4 +38,10 @@ class WorldGroups:
         drawn = render(scenes[torch.zeros(self.frames, dtype=torch.long)], t)
         texts = [captions(scenes, (self.seed, index, 2 + k))[0] for k in range(_PARAPHRASES)]
         low, high = drawn.depth.amin(), drawn.depth.amax()
-        return FrameGroup(drawn.frames, tuple(texts), (drawn.depth - low) / (high - low))
+        depth = (drawn.depth - low) / (high - low)
+        if self.frames == 1:
+            return FrameGroup(drawn.frames, tuple(texts), depth)
+        scene = scenes[torch.zeros(self.frames - 1, dtype=torch.long)]
+        flow = flow_between(scene, t[:-1], t[1:], drawn.mask[:-1])
+        seen = still_visible(flow, drawn.mask[:-1], drawn.mask[1:]).float()
+        return FrameGroup(drawn.frames, tuple(texts), depth, torch.cat([flow, seen], dim=1))

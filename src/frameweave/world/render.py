@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
@@ -128,8 +128,29 @@ def render_clip(scenes: Scenes, frames: int) -> Rendered:
     return render(scenes[index], t)
 
 
+def flow_between(
+    scenes: Scenes, t: Float[Tensor, " N"], after: Float[Tensor, " N"], mask: Float[Tensor, "N 1 H W"]
+) -> Float[Tensor, "N 2 H W"]:
+    """How far each pixel's content moves from each scene's time t to another time, given its mask at t."""
+    return _flow(pose(scenes, t), pose(scenes, after), mask)
+
+
 def flow_back(scene: Scenes, clip: Rendered) -> Float[Tensor, "N 2 H W"]:
     """How far each pixel's content moves towards the frame before, of the clip of one scene."""
     frames = len(clip.frames)
     scenes, t = scene[torch.zeros(frames, dtype=torch.long)], torch.arange(frames, dtype=torch.float32)
-    return _flow(pose(scenes, t), pose(scenes, t - 1), clip.mask)
+    return flow_between(scenes, t, t - 1, clip.mask)
+
+
+def still_visible(
+    flow: Float[Tensor, "N 2 H W"], mask: Float[Tensor, "N 1 H W"], after: Float[Tensor, "N 1 H W"]
+) -> Bool[Tensor, "N 1 H W"]:
+    """Where content is seen in a later frame, too: inside of it, object on object, background on background.
+
+    `flow` leads there; `mask` and `after` say what the object covers in both.
+    """
+    target = _grid(PIXELS) - 0.5 + flow.permute(0, 2, 3, 1)
+    grid = (target + 0.5) * 2 / PIXELS - 1
+    there = F.grid_sample(after, grid, align_corners=False)
+    inside = (grid.abs() < 1).all(-1)[:, None]
+    return inside & ((there > 0.5) == (mask > 0.5))

@@ -80,6 +80,10 @@ class ClipGroups:
         """See `MadeOfFiles`."""
         return {video.name: self._content(video) for video in self.videos}
 
+    def captions(self) -> tuple[str, ...]:
+        """See `Captioned`."""
+        return tuple(text for video in self.videos for text in self._captions(video))
+
     def group(self, index: int) -> FrameGroup:
         """Raises `DataError` or `InputError` when the video or its captions cannot be used."""
         video, start = self._runs[index]

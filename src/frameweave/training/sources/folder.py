@@ -74,6 +74,10 @@ class FolderGroups:
         """See `MadeOfFiles`."""
         return {video.name: self._content(index) for index, video in enumerate(self.videos)}
 
+    def captions(self) -> tuple[str, ...]:
+        """See `Captioned`."""
+        return tuple(text for index in range(len(self)) for text in self._captions(index))
+
     def group(self, index: int) -> FrameGroup:
         """Raises `DataError` or `InputError` when the video or its captions cannot be used."""
         pictures = np.stack(self._decoded(index))

@@ -11,7 +11,7 @@ from frameweave.errors import InputError
 from frameweave.training.options import TrainOptions
 from frameweave.training.sources.clip_groups import ClipGroups
 from frameweave.training.sources.folder import FolderGroups
-from frameweave.training.sources.inputs import MadeOfFiles
+from frameweave.training.sources.inputs import Captioned, MadeOfFiles
 from frameweave.video.group import EncodedSource, FrameGroup, GroupSource
 from frameweave.world.groups import WorldGroups
 
@@ -23,6 +23,8 @@ def check_data(options: TrainOptions) -> None:
     settings that do not fit the data.
     """
     sources(options)
+    if options.prior is not None and isinstance(known := prior_source(options), FolderGroups):
+        known.check()
     folder = Path(options.data)
     if options.data == "world":
         return
@@ -53,6 +55,14 @@ def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
     every = _in_folder(options)
     cut = _cut(every, options)
     return Part(every, 0, cut), Part(every, cut, len(every))
+
+
+def prior_source(options: TrainOptions) -> GroupSource:
+    """Groups that the model knows already, see `--prior`. Raises `DataError` where there are none."""
+    assert options.prior is not None
+    if options.prior == "world":
+        return WorldGroups(options.groups, options.frames, options.stride, options.seed)
+    return FolderGroups(Path(options.prior), options.frames, options.stride, options.seed)
 
 
 def _check_kind(options: TrainOptions) -> None:
@@ -120,6 +130,10 @@ class Part:
     def contents(self) -> dict[str, str]:
         """See `MadeOfFiles`: of the whole source."""
         return self.source.contents() if isinstance(self.source, MadeOfFiles) else {}
+
+    def captions(self) -> tuple[str, ...]:
+        """See `Captioned`: of the whole source."""
+        return self.source.captions() if isinstance(self.source, Captioned) else ()
 
     def group(self, index: int) -> FrameGroup:
         return self.source.group(self.start + index)

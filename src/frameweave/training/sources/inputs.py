@@ -24,12 +24,19 @@ class MadeOfFiles(Protocol):
         ...
 
 
-def inputs_of(options: TrainOptions, source: GroupSource) -> dict[str, str]:
-    """Digests by name: the models of the options, and what the groups come out of."""
+@runtime_checkable
+class Captioned(Protocol):
+    """A source whose captions are known without decoding its groups."""
+
+    def captions(self) -> tuple[str, ...]: ...
+
+
+def inputs_of(options: TrainOptions, source: GroupSource, data: str) -> dict[str, str]:
+    """Digests by name: the models of the options, and what the groups of that data come out of."""
     named = networks_of(options.choice, depth_model=options.depth_model)
     found = {name: one.digest for name, one in named.items()}
     files = source.contents() if isinstance(source, MadeOfFiles) else {}
-    return found | {f"{options.data}: {name}": digest for name, digest in files.items()}
+    return found | {f"{data}: {name}": digest for name, digest in files.items()}
 
 
 def check_same(folder: Path, now: Mapping[str, str], *, goes_on: bool) -> None:
