@@ -1,7 +1,9 @@
 """The app's web server with its page, until somebody stops it."""
 
+import signal
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -43,6 +45,10 @@ def run(options: AppOptions, *, progress: Progress, started: Callable[[str], Non
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,  # pages hold connections open for news
             )
-            uvicorn.Server(config).run(sockets=[listening])
+            # the server ends in order, then sends itself the signal that ended it
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[listening])
+            progress.note("the app ends; jobs that are not finished can go on when it is started again")
     finally:
         listening.close()
