@@ -32,9 +32,6 @@ def test_the_command_serves_and_ends_in_order(tmp_path: Path) -> None:
                 assert page.status_code == 200 and "nosniff" in page.headers["x-content-type-options"]
                 nothing = {"named_endpoints": {}, "unnamed_endpoints": {}}
                 assert client.get("/gradio_api/info").json() == nothing
-                    "named_endpoints": {},
-                    "unnamed_endpoints": {},
-                }
                 for path in ("/etc/passwd", __file__, f"{tmp_path}/runs/.app", "http://example.org"):
                     assert client.get(f"/gradio_api/file={path}").status_code == 403
                 form = {"prompts": "a red car", "settings": '{"steps": 900}'}
