@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.errors import InputError, RunError
+from frameweave.progress import Cancelled
 from frameweave.runs.atomic import staged
 from frameweave.runs.identity import Input
 from frameweave.runs.lock import LOCK_FILE
@@ -382,3 +383,40 @@ def test_the_command_line_keeps_its_quotes(monkeypatch: pytest.MonkeyPatch) -> N
     words = ["frameweave", "edit", "a b.mp4", "it's a red car", "--set", "x=1,2"]
     monkeypatch.setattr("sys.argv", words)
     assert shlex.split(environment()["command_line"]) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (InputError("no frames", hint="check --start"), ("failed", "no frames", "check --start")),
+        (TypeError("a fault"), ("failed", "TypeError: a fault", "")),
+        (KeyboardInterrupt(), ("cancelled", "", "")),
+        (Cancelled(), ("cancelled", "", "")),
+    ],
+)
+def test_a_run_that_ends_early_says_how(
+    error: BaseException, said: tuple[str, str, str], tmp_path: Path
+) -> None:
+    """And says it no more when it goes on."""
+    plan = Run.planned(tmp_path / "run", "edit", Fields(), resume=True)
+    with pytest.raises(type(error)), plan.held():
+        plan.start()
+        raise error
+    record = read_run(tmp_path / "run")
+    assert (record.state, record.error, record.hint) == said and record.result is None
+    plan = Run.planned(tmp_path / "run", "edit", Fields(), resume=True)
+    with plan.held():
+        run = plan.start()
+        assert "state" not in (tmp_path / "run" / "run.toml").read_text()
+        run.finish({"video": "edited.mp4"})
+    record = read_run(tmp_path / "run")
+    assert (record.state, record.result) == ("", {"video": "edited.mp4"})
+
+
+def test_a_run_that_could_not_replace_another_says_nothing_of_it(tmp_path: Path) -> None:
+    Run.planned(tmp_path / "run", "edit", Fields()).start()
+    before = read_run(tmp_path / "run")
+    plan = Run.planned(tmp_path / "run", "edit", Fields(steps=9), overwrite=True)
+    with pytest.raises(InputError), plan.held():
+        raise InputError("no frames")
+    assert read_run(tmp_path / "run") == before
