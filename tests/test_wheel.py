@@ -83,16 +83,7 @@ def test_few_packages_are_required(environment: Path) -> None:
     (installed,) = (Distribution.at(path) for path in site.glob("frameweave-*.dist-info"))
     assert len(list(required(installed))) <= 14
     names = closure(installed)
-    for extra in (
-        "scipy",
-        "matplotlib",
-        "fastapi",
-        "gradio",
-        "sqlalchemy",
-        "openai",
-        "ray",
-        "opencv-python-headless",
-    ):
+    for extra in ("scipy", "matplotlib", "fastapi", "gradio", "sqlalchemy", "openai", "ray"):
         assert extra not in names
 
 

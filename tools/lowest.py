@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv-lowest"
 SMOKE = (
-    "models/test_loading.py",
+    "models/loading/test_loading.py",
     "models/test_depth.py",
     "editors/test_framewise.py",
     "adaptor/test_verify.py",

@@ -318,7 +318,7 @@ def test_quiet_says_nothing_and_imports_what_an_edit_needs(tiny_folder: Path, tm
     flags = ["--model", str(tiny_folder), "--steps", "1", "--out", str(tmp_path / "run"), "--quiet"]
     works = ("training.train", "measuring.experiment", "study.new", "data.prepare", "miniature.recipe")
     rooms = [f"frameweave.{work}" for work in works]
-    others = ["cv2", "matplotlib", "ray", "fastapi", "sqlalchemy", "openai"]
+    others = ["matplotlib", "ray", "fastapi", "sqlalchemy", "openai"]
     (done,) = fresh(["edit", str(video), "a car", *flags], heavy=[*rooms, *others])
     assert done == Fresh(0, "", "", [])
 

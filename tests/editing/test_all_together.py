@@ -65,7 +65,7 @@ def repeated(folder: Path, out: Path) -> None:
 
 
 def test_an_edit_and_its_repetition(beside: dict[str, Any], video: Path, tmp_path: Path) -> None:
-    options = EditOptions(**beside, steps=3, out=tmp_path / "one", use_cache=False)
+    options = EditOptions(**beside, editor="framewise", steps=3, out=tmp_path / "one", use_cache=False)
     (done,) = edit(video, [PROMPT], options)
     repeated(tmp_path / "one", tmp_path / "two")
     assert (tmp_path / "two" / "edited.mp4").read_bytes() == done.video.read_bytes()
@@ -91,7 +91,9 @@ def test_a_clip_made_from_text(
 def test_a_table_of_edits(beside: dict[str, Any], video: Path, tmp_path: Path) -> None:
     table = tmp_path / "edits.csv"
     table.write_text(f'video,prompt,name\n{video.name},"{PROMPT}",a\n{video.name},a (blue:0.7) car,b\n')
-    options = EditManyOptions(**beside, steps=2, out=tmp_path / "many", workers=0, use_cache=False)
+    options = EditManyOptions(
+        **beside, editor="framewise", steps=2, out=tmp_path / "many", workers=0, use_cache=False
+    )
     done = edit_many(table, options)
     assert (done.done, done.failed) == (2, {})
     assert (tmp_path / "many" / "a" / "preview.mp4").is_file()

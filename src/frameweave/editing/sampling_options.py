@@ -18,7 +18,7 @@ class SamplingOptions(PromptOptions):
 
     heading = "Editor"
 
-    editor: str = "framewise"
+    editor: str = "delta"
     """The editing algorithm; `frameweave editors` lists all."""
     steps: Count | None = None
     """Sampling steps; 25 is quick, 50 is usual; default: the editor's own."""

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.models.control.asked import DEPTH, all_asked, named
-from frameweave.models.control.maps import MADE, check_can_be_made
+from frameweave.models.control.maps import MADE
 
 
 def made_to_steer(name: str, settings: Mapping[str, Any]) -> base.Editor:
@@ -43,8 +43,7 @@ def check_pictures(
 ) -> None:
     """Every ControlNet asked for gets pictures, and every picture that is given has a ControlNet.
 
-    `made` says whether there are frames to make pictures from. Raises `InputError` where that is not so,
-    `MissingExtra` where pictures cannot be made without OpenCV.
+    `made` says whether there are frames to make pictures from. Raises `InputError` where that is not so.
     """
     kinds = [one.kind for one in all_asked(controlnet, control)] or [DEPTH]
     for kind in given:
@@ -54,11 +53,9 @@ def check_pictures(
                 hint=f"name one with --control {kind}=ID",
             )
     for kind in kinds:
-        if kind in given:
+        if kind in given or (kind in MADE and made):
             continue
-        if kind in MADE and made:
-            check_can_be_made(kind)
-        elif control and not (kind == DEPTH and made):
+        if control and not (kind == DEPTH and made):
             can = f"{DEPTH}, {', '.join(MADE)} are made from the video" if made else "there is no video"
             raise InputError(
                 f"the ControlNet of kind {kind} needs pictures, which cannot be made here: {can}",

@@ -172,9 +172,12 @@ def check_sampler(editor: Editor, sampler: Sampler, *, sees_source: bool = True)
     """Raise `InputError` for a sampler that the editor cannot use, or not in that way."""
     allowed, inverts = samplers_of(editor, sees_source=sees_source), sees_source and editor.inverts
     own = "its published program has its own" if getattr(editor, "as_published", False) else "it has its own"
+    hint = "take what `frameweave editors` lists"
     if sampler.name not in allowed:
         reason = ": it draws noise anew, which is none of the source's" if inverts and sampler.draws else ""
         wrong = f"sampler {sampler.name}, expected {' or '.join(allowed)}{reason}"
+        takers = [name for name in names() if sampler.name in samplers_of(make(name, {}))]
+        hint = f"editors that take it: {', '.join(takers)}" if takers else hint
     elif inverts and sampler.draws:
         wrong = f"eta {sampler.eta}, expected 0: fresh noise is none of the source's inversion"
     elif sampler.eta and not editor.takes_eta:
@@ -185,7 +188,7 @@ def check_sampler(editor: Editor, sampler: Sampler, *, sees_source: bool = True)
         wrong = f"guidance_rescale {sampler.guidance_rescale:g}, expected 0"
     else:
         return
-    raise InputError(f"{name_of(editor)} with the {wrong}", hint="take what `frameweave editors` lists")
+    raise InputError(f"{name_of(editor)} with the {wrong}", hint=hint)
 
 
 def name_of(editor: Editor) -> str:

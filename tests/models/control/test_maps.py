@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from frameweave.errors import MissingExtra
-from frameweave.models.control.maps import MADE, check_can_be_made, made_map
+from frameweave.models.control.maps import MADE, made_map
 
 
 def square() -> torch.Tensor:
@@ -41,10 +40,3 @@ def test_a_tile_is_the_picture_itself() -> None:
 def test_a_flat_picture_has_no_edges(kind: str) -> None:
     if kind != "tile":
         assert float(made_map(kind, torch.full((1, 3, 16, 16), 0.3)).max()) == 0
-
-
-def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("frameweave.errors.find_spec", lambda name: None)
-    check_can_be_made("tile")
-    with pytest.raises(MissingExtra, match=r"frameweave\[control\]"):
-        check_can_be_made("canny")

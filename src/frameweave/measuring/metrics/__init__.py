@@ -2,4 +2,4 @@
 
 from frameweave.errors import require_extra
 
-require_extra("report", "cv2", "scipy")
+require_extra("report", "scipy")

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from frameweave.errors import require_extra
 from frameweave.models.seam import ControlMap
 
 _CANNY = (100, 200)
@@ -25,23 +24,13 @@ Pixels = NDArray[np.uint8]
 
 
 def made_map(kind: str, frames: Float[Tensor, "F 3 H W"]) -> ControlMap:
-    """The pictures of a kind in `MADE`, in [0, 1], of frames in [0, 1], each from its frame alone.
-
-    Raises `MissingExtra` without OpenCV where it is needed.
-    """
+    """The pictures of a kind in `MADE`, in [0, 1], of frames in [0, 1], each from its frame alone."""
     return MADE[kind](frames)
-
-
-def check_can_be_made(kind: str) -> None:
-    """Raise `MissingExtra` when a kind in `MADE` needs OpenCV and there is none."""
-    if MADE[kind] is not _tile:
-        require_extra("control", "cv2", otherwise=f"it makes the pictures of kind {kind}")
 
 
 def _each(frames: Tensor, drawn: Callable[[Any, Pixels], NDArray[Any]]) -> ControlMap:
     """What OpenCV draws of every frame, 0 to 255, as one channel."""
-    require_extra("control", "cv2")
-    import cv2  # noqa: PLC0415
+    import cv2  # noqa: PLC0415 - only where such pictures are made
 
     pixels: Pixels = (frames.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     pictures = [drawn(cv2, np.ascontiguousarray(frame)) for frame in pixels]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frameweave.errors import require_extra
 from frameweave.video.colours import Picture
 
 Field = NDArray[np.float32]
@@ -22,8 +21,7 @@ _LARGE = 1_000_000
 
 @cache
 def opencv() -> Any:
-    """OpenCV, which is imported when flow is asked for. Raises `MissingExtra` without it."""
-    require_extra("control", "cv2", otherwise="it estimates motion")
+    """OpenCV, which is imported when flow is asked for."""
     import cv2  # noqa: PLC0415
 
     return cv2
