@@ -20,8 +20,14 @@ def app_options(folder: Path, **changes: object) -> AppOptions:
 
 
 def tiny_edit(tiny_folder: Path, **changes: object) -> EditOptions:
-    """Two steps on the tiny model; it inverts anew each time."""
-    usual = {"model": str(tiny_folder), "device": "cpu", "steps": 2, "use_cache": False}
+    """Two steps on the tiny model by an editor that inverts, anew each time."""
+    usual = {
+        "model": str(tiny_folder),
+        "device": "cpu",
+        "editor": "framewise",
+        "steps": 2,
+        "use_cache": False,
+    }
     return EditOptions(**usual | changes)
 
 
