@@ -1,0 +1,70 @@
+"""The editor of the form: which one, and a group of controls for each, of which one is shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import gradio as gr
+from gradio.components import Component
+
+from frameweave.app.page.controls import Control, Value, asked_of, control_of, settings_of
+from frameweave.editing.listed import Listed
+from frameweave.editing.options import EditOptions
+
+_SHOWN = 4
+"""Settings that are not folded: the first ones of an editor's class are those that matter."""
+_OWN = "as_published"
+"""A setting of editors which is one of the edit too."""
+
+
+@dataclass(frozen=True)
+class EditorControls:
+    """The controls of one editor, and the group that holds them."""
+
+    listed: Listed
+    group: gr.Group
+    controls: Mapping[str, Control]
+
+    def asked(self, values: Mapping[Component, Value]) -> dict[str, object]:
+        """Those fields of `EditOptions` that the controls ask for."""
+        settings = {name: one.setting for name, one in self.controls.items()}
+        own = asked_of(settings, {name: values.get(one.component) for name, one in self.controls.items()})
+        fields: dict[str, object] = {
+            name: settings[name].shown(own.pop(name)) for name in ("steps", "guidance", _OWN) if name in own
+        }
+        if "steps" in fields:
+            fields["steps"] = round(float(str(fields["steps"])))
+        return fields | {"set": tuple(f"{name}={text}" for name, text in own.items())}
+
+    def shown(self, options: EditOptions) -> dict[Component, Value]:
+        """What the controls show for these options; defaults for what they do not ask for."""
+        given = dict(one.rpartition(".")[2].split("=", 1) for one in options.set if "=" in one)
+        found = {one.component: one.setting.usual for one in self.controls.values()}
+        for name, text in given.items():
+            if name in self.controls:
+                found[self.controls[name].component] = self.controls[name].setting.shown(text)
+        for name in ("steps", "guidance"):
+            value = getattr(options, name)
+            if value is not None and name in self.controls:
+                found[self.controls[name].component] = value
+        if _OWN in self.controls and options.as_published:
+            found[self.controls[_OWN].component] = True
+        return found
+
+
+def editor_controls(editor: Listed, *, visible: bool) -> EditorControls:
+    """The group of an editor: its first settings side by side, the others folded below."""
+    settings = settings_of(editor)
+    names = list(settings)
+    controls: dict[str, Control] = {}
+    with gr.Group(visible=visible, elem_classes="fw-editor") as group:
+        for first in range(0, _SHOWN, 2):
+            with gr.Row():
+                for name in names[first : first + 2]:
+                    controls[name] = control_of(name, settings[name])
+        if rest := names[_SHOWN:]:
+            with gr.Accordion(f"{len(rest)} more settings of {editor.editor}", open=False):
+                for first in range(0, len(rest), 2):
+                    with gr.Row():
+                        for name in rest[first : first + 2]:
+                            controls[name] = control_of(name, settings[name])
+    return EditorControls(editor, group, controls)
