@@ -50,6 +50,10 @@ class Form:
         fields = [one.component for one in self.plain]
         return [self.prompt, self.more, self.editor, self.first, self.last, *fields, *own]
 
+    def field(self, name: str) -> Component:
+        """The control of a field of `EditOptions`."""
+        return next(one.component for one in self.plain if one.name == name)
+
     def prompts(self, values: Values) -> list[str]:
         """Each prompt. Raises `InputError` for one that is too long."""
         found = [text(values[self.prompt]) or "", *(lines(values[self.more]) or ())]
@@ -140,7 +144,7 @@ class Building:
 
     options: AppOptions
     adaptors: Sequence[tuple[str, str]]
-    """Known adaptors: their titles and folders."""
+    """Titles and folders of those that can be chosen."""
 
     def __post_init__(self) -> None:
         self.known = {one.editor: one for one in listed()}
@@ -200,7 +204,7 @@ class Building:
             written,
         )
         adaptor = gr.Dropdown(
-            [("none", OWN), *self.adaptors], value=OWN, label="Adaptor", info=_ADAPTOR, allow_custom_value=True
+            self.adaptors, value=OWN, label="Adaptor", info=_ADAPTOR, allow_custom_value=True
         )
         self._add("adaptor", adaptor, text, written)
         with gr.Row():

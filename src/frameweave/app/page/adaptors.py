@@ -1,0 +1,17 @@
+"""The adaptors that the form offers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from frameweave.app.desk import Desk
+
+
+def adaptor_choices(trained: Sequence[Path]) -> list[tuple[str, str]]:
+    """Titles and values: no adaptor, the packaged one, and those of trainings."""
+    named = [(f"trained: {folder.parent.name}", str(folder)) for folder in trained]
+    return [("none", ""), ("miniature", "miniature"), *named]
+
+
+def trained_by(desk: Desk) -> list[Path]:
+    """The adaptors' folders of the desk's trainings, the latest first."""
+    return [one.results[0] for one in desk.history() if one.kind == "train" and one.results]

@@ -1,0 +1,82 @@
+"""What happens when the clip is chosen, its range is moved, and a mask is painted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from frameweave.app.page import pieces
+from frameweave.app.page.clip import samples, times_of, warnings
+from frameweave.app.page.form import Values
+from frameweave.app.page.workplace import Updates, Workplace, connect
+from frameweave.errors import FrameweaveError, InputError
+from frameweave.video.sequences import is_pictures
+
+
+@dataclass(frozen=True)
+class ClipEvents:
+    """Its handlers."""
+
+    place: Workplace
+
+    def bind(self) -> None:
+        page, form = self.place.page, self.place.page.form
+        of_clip = self.place.of_clip
+        connect(page.file.upload, self.uploaded, page.file, of_clip)
+        connect(page.file.clear, self.place.without_clip, None, of_clip)
+        connect(page.samples.click, self.sampled, None, [*of_clip, form.field("source_prompt")])
+        values: set[Any] = {*form.components, page.clip}
+        connect(form.prompt.blur, self.warned, values, page.facts)
+        ends = [page.clip, form.first, form.last]
+        for slider in (form.first, form.last):
+            connect(slider.release, self.moved, ends, page.limits)
+        painting = [page.clip, form.first, page.mask_file]
+        connect(page.paint.click, self.painting, painting, [page.mask, page.problem])
+
+    def uploaded(self, file: str | None) -> Updates:
+        """A file was dropped on the page."""
+        if file is None:
+            return self.place.without_clip()
+        try:
+            return self.place.with_clip(self.place.uploads.keep(Path(file), Path(file).name))
+        except FrameweaveError as error:
+            return self.place.without_clip() | {self.place.page.facts: pieces.problem(error)}
+
+    def sampled(self, event: gr.EventData) -> Updates:
+        """A sample was taken. What it shows is known."""
+        number = getattr(event, "sample", None)
+        if number is None:
+            return {}
+        page, sample = self.place.page, samples()[int(number)]
+        upload = self.place.uploads.keep(sample.path, sample.path.name)
+        known: Updates = {page.file: None, page.form.field("source_prompt"): sample.caption}
+        return self.place.with_clip(upload) | known
+
+    def warned(self, values: Values) -> Updates:
+        """The prompt was left: words that the model does not know are told beside the clip."""
+        page = self.place.page
+        upload = self.place.upload(values[page.clip])
+        if upload is None:
+            return {}
+        try:
+            options = page.form.options(values, times_of(upload.path), None)
+            found = warnings(page.form.prompts(values), options)
+        except InputError:
+            found = []  # it is told when the edit is asked for
+        return {page.facts: pieces.facts(upload, found)}
+
+    def moved(self, name: str | None, first: float | None, last: float | None) -> str:
+        """The range was changed: its first and last frame are shown."""
+        upload = self.place.upload(name)
+        return "" if upload is None else self.place.limits(upload, first, last)
+
+    def painting(self, name: str | None, first: float | None, file: str | None) -> Updates:
+        """A frame to paint on, with the mask that was uploaded, to be refined."""
+        page = self.place.page
+        try:
+            upload = self.place.needed(name)
+        except InputError as error:
+            return {page.problem: pieces.problem(error)}
+        mask = Path(file) if file and is_pictures(Path(file)) else None
+        return {page.mask: gr.update(value=self.place.canvas(upload, first, mask), visible=True)}

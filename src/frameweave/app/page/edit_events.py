@@ -1,0 +1,85 @@
+"""What happens when an editor is chosen, and when an edit or a training is asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frameweave.app.page import pieces
+from frameweave.app.page.clip import estimate, times_of
+from frameweave.app.page.fields import text, whole
+from frameweave.app.page.form import Values
+from frameweave.app.page.mask import mask_of
+from frameweave.app.page.workplace import Updates, Workplace, connect
+from frameweave.app.uploads import Upload
+from frameweave.editing.options import EditOptions
+from frameweave.errors import FrameweaveError
+from frameweave.training.personal_options import PersonalOptions
+
+
+@dataclass(frozen=True)
+class EditEvents:
+    """Its handlers."""
+
+    place: Workplace
+
+    def bind(self) -> None:
+        page, form = self.place.page, self.place.page.form
+        connect(form.editor.input, self.chosen, form.editor, self.place.of_editor)
+        values: set[Any] = {*form.components, page.clip}
+        masked: set[Any] = {*values, page.mask, page.mask_file}
+        connect(page.edit.click, self.edited, masked, [page.job, page.problem])
+        connect(page.estimate.click, self.estimated, masked, page.problem, show_progress="minimal")
+        own: set[Any] = {*values, page.training.shows, page.training.steps, page.training.rank}
+        connect(page.training.start.click, self.trained, own, [page.job, page.problem])
+
+    def chosen(self, editor: str) -> Updates:
+        return self.place.with_editor(editor)
+
+    def edited(self, values: Values) -> Updates:
+        """Edit: the job goes to the desk, and this tab shows it from now on."""
+        page = self.place.page
+        try:
+            upload, prompts, options = self._asked(values)
+            return {page.job: self.place.desk.submit(upload.path, prompts, options), page.problem: ""}
+        except FrameweaveError as error:
+            return {page.problem: pieces.problem(error)}
+
+    def estimated(self, values: Values) -> str:
+        """What the edit would take."""
+        try:
+            return pieces.said(estimate(*self._asked(values)))
+        except FrameweaveError as error:
+            return pieces.problem(error)
+
+    def trained(self, values: Values) -> Updates:
+        """Train an adaptor on the clip, for the model of the form."""
+        page, training = self.place.page, self.place.page.training
+        shows = text(values[training.shows])
+        given = {
+            "model": text(values[page.form.field("model")]),
+            "shows": None if shows is None else (shows,),
+            "steps": whole(values[training.steps]),
+            "rank": whole(values[training.rank]),
+            "device": self.place.options.device,
+        }
+        try:
+            upload = self.place.needed(values[page.clip])
+            options = PersonalOptions(**{name: value for name, value in given.items() if value is not None})
+            return {page.job: self.place.desk.train(upload.path, options), page.problem: ""}
+        except FrameweaveError as error:
+            return {page.problem: pieces.problem(error)}
+
+    def _asked(self, values: Values) -> tuple[Upload, list[str], EditOptions]:
+        page = self.place.page
+        upload = self.place.needed(values[page.clip])
+        mask = self._mask(values[page.mask], text(values[page.mask_file]))
+        options = page.form.options(values, times_of(upload.path), mask)
+        return upload, page.form.prompts(values), options.replaced(device=self.place.options.device)
+
+    def _mask(self, painted: object, file: str | None) -> Path | None:
+        """The one that was painted, else the one that was uploaded."""
+        drawn = mask_of(painted) if isinstance(painted, Mapping) else None
+        if drawn is not None:
+            return self.place.uploads.keep_mask(drawn)
+        return None if file is None else self.place.uploads.keep(Path(file), Path(file).name).path

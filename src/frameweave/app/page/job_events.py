@@ -1,0 +1,153 @@
+"""What is shown of the job of a tab, and of earlier runs, whose settings can be loaded back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from frameweave.app.job import JobView
+from frameweave.app.page import pieces
+from frameweave.app.page.adaptors import adaptor_choices, trained_by
+from frameweave.app.page.clip import times_of
+from frameweave.app.page.workplace import Updates, Workplace, connect
+from frameweave.editing.options import EditOptions
+from frameweave.errors import FrameweaveError, InputError
+from frameweave.runs.records import Record
+from frameweave.video.sequences import is_pictures
+
+_GOING = ("waiting", "running")
+
+
+class Seen(Record):
+    """What a tab was sent, by which nothing is sent twice."""
+
+    version: int
+    job: str | None
+    result: str
+    history: str
+
+
+@dataclass(frozen=True)
+class JobEvents:
+    """Its handlers."""
+
+    place: Workplace
+
+    def bind(self, blocks: gr.Blocks) -> None:
+        page, form = self.place.page, self.place.page.form
+        connect(page.stop.click, self.stopped, page.job, None)
+        connect(page.go_on.click, self.went_on, page.job, None)
+        connect(page.result.click, self.taken, None, form.adaptor)
+        watched = [page.status, page.result, page.stop, page.go_on, page.history, page.seen]
+        connect(page.timer.tick, self.looked, [page.job, page.seen], watched)
+        every: list[Any] = [
+            *form.components, *self.place.of_clip, form.sampler, page.job,
+            *(one.group for one in form.editors.values()),
+        ]  # fmt: skip
+        every = list(dict.fromkeys(every))
+        connect(page.history.click, self.looked_up, None, every)
+        connect(blocks.load, self.came_back, [page.clip, page.job], every)
+
+    def looked(self, job: str | None, seen: Mapping[str, object] | None) -> Updates:
+        """The timer: what has changed since this tab was sent something last."""
+        page, version = self.place.page, self.place.desk.version
+        before = Seen.model_validate(seen) if seen else None
+        view = self._followed(job)
+        shown = view.id if view else None
+        if before is not None and (before.version, before.job) == (version, shown):
+            return {}
+        history = self.place.desk.history()
+        now = Seen(
+            version=version,
+            job=shown,
+            result=f"{shown} {view.state if view else ''}",
+            history=" ".join((str(shown), *(f"{one.id} {one.state}" for one in history))),
+        )
+        updates: Updates = {
+            page.status: pieces.status(view),
+            page.stop: gr.update(visible=view is not None and view.state in _GOING),
+            page.go_on: gr.update(visible=view is not None and view.goes_on),
+            page.seen: now.model_dump(),
+        }
+        if before is None or before.result != now.result:
+            updates[page.result] = pieces.result(view, history)
+        if before is None or before.history != now.history:
+            updates[page.history] = pieces.history(history, shown)
+        return updates
+
+    def stopped(self, job: str | None) -> None:
+        if view := self._followed(job):
+            self.place.desk.stop(view.id)
+
+    def went_on(self, job: str | None) -> None:
+        if view := self._followed(job):
+            self.place.desk.go_on(view.id)
+
+    def taken(self, event: gr.EventData) -> Updates:
+        """A trained adaptor is chosen in the form."""
+        folder, adaptor = getattr(event, "adaptor", None), self.place.page.form.adaptor
+        if not folder:
+            return {}
+        return {adaptor: gr.update(choices=adaptor_choices(trained_by(self.place.desk)), value=str(folder))}
+
+    def looked_up(self, event: gr.EventData) -> Updates:
+        """A run of the history is shown, or its settings are loaded into the form, too."""
+        page = self.place.page
+        show, load = getattr(event, "show", None), getattr(event, "load", None)
+        if load is None:
+            return {} if show is None else {page.job: str(show)}
+        try:
+            return self._loaded(str(load)) | {page.job: str(load)}
+        except FrameweaveError as error:
+            return {page.problem: pieces.problem(error)}
+
+    def came_back(self, name: str | None, job: str | None) -> Updates:
+        """The page was opened or reloaded: the clip and the settings of its last job are there again."""
+        found: Updates = {}
+        view = self._followed(job)
+        if view is not None and view.kind != "train":
+            try:
+                found = self._loaded(view.id)
+            except FrameweaveError:
+                found = {}  # its clip is gone
+        upload = self.place.upload(name)
+        if upload is not None and found.get(self.place.page.clip) != upload.path.name:
+            found |= self.place.with_clip(upload)
+        return found
+
+    def _loaded(self, job: str) -> Updates:
+        page, form, asked = self.place.page, self.place.page.form, self.place.desk.settings_of(job)
+        options = asked.options
+        if not isinstance(options, EditOptions):
+            raise InputError("that run is a training", hint="load the settings of an edit")
+        upload = self.place.uploads.keep(asked.video, asked.video.name)
+        values = form.shown(asked, times_of(upload.path))
+        first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
+        found = self.place.with_clip(upload) | self.place.with_editor(options.editor)
+        found |= {one: gr.update(value=value) for one, value in values.items() if one not in found}
+        found[form.sampler] = gr.update(**_settings(found[form.sampler]) | {"value": values[form.sampler]})
+        found |= self.place.with_range(upload, first, last)
+        if options.mask is None:
+            return found
+        if is_pictures(options.mask):
+            painted = self.place.canvas(upload, first, options.mask)
+            return found | {page.mask: gr.update(value=painted, visible=True)}
+        again = InputError("the mask of that run is a video", hint="upload it again, as a mask")
+        return found | {page.problem: pieces.problem(again)}
+
+    def _followed(self, job: str | None) -> JobView | None:
+        """The job that a tab shows: its own, else the one that runs."""
+        for one in (job, self.place.desk.current):
+            if one is not None:
+                try:
+                    return self.place.desk.view(one)
+                except InputError:
+                    continue
+        return None
+
+
+def _settings(update: object) -> dict[str, object]:
+    """What an update of a component says, without Gradio's own mark."""
+    assert isinstance(update, dict)
+    return {str(name): value for name, value in update.items() if name != "__type__"}

@@ -1,0 +1,172 @@
+"""Where everything stands on the page. What happens when it is used stands in the files named events."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gradio as gr
+
+from frameweave.app.options import AppOptions
+from frameweave.app.page import pieces
+from frameweave.app.page.clip import samples
+from frameweave.app.page.form import Building, Form, prompt_box
+from frameweave.app.page.mask import mask_editor
+from frameweave.app.pictures import Shown
+from frameweave.training.personal_options import PersonalOptions
+from frameweave.video.pages import rendered
+
+_SECRET = "frameweave"
+"""With a fixed one the browser's memory outlives the server. It holds names only, which the server checks."""
+_EVERY = 0.5  # seconds between looks at the job
+_CLICKS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-show], [data-load], [data-sample], [data-adaptor]');
+  if (button) trigger('click', { ...button.dataset });
+});
+"""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The form of a personal adaptor."""
+
+    shows: gr.Textbox
+    steps: gr.Number
+    rank: gr.Number
+    start: gr.Button
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that is used or shown."""
+
+    form: Form
+    training: Training
+    file: gr.File
+    samples: gr.HTML
+    facts: gr.HTML
+    limits: gr.HTML
+    problem: gr.HTML
+    edit: gr.Button
+    estimate: gr.Button
+    paint: gr.Button
+    mask: gr.ImageEditor
+    mask_file: gr.File
+    status: gr.HTML
+    result: gr.HTML
+    stop: gr.Button
+    go_on: gr.Button
+    history: gr.HTML
+    clip: gr.BrowserState
+    """The name of the clip among the uploads; the browser keeps it."""
+    job: gr.BrowserState
+    """The id of the job that this tab shows."""
+    seen: gr.State
+    """What this tab was sent, by which nothing is sent twice."""
+    timer: gr.Timer
+
+
+def _html(value: str = "", name: str = "") -> gr.HTML:
+    return gr.HTML(value, js_on_load=_CLICKS, apply_default_css=False, padding=False, elem_id=name or None)
+
+
+def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, str]]) -> Page:
+    """Build the page in the `gr.Blocks` that is open."""
+    clip = gr.BrowserState(None, storage_key="frameweave-clip", secret=_SECRET)
+    job = gr.BrowserState(None, storage_key="frameweave-job", secret=_SECRET)
+    building = Building(options, adaptors)
+    gr.HTML(rendered("frameweave.app.page", "head.html"), apply_default_css=False, padding=False)
+    with gr.Row(elem_classes="fw-columns"):
+        with gr.Column(scale=9, min_width=320, elem_classes="fw-left"):
+            with gr.Column(elem_classes="fw-part fw-part-clip"):
+                file = gr.File(
+                    label="Clip", file_types=["video", ".gif", ".webp"], height=120, elem_id="fw-clip-file"
+                )
+                samples_ = _html(_samples(shown), "fw-samples")
+                facts = _html(name="fw-facts")
+            with gr.Column(elem_classes="fw-part fw-part-prompt"):
+                prompt = prompt_box()
+                problem = _html(name="fw-problem")
+                with gr.Row(elem_classes="fw-go"):
+                    edit = gr.Button("Edit", variant="primary", scale=3, min_width=120, elem_id="fw-edit")
+                    estimate = gr.Button("Estimate time and memory", scale=2, min_width=120)
+            with gr.Column(elem_classes="fw-part fw-part-settings"):
+                editor, editors = building.editor()
+                with gr.Accordion("More prompts", open=False):
+                    more = building.prompts()
+                with gr.Accordion("Model, adaptor and sampler", open=False):
+                    adaptor, sampler = building.model()
+                with gr.Accordion("LoRAs, ControlNets, steadier results", open=False):
+                    building.extras()
+                with gr.Accordion("Part of the clip: range and mask", open=False):
+                    with gr.Row():
+                        first = gr.Slider(1, 2, 1, step=1, label="First frame", min_width=160)
+                        last = gr.Slider(1, 2, 2, step=1, label="Last frame", min_width=160)
+                    limits = _html(name="fw-limits")
+                    paint = gr.Button("Paint a mask on the first frame")
+                    mask = mask_editor()
+                    mask_file = gr.File(
+                        label="Or upload a mask: white where to edit", file_types=["image", "video"], height=100
+                    )
+                with gr.Accordion("Train an adaptor on this clip", open=False):
+                    training = _training()
+        with gr.Column(scale=11, min_width=320, elem_classes="fw-right"):
+            with gr.Column(elem_classes="fw-part fw-part-status"):
+                status = _html(pieces.status(None), "fw-status")
+                with gr.Row():
+                    stop = gr.Button("Stop", visible=False, min_width=120, elem_id="fw-stop")
+                    go_on = gr.Button("Go on", visible=False, min_width=120, elem_id="fw-go-on")
+            with gr.Column(elem_classes="fw-part fw-part-result"):
+                result = _html(name="fw-result")
+            with gr.Column(elem_classes="fw-part fw-part-history"):
+                gr.HTML("<h2>Earlier runs</h2>", apply_default_css=False, padding=False)
+                history = _html(pieces.history((), None), "fw-history")
+    return Page(
+        form=Form(prompt, more, editor, sampler, adaptor, editors, building.plain, first, last),
+        training=training,
+        file=file,
+        samples=samples_,
+        facts=facts,
+        limits=limits,
+        problem=problem,
+        edit=edit,
+        estimate=estimate,
+        paint=paint,
+        mask=mask,
+        mask_file=mask_file,
+        status=status,
+        result=result,
+        stop=stop,
+        go_on=go_on,
+        history=history,
+        clip=clip,
+        job=job,
+        seen=gr.State(None),
+        timer=gr.Timer(_EVERY),
+    )
+
+
+def _training() -> Training:
+    usual = PersonalOptions.model_fields
+    gr.HTML(
+        '<p class="fw-quiet">For things that the model does not know. It learns from the frames of the clip, and stops '
+        "when it no longer gets better.</p>",
+        apply_default_css=False,
+        padding=False,
+    )
+    shows = gr.Textbox(
+        label="What the clip shows", info="As in a prompt, with a word of your own for what is new.",
+        placeholder="a red gizmo on the grass",
+    )  # fmt: skip
+    with gr.Row():
+        steps = gr.Number(usual["steps"].default, label="Steps at most", precision=0, minimum=1, min_width=160)
+        rank = gr.Number(usual["rank"].default, label="Rank", precision=0, minimum=1, min_width=160)
+    return Training(shows, steps, rank, gr.Button("Train"))
+
+
+def _samples(shown: Shown) -> str:
+    cards = [
+        {"caption": one.caption, "picture": b64encode(shown.poster(one.path).read_bytes()).decode()}
+        for one in samples()
+    ]
+    return rendered("frameweave.app.page", "samples.html", samples=cards)

@@ -1,0 +1,173 @@
+"""The parts of the page that are text and pictures: made from templates, which show all values as text."""
+
+import shlex
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from frameweave.app.job import JobView
+from frameweave.app.page import addresses
+from frameweave.app.uploads import Upload
+from frameweave.editing.options import EditOptions
+from frameweave.errors import FrameweaveError, InputError
+from frameweave.video import probe
+from frameweave.video.pages import rendered
+
+_ROOM = "frameweave.app.page"
+_USUAL_FPS = 25.0
+_CHOICES = 24
+"""Earlier results that the two sides of the wipe can be chosen from."""
+
+
+@dataclass(frozen=True)
+class _Video:
+    """One that the wipe can show."""
+
+    title: str
+    url: str
+
+
+def problem(error: FrameweaveError) -> str:
+    """An error that the form can mend: what is wrong, and what to do about it."""
+    return rendered(_ROOM, "problem.html", message=error.args[0], hint=error.hint)
+
+
+def said(text: str) -> str:
+    """A sentence to the user."""
+    return rendered(_ROOM, "said.html", text=text)
+
+
+def facts(upload: Upload, warnings: Sequence[str]) -> str:
+    """The clip of the form, and what should be known before it is edited."""
+    return rendered(
+        _ROOM,
+        "facts.html",
+        upload=upload,
+        url=addresses.upload(upload.path.name),
+        warnings=[*upload.notes, *warnings],
+    )
+
+
+def limits(upload: Upload, times: Sequence[float]) -> str:
+    """The first and the last frame of the range, as pictures; `times` are their seconds."""
+    pictures = [addresses.frame(upload.path.name, seconds) for seconds in times]
+    return rendered(_ROOM, "range.html", pictures=pictures, times=times)
+
+
+def status(view: JobView | None) -> str:
+    """How far the job is, in words and as a bar, with what it looks like by now."""
+    return rendered(
+        _ROOM,
+        "status.html",
+        view=view,
+        said=_said(view) if view else "",
+        left=_duration(view.loop.seconds_left) if view and view.loop and view.loop.seconds_left else "",
+        preview=b64encode(view.preview).decode() if view and view.preview else "",
+    )
+
+
+def result(view: JobView | None, history: Sequence[JobView]) -> str:
+    """What a job has made, beside its source and beside earlier results."""
+    if view is None or view.state != "done" or not view.results:
+        return rendered(_ROOM, "result.html", view=None)
+    if view.kind == "train":
+        return rendered(_ROOM, "trained.html", view=view, folder=str(view.results[0]))
+    own = [_Video(_title(view, number), addresses.result(view.id, number)) for number in range(len(view.results))]
+    others = [
+        _Video(f"{_title(one, number)} ({_when(one)})", addresses.result(one.id, number))
+        for one in history
+        if one.id != view.id and one.state == "done" and one.kind == "edit"
+        for number in range(len(one.results))
+    ]
+    videos = [_Video("source", addresses.source(view.id)), *own, *others[:_CHOICES]]
+    return rendered(
+        _ROOM,
+        "result.html",
+        view=view,
+        videos=[{"title": one.title, "url": one.url} for one in videos],
+        fps=_fps(view.asked.video),
+        downloads=[
+            (path.name, addresses.result(view.id, number, playable=False))
+            for number, path in enumerate(view.results)
+        ],
+        words=shlex.join(view.asked.words),
+        python=view.asked.python,
+    )
+
+
+def history(views: Sequence[JobView], chosen: str | None) -> str:
+    """Earlier runs as pictures; the chosen one is marked."""
+    cards = [
+        {
+            "view": one,
+            "title": ", ".join(one.asked.prompts) or f"Adaptor for {one.asked.video.name}",
+            "line": _line(one),
+            "poster": addresses.poster(one.id),
+        }
+        for one in views
+    ]
+    return rendered(_ROOM, "history.html", cards=cards, chosen=chosen)
+
+
+def _said(view: JobView) -> str:
+    match view.state:
+        case "waiting":
+            return "Waiting: the next one" if not view.before else f"Waiting: {view.before} before this one"
+        case "running" if view.loop is None:
+            return "Loading the model"
+        case "running":
+            assert view.loop is not None
+            return view.loop.what[:1].upper() + view.loop.what[1:]
+        case "done":
+            return f"Done in {_duration(view.seconds)}"
+        case "failed":
+            return "It did not work"
+        case "cancelled":
+            return f"Stopped after {_duration(view.seconds)}"
+        case "unfinished":
+            return "Not finished: the program ended before it was done"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> _duration(3.2), _duration(75), _duration(7300)
+    ('3 s', '1 min 15 s', '2 h 2 min')
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _title(view: JobView, number: int) -> str:
+    if view.kind == "compare":
+        return view.results[number].stem
+    prompts = view.asked.prompts
+    return prompts[number] if number < len(prompts) else view.results[number].name
+
+
+def _line(view: JobView) -> str:
+    options = view.asked.options
+    what = options.editor if isinstance(options, EditOptions) else "training"
+    if view.kind == "compare":
+        what = "all editors"
+    state = _duration(view.seconds) if view.state == "done" else view.state
+    return f"{what} · {state} · {_when(view)}"
+
+
+def _when(view: JobView) -> str:
+    then, now = datetime.fromtimestamp(view.when), datetime.now()
+    return f"{then:%H:%M}" if then.date() == now.date() else f"{then.day} {then:%b %H:%M}"
+
+
+def _fps(video: Path) -> float:
+    try:
+        return float(probe(video).fps)
+    except InputError:
+        return _USUAL_FPS

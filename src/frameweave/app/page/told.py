@@ -1,0 +1,34 @@
+"""What the page says when something goes wrong: an explained error in its words, a fault in one sentence."""
+
+import itertools
+import logging
+from collections.abc import Callable
+from functools import wraps
+from html import escape
+from typing import ParamSpec, TypeVar
+
+import gradio as gr
+
+from frameweave.errors import FrameweaveError
+
+P, T = ParamSpec("P"), TypeVar("T")
+_LOG = logging.getLogger("frameweave.app")
+_NUMBERS = itertools.count(1)
+
+
+def told(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function for events of the page. Gradio tells browsers nothing of other exceptions."""
+
+    @wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except FrameweaveError as error:
+            raise gr.Error(escape(str(error)), duration=None, title="Please check") from None
+        except Exception:
+            number = next(_NUMBERS)
+            _LOG.exception("fault %d in the app", number)
+            text = f"This is a fault of Frameweave. The server's log says more under fault {number}."
+            raise gr.Error(text, duration=None, title="Sorry") from None
+
+    return inner

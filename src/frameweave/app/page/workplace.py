@@ -1,0 +1,131 @@
+"""What the handlers of the page share: what stands behind it, and how the form takes a clip."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from frameweave.app.desk import Desk
+from frameweave.app.options import AppOptions
+from frameweave.app.page import pieces
+from frameweave.app.page.clip import times_of
+from frameweave.app.page.controls import Value
+from frameweave.app.page.fields import whole
+from frameweave.app.page.form import sampler_choices
+from frameweave.app.page.layout import Page
+from frameweave.app.page.mask import Painted, canvas
+from frameweave.app.page.told import told
+from frameweave.app.pictures import Shown
+from frameweave.app.uploads import Upload, Uploads
+from frameweave.errors import InputError
+
+Updates = dict[Any, object]
+"""What a handler changes: values or `gr.update`s, by component. What it does not name stays."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One page, which all tabs share; what differs by tab, the browser keeps and sends along."""
+
+    page: Page
+    desk: Desk
+    uploads: Uploads
+    shown: Shown
+    options: AppOptions
+
+    def upload(self, name: Value) -> Upload | None:
+        """The clip that the browser names; None where it names none, or one that is gone."""
+        if not name:
+            return None
+        try:
+            return self.uploads.known(str(name))
+        except InputError:
+            return None
+
+    def needed(self, name: Value) -> Upload:
+        """The same. Raises `InputError` where there is none."""
+        found = self.upload(name)
+        if found is None:
+            raise InputError("there is no clip yet", hint="drop a video on Clip, or take a sample")
+        return found
+
+    def with_clip(self, upload: Upload) -> Updates:
+        """The form with this clip, all of it."""
+        page, count = self.page, len(times_of(upload.path))
+        return {
+            page.clip: upload.path.name,
+            page.facts: pieces.facts(upload, ()),
+            page.mask: gr.update(value=None, visible=False),
+            page.problem: "",
+        } | self.with_range(upload, 1, count)
+
+    def without_clip(self) -> Updates:
+        page = self.page
+        return {
+            page.clip: None,
+            page.facts: "",
+            page.limits: "",
+            page.mask: gr.update(value=None, visible=False),
+        }
+
+    def with_range(self, upload: Upload, first: int, last: int) -> Updates:
+        """The frames that are edited, counted from 1."""
+        form, count = self.page.form, len(times_of(upload.path))
+        ends = {"maximum": max(2, count), "interactive": count > 1}
+        return {
+            form.first: gr.update(value=first, **ends),
+            form.last: gr.update(value=last, **ends),
+            self.page.limits: self.limits(upload, first, last),
+        }
+
+    def limits(self, upload: Upload, first: float | None, last: float | None) -> str:
+        """Their pictures."""
+        times = times_of(upload.path)
+        numbers = [min(max(1, whole(one) or 1), len(times)) for one in (first, last)]
+        return pieces.limits(upload, [float(times[number - 1]) for number in numbers])
+
+    def with_editor(self, editor: str) -> Updates:
+        """Another editor: its settings, samplers, and what it does."""
+        form = self.page.form
+        listed = form.editors[editor].listed
+        groups = {one.group: gr.update(visible=name == editor) for name, one in form.editors.items()}
+        return {
+            form.editor: gr.update(value=editor, info=listed.what),
+            form.sampler: gr.update(choices=sampler_choices(listed), value=""),
+            **groups,
+        }
+
+    def canvas(self, upload: Upload, first: float | None, mask: Path | None) -> Painted:
+        """The first frame of the range to paint on, with the mask that is there already."""
+        times = times_of(upload.path)
+        number = min(max(1, whole(first) or 1), len(times))
+        return canvas(self.shown.frame(upload.path, float(times[number - 1])), mask)
+
+    @property
+    def of_clip(self) -> list[Component]:
+        """What changes with the clip."""
+        page, form = self.page, self.page.form
+        return [page.clip, page.facts, page.limits, form.first, form.last, page.mask, page.problem, page.file]
+
+    @property
+    def of_editor(self) -> list[Any]:
+        """What changes with the editor."""
+        form = self.page.form
+        return [form.editor, form.sampler, *(one.group for one in form.editors.values())]
+
+
+def connect(
+    event: Any, handler: Callable[..., Any], inputs: Any, outputs: Any, show_progress: str = "hidden"
+) -> None:
+    """Let a handler follow an event. It is no part of the server's interface for programs."""
+    event(
+        told(handler),
+        inputs,
+        outputs,
+        queue=False,
+        show_progress=show_progress,
+        api_visibility="private",
+    )
