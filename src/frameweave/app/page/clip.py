@@ -1,6 +1,6 @@
 """The clip of the form: its frames, the bundled samples, and what should be known before an edit."""
 
-from collections.abc import Iterator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache

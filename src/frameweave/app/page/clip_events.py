@@ -39,7 +39,7 @@ class ClipEvents:
         if file is None:
             return self.place.without_clip()
         try:
-            return self.place.with_clip(self.place.uploads.keep(Path(file), Path(file).name))
+            return self.place.with_clip(self.place.desk.uploads.keep(Path(file), Path(file).name))
         except FrameweaveError as error:
             return self.place.without_clip() | {self.place.page.facts: pieces.problem(error)}
 
@@ -49,7 +49,7 @@ class ClipEvents:
         if number is None:
             return {}
         page, sample = self.place.page, samples()[int(number)]
-        upload = self.place.uploads.keep(sample.path, sample.path.name)
+        upload = self.place.desk.uploads.keep(sample.path, sample.path.name)
         known: Updates = {page.file: None, page.form.field("source_prompt"): sample.caption}
         return self.place.with_clip(upload) | known
 

@@ -81,5 +81,5 @@ class EditEvents:
         """The one that was painted, else the one that was uploaded."""
         drawn = mask_of(painted) if isinstance(painted, Mapping) else None
         if drawn is not None:
-            return self.place.uploads.keep_mask(drawn)
-        return None if file is None else self.place.uploads.keep(Path(file), Path(file).name).path
+            return self.place.desk.uploads.keep_mask(drawn)
+        return None if file is None else self.place.desk.uploads.keep(Path(file), Path(file).name).path

@@ -163,7 +163,9 @@ class Building:
                 scale=2,
                 elem_id="fw-editor",
             )
-            self._add("seed", gr.Number(0, label="Seed", info="-1 draws one.", precision=0, min_width=120), whole)
+            self._add(
+                "seed", gr.Number(0, label="Seed", info="-1 draws one.", precision=0, min_width=120), whole
+            )
         editors = {
             name: editor_controls(editor, visible=name == usual) for name, editor in self.known.items()
         }
@@ -184,9 +186,7 @@ class Building:
         )
         self._add(
             "negative_prompt",
-            gr.Textbox(
-                label="Negative prompt", info="What the video shall not show.", max_length=LONGEST
-            ),
+            gr.Textbox(label="Negative prompt", info="What the video shall not show.", max_length=LONGEST),
             text,
             written,
         )
@@ -211,20 +211,33 @@ class Building:
             self._add(
                 "adaptor_strength",
                 gr.Number(
-                    None, label="Adaptor strength", info="Empty: its own.", minimum=0, maximum=2, min_width=200
+                    None,
+                    label="Adaptor strength",
+                    info="Empty: its own.",
+                    minimum=0,
+                    maximum=2,
+                    min_width=200,
                 ),
                 positive,
             )
             usual = self.known[EditOptions.model_fields["editor"].default]
             sampler = gr.Dropdown(
-                sampler_choices(usual), value=OWN, label="Sampler", info="As the editor allows.", min_width=200
+                sampler_choices(usual),
+                value=OWN,
+                label="Sampler",
+                info="As the editor allows.",
+                min_width=200,
             )
             self._add("sampler", sampler, text, written)
         with gr.Row():
             self._add(
                 "size",
                 gr.Number(
-                    None, label="Longer side, pixels", info="Empty: the model's own.", precision=0, minimum=8,
+                    None,
+                    label="Longer side, pixels",
+                    info="Empty: the model's own.",
+                    precision=0,
+                    minimum=8,
                     min_width=200,
                 ),
                 whole,
@@ -232,8 +245,11 @@ class Building:
             self._add(
                 "dtype",
                 gr.Dropdown(
-                    list(get_args(Dtype)), value=self.options.dtype, label="Precision",
-                    info="fp16 halves the memory on a GPU.", min_width=200,
+                    list(get_args(Dtype)),
+                    value=self.options.dtype,
+                    label="Precision",
+                    info="fp16 halves the memory on a GPU.",
+                    min_width=200,
                 ),
                 text,
             )
@@ -244,7 +260,9 @@ class Building:
         self._add(
             "lora",
             gr.Textbox(
-                label="LoRAs", lines=1, max_lines=6,
+                label="LoRAs",
+                lines=1,
+                max_lines=6,
                 info="One a line: a file, or owner/name on the hub; @0.8 behind it is its strength.",
             ),
             lines,
@@ -253,7 +271,9 @@ class Building:
         self._add(
             "control",
             gr.Textbox(
-                label="ControlNets", lines=1, max_lines=6,
+                label="ControlNets",
+                lines=1,
+                max_lines=6,
                 info="One a line, such as depth=owner/name or canny=FILE; @0.7 behind it is its scale.",
             ),
             lines,
@@ -262,7 +282,9 @@ class Building:
         self._add(
             "embedding",
             gr.Textbox(
-                label="Textual inversions", lines=1, max_lines=6,
+                label="Textual inversions",
+                lines=1,
+                max_lines=6,
                 info="One a line: a file, or owner/name on the hub. Its word is the file's name.",
             ),
             lines,
@@ -271,7 +293,11 @@ class Building:
         self._add(
             "steady",
             gr.Slider(
-                0, 1, 0, step=0.05, label="Steadier",
+                0,
+                1,
+                0,
+                step=0.05,
+                label="Steadier",
                 info="Average what the edit has changed along the clip's motion. 0: not at all.",
             ),
             positive,

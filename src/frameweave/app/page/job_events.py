@@ -121,7 +121,7 @@ class JobEvents:
         options = asked.options
         if not isinstance(options, EditOptions):
             raise InputError("that run is a training", hint="load the settings of an edit")
-        upload = self.place.uploads.keep(asked.video, asked.video.name)
+        upload = self.place.desk.uploads.keep(asked.video, asked.video.name)
         values = form.shown(asked, times_of(upload.path))
         first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
         found = self.place.with_clip(upload) | self.place.with_editor(options.editor)

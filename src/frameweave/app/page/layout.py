@@ -106,7 +106,9 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                     paint = gr.Button("Paint a mask on the first frame")
                     mask = mask_editor()
                     mask_file = gr.File(
-                        label="Or upload a mask: white where to edit", file_types=["image", "video"], height=100
+                        label="Or upload a mask: white where to edit",
+                        file_types=["image", "video"],
+                        height=100,
                     )
                 with gr.Accordion("Train an adaptor on this clip", open=False):
                     training = _training()
@@ -159,7 +161,9 @@ def _training() -> Training:
         placeholder="a red gizmo on the grass",
     )  # fmt: skip
     with gr.Row():
-        steps = gr.Number(usual["steps"].default, label="Steps at most", precision=0, minimum=1, min_width=160)
+        steps = gr.Number(
+            usual["steps"].default, label="Steps at most", precision=0, minimum=1, min_width=160
+        )
         rank = gr.Number(usual["rank"].default, label="Rank", precision=0, minimum=1, min_width=160)
     return Training(shows, steps, rank, gr.Button("Train"))
 

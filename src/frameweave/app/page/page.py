@@ -1,4 +1,7 @@
-"""The page: `mounted` puts it on a server. Its parts are told in `layout`, what they do in the files named events."""
+"""The page: `mounted` puts it on a server.
+
+Its parts are told in `layout`, and what they do in the files named events.
+"""
 
 import gradio as gr
 from fastapi import FastAPI
@@ -12,30 +15,30 @@ from frameweave.app.page.edit_events import EditEvents
 from frameweave.app.page.job_events import JobEvents
 from frameweave.app.page.layout import laid_out
 from frameweave.app.page.workplace import Workplace
-from frameweave.app.pictures import Shown
-from frameweave.app.uploads import Uploads
 
 _MEGABYTE = 10**6
 _KEPT = (3600, 86400)
 """Every hour Gradio's own copies that are older than a day go; the uploads are ours by then."""
 
 
-def page(desk: Desk, uploads: Uploads, shown: Shown, options: AppOptions) -> gr.Blocks:
+def page(desk: Desk, options: AppOptions) -> gr.Blocks:
     """The page of a desk."""
-    with gr.Blocks(title="Frameweave", analytics_enabled=False, delete_cache=_KEPT, fill_width=True) as blocks:
-        parts = laid_out(options, shown, adaptor_choices(trained_by(desk)))
-        place = Workplace(parts, desk, uploads, shown, options)
+    with gr.Blocks(
+        title="Frameweave", analytics_enabled=False, delete_cache=_KEPT, fill_width=True
+    ) as blocks:
+        parts = laid_out(options, desk.shown, adaptor_choices(trained_by(desk)))
+        place = Workplace(parts, desk, options)
         ClipEvents(place).bind()
         EditEvents(place).bind()
         JobEvents(place).bind(blocks)
     return blocks
 
 
-def mounted(app: FastAPI, desk: Desk, uploads: Uploads, shown: Shown, options: AppOptions) -> FastAPI:
+def mounted(app: FastAPI, desk: Desk, options: AppOptions) -> FastAPI:
     """The server with the page at its root. Nothing of it is fetched from anywhere else."""
     return gr.mount_gradio_app(
         app,
-        page(desk, uploads, shown, options),
+        page(desk, options),
         path="/",
         theme=look.theme(),
         css=look.css(),

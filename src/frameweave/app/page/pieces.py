@@ -74,7 +74,9 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
         return rendered(_ROOM, "result.html", view=None)
     if view.kind == "train":
         return rendered(_ROOM, "trained.html", view=view, folder=str(view.results[0]))
-    own = [_Video(_title(view, number), addresses.result(view.id, number)) for number in range(len(view.results))]
+    own = [
+        _Video(_title(view, number), addresses.result(view.id, number)) for number in range(len(view.results))
+    ]
     others = [
         _Video(f"{_title(one, number)} ({_when(one)})", addresses.result(one.id, number))
         for one in history
@@ -111,23 +113,22 @@ def history(views: Sequence[JobView], chosen: str | None) -> str:
     return rendered(_ROOM, "history.html", cards=cards, chosen=chosen)
 
 
+_SAID = {
+    "running": "Loading the model",
+    "failed": "It did not work",
+    "unfinished": "Not finished: the program ended before it was done",
+}
+
+
 def _said(view: JobView) -> str:
-    match view.state:
-        case "waiting":
-            return "Waiting: the next one" if not view.before else f"Waiting: {view.before} before this one"
-        case "running" if view.loop is None:
-            return "Loading the model"
-        case "running":
-            assert view.loop is not None
-            return view.loop.what[:1].upper() + view.loop.what[1:]
-        case "done":
-            return f"Done in {_duration(view.seconds)}"
-        case "failed":
-            return "It did not work"
-        case "cancelled":
-            return f"Stopped after {_duration(view.seconds)}"
-        case "unfinished":
-            return "Not finished: the program ended before it was done"
+    if view.state == "waiting":
+        return f"Waiting: {view.before} before this one" if view.before else "Waiting: it is the next one"
+    if view.state == "running" and view.loop is not None:
+        return view.loop.what[:1].upper() + view.loop.what[1:]
+    if view.state in _SAID:
+        return _SAID[view.state]
+    took = _duration(view.seconds)
+    return f"Done in {took}" if view.state == "done" else f"Stopped after {took}"
 
 
 def _duration(seconds: float) -> str:

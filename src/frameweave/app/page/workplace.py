@@ -18,8 +18,7 @@ from frameweave.app.page.form import sampler_choices
 from frameweave.app.page.layout import Page
 from frameweave.app.page.mask import Painted, canvas
 from frameweave.app.page.told import told
-from frameweave.app.pictures import Shown
-from frameweave.app.uploads import Upload, Uploads
+from frameweave.app.uploads import Upload
 from frameweave.errors import InputError
 
 Updates = dict[Any, object]
@@ -32,8 +31,6 @@ class Workplace:
 
     page: Page
     desk: Desk
-    uploads: Uploads
-    shown: Shown
     options: AppOptions
 
     def upload(self, name: Value) -> Upload | None:
@@ -41,7 +38,7 @@ class Workplace:
         if not name:
             return None
         try:
-            return self.uploads.known(str(name))
+            return self.desk.uploads.known(str(name))
         except InputError:
             return None
 
@@ -102,7 +99,7 @@ class Workplace:
         """The first frame of the range to paint on, with the mask that is there already."""
         times = times_of(upload.path)
         number = min(max(1, whole(first) or 1), len(times))
-        return canvas(self.shown.frame(upload.path, float(times[number - 1])), mask)
+        return canvas(self.desk.shown.frame(upload.path, float(times[number - 1])), mask)
 
     @property
     def of_clip(self) -> list[Component]:
