@@ -1,6 +1,7 @@
 """What the pages share: their templates, and files as addresses, so that a page is one file."""
 
 import base64
+from functools import cache
 
 from frameweave.errors import require_extra
 
@@ -16,12 +17,16 @@ def rendered(room: str, template: str, **values: object) -> str:
 
     A template may include those of this package, which all pages share.
     """
-    pages = Environment(
+    return _pages(room).get_template(template).render(**values)
+
+
+@cache
+def _pages(room: str) -> Environment:
+    return Environment(
         loader=ChoiceLoader([PackageLoader(room), PackageLoader(__package__ or "")]),
         autoescape=select_autoescape(default=True),
         auto_reload=False,
     )
-    return pages.get_template(template).render(**values)
 
 
 def data_url(content: bytes, suffix: str) -> str:

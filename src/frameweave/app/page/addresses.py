@@ -1,30 +1,36 @@
-"""Where the page finds files: the paths of the server's own routes, which serve nothing else."""
+"""Where the page finds videos and pictures on its server."""
 
 from urllib.parse import quote
 
-_ROOT = "/api/v1"
+UPLOADS = "/uploads"
+_JOBS = "/api/v1/jobs"
 
 
-def result(job: str, number: int, *, playable: bool = True) -> str:
-    """A video of a job, counted from 0; as browsers play it, or as it was written."""
-    return f"{_ROOT}/jobs/{quote(job)}/results/{number}{'/playable' if playable else '?download=1'}"
+def result(job: str, number: int) -> str:
+    """A video of a job, counted from 0, as it was written."""
+    return f"{_JOBS}/{quote(job)}/results/{number}"
+
+
+def played(job: str, number: int) -> str:
+    """The same as browsers play it."""
+    return f"{result(job, number)}?form=player"
 
 
 def source(job: str) -> str:
     """The video of a job before the edit."""
-    return f"{_ROOT}/jobs/{quote(job)}/source"
+    return f"{_JOBS}/{quote(job)}/source"
 
 
 def poster(job: str) -> str:
     """A small picture of what a job has made, or of its source."""
-    return f"{_ROOT}/jobs/{quote(job)}/poster"
+    return f"{_JOBS}/{quote(job)}/poster"
 
 
 def upload(name: str) -> str:
     """An uploaded video."""
-    return f"{_ROOT}/uploads/{quote(name)}"
+    return f"{UPLOADS}/{quote(name)}"
 
 
 def frame(name: str, seconds: float) -> str:
     """The frame of an uploaded video that is shown at a time."""
-    return f"{_ROOT}/uploads/{quote(name)}/frame?at={seconds:.3f}"
+    return f"{UPLOADS}/{quote(name)}/frame?at={seconds:.3f}"

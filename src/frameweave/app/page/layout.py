@@ -151,8 +151,8 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
 def _training() -> Training:
     usual = PersonalOptions.model_fields
     gr.HTML(
-        '<p class="fw-quiet">For things that the model does not know. It learns from the frames of the clip, and stops '
-        "when it no longer gets better.</p>",
+        '<p class="fw-quiet">For things that the model does not know. It learns from the frames of the clip '
+        "and stops when it no longer gets better.</p>",
         apply_default_css=False,
         padding=False,
     )

@@ -1,4 +1,4 @@
-"""How the page looks: its colours and fonts, which come from the browser's machine, its styles and scripts."""
+"""How the page looks: colours, fonts of the machine that shows it, styles and scripts."""
 
 from pathlib import Path
 

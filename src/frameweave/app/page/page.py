@@ -1,4 +1,4 @@
-"""The page: `mounted` puts it on a server.
+"""The page: `with_page` puts it on a server.
 
 Its parts are told in `layout`, and what they do in the files named events.
 """
@@ -12,6 +12,7 @@ from frameweave.app.page import look
 from frameweave.app.page.adaptors import adaptor_choices, trained_by
 from frameweave.app.page.clip_events import ClipEvents
 from frameweave.app.page.edit_events import EditEvents
+from frameweave.app.page.files import files_router
 from frameweave.app.page.job_events import JobEvents
 from frameweave.app.page.layout import laid_out
 from frameweave.app.page.workplace import Workplace
@@ -34,8 +35,9 @@ def page(desk: Desk, options: AppOptions) -> gr.Blocks:
     return blocks
 
 
-def mounted(app: FastAPI, desk: Desk, options: AppOptions) -> FastAPI:
+def with_page(app: FastAPI, desk: Desk, options: AppOptions) -> FastAPI:
     """The server with the page at its root. Nothing of it is fetched from anywhere else."""
+    app.include_router(files_router(desk))
     return gr.mount_gradio_app(
         app,
         page(desk, options),

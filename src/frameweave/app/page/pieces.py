@@ -75,10 +75,10 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
     if view.kind == "train":
         return rendered(_ROOM, "trained.html", view=view, folder=str(view.results[0]))
     own = [
-        _Video(_title(view, number), addresses.result(view.id, number)) for number in range(len(view.results))
+        _Video(_title(view, number), addresses.played(view.id, number)) for number in range(len(view.results))
     ]
     others = [
-        _Video(f"{_title(one, number)} ({_when(one)})", addresses.result(one.id, number))
+        _Video(f"{_title(one, number)} ({_when(one)})", addresses.played(one.id, number))
         for one in history
         if one.id != view.id and one.state == "done" and one.kind == "edit"
         for number in range(len(one.results))
@@ -91,7 +91,7 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
         videos=[{"title": one.title, "url": one.url} for one in videos],
         fps=_fps(view.asked.video),
         downloads=[
-            (path.name, addresses.result(view.id, number, playable=False))
+            (path.name, addresses.result(view.id, number))
             for number, path in enumerate(view.results)
         ],
         words=shlex.join(view.asked.words),

@@ -1,0 +1,235 @@
+"""The page in a real browser on a real server, with the packaged model: two frames in two steps."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio")
+
+from axe_core_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from app_server import AppServer
+from browser import chromium
+from frameweave.app.job import JobView
+from frameweave.video import probe
+
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+SLOW = 40
+"""Steps of an edit that is still running when it is looked at."""
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    with AppServer(tmp_path_factory.mktemp("app") / "runs") as found:
+        yield found
+
+
+@pytest.fixture
+def opened(browser: Browser, server: AppServer) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a browser of its own; whatever it asks for must come from this machine."""
+    contexts = []
+    asked: list[str] = []
+
+    def open_(**look: Any) -> Page:
+        context = browser.new_context(**(DESKTOP | look))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(server.address)
+        expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    foreign = [url for url in asked if not url.startswith((server.address, "data:", "blob:"))]
+    assert foreign == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(server: AppServer) -> Iterator[None]:
+    yield
+    server.stop_all()
+
+
+def said(page: Page) -> Locator:
+    """The line that says how far the job is."""
+    return page.locator(".fw-said strong")
+
+
+def sampled(page: Page) -> None:
+    page.get_by_role("button", name="a blue car in the snow").click()
+    expect(page.locator(".fw-facts")).to_contain_text("96")
+
+
+def number(page: Page, label: str, value: int) -> None:
+    box = page.get_by_label(label, exact=True).locator("visible=true")
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def ask(page: Page, prompt: str, *, steps: int = 2) -> None:
+    """Fill the form for two frames, and press Edit."""
+    sampled(page)
+    number(page, "Steps", steps)
+    page.get_by_role("button", name="Part of the clip: range and mask").click()
+    number(page, "number input for Last frame", 2)
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("button", name="Edit", exact=True).click()
+
+
+def edited(page: Page, prompt: str) -> None:
+    ask(page, prompt)
+    expect(said(page)).to_have_text(re.compile("^Done"))
+
+
+def seconds_of(view: JobView) -> float:
+    return view.seconds
+
+
+def test_from_a_sample_to_a_download(opened: Callable[..., Page], tmp_path: Path) -> None:
+    page = opened()
+    edited(page, "a red car in the snow")
+    urls = page.locator("fw-wipe video").evaluate_all("videos => videos.map((one) => one.currentSrc)")
+    assert len(set(urls)) == 2
+    page.wait_for_function(
+        "[...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')].every((one) => one.videoWidth === 96)"
+    )
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="One frame on").click()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Download").click()
+    file = tmp_path / "download.mp4"
+    waiting.value.save_as(file)
+    assert probe(file).has_audio and (probe(file).width, probe(file).frames) == (96, 24)
+    page.get_by_text("As a command line").click()
+    words = page.locator("#fw-words").inner_text()
+    assert "'a red car in the snow'" in words and "--steps 2" in words
+
+
+def test_a_reload_shows_the_same_job_and_its_form(opened: Callable[..., Page]) -> None:
+    page = opened()
+    ask(page, "a yellow car in the snow", steps=SLOW)
+    expect(said(page)).to_have_text(re.compile("Inverting|Sampling"))
+    page.reload()
+    expect(said(page)).to_have_text(re.compile("Inverting|Sampling"))
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a yellow car in the snow")
+    expect(page.locator(".fw-facts")).to_contain_text("24 frames")
+
+
+def test_stop_ends_the_job_and_the_next_one_works(opened: Callable[..., Page]) -> None:
+    page = opened()
+    ask(page, "a green car in the snow", steps=SLOW)
+    expect(said(page)).to_have_text(re.compile("Inverting|Sampling"))
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(said(page)).to_have_text(re.compile("^Stopped after"))
+    expect(page.get_by_role("button", name="Go on", exact=True)).to_be_visible()
+    number(page, "Steps", 2)
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(said(page)).to_have_text(re.compile("^Done"))
+
+
+def test_a_second_tab_waits(opened: Callable[..., Page]) -> None:
+    first, second = opened(), opened()
+    ask(first, "a purple car in the snow", steps=SLOW)
+    expect(said(first)).to_have_text(re.compile("Inverting|Sampling"))
+    ask(second, "an orange car in the snow")
+    expect(said(second)).to_have_text("Waiting: 1 before this one")
+    first.get_by_role("button", name="Stop", exact=True).click()
+    expect(said(second)).to_have_text(re.compile("^Done"))
+
+
+def test_a_closed_tab_ends_nothing(opened: Callable[..., Page], server: AppServer) -> None:
+    page = opened()
+    ask(page, "a red car on the sand")
+    expect(said(page)).to_have_text(re.compile("Waiting|Loading|Inverting|Sampling|Done"))
+    page.close()
+    server.wait("a red car on the sand", "done")
+    again = opened()
+    expect(again.locator(".fw-history")).to_contain_text("a red car on the sand")
+
+
+def test_a_broken_file_is_told_and_the_form_stays(opened: Callable[..., Page], tmp_path: Path) -> None:
+    page = opened()
+    page.get_by_label("Prompt", exact=True).fill("a red car")
+    file = tmp_path / "broken.mp4"
+    file.write_bytes(b"no video at all")
+    page.locator("#fw-clip-file input[type=file]").set_input_files(file)
+    expect(page.get_by_role("alert")).to_contain_text("broken.mp4")
+    assert str(tmp_path) not in page.locator(".fw-problem").inner_text()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red car")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(page.locator("#fw-problem")).to_contain_text("there is no clip yet")
+
+
+def test_a_prompt_is_text_everywhere(opened: Callable[..., Page]) -> None:
+    page = opened()
+    alarms: list[str] = []
+    page.on("dialog", lambda dialog: (alarms.append(dialog.message), dialog.dismiss()))
+    evil = "car <img src=x onerror=alert(1)> ${alert(2)} `{{x}}`"
+    edited(page, evil)
+    page.get_by_text("As a command line").click()
+    assert evil in page.locator("#fw-words").inner_text()
+    expect(page.locator(".fw-history")).to_contain_text(evil)
+    assert page.locator("#fw-history img[src=x], #fw-result img[src=x], #fw-status img[src=x]").count() == 0
+    assert alarms == []
+
+
+def test_an_earlier_run_fills_the_form(opened: Callable[..., Page]) -> None:
+    page = opened()
+    page.get_by_role("button", name="Load the settings of a red car in the snow").click()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red car in the snow")
+    expect(page.get_by_label("Steps", exact=True).locator("visible=true")).to_have_value("2")
+    expect(page.locator("fw-wipe")).to_be_visible()
+
+
+def test_the_page_recovers_when_the_server_is_started_again(
+    opened: Callable[..., Page], server: AppServer
+) -> None:
+    page = opened()
+    edited(page, "a red car on the grass")
+    server.restart()
+    page.reload()
+    expect(said(page)).to_have_text(re.compile("^Done"))
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red car on the grass")
+    expect(page.locator(".fw-history")).to_contain_text("a red car on the grass")
+
+
+@pytest.mark.parametrize(
+    "look", [DESKTOP, PHONE, {"color_scheme": "dark"}], ids=["desktop", "phone", "dark"]
+)
+def test_axe_finds_nothing_serious(opened: Callable[..., Page], look: dict[str, Any]) -> None:
+    page = opened(**look, bypass_csp=True)
+
+    def findings() -> list[str]:
+        found = Axe().run(page)["violations"]
+        return [
+            f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")
+        ]
+
+    assert findings() == []
+    page.locator(".fw-open").first.click()
+    expect(page.locator("fw-wipe")).to_be_visible()
+    for name in ("More prompts", "Model, adaptor and sampler", "Part of the clip: range and mask"):
+        page.get_by_role("button", name=name).click()
+    assert findings() == []
+
+
+def test_a_phone_needs_no_scrolling_sideways(opened: Callable[..., Page]) -> None:
+    page = opened(**PHONE)
+    sampled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.get_by_role("button", name="Edit", exact=True)).to_be_in_viewport()
