@@ -1,14 +1,19 @@
 """The app on a port of this machine, in this process."""
 
+import os
 import time
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
 
 import uvicorn
+from frameweave.app.web import make_app
+from frameweave.serving.listening import listening_at
 
 from frameweave.app.desk import Desk
 from frameweave.app.options import AppOptions
+
+_PATIENCE = 60  # seconds
 
 
 class AppServer:
@@ -19,6 +24,10 @@ class AppServer:
         self.port = 0
 
     def __enter__(self) -> "AppServer":
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from frameweave.app.page.page import with_page  # takes seconds
+
+        self._with_page = with_page
         self._start()
         return self
 
@@ -40,11 +49,27 @@ class AppServer:
             if one.state in ("waiting", "running"):
                 self.desk.stop(one.id)
         while self.desk.current is not None:
-            time.sleep(0.05)
+            self.desk.listen(self.desk.version, 1)
 
-    def wait(self, prompt: str, state: str, seconds: float = 60) -> None:
+    def wait(self, prompt: str, state: str) -> None:
         """Until the job of a prompt has a state."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + _PATIENCE
         while not any(one.state == state for one in self.desk.history() if one.asked.prompts == (prompt,)):
             assert time.monotonic() < end, [(one.asked.prompts, one.state) for one in self.desk.history()]
             self.desk.listen(self.desk.version, 1)
+
+    def _start(self) -> None:
+        self.desk = Desk(self.options)
+        app = self._with_page(make_app(self.desk, self.options), self.desk, self.options)
+        self._listening = listening_at("127.0.0.1", self.port)
+        self.port = self._listening.getsockname()[1]
+        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, kwargs={"sockets": [self._listening]})
+        self._thread.start()
+
+    def _end(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._listening.close()
+        self.desk.close()

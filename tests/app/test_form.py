@@ -1,0 +1,203 @@
+"""The form without a browser: what its controls ask for, and how an earlier run fills them."""
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+if find_spec("gradio") is None:
+    pytest.skip("no Gradio on this machine", allow_module_level=True)
+
+import gradio as gr
+
+from frameweave.app.job import Asked, JobView
+from frameweave.app.options import AppOptions
+from frameweave.app.page import pieces
+from frameweave.app.page.adaptors import adaptor_choices
+from frameweave.app.page.clip import Sample, samples
+from frameweave.app.page.controls import Setting, settings_of
+from frameweave.app.page.form import Building, Form, prompt_box
+from frameweave.app.page.mask import canvas, mask_of
+from frameweave.editing.listed import listed
+from frameweave.editing.options import EditOptions
+from frameweave.errors import InputError
+
+EIGHTHS = tuple(Fraction(number, 8) for number in range(24))
+VIDEO = Path("clip.mp4")
+
+
+@pytest.fixture(scope="module")
+def form() -> Iterator[Form]:
+    with gr.Blocks(analytics_enabled=False):
+        building = Building(AppOptions(), adaptor_choices([Path("runs/personal-0001/adaptor")]))
+        prompt = prompt_box()
+        editor, editors = building.editor()
+        more = building.prompts()
+        adaptor, sampler = building.model()
+        building.extras()
+        ends = gr.Slider(1, 24, 1, step=1), gr.Slider(1, 24, 24, step=1)
+        yield Form(prompt, more, editor, sampler, adaptor, editors, building.plain, *ends)
+
+
+def untouched(form: Form) -> dict[Any, Any]:
+    """What the controls hold at first; the browser gives None for a text that was never touched."""
+    return {one: one.value or None for one in form.components}
+
+
+def test_untouched_controls_ask_for_nothing(form: Form) -> None:
+    for name in form.editors:
+        values = untouched(form) | {form.editor: name}
+        assert form.options(values, EIGHTHS, None) == EditOptions(editor=name)
+
+
+def test_every_setting_of_every_editor_has_a_control(form: Form) -> None:
+    for one in listed():
+        assert list(form.editors[one.editor].controls) == list(one.names)
+
+
+def test_a_setting_that_is_changed_is_asked_for(form: Form) -> None:
+    controls = form.editors["tokenflow"].controls
+    values = untouched(form) | {
+        form.editor: "tokenflow",
+        controls["steps"].component: 10.0,
+        controls["guidance"].component: 3.5,
+        controls["keyframe_interval"].component: 4,
+        controls["variant"].component: "sdedit",
+        controls["as_published"].component: True,
+        form.field("lora"): "a.safetensors@0.5\n\n b.safetensors ",
+        form.field("steady"): 0.5,
+        form.field("seed"): 7,
+    }
+    asked = form.options(values, EIGHTHS, None)
+    assert (asked.steps, asked.guidance, asked.as_published, asked.seed) == (10, 3.5, True, 7)
+    assert asked.set == ("variant=sdedit", "keyframe_interval=4")
+    assert (asked.lora, asked.steady) == (("a.safetensors@0.5", "b.safetensors"), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "start", "end"),
+    [(1, 24, None, None), (1, 2, None, 0.25), (3, 24, 0.25, None), (4, 4, 0.375, 0.5)],
+)
+def test_the_range_is_told_in_seconds(
+    form: Form, first: int, last: int, start: float | None, end: float | None
+) -> None:
+    asked = form.options(untouched(form) | {form.first: first, form.last: last}, EIGHTHS, None)
+    assert (asked.start, asked.end) == (start, end)
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(form: Form) -> None:
+    with pytest.raises(InputError, match="from frame 5 to frame 4"):
+        form.options(untouched(form) | {form.first: 5, form.last: 4}, EIGHTHS, None)
+
+
+@given(
+    first=st.integers(1, 24),
+    length=st.integers(1, 24),
+    rate=st.fractions(min_value=1, max_value=120),
+    editor=st.sampled_from([one.editor for one in listed()]),
+    steps=st.integers(1, 99),
+    prompts=st.lists(st.text("abc üß", min_size=1).map(str.strip).filter(None), min_size=1, max_size=3),
+)
+def test_an_earlier_edit_fills_the_form_so_that_it_asks_for_the_same(
+    form: Form, first: int, length: int, rate: Fraction, editor: str, steps: int, prompts: list[str]
+) -> None:
+    times = tuple(number / rate for number in range(24))
+    values = untouched(form) | {
+        form.editor: editor,
+        form.editors[editor].controls["steps"].component: steps,
+        form.prompt: prompts[0],
+        form.more: "\n".join(prompts[1:]),
+        form.first: first,
+        form.last: min(24, first + length - 1),
+        form.field("control"): "depth=x\ncanny=y@0.5",
+        form.field("adaptor"): "miniature",
+        form.field("adaptor_strength"): 0.75,
+    }
+    options = form.options(values, times, None)
+    again = form.shown(Asked(VIDEO, tuple(form.prompts(values)), options), times)
+    assert set(again) == set(form.components)
+    assert form.options(again, times, None) == options
+    assert form.prompts(again) == prompts
+
+
+def test_a_long_prompt_is_refused(form: Form) -> None:
+    with pytest.raises(InputError, match="2001 letters"):
+        form.prompts(untouched(form) | {form.prompt: "a" * 2001})
+
+
+def test_settings_are_read_as_the_command_line_reads_them() -> None:
+    motion = Setting(type="array", default=[12, 0])
+    assert motion.asked("12, 0") is None and motion.asked("8,-2") == "8,-2"
+    assert Setting(type="number", default=0.01).asked(0.01) is None
+    for one in listed():
+        for name, setting in settings_of(one).items():
+            assert setting.shown(setting.text(setting.usual)) == setting.usual, name
+
+
+def test_samples_say_what_they_show() -> None:
+    first, *others = samples()
+    assert first == Sample(first.path, "a blue car in the snow") and first.path.is_file()
+    assert "an orange duck on the sand" in [one.caption for one in others]
+
+
+def test_a_mask_is_painted_and_comes_back(tmp_path: Path) -> None:
+    frame, file = tmp_path / "frame.png", tmp_path / "mask.png"
+    Image.fromarray(np.zeros((48, 96, 3), np.uint8)).save(frame)
+    assert mask_of(None) is None and mask_of(canvas(frame)) is None
+    painted = canvas(frame)
+    height, width = painted["background"].shape[:2]  # type: ignore[union-attr]
+    assert width >= 512 and (height, width) == (48 * 6, 96 * 6)
+    layer = np.zeros((height, width, 4), np.uint8)
+    layer[60:120, 30:90] = 255
+    png = mask_of({**painted, "layers": [layer]})
+    assert png is not None
+    file.write_bytes(png)
+    with Image.open(BytesIO(png)) as mask:
+        assert np.array_equal(np.asarray(mask) == 255, layer[..., 3] > 0)
+    assert mask_of(canvas(frame, file)) == png
+
+
+def view(state: Any, **more: Any) -> JobView:
+    asked = Asked(VIDEO, ("<b>red</b> & ${car} `{{x}}`",), EditOptions(steps=2))
+    return JobView(id="edit-0001", version=1, state=state, asked=asked, when=0.0, **more)
+
+
+def test_whatever_a_person_wrote_is_shown_as_text() -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    failed = view("failed", message=evil, hint=evil, notes=(evil,))
+    done = view("done", results=(Path("edited.mp4"),), seconds=75.0)
+    html = pieces.status(failed) + pieces.result(done, ()) + pieces.history((failed, done), None)
+    html += pieces.problem(InputError(evil, hint=evil))
+    assert "<img src=x" not in html and "<b>red" not in html
+    assert "&lt;b&gt;red&lt;/b&gt; &amp; ${car}" in html
+
+
+def test_the_wipe_shows_the_source_the_results_and_earlier_ones() -> None:
+    done = view("done", results=(Path("edited.mp4"),), seconds=75.0)
+    other = JobView(
+        id="edit-0002", version=1, state="done", when=0.0, results=(Path("a.mp4"), Path("b.mp4")),
+        asked=Asked(VIDEO, ("one", "two"), EditOptions()),
+    )  # fmt: skip
+    html = pieces.result(done, (other, done))
+    held = html.split('data-videos="')[1].split('"')[0].replace("&#34;", '"')
+    titles = [one["title"] for one in json.loads(held)]
+    assert titles[:2] == ["source", "<b>red</b> & ${car} `{{x}}`"]
+    assert [title.split(" (")[0] for title in titles[2:]] == ["one", "two"]
+    assert "Done in 1 min 15 s" in pieces.status(done)
+
+
+def test_states_are_told_in_words() -> None:
+    assert "Waiting: 2 before this one" in pieces.status(view("waiting", before=2))
+    assert "Loading the model" in pieces.status(view("running"))
+    assert "Stopped after 3 s" in pieces.status(view("cancelled", seconds=3.0))
+    assert "Not finished" in pieces.status(view("unfinished"))
+    assert "Nothing has been edited yet" in pieces.status(None)
