@@ -1,10 +1,12 @@
 """The page in a real browser on a real server, with the packaged model: two frames in two steps."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -227,3 +229,8 @@ def test_a_phone_needs_no_scrolling_sideways(opened: Callable[..., Page]) -> Non
     sampled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.get_by_role("button", name="Edit", exact=True)).to_be_in_viewport()
+
+
+def test_the_page_has_no_names_for_programs(server: AppServer) -> None:
+    with urlopen(f"{server.address}/gradio_api/info") as answer:
+        assert json.load(answer) == {"named_endpoints": {}, "unnamed_endpoints": {}}

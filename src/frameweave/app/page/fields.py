@@ -54,3 +54,7 @@ def written(value: object) -> Value:
 
 def or_zero(value: object) -> Value:
     return value if isinstance(value, float | int) else 0
+
+
+def ticked(value: Value) -> bool | None:
+    return True if value else None

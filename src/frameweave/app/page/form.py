@@ -14,7 +14,18 @@ from frameweave.app.job import Asked
 from frameweave.app.options import AppOptions
 from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import EditorControls, editor_controls
-from frameweave.app.page.fields import Plain, as_is, joined, lines, or_zero, positive, text, whole, written
+from frameweave.app.page.fields import (
+    Plain,
+    as_is,
+    joined,
+    lines,
+    or_zero,
+    positive,
+    text,
+    ticked,
+    whole,
+    written,
+)
 from frameweave.editing.listed import Listed, listed
 from frameweave.editing.options import Dtype, EditOptions
 from frameweave.errors import InputError
@@ -226,6 +237,7 @@ class Building:
                 value=OWN,
                 label="Sampler",
                 info="As the editor allows.",
+                allow_custom_value=True,  # the choices follow the editor
                 min_width=200,
             )
             self._add("sampler", sampler, text, written)
@@ -289,6 +301,15 @@ class Building:
             ),
             lines,
             joined,
+        )
+        self._add(
+            "compare",
+            gr.Checkbox(
+                False,
+                label="Compare all editors",
+                info="Every editor, without and with the adaptor. One prompt.",
+            ),
+            ticked,
         )
         self._add(
             "steady",

@@ -124,9 +124,8 @@ class JobEvents:
         upload = self.place.desk.uploads.keep(asked.video, asked.video.name)
         values = form.shown(asked, times_of(upload.path))
         first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
-        found = self.place.with_clip(upload) | self.place.with_editor(options.editor)
+        found = self.place.with_clip(upload) | self.place.with_editor(options.editor, values[form.sampler])
         found |= {one: gr.update(value=value) for one, value in values.items() if one not in found}
-        found[form.sampler] = gr.update(**_settings(found[form.sampler]) | {"value": values[form.sampler]})
         found |= self.place.with_range(upload, first, last)
         if options.mask is None:
             return found
@@ -145,9 +144,3 @@ class JobEvents:
                 except InputError:
                     continue
         return None
-
-
-def _settings(update: object) -> dict[str, object]:
-    """What an update of a component says, without Gradio's own mark."""
-    assert isinstance(update, dict)
-    return {str(name): value for name, value in update.items() if name != "__type__"}

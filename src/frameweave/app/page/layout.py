@@ -14,6 +14,7 @@ from frameweave.app.page.mask import mask_editor
 from frameweave.app.pictures import Shown
 from frameweave.training.personal_options import PersonalOptions
 from frameweave.video.pages import rendered
+from frameweave.video.timeline import MAX_FRAMES
 
 _SECRET = "frameweave"
 """With a fixed one the browser's memory outlives the server. It holds names only, which the server checks."""
@@ -46,6 +47,8 @@ class Page:
     samples: gr.HTML
     facts: gr.HTML
     limits: gr.HTML
+    part: gr.Column
+    """The range and the mask, which a clip must be there for."""
     problem: gr.HTML
     edit: gr.Button
     estimate: gr.Button
@@ -99,17 +102,18 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                 with gr.Accordion("LoRAs, ControlNets, steadier results", open=False):
                     building.extras()
                 with gr.Accordion("Part of the clip: range and mask", open=False):
-                    with gr.Row():
-                        first = gr.Slider(1, 2, 1, step=1, label="First frame", min_width=160)
-                        last = gr.Slider(1, 2, 2, step=1, label="Last frame", min_width=160)
-                    limits = _html(name="fw-limits")
-                    paint = gr.Button("Paint a mask on the first frame")
-                    mask = mask_editor()
-                    mask_file = gr.File(
-                        label="Or upload a mask: white where to edit",
-                        file_types=["image", "video"],
-                        height=100,
-                    )
+                    limits = _html(pieces.limits(None, ()), "fw-limits")
+                    with gr.Column(visible=False) as part:
+                        with gr.Row():
+                            first = gr.Slider(1, MAX_FRAMES, 1, step=1, label="First frame", min_width=160)
+                            last = gr.Slider(1, MAX_FRAMES, 1, step=1, label="Last frame", min_width=160)
+                        paint = gr.Button("Paint a mask on the first frame")
+                        mask = mask_editor()
+                        mask_file = gr.File(
+                            label="Or upload a mask: white where to edit",
+                            file_types=["image", "video"],
+                            height=100,
+                        )
                 with gr.Accordion("Train an adaptor on this clip", open=False):
                     training = _training()
         with gr.Column(scale=11, min_width=320, elem_classes="fw-right"):
@@ -130,6 +134,7 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
         samples=samples_,
         facts=facts,
         limits=limits,
+        part=part,
         problem=problem,
         edit=edit,
         estimate=estimate,

@@ -50,9 +50,9 @@ def facts(upload: Upload, warnings: Sequence[str]) -> str:
     )
 
 
-def limits(upload: Upload, times: Sequence[float]) -> str:
+def limits(upload: Upload | None, times: Sequence[float]) -> str:
     """The first and the last frame of the range, as pictures; `times` are their seconds."""
-    pictures = [addresses.frame(upload.path.name, seconds) for seconds in times]
+    pictures = [addresses.frame(upload.path.name, seconds) for seconds in times] if upload else []
     return rendered(_ROOM, "range.html", pictures=pictures, times=times)
 
 
@@ -91,8 +91,7 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
         videos=[{"title": one.title, "url": one.url} for one in videos],
         fps=_fps(view.asked.video),
         downloads=[
-            (path.name, addresses.result(view.id, number))
-            for number, path in enumerate(view.results)
+            (path.name, addresses.result(view.id, number)) for number, path in enumerate(view.results)
         ],
         words=shlex.join(view.asked.words),
         python=view.asked.python,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from frameweave.app.desk import Desk
 from frameweave.app.options import AppOptions
@@ -14,7 +13,7 @@ from frameweave.app.page import pieces
 from frameweave.app.page.clip import times_of
 from frameweave.app.page.controls import Value
 from frameweave.app.page.fields import whole
-from frameweave.app.page.form import sampler_choices
+from frameweave.app.page.form import OWN, sampler_choices
 from frameweave.app.page.layout import Page
 from frameweave.app.page.mask import Painted, canvas
 from frameweave.app.page.told import told
@@ -64,7 +63,8 @@ class Workplace:
         return {
             page.clip: None,
             page.facts: "",
-            page.limits: "",
+            page.limits: pieces.limits(None, ()),
+            page.part: gr.update(visible=False),
             page.mask: gr.update(value=None, visible=False),
         }
 
@@ -73,6 +73,7 @@ class Workplace:
         form, count = self.page.form, len(times_of(upload.path))
         ends = {"maximum": max(2, count), "interactive": count > 1}
         return {
+            self.page.part: gr.update(visible=True),
             form.first: gr.update(value=first, **ends),
             form.last: gr.update(value=last, **ends),
             self.page.limits: self.limits(upload, first, last),
@@ -84,14 +85,14 @@ class Workplace:
         numbers = [min(max(1, whole(one) or 1), len(times)) for one in (first, last)]
         return pieces.limits(upload, [float(times[number - 1]) for number in numbers])
 
-    def with_editor(self, editor: str) -> Updates:
+    def with_editor(self, editor: str, sampler: Value = OWN) -> Updates:
         """Another editor: its settings, samplers, and what it does."""
         form = self.page.form
         listed = form.editors[editor].listed
         groups = {one.group: gr.update(visible=name == editor) for name, one in form.editors.items()}
         return {
             form.editor: gr.update(value=editor, info=listed.what),
-            form.sampler: gr.update(choices=sampler_choices(listed), value=""),
+            form.sampler: gr.update(choices=sampler_choices(listed), value=sampler),
             **groups,
         }
 
@@ -102,10 +103,11 @@ class Workplace:
         return canvas(self.desk.shown.frame(upload.path, float(times[number - 1])), mask)
 
     @property
-    def of_clip(self) -> list[Component]:
+    def of_clip(self) -> list[Any]:
         """What changes with the clip."""
         page, form = self.page, self.page.form
-        return [page.clip, page.facts, page.limits, form.first, form.last, page.mask, page.problem, page.file]
+        shown = [page.facts, page.limits, page.part, page.mask, page.problem, page.file]
+        return [page.clip, form.first, form.last, *shown]
 
     @property
     def of_editor(self) -> list[Any]:

@@ -7,8 +7,9 @@
   const LOOK = `
     :host { display: block; color: var(--body-text-color); font: inherit; }
     .stage { position: relative; background: var(--background-fill-secondary); border-radius: var(--radius-md);
-      overflow: hidden; line-height: 0; touch-action: pan-y; cursor: ew-resize; display: grid; place-items: center; }
-    .stage video { grid-area: 1 / 1; width: 100%; height: min(46vh, 420px); object-fit: contain; image-rendering: auto; }
+      overflow: hidden; line-height: 0; touch-action: pan-y; cursor: ew-resize; aspect-ratio: 3 / 2; max-height: min(48vh, 440px);
+      width: 100%; }
+    .stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
     .line { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; background: #fff;
       box-shadow: 0 0 0 1px #0008; pointer-events: none; }
     .name { position: absolute; bottom: 8px; padding: 2px 8px; border-radius: 4px; background: #000b; color: #fff;
@@ -133,6 +134,8 @@
       stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
       this.left.addEventListener("ended", () => this.again());
       this.left.addEventListener("loadedmetadata", () => {
+        const { videoWidth, videoHeight } = this.left;
+        root.querySelector(".stage").style.aspectRatio = `${videoWidth} / ${videoHeight}`;
         this.get("frame").max = this.frames - 1;
         if (this.wanted) this.play(true);
       });
