@@ -23,9 +23,10 @@ from frameweave.app.job import Asked, JobView
 from frameweave.app.options import AppOptions
 from frameweave.app.page import pieces
 from frameweave.app.page.adaptors import adaptor_choices
+from frameweave.app.page.building import Building, prompt_box
 from frameweave.app.page.clip import Sample, samples
 from frameweave.app.page.controls import Setting, settings_of
-from frameweave.app.page.form import Building, Form, prompt_box
+from frameweave.app.page.form import Form
 from frameweave.app.page.mask import canvas, mask_of
 from frameweave.editing.listed import listed
 from frameweave.editing.options import EditOptions

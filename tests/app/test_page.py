@@ -105,7 +105,9 @@ def test_from_a_sample_to_a_download(opened: Callable[..., Page], tmp_path: Path
     assert len(set(urls)) == 2
     size = "videos => videos.every((one) => one.videoWidth === 96)"
     expect(page.locator("fw-wipe video")).to_have_count(2)
-    page.wait_for_function(f"({size})([...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')])")
+    page.wait_for_function(
+        f"({size})([...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')])"
+    )
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="One frame on").click()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()

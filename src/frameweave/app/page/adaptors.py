@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from frameweave.app.desk import Desk
+from frameweave.app.page.fields import OWN
 
 
 def adaptor_choices(trained: Sequence[Path]) -> list[tuple[str, str]]:
     """Titles and values: no adaptor, the packaged one, and those of trainings."""
     named = [(f"trained: {folder.parent.name}", str(folder)) for folder in trained]
-    return [("none", ""), ("miniature", "miniature"), *named]
+    return [("none", OWN), ("miniature", "miniature"), *named]
 
 
 def trained_by(desk: Desk) -> list[Path]:

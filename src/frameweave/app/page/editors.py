@@ -7,6 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from frameweave.app.page.controls import Control, Value, asked_of, control_of, settings_of
+from frameweave.app.page.fields import OWN
 from frameweave.editing.listed import Listed
 from frameweave.editing.options import EditOptions
 
@@ -68,3 +69,8 @@ def editor_controls(editor: Listed, *, visible: bool) -> EditorControls:
                         for name in rest[first : first + 2]:
                             controls[name] = control_of(name, settings[name])
     return EditorControls(editor, group, controls)
+
+
+def sampler_choices(editor: Listed) -> list[tuple[str, str]]:
+    """Titles and values of what an editor can sample with; at first its usual sampler."""
+    return [(f"usual ({editor.samplers[0]})", OWN), *((name, name) for name in editor.samplers)]

@@ -7,6 +7,9 @@ from gradio.components import Component
 
 from frameweave.app.page.controls import Value
 
+OWN = ""
+"""The value of a choice that leaves the choice to the program."""
+
 
 @dataclass(frozen=True)
 class Plain:

@@ -1,20 +1,18 @@
-"""The form of an edit: its controls in their places, what they ask for, and how an earlier run fills them."""
+"""The form of an edit: what its controls ask for, and how an earlier run fills them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import get_args
 
 import gradio as gr
 from gradio.components import Component
 
 from frameweave.app.job import Asked
-from frameweave.app.options import AppOptions
 from frameweave.app.page.controls import Value
-from frameweave.app.page.editors import EditorControls, editor_controls
-from frameweave.app.page.fields import (
+from frameweave.app.page.editors import EditorControls
+from frameweave.app.page.fields import Plain, lines, text, whole
     Plain,
     as_is,
     joined,
@@ -26,16 +24,11 @@ from frameweave.app.page.fields import (
     whole,
     written,
 )
-from frameweave.editing.listed import Listed, listed
-from frameweave.editing.options import Dtype, EditOptions
+from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 
 LONGEST = 2000
 """Letters of a prompt; the browser keeps to it, and the server checks it."""
-OWN = ""
-"""The value of a choice that leaves the choice to the program."""
-_MODEL = 'The packaged "miniature", a diffusers folder, a safetensors file, or owner/name on the hub.'
-_ADAPTOR = "A folder that a training wrote. The model miniature has one of its own."
 Values = Mapping[Component, Value]
 
 
@@ -128,208 +121,3 @@ def _numbers(times: Sequence[Fraction], options: EditOptions) -> tuple[int, int]
         if (low is None or time >= Fraction(str(low))) and (high is None or time < Fraction(str(high)))
     ]
     return (inside[0], inside[-1]) if inside else (1, max(1, len(times)))
-
-
-def prompt_box() -> gr.Textbox:
-    """The one control that nobody can leave out."""
-    return gr.Textbox(
-        label="Prompt",
-        info="What the video shall show.",
-        placeholder="a red car in the snow",
-        lines=2,
-        max_lines=6,
-        max_length=LONGEST,
-        elem_id="fw-prompt",
-    )
-
-
-def sampler_choices(editor: Listed) -> list[tuple[str, str]]:
-    """What an editor can sample with; at first its usual sampler."""
-    usual, *others = editor.samplers
-    return [(f"usual ({usual})", OWN), *((name, name) for name in (usual, *others))]
-
-
-@dataclass
-class Building:
-    """Places the controls in the layout that is open, section by section."""
-
-    options: AppOptions
-    adaptors: Sequence[tuple[str, str]]
-    """Titles and folders of those that can be chosen."""
-
-    def __post_init__(self) -> None:
-        self.known = {one.editor: one for one in listed()}
-        self.plain: list[Plain] = []
-
-    def editor(self) -> tuple[gr.Dropdown, dict[str, EditorControls]]:
-        """The choice, the seed, and a group of controls for each editor."""
-        usual = EditOptions.model_fields["editor"].default
-        with gr.Row():
-            choice = gr.Dropdown(
-                list(self.known),
-                value=usual,
-                label="Editor",
-                info=self.known[usual].what,
-                min_width=200,
-                scale=2,
-                elem_id="fw-editor",
-            )
-            self._add(
-                "seed", gr.Number(0, label="Seed", info="-1 draws one.", precision=0, min_width=120), whole
-            )
-        editors = {
-            name: editor_controls(editor, visible=name == usual) for name, editor in self.known.items()
-        }
-        return choice, editors
-
-    def prompts(self) -> gr.Textbox:
-        """Further prompts, and what is known beside them."""
-        more = gr.Textbox(
-            label="Further prompts", info="One a line. Each gives a result of its own.", lines=2, max_lines=8
-        )
-        self._add(
-            "source_prompt",
-            gr.Textbox(
-                label="What the clip shows", info="Helps editors that invert the clip.", max_length=LONGEST
-            ),
-            text,
-            written,
-        )
-        self._add(
-            "negative_prompt",
-            gr.Textbox(label="Negative prompt", info="What the video shall not show.", max_length=LONGEST),
-            text,
-            written,
-        )
-        return more
-
-    def model(self) -> tuple[gr.Dropdown, gr.Dropdown]:
-        """Model, adaptor and sampler; the last two are given back."""
-        models = list(dict.fromkeys(("miniature", self.options.model)))
-        self._add(
-            "model",
-            gr.Dropdown(
-                models, value=self.options.model, label="Model", info=_MODEL, allow_custom_value=True
-            ),
-            text,
-            written,
-        )
-        adaptor = gr.Dropdown(
-            self.adaptors, value=OWN, label="Adaptor", info=_ADAPTOR, allow_custom_value=True
-        )
-        self._add("adaptor", adaptor, text, written)
-        with gr.Row():
-            self._add(
-                "adaptor_strength",
-                gr.Number(
-                    None,
-                    label="Adaptor strength",
-                    info="Empty: its own.",
-                    minimum=0,
-                    maximum=2,
-                    min_width=200,
-                ),
-                positive,
-            )
-            usual = self.known[EditOptions.model_fields["editor"].default]
-            sampler = gr.Dropdown(
-                sampler_choices(usual),
-                value=OWN,
-                label="Sampler",
-                info="As the editor allows.",
-                allow_custom_value=True,  # the choices follow the editor
-                min_width=200,
-            )
-            self._add("sampler", sampler, text, written)
-        with gr.Row():
-            self._add(
-                "size",
-                gr.Number(
-                    None,
-                    label="Longer side, pixels",
-                    info="Empty: the model's own.",
-                    precision=0,
-                    minimum=8,
-                    min_width=200,
-                ),
-                whole,
-            )
-            self._add(
-                "dtype",
-                gr.Dropdown(
-                    list(get_args(Dtype)),
-                    value=self.options.dtype,
-                    label="Precision",
-                    info="fp16 halves the memory on a GPU.",
-                    min_width=200,
-                ),
-                text,
-            )
-        return adaptor, sampler
-
-    def extras(self) -> None:
-        """What other programs made, and how steady the result shall be."""
-        self._add(
-            "lora",
-            gr.Textbox(
-                label="LoRAs",
-                lines=1,
-                max_lines=6,
-                info="One a line: a file, or owner/name on the hub; @0.8 behind it is its strength.",
-            ),
-            lines,
-            joined,
-        )
-        self._add(
-            "control",
-            gr.Textbox(
-                label="ControlNets",
-                lines=1,
-                max_lines=6,
-                info="One a line, such as depth=owner/name or canny=FILE; @0.7 behind it is its scale.",
-            ),
-            lines,
-            joined,
-        )
-        self._add(
-            "embedding",
-            gr.Textbox(
-                label="Textual inversions",
-                lines=1,
-                max_lines=6,
-                info="One a line: a file, or owner/name on the hub. Its word is the file's name.",
-            ),
-            lines,
-            joined,
-        )
-        self._add(
-            "compare",
-            gr.Checkbox(
-                False,
-                label="Compare all editors",
-                info="Every editor, without and with the adaptor. One prompt.",
-            ),
-            ticked,
-        )
-        self._add(
-            "steady",
-            gr.Slider(
-                0,
-                1,
-                0,
-                step=0.05,
-                label="Steadier",
-                info="Average what the edit has changed along the clip's motion. 0: not at all.",
-            ),
-            positive,
-            or_zero,
-        )
-
-    def _add(
-        self,
-        name: str,
-        component: Component,
-        read: Callable[[Value], object],
-        show: Callable[[object], Value] = as_is,
-    ) -> None:
-        self.plain.append(Plain(name, component, read, show))

@@ -8,8 +8,9 @@ import gradio as gr
 
 from frameweave.app.options import AppOptions
 from frameweave.app.page import pieces
+from frameweave.app.page.building import Building, prompt_box
 from frameweave.app.page.clip import samples
-from frameweave.app.page.form import Building, Form, prompt_box
+from frameweave.app.page.form import Form
 from frameweave.app.page.mask import mask_editor
 from frameweave.app.pictures import Shown
 from frameweave.training.personal_options import PersonalOptions

@@ -12,8 +12,8 @@ from frameweave.app.options import AppOptions
 from frameweave.app.page import pieces
 from frameweave.app.page.clip import times_of
 from frameweave.app.page.controls import Value
-from frameweave.app.page.fields import whole
-from frameweave.app.page.form import OWN, sampler_choices
+from frameweave.app.page.editors import sampler_choices
+from frameweave.app.page.fields import OWN, whole
 from frameweave.app.page.layout import Page
 from frameweave.app.page.mask import Painted, canvas
 from frameweave.app.page.told import told
