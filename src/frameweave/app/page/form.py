@@ -13,17 +13,6 @@ from frameweave.app.job import Asked
 from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import EditorControls
 from frameweave.app.page.fields import Plain, lines, text, whole
-    Plain,
-    as_is,
-    joined,
-    lines,
-    or_zero,
-    positive,
-    text,
-    ticked,
-    whole,
-    written,
-)
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 
