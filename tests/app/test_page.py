@@ -74,7 +74,7 @@ def said(page: Page) -> Locator:
 
 def sampled(page: Page) -> None:
     page.get_by_role("button", name="a blue car in the snow").click()
-    expect(page.locator(".fw-facts")).to_contain_text("96")
+    expect(page.locator(".fw-facts")).to_contain_text("64 × 64")
 
 
 def number(page: Page, label: str, value: int) -> None:
@@ -103,7 +103,7 @@ def test_from_a_sample_to_a_download(opened: Callable[..., Page], tmp_path: Path
     edited(page, "a red car in the snow")
     urls = page.locator("fw-wipe video").evaluate_all("videos => videos.map((one) => one.currentSrc)")
     assert len(set(urls)) == 2
-    size = "videos => videos.every((one) => one.videoWidth === 96)"
+    size = "videos => videos.every((one) => one.videoWidth === 64)"
     expect(page.locator("fw-wipe video")).to_have_count(2)
     page.wait_for_function(
         f"({size})([...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')])"
@@ -115,7 +115,7 @@ def test_from_a_sample_to_a_download(opened: Callable[..., Page], tmp_path: Path
         page.get_by_role("link", name="Download").click()
     file = tmp_path / "download.mp4"
     waiting.value.save_as(file)
-    assert probe(file).has_audio and (probe(file).width, probe(file).frames) == (96, 24)
+    assert probe(file).has_audio and (probe(file).width, probe(file).frames) == (64, 24)
     page.get_by_text("As a command line").click()
     words = page.locator("#fw-words").inner_text()
     assert "'a red car in the snow'" in words and "--steps 2" in words

@@ -24,7 +24,8 @@ from frameweave.app.page.fields import (
     written,
 )
 from frameweave.app.page.form import LONGEST
-from frameweave.editing.listed import listed
+from frameweave.app.page.loading import after_the_worker
+from frameweave.editing.listed import known, listed, names
 from frameweave.editing.options import Dtype, EditOptions
 
 _MODEL = 'The packaged "miniature", a diffusers folder, a safetensors file, or owner/name on the hub.'
@@ -35,7 +36,6 @@ def prompt_box() -> gr.Textbox:
     """The one control that nobody can leave out."""
     return gr.Textbox(
         label="Prompt",
-        info="What the video shall show.",
         placeholder="a red car in the snow",
         lines=2,
         max_lines=6,
@@ -53,6 +53,8 @@ class Building:
     """Titles and folders of those that can be chosen."""
 
     def __post_init__(self) -> None:
+        if any(known(name) is None for name in names()):
+            after_the_worker()  # an editor must be asked itself
         self.known = {one.editor: one for one in listed()}
         self.plain: list[Plain] = []
 

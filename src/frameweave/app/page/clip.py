@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
+from frameweave.app.page.loading import after_the_worker
 from frameweave.app.uploads import Upload
 from frameweave.editing.options import EditOptions, PlanEditOptions
 from frameweave.video import timeline
@@ -62,6 +63,7 @@ class Notes:
 
 def warnings(prompts: Sequence[str], options: EditOptions) -> list[str]:
     """What is said of prompts before they are used, such as words that the model does not know."""
+    after_the_worker()
     from frameweave.editing.advice import advise
 
     notes = Notes()
@@ -71,6 +73,7 @@ def warnings(prompts: Sequence[str], options: EditOptions) -> list[str]:
 
 def estimate(upload: Upload, prompts: Sequence[str], options: EditOptions) -> str:
     """What the edit will take, in a sentence: size, time and memory. The model is loaded for it."""
+    after_the_worker()
     from frameweave.editing.planning.forecast import plan_edit
 
     given = {name: getattr(options, name) for name in EditOptions.model_fields}

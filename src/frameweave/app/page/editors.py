@@ -63,7 +63,7 @@ def editor_controls(editor: Listed, *, visible: bool) -> EditorControls:
                 for name in names[first : first + 2]:
                     controls[name] = control_of(name, settings[name])
         if rest := names[_SHOWN:]:
-            with gr.Accordion(f"{len(rest)} more settings of {editor.editor}", open=False):
+            with gr.Accordion(_folded(len(rest), editor.editor), open=False):
                 for first in range(0, len(rest), 2):
                     with gr.Row():
                         for name in rest[first : first + 2]:
@@ -74,3 +74,7 @@ def editor_controls(editor: Listed, *, visible: bool) -> EditorControls:
 def sampler_choices(editor: Listed) -> list[tuple[str, str]]:
     """Titles and values of what an editor can sample with; at first its usual sampler."""
     return [(f"usual ({editor.samplers[0]})", OWN), *((name, name) for name in editor.samplers)]
+
+
+def _folded(count: int, editor: str) -> str:
+    return f"{count} more setting{'' if count == 1 else 's'} of {editor}"

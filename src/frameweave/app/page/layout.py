@@ -93,7 +93,9 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                 problem = _html(name="fw-problem")
                 with gr.Row(elem_classes="fw-go"):
                     edit = gr.Button("Edit", variant="primary", scale=3, min_width=120, elem_id="fw-edit")
-                    estimate = gr.Button("Estimate time and memory", scale=2, min_width=120)
+                    estimate = gr.Button(
+                        "Estimate time and memory", scale=2, min_width=120, elem_id="fw-estimate"
+                    )
             with gr.Column(elem_classes="fw-part fw-part-settings"):
                 editor, editors = building.editor()
                 with gr.Accordion("More prompts", open=False):

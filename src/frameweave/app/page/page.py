@@ -51,4 +51,5 @@ def with_page(app: FastAPI, desk: Desk, options: AppOptions) -> FastAPI:
         ssr_mode=False,
         pwa=False,
         enable_monitoring=False,
+        run_history=False,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,21 @@ def connect(
 ) -> None:
     """Let a handler follow an event. It is no part of the server's interface for programs."""
     event(
-        told(handler),
+        told(_complete(handler)),
         inputs,
         outputs,
         queue=False,
         show_progress=show_progress,
         api_visibility="private",
     )
+
+
+def _complete(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The same; Gradio does not know what an empty dictionary means."""
+
+    @wraps(handler)
+    def inner(*args: Any) -> Any:
+        found = handler(*args)
+        return gr.skip() if found == {} else found
+
+    return inner
