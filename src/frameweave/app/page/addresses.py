@@ -21,9 +21,9 @@ def source(job: str) -> str:
     return f"{_JOBS}/{quote(job)}/source"
 
 
-def poster(job: str) -> str:
-    """A small picture of what a job has made, or of its source."""
-    return f"{_JOBS}/{quote(job)}/poster"
+def poster(job: str, state: str) -> str:
+    """A small picture of what a job has made, or of its source; another one when its state changes."""
+    return f"{_JOBS}/{quote(job)}/poster?state={quote(state)}"
 
 
 def upload(name: str) -> str:

@@ -91,10 +91,14 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
             with gr.Column(elem_classes="fw-part fw-part-prompt"):
                 prompt = prompt_box()
                 problem = _html(name="fw-problem")
-                with gr.Row(elem_classes="fw-go"):
-                    edit = gr.Button("Edit", variant="primary", scale=3, min_width=120, elem_id="fw-edit")
+                with gr.Row(elem_classes="fw-go", equal_height=True):
+                    edit = gr.Button("Edit", variant="primary", scale=1, min_width=120, elem_id="fw-edit")
                     estimate = gr.Button(
-                        "Estimate time and memory", scale=2, min_width=120, elem_id="fw-estimate"
+                        "Estimate time and memory",
+                        scale=1,
+                        min_width=120,
+                        min_width=120,
+                        elem_id="fw-estimate",
                     )
             with gr.Column(elem_classes="fw-part fw-part-settings"):
                 editor, editors = building.editor()

@@ -1,5 +1,6 @@
 """The parts of the page that are text and pictures: made from templates, which show all values as text."""
 
+import re
 import shlex
 from base64 import b64encode
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from frameweave.app.job import JobView
 from frameweave.app.page import addresses
+from frameweave.app.telling import told
 from frameweave.app.uploads import Upload
 from frameweave.editing.options import EditOptions
 from frameweave.errors import FrameweaveError, InputError
@@ -17,6 +19,7 @@ from frameweave.video.pages import rendered
 
 _ROOM = "frameweave.app.page"
 _USUAL_FPS = 25.0
+_FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]+)")
 _CHOICES = 24
 """Earlier results that the two sides of the wipe can be chosen from."""
 
@@ -31,7 +34,8 @@ class _Video:
 
 def problem(error: FrameweaveError) -> str:
     """An error that the form can mend: what is wrong, and what to do about it."""
-    return rendered(_ROOM, "problem.html", message=error.args[0], hint=error.hint)
+    message, hint = told(error)
+    return rendered(_ROOM, "problem.html", message=_sentence(message), hint=_sentence(hint))
 
 
 def said(text: str) -> str:
@@ -46,7 +50,7 @@ def facts(upload: Upload, warnings: Sequence[str]) -> str:
         "facts.html",
         upload=upload,
         url=addresses.upload(upload.path.name),
-        warnings=[*upload.notes, *warnings],
+        warnings=[_sentence(one) for one in (*upload.notes, *warnings)],
     )
 
 
@@ -62,8 +66,11 @@ def status(view: JobView | None) -> str:
         _ROOM,
         "status.html",
         view=view,
+        notes=[_sentence(one) for one in view.notes] if view else [],
         said=_said(view) if view else "",
         left=_duration(view.loop.seconds_left) if view and view.loop and view.loop.seconds_left else "",
+        message=_sentence(view.message) if view else "",
+        hint=_sentence(view.hint) if view else "",
         preview=b64encode(view.preview).decode() if view and view.preview else "",
     )
 
@@ -105,7 +112,7 @@ def history(views: Sequence[JobView], chosen: str | None) -> str:
             "view": one,
             "title": ", ".join(one.asked.prompts) or f"Adaptor for {one.asked.video.name}",
             "line": _line(one),
-            "poster": addresses.poster(one.id),
+            "poster": addresses.poster(one.id, one.state),
         }
         for one in views
     ]
@@ -117,6 +124,16 @@ _SAID = {
     "failed": "It did not work",
     "unfinished": "Not finished: the program ended before it was done",
 }
+
+
+def _sentence(text: str) -> str:
+    """What the command line says, for people who see no flags.
+
+    >>> _sentence("give --model for anything else")
+    'Give “model” for anything else'
+    """
+    words = _FLAG.sub(lambda found: f"“{found[1].replace('-', ' ')}”", text)
+    return words[:1].upper() + words[1:]
 
 
 def _said(view: JobView) -> str:
