@@ -97,7 +97,6 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                         "Estimate time and memory",
                         scale=1,
                         min_width=120,
-                        min_width=120,
                         elem_id="fw-estimate",
                     )
             with gr.Column(elem_classes="fw-part fw-part-settings"):
