@@ -121,7 +121,7 @@ def test_an_earlier_edit_fills_the_form_so_that_it_asks_for_the_same(
         form.last: min(24, first + length - 1),
         form.field("control"): "depth=x\ncanny=y@0.5",
         form.field("adaptor"): "miniature",
-        form.field("adaptor_strength"): 0.75,
+        form.field("adaptor_strength"): "0.75",
     }
     options = form.options(values, times, None)
     again = form.shown(Asked(VIDEO, tuple(form.prompts(values)), options), times)

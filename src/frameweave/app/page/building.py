@@ -118,22 +118,15 @@ class Building:
         with gr.Row():
             self._add(
                 "adaptor_strength",
-                gr.Number(
-                    None,
-                    label="Adaptor strength",
-                    info="Empty: its own.",
-                    minimum=0,
-                    maximum=2,
-                    min_width=200,
-                ),
-                positive,
+                gr.Textbox(label="Adaptor strength", placeholder="its own", min_width=200),
+                text,
+                written,
             )
             usual = self.known[EditOptions.model_fields["editor"].default]
             sampler = gr.Dropdown(
                 sampler_choices(usual),
                 value=OWN,
                 label="Sampler",
-                info="As the editor allows.",
                 allow_custom_value=True,  # the choices follow the editor
                 min_width=200,
             )
@@ -141,15 +134,9 @@ class Building:
         with gr.Row():
             self._add(
                 "size",
-                gr.Number(
-                    None,
-                    label="Longer side, pixels",
-                    info="Empty: the model's own.",
-                    precision=0,
-                    minimum=8,
-                    min_width=200,
-                ),
-                whole,
+                gr.Textbox(label="Longer side, pixels", placeholder="the model's own", min_width=200),
+                text,
+                written,
             )
             self._add(
                 "dtype",
@@ -157,7 +144,6 @@ class Building:
                     list(get_args(Dtype)),
                     value=self.options.dtype,
                     label="Precision",
-                    info="fp16 halves the memory on a GPU.",
                     min_width=200,
                 ),
                 text,

@@ -52,7 +52,7 @@ def joined(value: object) -> Value:
 
 def written(value: object) -> Value:
     """Text; nothing for None."""
-    return str(value or "")
+    return "" if value is None else str(value)
 
 
 def or_zero(value: object) -> Value:
