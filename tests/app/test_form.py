@@ -1,6 +1,7 @@
 """The form without a browser: what its controls ask for, and how an earlier run fills them."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
@@ -8,7 +9,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ from frameweave.app.page.building import Building, prompt_box
 from frameweave.app.page.clip import Sample, samples
 from frameweave.app.page.controls import Setting, settings_of
 from frameweave.app.page.form import Form
-from frameweave.app.page.mask import canvas, mask_of
+from frameweave.app.page.mask import png_in
 from frameweave.editing.listed import listed
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
@@ -150,21 +150,14 @@ def test_samples_say_what_they_show() -> None:
     assert "an orange duck on the sand" in [one.caption for one in others]
 
 
-def test_a_mask_is_painted_and_comes_back(tmp_path: Path) -> None:
-    frame, file = tmp_path / "frame.png", tmp_path / "mask.png"
-    Image.fromarray(np.zeros((48, 96, 3), np.uint8)).save(frame)
-    assert mask_of(None) is None and mask_of(canvas(frame)) is None
-    painted = canvas(frame)
-    height, width = painted["background"].shape[:2]  # type: ignore[union-attr]
-    assert width >= 512 and (height, width) == (48 * 6, 96 * 6)
-    layer = np.zeros((height, width, 4), np.uint8)
-    layer[60:120, 30:90] = 255
-    png = mask_of({**painted, "layers": [layer]})
-    assert png is not None
-    file.write_bytes(png)
-    with Image.open(BytesIO(png)) as mask:
-        assert np.array_equal(np.asarray(mask) == 255, layer[..., 3] > 0)
-    assert mask_of(canvas(frame, file)) == png
+def test_only_a_png_is_taken_for_a_mask() -> None:
+    png = BytesIO()
+    Image.new("L", (4, 4), 255).save(png, "PNG")
+    address = "data:image/png;base64," + b64encode(png.getvalue()).decode()
+    assert png_in(address) == png.getvalue()
+    for wrong in ("", "data:image/svg+xml;base64,AAAA", "data:image/png;base64,!"):
+        with pytest.raises(InputError, match="no PNG"):
+            png_in(wrong)
 
 
 def view(state: Any, **more: Any) -> JobView:

@@ -34,3 +34,8 @@ def upload(name: str) -> str:
 def frame(name: str, seconds: float) -> str:
     """The frame of an uploaded video that is shown at a time."""
     return f"{UPLOADS}/{quote(name)}/frame?at={seconds:.3f}"
+
+
+def picture(name: str) -> str:
+    """An uploaded picture, such as a mask."""
+    return f"{UPLOADS}/{quote(name)}/picture"

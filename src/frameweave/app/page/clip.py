@@ -77,7 +77,7 @@ def estimate(upload: Upload, prompts: Sequence[str], options: EditOptions) -> st
     from frameweave.editing.planning.forecast import plan_edit
 
     given = {name: getattr(options, name) for name in EditOptions.model_fields}
-    found = plan_edit(str(upload.path), prompts, PlanEditOptions(**given))
+    found = plan_edit(str(upload.path), prompts, PlanEditOptions.of_table(given))
     seconds = sum(found.seconds(row) for row in found.rows)
     width, height = found.size
     scale = max(upload.width, upload.height) / max(found.size)

@@ -9,9 +9,9 @@ import gradio as gr
 from frameweave.app.page import pieces
 from frameweave.app.page.clip import samples, times_of, warnings
 from frameweave.app.page.form import Values
+from frameweave.app.page.mask import png_in
 from frameweave.app.page.workplace import Updates, Workplace, connect
 from frameweave.errors import FrameweaveError, InputError
-from frameweave.video.sequences import is_pictures
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,11 @@ class ClipEvents:
         ends = [page.clip, form.first, form.last]
         for slider in (form.first, form.last):
             connect(slider.release, self.moved, ends, page.limits)
-        painting = [page.clip, form.first, page.mask_file]
-        connect(page.paint.click, self.painting, painting, [page.mask, page.problem])
+        first, mask = [page.clip, form.first], [page.painted, page.mask, page.problem]
+        connect(page.paint.click, self.painting, [*first, page.painted], mask)
+        connect(page.mask_file.upload, self.masked, [*first, page.mask_file], mask)
+        connect(page.mask_file.clear, self.unmasked, None, mask)
+        connect(page.mask.click, self.painted, None, [page.painted, page.problem])
 
     def uploaded(self, file: str | None) -> Updates:
         """A file was dropped on the page."""
@@ -71,12 +74,34 @@ class ClipEvents:
         upload = self.place.upload(name)
         return "" if upload is None else self.place.limits(upload, first, last)
 
-    def painting(self, name: str | None, first: float | None, file: str | None) -> Updates:
-        """A frame to paint on, with the mask that was uploaded, to be refined."""
-        page = self.place.page
+    def painting(self, name: str | None, first: float | None, mask: str | None) -> Updates:
+        """A frame to paint on, with the mask that is there already."""
         try:
-            upload = self.place.needed(name)
-        except InputError as error:
+            given = self.place.upload(mask)
+            return self.place.with_mask(self.place.needed(name), first, given.path if given else None)
+        except FrameweaveError as error:
+            return {self.place.page.problem: pieces.problem(error)}
+
+    def masked(self, name: str | None, first: float | None, file: str | None) -> Updates:
+        """A mask was uploaded. A picture can be painted further."""
+        if file is None:
+            return self.unmasked()
+        try:
+            given = self.place.desk.uploads.keep(Path(file), Path(file).name)
+            return self.place.with_mask(self.place.needed(name), first, given.path)
+        except FrameweaveError as error:
+            return self.unmasked() | {self.place.page.problem: pieces.problem(error)}
+
+    def unmasked(self) -> Updates:
+        return {self.place.page.painted: None, self.place.page.mask: ""}
+
+    def painted(self, event: gr.EventData) -> Updates:
+        """A stroke was painted; without any there is no mask."""
+        page, address = self.place.page, getattr(event, "mask", None)
+        if address is None:
+            return {}
+        try:
+            kept = self.place.desk.uploads.keep_mask(png_in(str(address))).name if address else None
+        except FrameweaveError as error:
             return {page.problem: pieces.problem(error)}
-        mask = Path(file) if file and is_pictures(Path(file)) else None
-        return {page.mask: gr.update(value=self.place.canvas(upload, first, mask), visible=True)}
+        return {page.painted: kept, page.problem: ""}

@@ -1,15 +1,12 @@
 """What happens when an editor is chosen, and when an edit or a training is asked for."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from frameweave.app.page import pieces
 from frameweave.app.page.clip import estimate, times_of
 from frameweave.app.page.fields import text, whole
 from frameweave.app.page.form import Values
-from frameweave.app.page.mask import mask_of
 from frameweave.app.page.workplace import Updates, Workplace, connect
 from frameweave.app.uploads import Upload
 from frameweave.editing.options import EditOptions
@@ -27,7 +24,7 @@ class EditEvents:
         page, form = self.place.page, self.place.page.form
         connect(form.editor.input, self.chosen, form.editor, self.place.of_editor)
         values: set[Any] = {*form.components, page.clip}
-        masked: set[Any] = {*values, page.mask, page.mask_file}
+        masked: set[Any] = {*values, page.painted}
         connect(page.edit.click, self.edited, masked, [page.job, page.problem])
         connect(page.estimate.click, self.estimated, masked, page.problem, show_progress="minimal")
         own: set[Any] = {*values, page.training.shows, page.training.steps, page.training.rank}
@@ -65,7 +62,7 @@ class EditEvents:
         }
         try:
             upload = self.place.needed(values[page.clip])
-            options = PersonalOptions(**{name: value for name, value in given.items() if value is not None})
+            options = PersonalOptions.of_table({name: one for name, one in given.items() if one is not None})
             return {page.job: self.place.desk.train(upload.path, options), page.problem: ""}
         except FrameweaveError as error:
             return {page.problem: pieces.problem(error)}
@@ -73,13 +70,6 @@ class EditEvents:
     def _asked(self, values: Values) -> tuple[Upload, list[str], EditOptions]:
         page = self.place.page
         upload = self.place.needed(values[page.clip])
-        mask = self._mask(values[page.mask], text(values[page.mask_file]))
-        options = page.form.options(values, times_of(upload.path), mask)
+        mask = self.place.upload(values[page.painted])
+        options = page.form.options(values, times_of(upload.path), mask.path if mask else None)
         return upload, page.form.prompts(values), options.replaced(device=self.place.options.device)
-
-    def _mask(self, painted: object, file: str | None) -> Path | None:
-        """The one that was painted, else the one that was uploaded."""
-        drawn = mask_of(painted) if isinstance(painted, Mapping) else None
-        if drawn is not None:
-            return self.place.desk.uploads.keep_mask(drawn)
-        return None if file is None else self.place.desk.uploads.keep(Path(file), Path(file).name).path

@@ -66,7 +66,7 @@ class Form:
         if not given.get("adaptor"):
             given["adaptor_strength"] = None
         given |= _range(times, whole(values[self.first]), whole(values[self.last]))
-        return EditOptions(**{name: value for name, value in given.items() if value is not None})
+        return EditOptions.of_table({name: one for name, one in given.items() if one is not None})
 
     def shown(self, asked: Asked, times: Sequence[Fraction]) -> dict[Component, Value]:
         """What every control shows for an earlier edit of a clip whose frames have these times."""

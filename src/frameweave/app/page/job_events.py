@@ -14,7 +14,6 @@ from frameweave.app.page.workplace import Updates, Workplace, connect
 from frameweave.editing.options import EditOptions
 from frameweave.errors import FrameweaveError, InputError
 from frameweave.runs.records import Record
-from frameweave.video.sequences import is_pictures
 
 _GOING = ("waiting", "running")
 
@@ -47,7 +46,7 @@ class JobEvents:
         ]  # fmt: skip
         every = list(dict.fromkeys(every))
         connect(page.history.click, self.looked_up, None, every)
-        connect(blocks.load, self.came_back, [page.clip, page.job], every)
+        connect(blocks.load, self.came_back, [page.clip, page.painted, page.job], every)
 
     def looked(self, job: str | None, seen: Mapping[str, object] | None) -> Updates:
         """The timer: what has changed since this tab was sent something last."""
@@ -102,7 +101,7 @@ class JobEvents:
         except FrameweaveError as error:
             return {page.problem: pieces.problem(error)}
 
-    def came_back(self, name: str | None, job: str | None) -> Updates:
+    def came_back(self, name: str | None, mask: str | None, job: str | None) -> Updates:
         """The page was opened or reloaded: the clip and the settings of its last job are there again."""
         found: Updates = {}
         view = self._followed(job)
@@ -114,10 +113,13 @@ class JobEvents:
         upload = self.place.upload(name)
         if upload is not None and found.get(self.place.page.clip) != upload.path.name:
             found |= self.place.with_clip(upload)
+        painted = self.place.upload(mask)
+        if upload is not None and painted is not None:
+            found |= self.place.with_mask(upload, 1, painted.path)
         return found
 
     def _loaded(self, job: str) -> Updates:
-        page, form, asked = self.place.page, self.place.page.form, self.place.desk.settings_of(job)
+        form, asked = self.place.page.form, self.place.desk.settings_of(job)
         options = asked.options
         if not isinstance(options, EditOptions):
             raise InputError("that run is a training", hint="load the settings of an edit")
@@ -129,11 +131,8 @@ class JobEvents:
         found |= self.place.with_range(upload, first, last)
         if options.mask is None:
             return found
-        if is_pictures(options.mask):
-            painted = self.place.canvas(upload, first, options.mask)
-            return found | {page.mask: gr.update(value=painted, visible=True)}
-        again = InputError("the mask of that run is a video", hint="upload it again, as a mask")
-        return found | {page.problem: pieces.problem(again)}
+        mask = self.place.desk.uploads.keep(options.mask, options.mask.name)
+        return found | self.place.with_mask(upload, first, mask.path)
 
     def _followed(self, job: str | None) -> JobView | None:
         """The job that a tab shows: its own, else the one that runs."""

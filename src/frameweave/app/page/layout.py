@@ -11,7 +11,6 @@ from frameweave.app.page import pieces
 from frameweave.app.page.building import Building, prompt_box
 from frameweave.app.page.clip import samples
 from frameweave.app.page.form import Form
-from frameweave.app.page.mask import mask_editor
 from frameweave.app.pictures import Shown
 from frameweave.training.personal_options import PersonalOptions
 from frameweave.video.pages import rendered
@@ -25,6 +24,7 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-show], [data-load], [data-sample], [data-adaptor]');
   if (button) trigger('click', { ...button.dataset });
 });
+element.addEventListener('painted', (event) => trigger('click', event.detail));
 """
 
 
@@ -54,7 +54,7 @@ class Page:
     edit: gr.Button
     estimate: gr.Button
     paint: gr.Button
-    mask: gr.ImageEditor
+    mask: gr.HTML
     mask_file: gr.File
     status: gr.HTML
     result: gr.HTML
@@ -63,6 +63,8 @@ class Page:
     history: gr.HTML
     clip: gr.BrowserState
     """The name of the clip among the uploads; the browser keeps it."""
+    painted: gr.BrowserState
+    """The name of the mask among the uploads."""
     job: gr.BrowserState
     """The id of the job that this tab shows."""
     seen: gr.State
@@ -77,6 +79,7 @@ def _html(value: str = "", name: str = "") -> gr.HTML:
 def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, str]]) -> Page:
     """Build the page in the `gr.Blocks` that is open."""
     clip = gr.BrowserState(None, storage_key="frameweave-clip", secret=_SECRET)
+    painted = gr.BrowserState(None, storage_key="frameweave-mask", secret=_SECRET)
     job = gr.BrowserState(None, storage_key="frameweave-job", secret=_SECRET)
     building = Building(options, adaptors)
     gr.HTML(rendered("frameweave.app.page", "head.html"), apply_default_css=False, padding=False)
@@ -84,7 +87,11 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
         with gr.Column(scale=9, min_width=320, elem_classes="fw-left"):
             with gr.Column(elem_classes="fw-part fw-part-clip"):
                 file = gr.File(
-                    label="Clip", file_types=["video", ".gif", ".webp"], height=120, elem_id="fw-clip-file"
+                    label="Clip",
+                    file_types=["video", ".gif", ".webp"],
+                    height=120,
+                    elem_id="fw-clip-file",
+                    elem_classes="fw-drop",
                 )
                 samples_ = _html(_samples(shown), "fw-samples")
                 facts = _html(name="fw-facts")
@@ -114,11 +121,12 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                             first = gr.Slider(1, MAX_FRAMES, 1, step=1, label="First frame", min_width=160)
                             last = gr.Slider(1, MAX_FRAMES, 1, step=1, label="Last frame", min_width=160)
                         paint = gr.Button("Paint a mask on the first frame")
-                        mask = mask_editor()
+                        mask = _html(name="fw-mask")
                         mask_file = gr.File(
                             label="Or upload a mask: white where to edit",
                             file_types=["image", "video"],
-                            height=100,
+                            height=120,
+                            elem_classes="fw-drop",
                         )
                 with gr.Accordion("Train an adaptor on this clip", open=False):
                     training = _training()
@@ -153,6 +161,7 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
         go_on=go_on,
         history=history,
         clip=clip,
+        painted=painted,
         job=job,
         seen=gr.State(None),
         timer=gr.Timer(_EVERY),

@@ -51,4 +51,5 @@ def css() -> str:
 
 def head() -> str:
     """The page's own scripts."""
-    return f"<script>{(_STATIC / 'wipe.js').read_text(encoding='utf-8')}</script>"
+    scripts = [(_STATIC / name).read_text(encoding="utf-8") for name in ("wipe.js", "mask.js")]
+    return "".join(f"<script>{one}</script>" for one in scripts)

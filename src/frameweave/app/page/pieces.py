@@ -16,6 +16,7 @@ from frameweave.editing.options import EditOptions
 from frameweave.errors import FrameweaveError, InputError
 from frameweave.video import probe
 from frameweave.video.pages import rendered
+from frameweave.video.sequences import is_pictures
 
 _ROOM = "frameweave.app.page"
 _USUAL_FPS = 25.0
@@ -58,6 +59,18 @@ def limits(upload: Upload | None, times: Sequence[float]) -> str:
     """The first and the last frame of the range, as pictures; `times` are their seconds."""
     pictures = [addresses.frame(upload.path.name, seconds) for seconds in times] if upload else []
     return rendered(_ROOM, "range.html", pictures=pictures, times=times)
+
+
+def mask(upload: Upload, seconds: float, given: Path | None) -> str:
+    """A frame to paint a mask on, with the mask that is `given`; a mask that is a video is only named."""
+    return rendered(
+        _ROOM,
+        "mask.html",
+        picture=given is None or is_pictures(given),
+        frame=addresses.frame(upload.path.name, seconds),
+        mask=addresses.picture(given.name) if given else "",
+        name=given.name if given else "",
+    )
 
 
 def status(view: JobView | None) -> str:

@@ -11,7 +11,8 @@ import gradio as gr
 
 from frameweave.errors import FrameweaveError
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 _LOG = logging.getLogger("frameweave.app")
 _NUMBERS = itertools.count(1)
 

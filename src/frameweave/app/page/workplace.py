@@ -16,7 +16,6 @@ from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import sampler_choices
 from frameweave.app.page.fields import OWN, whole
 from frameweave.app.page.layout import Page
-from frameweave.app.page.mask import Painted, canvas
 from frameweave.app.page.told import told
 from frameweave.app.uploads import Upload
 from frameweave.errors import InputError
@@ -55,7 +54,8 @@ class Workplace:
         return {
             page.clip: upload.path.name,
             page.facts: pieces.facts(upload, ()),
-            page.mask: gr.update(value=None, visible=False),
+            page.painted: None,
+            page.mask: "",
             page.problem: "",
         } | self.with_range(upload, 1, count)
 
@@ -66,17 +66,17 @@ class Workplace:
             page.facts: "",
             page.limits: pieces.limits(None, ()),
             page.part: gr.update(visible=False),
-            page.mask: gr.update(value=None, visible=False),
+            page.painted: None,
+            page.mask: "",
         }
 
     def with_range(self, upload: Upload, first: int, last: int) -> Updates:
         """The frames that are edited, counted from 1."""
         form, count = self.page.form, len(times_of(upload.path))
-        ends = {"maximum": max(2, count), "interactive": count > 1}
         return {
             self.page.part: gr.update(visible=True),
-            form.first: gr.update(value=first, **ends),
-            form.last: gr.update(value=last, **ends),
+            form.first: gr.update(value=first, maximum=max(2, count), interactive=count > 1),
+            form.last: gr.update(value=last, maximum=max(2, count), interactive=count > 1),
             self.page.limits: self.limits(upload, first, last),
         }
 
@@ -97,17 +97,18 @@ class Workplace:
             **groups,
         }
 
-    def canvas(self, upload: Upload, first: float | None, mask: Path | None) -> Painted:
+    def with_mask(self, upload: Upload, first: float | None, given: Path | None) -> Updates:
         """The first frame of the range to paint on, with the mask that is there already."""
         times = times_of(upload.path)
         number = min(max(1, whole(first) or 1), len(times))
-        return canvas(self.desk.shown.frame(upload.path, float(times[number - 1])), mask)
+        shown = pieces.mask(upload, float(times[number - 1]), given)
+        return {self.page.painted: given.name if given else None, self.page.mask: shown}
 
     @property
     def of_clip(self) -> list[Any]:
         """What changes with the clip."""
         page, form = self.page, self.page.form
-        shown = [page.facts, page.limits, page.part, page.mask, page.problem, page.file]
+        shown = [page.facts, page.limits, page.part, page.mask, page.painted, page.problem, page.file]
         return [page.clip, form.first, form.last, *shown]
 
     @property
