@@ -22,6 +22,7 @@ def serve(
     """
     require_extra("app", "gradio", "fastapi", "uvicorn")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # it is read while gradio is imported
+    os.environ["GRADIO_TEMP_DIR"] = str((options.runs / ".app" / "gradio").absolute())  # nobody else's
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     progress.note("loading, which takes a moment")
 

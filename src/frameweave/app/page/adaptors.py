@@ -10,7 +10,8 @@ from frameweave.app.page.fields import OWN
 def adaptor_choices(trained: Sequence[Path]) -> list[tuple[str, str]]:
     """Titles and values: no adaptor, the packaged one, and those of trainings."""
     named = [(f"trained: {folder.parent.name}", str(folder)) for folder in trained]
-    return [("none", OWN), ("miniature", "miniature"), *named]
+    packaged = [("auto: where it is known to help", "auto"), ("miniature", "miniature")]
+    return [("none", OWN), *packaged, *named]
 
 
 def trained_by(desk: Desk) -> list[Path]:
