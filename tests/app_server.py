@@ -2,16 +2,17 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
 
 import uvicorn
-from frameweave.app.web import make_app
-from frameweave.serving.listening import listening_at
 
 from frameweave.app.desk import Desk
 from frameweave.app.options import AppOptions
+from frameweave.app.web import make_app
+from frameweave.serving.listening import listening_at
 
 _PATIENCE = 60  # seconds
 
@@ -25,6 +26,7 @@ class AppServer:
 
     def __enter__(self) -> "AppServer":
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        os.environ["GRADIO_TEMP_DIR"] = str(self.options.runs / ".app" / "gradio")
         from frameweave.app.page.page import with_page  # takes seconds
 
         self._with_page = with_page
@@ -60,7 +62,9 @@ class AppServer:
 
     def _start(self) -> None:
         self.desk = Desk(self.options)
-        app = self._with_page(make_app(self.desk, self.options), self.desk, self.options)
+        with ThreadPoolExecutor(1) as pool:  # a loop of Playwright may run in this thread
+            made = make_app(self.desk, self.options)
+            app = pool.submit(self._with_page, made, self.desk, self.options).result()
         self._listening = listening_at("127.0.0.1", self.port)
         self.port = self._listening.getsockname()[1]
         config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)

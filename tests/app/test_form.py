@@ -1,8 +1,8 @@
 """The form without a browser: what its controls ask for, and how an earlier run fills them."""
 
+import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Iterator
 from fractions import Fraction
 from importlib.util import find_spec
 from io import BytesIO
@@ -37,16 +37,19 @@ VIDEO = Path("clip.mp4")
 
 
 @pytest.fixture(scope="module")
-def form() -> Iterator[Form]:
-    with gr.Blocks(analytics_enabled=False):
-        building = Building(AppOptions(), adaptor_choices([Path("runs/personal-0001/adaptor")]))
-        prompt = prompt_box()
-        editor, editors = building.editor()
-        more = building.prompts()
-        adaptor, sampler = building.model()
-        building.extras()
-        ends = gr.Slider(1, 24, 1, step=1), gr.Slider(1, 24, 24, step=1)
-        yield Form(prompt, more, editor, sampler, adaptor, editors, building.plain, *ends)
+def form() -> Form:
+    async def built() -> Form:
+        with gr.Blocks(analytics_enabled=False):
+            building = Building(AppOptions(), adaptor_choices([Path("runs/personal-0001/adaptor")]))
+            prompt = prompt_box()
+            editor, editors = building.editor()
+            more = building.prompts()
+            adaptor, sampler = building.model()
+            building.extras()
+            ends = gr.Slider(1, 24, 1, step=1), gr.Slider(1, 24, 24, step=1)
+        return Form(prompt, more, editor, sampler, adaptor, editors, building.plain, *ends)
+
+    return asyncio.run(built())  # without a loop that runs Gradio makes some and closes none
 
 
 def untouched(form: Form) -> dict[Any, Any]:

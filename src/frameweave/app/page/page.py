@@ -3,6 +3,8 @@
 Its parts are told in `layout`, and what they do in the files named events.
 """
 
+import asyncio
+
 import gradio as gr
 from fastapi import FastAPI
 
@@ -38,18 +40,22 @@ def page(desk: Desk, options: AppOptions) -> gr.Blocks:
 def with_page(app: FastAPI, desk: Desk, options: AppOptions) -> FastAPI:
     """The server with the page at its root. Nothing of it is fetched from anywhere else."""
     app.include_router(files_router(desk))
-    return gr.mount_gradio_app(
-        app,
-        page(desk, options),
-        path="/",
-        theme=look.theme(),
-        css=look.css(),
-        head=look.head(),
-        show_error=False,
-        max_file_size=options.upload_limit * _MEGABYTE,
-        footer_links=[],
-        ssr_mode=False,
-        pwa=False,
-        enable_monitoring=False,
-        run_history=False,
-    )
+
+    async def mounted() -> FastAPI:
+        return gr.mount_gradio_app(
+            app,
+            page(desk, options),
+            path="/",
+            theme=look.theme(),
+            css=look.css(),
+            head=look.head(),
+            show_error=False,
+            max_file_size=options.upload_limit * _MEGABYTE,
+            footer_links=[],
+            ssr_mode=False,
+            pwa=False,
+            enable_monitoring=False,
+            run_history=False,
+        )
+
+    return asyncio.run(mounted())  # without a loop that runs Gradio makes four and closes none
