@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -103,6 +103,7 @@ def test_a_range_that_ends_before_it_begins_is_refused(form: Form) -> None:
         form.options(untouched(form) | {form.first: 5, form.last: 4}, EIGHTHS, None)
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     first=st.integers(1, 24),
     length=st.integers(1, 24),

@@ -101,13 +101,11 @@ def edited(page: Page, prompt: str) -> None:
 def test_from_a_sample_to_a_download(opened: Callable[..., Page], tmp_path: Path) -> None:
     page = opened()
     edited(page, "a red car in the snow")
-    urls = page.locator("fw-wipe video").evaluate_all("videos => videos.map((one) => one.currentSrc)")
-    assert len(set(urls)) == 2
-    size = "videos => videos.every((one) => one.videoWidth === 64)"
     expect(page.locator("fw-wipe video")).to_have_count(2)
-    page.wait_for_function(
-        f"({size})([...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')])"
-    )
+    size = "videos => videos.every((one) => one.videoWidth === 64)"
+    held = "[...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')]"
+    page.wait_for_function(f"({size})({held})")
+    assert len(set(page.evaluate(f"{held}.map((one) => one.currentSrc)"))) == 2
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="One frame on").click()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()

@@ -50,7 +50,7 @@
       const stage = root.querySelector(".stage");
       stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); this.keep(); this.stroke(event); });
       stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) this.stroke(event); });
-      stage.addEventListener("pointerup", () => { this.last = null; this.tell(); });
+      stage.addEventListener("lostpointercapture", () => { this.last = null; this.tell(); });
       this.image.src = this.dataset.frame;
     }
 
