@@ -27,7 +27,14 @@ class AppServer:
     def __enter__(self) -> "AppServer":
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = str(self.options.runs / ".app" / "gradio")
-        from frameweave.app.page.page import with_page  # takes seconds
+        # all that threads would import while they serve: pytest rewrites modules, one at a time only
+        import anyio
+
+        import frameweave.app.work  # noqa: F401
+        from frameweave.app.page.page import with_page
+
+        for name in anyio.__all__:
+            getattr(anyio, name)
 
         self._with_page = with_page
         self._start()

@@ -110,7 +110,7 @@ def test_a_range_that_ends_before_it_begins_is_refused(form: Form) -> None:
     rate=st.fractions(min_value=1, max_value=120),
     editor=st.sampled_from([one.editor for one in listed()]),
     steps=st.integers(1, 99),
-    prompts=st.lists(st.text("abc üß", min_size=1).map(str.strip).filter(None), min_size=1, max_size=3),
+    prompts=st.lists(st.text("abc üß", min_size=1).map(str.strip).filter(bool), min_size=1, max_size=3),
 )
 def test_an_earlier_edit_fills_the_form_so_that_it_asks_for_the_same(
     form: Form, first: int, length: int, rate: Fraction, editor: str, steps: int, prompts: list[str]

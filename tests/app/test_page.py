@@ -22,7 +22,7 @@ from frameweave.video import probe
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-SLOW = 40
+SLOW = 500
 """Steps of an edit that is still running when it is looked at."""
 expect.set_options(timeout=60_000)
 
@@ -171,7 +171,7 @@ def test_a_broken_file_is_told_and_the_form_stays(opened: Callable[..., Page], t
     assert str(tmp_path) not in page.locator(".fw-problem").inner_text()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red car")
     page.get_by_role("button", name="Edit", exact=True).click()
-    expect(page.locator("#fw-problem")).to_contain_text("there is no clip yet")
+    expect(page.locator("#fw-problem")).to_contain_text("There is no clip yet")
 
 
 def test_a_prompt_is_text_everywhere(opened: Callable[..., Page]) -> None:

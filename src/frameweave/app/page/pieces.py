@@ -146,7 +146,8 @@ def _sentence(text: str) -> str:
     'Give “model” for anything else'
     """
     words = _FLAG.sub(lambda found: f"“{found[1].replace('-', ' ')}”", text)
-    return words[:1].upper() + words[1:]
+    begins_with_a_word = words.partition(" ")[0].isalpha()  # and not with a file's name
+    return words[:1].upper() + words[1:] if begins_with_a_word else words
 
 
 def _said(view: JobView) -> str:

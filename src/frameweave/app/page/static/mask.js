@@ -17,7 +17,7 @@
     button { min-height: 36px; padding: 0 12px; border-radius: var(--radius-sm); font: inherit; font-size: 14px;
       border: 1px solid var(--fw-edge); background: var(--block-background-fill); color: var(--body-text-color);
       cursor: pointer; }
-    button[aria-pressed=true] { border-color: var(--color-accent); color: var(--fw-accent-text); }
+    button[aria-pressed=true] { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); }
     :focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
     @media (max-width: 640px) { button { min-height: 44px; } }`;
   const BODY = `

@@ -23,7 +23,7 @@
     button, select { min-height: 36px; padding: 0 12px; border-radius: var(--radius-sm); font: inherit; font-size: 14px;
       border: 1px solid var(--fw-edge); background: var(--button-secondary-background-fill);
       color: var(--button-secondary-text-color); cursor: pointer; }
-    button[aria-pressed=true] { border-color: var(--color-accent); color: var(--fw-accent-text); }
+    button[aria-pressed=true] { border-color: var(--color-accent); box-shadow: inset 0 0 0 1px var(--color-accent); }
     :focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
     label { display: flex; gap: 8px; align-items: center; flex: 1 1 200px; min-width: 0; font-size: 14px;
       color: var(--body-text-color-subdued); }
