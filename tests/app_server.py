@@ -28,13 +28,10 @@ class AppServer:
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         os.environ["GRADIO_TEMP_DIR"] = str(self.options.runs / ".app" / "gradio")
         # all that threads would import while they serve: pytest rewrites modules, one at a time only
-        import anyio
+        from anyio import open_file  # noqa: F401
 
         import frameweave.app.work  # noqa: F401
         from frameweave.app.page.page import with_page
-
-        for name in anyio.__all__:
-            getattr(anyio, name)
 
         self._with_page = with_page
         self._start()
