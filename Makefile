@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
-demo: $(READY) ## edit a clip with the Miniature; writes runs/demo
+demo: $(READY) ## edit a clip with the Miniature, in about 3 minutes; writes runs/demo/report.html
 	$(BIN)/frameweave demo --out runs/demo --overwrite
 
 test: $(READY) ## all tests but the slow ones

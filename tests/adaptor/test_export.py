@@ -22,9 +22,10 @@ def folder(adaptor: Adaptor, tmp_path: Path) -> str:
 def test_all_files_are_there_and_readable(adaptor: Adaptor, folder: str, tmp_path: Path) -> None:
     options = ExportOptions(out=tmp_path / "out", sampler="dpmpp_2m_karras", strength=0.8)
     done = export(folder, options)
-    names = ["adaptor.safetensors", "pytorch_lora_weights.safetensors", "kohya.safetensors", "comfyui.json"]
+    names = ["adaptor.safetensors", "pytorch_lora_weights.safetensors", "kohya.safetensors"]
+    names += ["comfyui.json", "comfyui-video.json"]
     assert [file.name for file in done.files] == names
-    native, diffusers, kohya, workflow = done.files
+    native, diffusers, kohya, workflow, video = done.files
     assert load_adaptor(str(native)).card == adaptor.card
     assert all(read_layout(file).keys() == adaptor.lora.keys() for file in (diffusers, kohya))
     assert [*done.for_whom] == names and done.for_whom[diffusers.name] == "diffusers and PEFT"
@@ -33,6 +34,9 @@ def test_all_files_are_there_and_readable(adaptor: Adaptor, folder: str, tmp_pat
     assert by_kind["CreateHookLora"]["lora_name"] == kohya.name
     assert by_kind["CreateHookLora"]["strength_model"] == 0.8
     assert by_kind["KSampler"]["scheduler"] == "karras"
+    of_video = {node["class_type"]: node["inputs"] for node in json.loads(video.read_text()).values()}
+    assert of_video["CreateHookLora"] == by_kind["CreateHookLora"]
+    assert of_video["BasicScheduler"]["scheduler"] == "karras"
     assert done.a1111 == "<lora:kohya:0.8@0,0.8@0.1106,0@0.1111>"
 
 

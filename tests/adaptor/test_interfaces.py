@@ -1,16 +1,9 @@
-"""The ComfyUI workflow and the line for A1111, against the counts of real schedulers."""
+"""The line for A1111, against the counts of real schedulers."""
 
 import numpy as np
 import pytest
 
-from frameweave.adaptor.interfaces import (
-    Sampler,
-    a1111_line,
-    a1111_weights,
-    comfy_workflow,
-    keyframes,
-    sampler_timesteps,
-)
+from frameweave.adaptor.interfaces import Sampler, a1111_line, a1111_weights, sampler_timesteps
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.errors import InputError
 
@@ -65,45 +58,3 @@ def test_impossible_steps_are_refused() -> None:
     with pytest.raises(InputError, match="0 steps, expected 1 to 1000"):
         sampler_timesteps("ddim", 0)
 
-
-@pytest.mark.parametrize("text", ["0.9-1:0.4", "0.5-0.9:0.4", "0.9-1:0.2,0.5-0.8:0.4"])
-def test_the_workflow_holds_together(text: str) -> None:
-    strengths = StrengthSchedule.parse(text)
-    nodes = comfy_workflow("kohya.safetensors", strengths, sampler="dpmpp_2m_karras", steps=25)
-    links = [
-        (name, value)
-        for node in nodes.values()
-        for name, value in node.inputs.items()
-        if isinstance(value, list)
-    ]
-    outputs = {"CheckpointLoaderSimple": 3, "PairConditioningSetProperties": 2}
-    for _name, (key, output) in links:
-        assert output < outputs.get(nodes[key].class_type, 1)
-    read = {key for _, (key, _) in links}
-    assert nodes.keys() - read == {key for key, node in nodes.items() if node.class_type == "SaveImage"}
-    by_kind = {node.class_type: node.inputs for node in nodes.values()}
-    frames = [n.inputs for n in nodes.values() if n.class_type == "CreateHookKeyframe"]
-    assert [(f["start_percent"], f["strength_mult"]) for f in frames] == keyframes(strengths)
-    assert by_kind["CreateHookLora"]["lora_name"] == "kohya.safetensors"
-    assert by_kind["CreateHookLora"]["strength_model"] == 0.4
-    assert nodes[by_kind["SetHookKeyframes"]["hook_kf"][0]].inputs is frames[-1]
-    sampler = by_kind["KSampler"]
-    assert (sampler["sampler_name"], sampler["scheduler"], sampler["steps"]) == ("dpmpp_2m", "karras", 25)
-    for branch, output in (("positive", 0), ("negative", 1)):
-        key, index = sampler[branch]
-        assert (nodes[key].class_type, index) == ("PairConditioningSetProperties", output)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("0.9-1:0.5", [(0.0, 1.0), (0.1, 0.0)]),
-        ("0-1:2", [(0.0, 1.0)]),
-        ("0.5-0.9:1", [(0.0, 0.0), (0.1, 1.0), (0.5, 0.0)]),
-        ("0.9-1:2,0.6-0.9:0.5", [(0.0, 1.0), (0.1, 0.25), (0.4, 0.0)]),
-        ("0.8-0.9:1,0-0.5:2", [(0.0, 0.0), (0.1, 0.5), (0.2, 0.0), (0.5, 1.0)]),
-        ("0-1:0", [(0.0, 0.0)]),
-    ],
-)
-def test_keyframes(text: str, expected: list[tuple[float, float]]) -> None:
-    assert keyframes(StrengthSchedule.parse(text)) == expected

@@ -1,12 +1,14 @@
-"""Write an adaptor for other programs: layouts of the LoRA, a ComfyUI workflow, a line for A1111."""
+"""Write an adaptor for other programs: layouts of the LoRA, ComfyUI workflows, a line for A1111."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.adaptor.comfyui import Node, picture_workflow, video_workflow
 from frameweave.adaptor.formats import FOR_WHOM, KOHYA_FILE, SDXL
-from frameweave.adaptor.interfaces import a1111_line, a1111_weights, comfy_workflow, sampler_timesteps
+from frameweave.adaptor.interfaces import a1111_line, a1111_weights, sampler_timesteps
 from frameweave.adaptor.options import ExportOptions
 from frameweave.adaptor.strengths import strength_in_range
 from frameweave.errors import AdaptorMismatch, RunError
@@ -14,7 +16,11 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.runs.takeable import check_folder_name
 
-WORKFLOW_FILE = "comfyui.json"
+_WORKFLOWS = {"comfyui.json": picture_workflow, "comfyui-video.json": video_workflow}
+_FOR_COMFY = {
+    "comfyui.json": "ComfyUI, a picture from text with the window",
+    "comfyui-video.json": "ComfyUI, an edit of a video with the window",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Exported:
 
 
 def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) -> Exported:
-    """Write all layouts of an adaptor and a workflow into `options.out`.
+    """Write all layouts of an adaptor and its workflows into `options.out`.
 
     Says in how many steps of the chosen sampler the LoRA acts. Raises `RunError` when the folder
     holds such files already, `AdaptorMismatch` when the adaptor has no LoRA.
@@ -42,7 +48,7 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
         )
     asked = None if options.strength is None else strength_in_range(options.strength)
     use, timesteps = adaptor.use(strength=asked), sampler_timesteps(options.sampler, options.steps)
-    for_whom = FOR_WHOM | {WORKFLOW_FILE: "ComfyUI, with the window"}
+    for_whom = FOR_WHOM | _FOR_COMFY
     files = tuple(options.out / name for name in for_whom)
     check_folder_name(options.out)
     if options.out.exists() and not options.out.is_dir():
@@ -61,10 +67,14 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
         )
     adaptor.save(options.out)
     xl = adaptor.card.architecture == SDXL
-    workflow = comfy_workflow(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps, xl=xl)
-    with staged(options.out / WORKFLOW_FILE) as stage:
-        stage.write_text(
-            json.dumps({key: asdict(node) for key, node in workflow.items()}, indent=2) + "\n",
-            encoding="utf-8",
-        )
+    for file, made in _WORKFLOWS.items():
+        nodes = made(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps, xl=xl)
+        _write(options.out / file, nodes)
     return Exported(files, for_whom, a1111_line(Path(KOHYA_FILE).stem, use.strengths, timesteps))
+
+
+def _write(target: Path, workflow: Mapping[str, Node]) -> None:
+    """A workflow as JSON."""
+    nodes = {key: asdict(node) for key, node in workflow.items()}
+    with staged(target) as stage:
+        stage.write_text(json.dumps(nodes, indent=2) + "\n", encoding="utf-8")

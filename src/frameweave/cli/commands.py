@@ -134,10 +134,11 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="demo",
         group=EDIT,
-        help="Edit a bundled clip in several ways and write a report.",
-        example="demo --out runs/demo",
+        help="Edit a bundled clip in several ways, and write a page that shows it.\n\nIt takes a few minutes on "
+        "a CPU. Each video is written as soon as it is finished.",
+        example="demo --open",
         options="frameweave.editing.options:DemoOptions",
-        work="frameweave.editing.comparing.demo:demo",
+        work="frameweave.cli.works:demo",
         result="report",
         run="demo",
     ),

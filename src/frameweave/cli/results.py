@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from frameweave.cli import console
 from frameweave.errors import CheckFailed, RunError
+from frameweave.runs.cache_folder import first_time
 
 if TYPE_CHECKING:  # each of them imports torch
     from frameweave.data.caption import CaptionSummary
@@ -47,8 +48,28 @@ def fields(done: object) -> Told:
 def edited(done: list[Edited] | dict[str, str]) -> Told:
     if isinstance(done, dict):  # a comparison
         yield done
-    else:
-        yield {"videos": [str(one.video) for one in done], "seconds": done[-1].seconds}
+        return
+    seconds = done[-1].seconds
+    if console.machine():
+        yield {"videos": [str(one.video) for one in done], "seconds": seconds}
+        return
+    took = f"{sum(seconds.values()):.0f} s"
+    for one in done:
+        told = _described(one.video)
+        yield {str(one.video): f"{told}, {took}" if len(done) == 1 else told}
+    if len(done) > 1:
+        yield {"all": took}
+    if console.err.is_terminal and first_time("app"):
+        yield {"next": "frameweave app edits in the browser"}
+
+
+def _described(video: Path) -> str:
+    """Its pixels, frames and bytes."""
+    from frameweave.video import probe
+
+    info, size = probe(video), video.stat().st_size if video.is_file() else 0
+    told = f"{info.width} x {info.height}, {info.frames} frames"
+    return f"{told}, {size / 1e6:.1f} MB" if size >= 1e5 else f"{told}, {max(1, size / 1e3):.0f} kB"
 
 
 def many_edited(done: ManyEdited) -> Told:

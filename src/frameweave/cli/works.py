@@ -3,22 +3,29 @@
 Each imports its library when it is called: torch must not slow `--help`.
 """
 
+from __future__ import annotations
+
 import os
+import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frameweave.data.options import CaptionSourceOptions, PrepareOptions, ShowOptions
-from frameweave.editing.options import EditOptions
+from frameweave.cli import console
+from frameweave.editing.options import DemoOptions, EditOptions, ModelOptions
 from frameweave.errors import InputError
 from frameweave.measuring.options import BenchOptions, ReportOptions
 from frameweave.miniature.options import MsrvttOptions, PartOptions, ScoreOptions, WorldOptions
-from frameweave.progress import Progress
+from frameweave.progress import SILENT, Job, Progress
 from frameweave.runs.settings import Settings
 from frameweave.study.options import StudyReportOptions, StudyServeOptions
 from frameweave.training.options import TrainOptions
 from frameweave.training.personal_options import PersonalOptions
+
+if TYPE_CHECKING:
+    from frameweave.models.stable_diffusion import StableDiffusion
 
 _TOKEN = "FRAMEWEAVE_ADMIN_TOKEN"
 _SHORTEST = 12
@@ -32,10 +39,33 @@ def edit(video: Path, prompts: Sequence[str], options: EditOptions, *, progress:
             raise InputError("--compare takes one prompt", hint="compare them one by one")
         return compare(video, prompts[0], options, progress=progress)
     from frameweave.editing.edit import edit as edit_video
+    from frameweave.editing.planning.beforehand import beforehand
+    from frameweave.editing.setup import load_model
 
     if len(prompts) > 1:
         progress.note(f"{len(prompts)} prompts, one result each")
-    return edit_video(video, prompts, options, progress=progress)
+    if progress is SILENT:
+        return edit_video(video, prompts, options)
+    with Job(progress, "percent of the edit") as job:
+
+        def load(asked: ModelOptions) -> StableDiffusion:
+            model = load_model(asked)
+            if (found := beforehand(video, prompts, options, model)) is not None:
+                progress.note(f"this edit takes {found.told}")
+                if not console.machine():  # programs are told of every loop by its name
+                    job.begin(found.parts)
+            return model
+
+        return edit_video(video, prompts, options, load=load, progress=job)
+
+
+def demo(options: DemoOptions, *, progress: Progress) -> Any:
+    from frameweave.editing.comparing.demo import demo as made
+
+    page = made(options.replaced(open=False), progress=progress)
+    if options.open:
+        webbrowser.open(page.absolute().as_uri())
+    return page
 
 
 def train(options: TrainOptions, *, progress: Progress) -> Any:

@@ -302,3 +302,5 @@ class DemoOptions(Settings):
     """The run folder."""
     overwrite: bool = False
     """Replace an earlier run in that folder."""
+    open: bool = False
+    """Show the page in the browser when it is written."""

@@ -10,7 +10,7 @@ from frameweave.measuring.report.baseline import baseline_of, overview_table
 from frameweave.measuring.report.differences import Baseline, baseline_table, difference_table, named
 from frameweave.measuring.report.figures import Drawn, curves, forest, scatter, strips, sweep
 from frameweave.measuring.report.files import write_figure, write_table
-from frameweave.measuring.report.frames import frames_of
+from frameweave.video.filmstrips import frames_of
 from frameweave.measuring.report.grid_page import Page, write_grid_page
 from frameweave.measuring.report.merging import merged
 from frameweave.measuring.report.reading import read_results

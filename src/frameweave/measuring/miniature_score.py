@@ -26,7 +26,7 @@ from frameweave.models.loading.weights import network
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
-from frameweave.video.contact_sheet import save_sheet
+from frameweave.measuring.contact_sheet import save_sheet
 from frameweave.world.grammar import captions, phrase
 from frameweave.world.render import render, render_clip
 from frameweave.world.scene import ATTRIBUTES, Scenes, edits_in_turn, sample_scenes

@@ -9,7 +9,7 @@ from typing import cast
 from frameweave.errors import InputError
 from frameweave.measuring.options import StripOptions
 from frameweave.measuring.report.figures import strips
-from frameweave.measuring.report.frames import Pixels, shown_frames
+from frameweave.video.filmstrips import Pixels, shown_frames
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.runs.run_file import RunRecord, read_run, run_file_of

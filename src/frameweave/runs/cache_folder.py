@@ -37,3 +37,14 @@ def forget_oldest(kept: Iterable[Kept], most: int, *, newest: Path) -> None:
         if total > most and newest not in files:
             for file in files:
                 file.unlink(missing_ok=True)
+
+
+def first_time(what: str) -> bool:
+    """Whether this is asked for the first time; where nothing can be kept, it never is."""
+    mark = cache_folder() / "told" / what
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch(exist_ok=False)
+    except OSError:
+        return False
+    return True

@@ -1,32 +1,130 @@
 """The demo on the packaged model, shortened."""
 
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
-from frameweave.data.reading import ShardGroups
-from frameweave.editing.comparing.demo import EDITORS, EDITS, demo
+import pytest
+import torch
+
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.diffusion.inversion import Remembered
+from frameweave.editing.comparing.demo import EDITS, demo
+from frameweave.editing.comparing.demo_page import flicker
 from frameweave.editing.options import DemoOptions
+from frameweave.editors.base import edit_clip, make
+from frameweave.models.loading.load import load
 from frameweave.runs.run import read_run
 from frameweave.video import probe
+from frameweave.video.clip import Clip
+from frameweave.world.clips import held_out_clips
+from notes import Notes
+
+SHORT = {"frames": 2, "steps": 2}
 
 
-def test_it_writes_every_video_and_one_report(tmp_path: Path) -> None:
-    report = demo(DemoOptions(frames=2, steps=2, out=tmp_path / "run"))
-    run = tmp_path / "run"
-    assert report == run / "report.html"
-    for attribute in EDITS:
-        for name in (*EDITORS, *(f"{editor}-adaptor" for editor in EDITORS), "perfect"):
-            assert probe(run / f"{attribute}-{name}.mp4").frames == 2
-            assert (run / f"{attribute}-{name}.png").is_file()
-    assert probe(run / "source.mp4").frames == 2
-    assert probe(run / "comparison.gif").frames in (0, 2)
-    text = report.read_text(encoding="utf-8")
-    assert text.count("<video") == len(EDITS) * (2 * len(EDITORS) + 2)
-    assert read_run(run).result["report"] == "report.html"
-    groups = ShardGroups(run / "data" / "shards")
-    assert len(groups) > 8 and groups.group(0).depth is not None
-    assert (run / "data" / "sheet" / "sheet.png").is_file()
-    assert "laid out as MSR-VTT is" in text
-    assert "with the adaptor (in tokenflow, vidtome by its prompt tokens; in vid2vid_zero not at all)" in text
-    assert text.count("vid2vid_zero (adaptor silent)") >= len(EDITS) and "vid2vid_zero + adaptor" not in text
-    alone, silent = (run / f"noun-vid2vid_zero{name}.mp4" for name in ("", "-adaptor"))
-    assert alone.read_bytes() == silent.read_bytes()
+class Stopped(Exception):
+    pass
+
+
+class Stopping(Notes):
+    """Ends the work as soon as so many videos are written, and sees what lies there then."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def note(self, text: str) -> None:
+        super().note(text)
+        if sum("wrote" in one for one in self.texts) == self.after:
+            raise Stopped
+
+
+def data_of(page: Path) -> dict:
+    text = page.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("demo") / "run"
+    notes = Stopping(3)
+    with pytest.raises(Stopped):
+        demo(DemoOptions(**SHORT, out=folder), progress=notes)
+    early = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mp4")}
+    assert {one.file(with_adaptor=False) for one in EDITS[:2]} <= early.keys() and not (folder / "report.html").exists()
+    assert re.search(rf"^{2 * len(EDITS)} edits of a bundled clip of 2 frames; this takes about \d+ ", notes.texts[0])
+    again = Notes()
+    assert demo(DemoOptions(**SHORT, out=folder), progress=again) == folder / "report.html"
+    assert again.texts[0].startswith(f"{2 * len(EDITS) - 3} edits")
+    kept = [one.file(with_adaptor=on) for one in EDITS[:2] for on in (False, True)][:3]
+    assert all((folder / name).stat().st_mtime_ns == early[name] for name in kept)
+    yield folder
+
+
+def test_it_writes_every_video_and_one_page(folder: Path) -> None:
+    names = [name for one in EDITS for name in (one.truth, *(one.file(with_adaptor=on) for on in (False, True)))]
+    assert all(probe(folder / name).frames == 2 for name in ["source.mp4", *names])
+    assert read_run(folder).result["report"] == "report.html"
+    notes = Notes()
+    assert demo(DemoOptions(**SHORT, out=folder), progress=notes) == folder / "report.html"
+    assert notes.texts == ["this demo is finished already; --overwrite makes it anew"]
+
+
+def test_the_page_holds_each_picture_once(folder: Path) -> None:
+    data = data_of(folder / "report.html")
+    urls = [picture["url"] for picture in data["pictures"]]
+    assert len(urls) == len(set(urls)) == len(list(folder.glob("*.mp4")))
+    assert data["left"] == "source"
+    for clip, one in zip(data["clips"], EDITS, strict=True):
+        titles = [panel["title"] for panel in clip["panels"]]
+        assert titles == ["source", one.editor, f"{one.editor} + adaptor", "true edit"]
+        assert all(re.fullmatch(r"flicker \d+\.\d", panel["line"]) for panel in clip["panels"][1:])
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href)="(?!data:)', text)
+    assert text.count("<img") == 0 and text.count("<video") == 0
+
+
+def test_the_edits_are_the_library_s(folder: Path) -> None:
+    """With and without the adaptor, after inversions that are shared where they may be."""
+    model, adaptor, clip = load("miniature"), load_adaptor("miniature"), held_out_clips()[0]
+    source = Clip.read(clip.path, frames=2)
+    for one in EDITS[2:]:
+        for on in (False, True):
+            editor = make(one.editor, {"steps": 2})
+            use = adaptor.use(one.editor)
+            with adaptor.on(model, use) if on else nullcontext(model) as acting:
+                made = edit_clip(
+                    editor,
+                    source,
+                    "a red car in the snow",
+                    acting,
+                    source_prompt=clip.caption,
+                    inversions=Remembered(),
+                    rng=torch.Generator().manual_seed(0),
+                )
+            made.write(folder / "expected.mp4")
+            assert (folder / "expected.mp4").read_bytes() == (folder / one.file(with_adaptor=on)).read_bytes()
+            (folder / "expected.mp4").unlink()
+
+
+def test_flicker_is_the_change_along_the_motion() -> None:
+    """A still clip, so that the motion is none: the change from frame to frame, in levels of 255."""
+    still = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)).expand(4, -1, -1, -1) * 0.5 + 0.2
+    flickering = still + torch.tensor([0.0, 0.1, 0.0, 0.1]).view(4, 1, 1, 1)
+    assert flicker(still, still) == 0
+    assert flicker(still, flickering) == pytest.approx(25.5, rel=0.01)
+
+
+def test_a_bar_shows_the_whole_demo(folder: Path) -> None:
+    seen: list[tuple[str, int | None]] = []
+
+    class Told(Notes):
+        def track(self, items: Iterable, what: str, total: int | None = None) -> Iterator:
+            seen.append((what, total))
+            yield from items
+
+    demo(DemoOptions(frames=1, steps=1, out=folder.parent / "bar"), progress=Told())
+    assert seen == [("percent of the demo", 100)]

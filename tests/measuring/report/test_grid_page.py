@@ -14,7 +14,7 @@ import pytest
 
 from browser import chromium
 from frameweave.measuring.draw import report
-from frameweave.measuring.report.frames import frames_of, heat, sprite, xt_slice
+from frameweave.video.filmstrips import frames_of, heat, sprite, xt_slice
 from frameweave.video import VideoWriter
 from results_folder import write_results
 

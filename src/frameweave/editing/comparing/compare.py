@@ -250,7 +250,6 @@ def _shown(run: Run, rows: list[list[str]], stems: dict[str, str], work: _Work) 
         if len(rows) > 1
         else "One prompt, every editor.",
         rows=[Row("Prompt", work.prompt, tuple(panels), columns=columns)],
-        embedded=False,
     )
     for name in (*_SHEETS, _PAGE):
         run.wrote(name)

@@ -1,178 +1,176 @@
-"""The demo: edits by several editors, without and with the adaptor; training data; one report."""
+"""The demo: a bundled clip is edited by a few editors, without and with the adaptor; one page shows it."""
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from frameweave.adaptor.adaptor import Adaptor, load_adaptor
+from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.adapting import adapted, use_of
-from frameweave.editing.comparing.demo_data import prepared_data
-from frameweave.editing.comparing.page import Panel, Row, write_page
-from frameweave.editing.options import DemoOptions, ModelOptions
+from frameweave.editing.comparing.demo_page import Edit, flicker, write_page
+from frameweave.editing.options import DemoOptions, EditOptions
+from frameweave.editing.planning.beforehand import in_words, of_source
+from frameweave.editing.planning.source import Source
 from frameweave.editors import base
-from frameweave.models import depth as depth_model
 from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.loading.load import load
-from frameweave.progress import SILENT, Progress
+from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import SILENT, Job, Progress
 from frameweave.runs.run import PlannedRun, Run
 from frameweave.video.clip import Clip
-from frameweave.video.pictures import grid, write_slice
 from frameweave.world.clips import HeldOutClip, held_out_clips
 from frameweave.world.grammar import phrase
 
-EDITS = {"noun": "elephant", "style": "cartoon"}
-EDITORS = ("framewise", "text2video_zero", "tokenflow", "vid2vid_zero", "vidtome")
-"""A few of different kinds, so that a demo stays short."""
-_PAGE = "report.html"
-_TITLES = {"noun": "Another object", "style": "Another style"}
+PAGE = "report.html"
+_SOURCE, _INVERTING = "source.mp4", "inverting"
 
 
 @dataclass(frozen=True)
-class _Made:
-    """One result of the demo."""
+class Asked:
+    """An editor, and what it changes in the scene, e.g. {"colour": "red"}."""
 
-    attribute: str
     editor: str
-    adapted: bool
-    clip: Clip
-    silent: bool = False
-    """Whether the adaptor has no part in it, as it says for the editor."""
+    change: dict[str, str]
 
     @property
-    def title(self) -> str:
-        if self.silent:
-            return f"{self.editor} (adaptor silent)"
-        return f"{self.editor} + adaptor" if self.adapted else self.editor
+    def truth(self) -> str:
+        """The file of the true edit."""
+        return f"{'-'.join(self.change.values())}-true.mp4"
 
-    @property
-    def file(self) -> str:
-        return f"{self.attribute}-{self.editor}{'-adaptor' if self.adapted else ''}"
+    def file(self, *, with_adaptor: bool) -> str:
+        return f"{'-'.join(self.change.values())}-{self.editor}{'-adaptor' if with_adaptor else ''}.mp4"
+
+
+EDITS = (
+    Asked("delta", {"colour": "red"}),
+    Asked("delta", {"style": "cartoon"}),
+    Asked("framewise", {"colour": "red"}),
+    Asked("vidtome", {"colour": "red"}),
+)
+"""Editors of different kinds and few edits, so that a demo stays short. `framewise` shows what flickers."""
 
 
 def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
-    """Edit the first bundled clip by every prompt with every one of `EDITORS`, without and with the adaptor.
+    """Make every one of `EDITS` of the first bundled clip, without and with the packaged adaptor.
 
-    Returns the report's path.
+    Each video is written as soon as it is finished, and not made again when a demo that was stopped goes on.
+    Returns the page that shows them.
     """
     anew = options.overwrite
     plan = Run.planned(options.out, "demo", options, overwrite=anew, resume=not anew)
     if plan.finished is not None:
         progress.note("this demo is finished already; --overwrite makes it anew")
-        return options.out / _PAGE
+        return options.out / PAGE
     with plan.held():
-        return _shown(plan, options, progress)
+        return _made(plan, options, progress)
 
 
-def _shown(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
-    held_out = held_out_clips()[0]
-    seconds: dict[str, float] = {}
-    start = time.perf_counter()
-    model, adaptor = load(MINIATURE), load_adaptor(MINIATURE)
-    estimator = depth_model.load(MINIATURE)
-    source = Clip.read(held_out.path, frames=options.frames)
-    assert estimator is not None
-    depth = estimator.estimate(source.frames)
-    seconds["load"] = round(time.perf_counter() - start, 2)
+def _made(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
+    held_out, model = held_out_clips()[0], load(MINIATURE)
+    work = _Work(held_out, Clip.read(held_out.path, frames=options.frames), model, options)
     run = plan.start()
-    editors = {name: base.make(name, {"steps": options.steps}) for name in EDITORS}
-    run.will_write(*_files(editors))
-    made: list[_Made] = []
-    for editor_name, editor in editors.items():
-        for with_adaptor in (False, True):
-            start = time.perf_counter()
-            inversions = Remembered()
-            chosen = ModelOptions(adaptor=MINIATURE if with_adaptor else None)
-            if with_adaptor and use_of(adaptor, chosen, editor_name, model.schedule.T).silent:
-                made += [replace(one, adapted=True, silent=True) for one in made if one.editor == editor_name]
-                continue
-            with adapted(model, chosen, editor_name, editor, progress) as adapted_model:
-                for attribute, word in EDITS.items():
-                    prompt = _prompt(held_out, attribute, word)
-                    progress.note(f"{editor_name}{' with the adaptor' if with_adaptor else ''}: {prompt}")
-                    clip = base.edit_clip(
-                        editor,
-                        source,
-                        prompt,
-                        adapted_model,
-                        source_prompt=held_out.caption,
-                        depth=depth,
-                        inversions=inversions,
-                        rng=torch.Generator().manual_seed(options.seed),
-                        progress=progress,
-                    )
-                    made.append(_Made(attribute, editor_name, with_adaptor, clip))
-            took = round(time.perf_counter() - start, 2)
-            seconds[f"{made[-1].title}, {len(EDITS)} edits"] = took
-    rows = _written(options.out, held_out, source, made)
+    tasks = list(work.tasks())
+    truths = {one.truth: one.change for one in EDITS}
+    run.will_write(_SOURCE, *truths, *(one.file(with_adaptor=on) for one, on in tasks), PAGE)
+    work.source.write(run.folder / _SOURCE)
+    for name, change in truths.items():
+        held_out.rendered(len(work.source), **change).write(run.folder / name)
+    for name in (_SOURCE, *truths):
+        run.wrote(name)
+    left = [task for task in tasks if not run.whole(task[0].file(with_adaptor=task[1]))]
+    parts = list(work.parts(left))
+    whole = in_words(sum(seconds for _, seconds in parts))
+    progress.note(f"{len(left)} edits of a bundled clip of {len(work.source)} frames; this takes about {whole}")
     start = time.perf_counter()
-    sheet = prepared_data(options.out / "data", seed=options.seed, progress=progress)
-    seconds["preparing training data"] = round(time.perf_counter() - start, 2)
-    run.finish({"report": _PAGE, "seconds": seconds})
-    page = write_page(
-        options.out,
-        title="Frameweave demo",
-        intro=(
-            f"The source shows {held_out.caption}; the model never saw this combination. Of each prompt "
-            "the upper row shows each editor alone, the lower row with the adaptor"
-            f"{_how(adaptor, [one.editor for one in made if one.silent])}. "
-            "Since the clip comes from a procedural world, the perfect edit is known; it stands below "
-            "the source."
-        ),
-        rows=rows,
-        animation="comparison.gif",
-        sheet=sheet.relative_to(options.out).as_posix(),
-    )
-    run.wrote(_PAGE)
+    with Job(progress, "percent of the demo") as job:
+        job.begin(parts)
+        for number, (one, on) in enumerate(left, 1):
+            with_it = " with the adaptor" if on else ""
+            job.note(f"{number} of {len(left)}: {one.editor}{with_it}, {work.prompt(one)}")
+            name = one.file(with_adaptor=on)
+            work.edited(one, job, with_adaptor=on).write(run.folder / name)
+            run.wrote(name)
+            job.note(f"wrote {run.folder / name}")
+    run.finish({"report": PAGE, "seconds": {"edits": round(time.perf_counter() - start, 2)}})
+    page = _page(run, work, tasks)
+    run.wrote(PAGE)
     return page
 
 
-def _files(editors: Iterable[str]) -> list[str]:
-    """What the demo writes, but for the training data, which is made anew by itself."""
-    edits = [f"{editor}{arm}" for editor in editors for arm in ("", "-adaptor")]
-    stems = ["source", *(f"{attribute}-{name}" for attribute in EDITS for name in ("perfect", *edits))]
-    return [*(f"{stem}{suffix}" for stem in stems for suffix in (".mp4", ".png")), "comparison.gif", _PAGE]
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What all edits of the demo have in common."""
 
+    held_out: HeldOutClip
+    source: Clip
+    model: StableDiffusion
+    options: DemoOptions
+    _inversions: dict[str, Remembered] = field(default_factory=dict[str, Remembered])
+    """Those with the adaptor by editor, which decides how it acts; all others are alike."""
 
-def _how(adaptor: Adaptor, silent: Sequence[str]) -> str:
-    """In which editors the adaptor acts by its prompt tokens, and in which it does not act."""
-    said = {"by its prompt tokens": adaptor.card.tokens_for, "not at all": dict.fromkeys(silent)}
-    told = "; ".join(f"in {', '.join(editors)} {how}" for how, editors in said.items() if editors)
-    return f" ({told})" if told else ""
+    def tasks(self) -> Iterator[tuple[Asked, bool]]:
+        """Every edit without the adaptor, and with it where it acts."""
+        adaptor = load_adaptor(MINIATURE)
+        for one in EDITS:
+            yield one, False
+            if not use_of(adaptor, self._asked(one, on=True), one.editor, self.model.schedule.T).silent:
+                yield one, True
 
+    def prompt(self, one: Asked) -> str:
+        return phrase(self.held_out.words | one.change)
 
-def _prompt(held_out: HeldOutClip, attribute: str, word: str) -> str:
-    return phrase(held_out.words | {attribute: word})
+    def parts(self, tasks: Sequence[tuple[Asked, bool]]) -> Iterator[tuple[str, float]]:
+        """The loops of all edits with their seconds; the inversion without the adaptor is made once."""
+        clip, inverted = Source(self.source.size, len(self.source)), False
+        for one, on in tasks:
+            found = of_source(clip, [self.prompt(one)], self._asked(one, on=on), self.model)
+            for name, seconds in () if found is None else found.parts:
+                if name != _INVERTING or on or not inverted:
+                    yield name, seconds
+                inverted = inverted or (name == _INVERTING and not on)
 
-
-def _written(folder: Path, held_out: HeldOutClip, source: Clip, made: list[_Made]) -> list[Row]:
-    """Write every clip with its slice, and all of them as one animation."""
-    rows: list[Row] = []
-    sheet: list[tuple[str, Clip]] = []
-    original = _panel(folder, "source", source)
-    for attribute, word in EDITS.items():
-        prompt = _prompt(held_out, attribute, word)
-        truth = held_out.rendered(len(source), **{attribute: word})
-        panels: list[Panel] = []
-        for with_adaptor in (False, True):
-            results = [one for one in made if (one.attribute, one.adapted) == (attribute, with_adaptor)]
-            first = (
-                _panel(folder, f"{attribute}-perfect", truth, "perfect edit") if with_adaptor else original
+    def edited(self, one: Asked, progress: Progress, *, with_adaptor: bool) -> Clip:
+        """One edit."""
+        asked = self._asked(one, on=with_adaptor)
+        editor = base.make(one.editor, {"steps": self.options.steps})
+        inversions = self._inversions.setdefault(one.editor if with_adaptor else "", Remembered())
+        with adapted(self.model, asked, one.editor, editor, SILENT) as model:
+            return base.edit_clip(
+                editor,
+                self.source,
+                self.prompt(one),
+                model,
+                source_prompt=self.held_out.caption,
+                inversions=inversions,
+                rng=torch.Generator().manual_seed(self.options.seed),
+                progress=progress,
             )
-            panels += [first, *(_panel(folder, one.file, one.clip, one.title) for one in results)]
-            sheet += [
-                ("perfect edit", truth) if with_adaptor else (f"source, for {word}", source),
-                *((one.title, one.clip) for one in results),
-            ]
-        rows.append(Row(_TITLES[attribute], prompt, tuple(panels), columns=len(panels) // 2))
-    grid(sheet, columns=rows[0].columns).write(folder / "comparison.gif")
-    return rows
+
+    def _asked(self, one: Asked, *, on: bool) -> EditOptions:
+        return EditOptions(
+            editor=one.editor,
+            steps=self.options.steps,
+            source_prompt=self.held_out.caption,
+            adaptor=MINIATURE if on else None,
+        )
 
 
-def _panel(folder: Path, name: str, clip: Clip, title: str = "source") -> Panel:
-    clip.write(folder / f"{name}.mp4")
-    write_slice(clip, folder / f"{name}.png")
-    return Panel(title, f"{name}.mp4", f"{name}.png")
+def _page(run: Run, work: _Work, tasks: Sequence[tuple[Asked, bool]]) -> Path:
+    """The page of what was written."""
+
+    def frames(name: str) -> Tensor:
+        return Clip.read(run.folder / name).frames
+
+    source, edits = work.source.frames, list[Edit]()
+    for one in EDITS:
+        names = {"": one.file(with_adaptor=False), " + adaptor": one.file(with_adaptor=True)}
+        made = {f"{one.editor}{arm}": names[arm] for on, arm in enumerate(names) if (one, bool(on)) in tasks}
+        made |= {"true edit": one.truth}
+        flickers = {title: flicker(source, frames(name)) for title, name in made.items()}
+        videos = {"source": _SOURCE, **made}
+        edits.append(Edit(one.editor, work.prompt(one), work.held_out.caption, videos, flickers))
+    return write_page(run.folder, PAGE, edits)

@@ -8,17 +8,19 @@ from frameweave.editing.advice import check_prompts
 from frameweave.editing.footage import Fit
 from frameweave.editing.given.anchors import asked
 from frameweave.editing.inversions import IN_MEMORY
-from frameweave.editing.options import PlanEditOptions
+from frameweave.editing.options import EditOptions, PlanEditOptions
 from frameweave.editing.planning.rehearsal import Rehearsal, Taken
-from frameweave.editing.planning.source import source_of
+from frameweave.editing.planning.source import Source, source_of
 from frameweave.editing.planning.speed import Speed, rough, timed
 from frameweave.editing.sampling import sampler_of
 from frameweave.editing.setup import editor_of, load_model, map_maker, steady_of
 from frameweave.editors import base
 from frameweave.errors import InputError
 from frameweave.models.loading.device import torch_device
+from frameweave.models.depth import DepthEstimator
 from frameweave.models.memory import free_bytes
 from frameweave.models.running.shapes import networks_in, shapes_of, weight_bytes
+from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.motion.flows import flow_of
 
@@ -58,6 +60,8 @@ class Forecast:
     """On the device, now."""
     lower: str
     """What to turn down."""
+    loops: tuple[tuple[str, float], ...]
+    """Those of the inversion and of one sampling in their order: what is told of each, and its operations."""
 
     @property
     def device_bytes(self) -> int:
@@ -65,6 +69,11 @@ class Forecast:
 
     def seconds(self, row: Row) -> float:
         return row.flops / self.speed.flops_per_second
+
+    @property
+    def whole(self) -> float:
+        """Seconds of all of it, without the model's loading."""
+        return sum(map(self.seconds, self.rows))
 
     @property
     def fits(self) -> bool:
@@ -86,18 +95,37 @@ def plan_edit(
     flow_of(options.flow)  # one that is not there is told
     if options.compare:
         raise InputError("--compare cannot be planned", hint="plan one editor after the other")
-    source, device = source_of(video, options, progress), torch_device(options.device)
+    source = source_of(video, options, progress)
     here = options if options.timed else options.replaced(device="cpu")
     model = load_model(here)
-    fit = Fit.for_model(model, source.size, options.size)
-    maker, sampler = map_maker(editor, model, here), sampler_of(here, model, editor)
-    shapes = shapes_of(model)
+    estimator = map_maker(editor, model, here).estimator
     progress.note("going through the edit without values")
+    return forecast(editor, model, source, prompts, options, estimator=estimator, by_a_call=options.timed)
+
+
+def forecast(
+    editor: base.Editor,
+    model: StableDiffusion,
+    source: Source,
+    prompts: Sequence[str],
+    options: EditOptions,
+    *,
+    estimator: DepthEstimator | None = None,
+    by_a_call: bool = True,
+) -> Forecast:
+    """What an edit with a model that is loaded will take; with the depth that `estimator` finds, if any.
+
+    The speed is told by a timed call of the model, or else roughly. Raises `RunError` when an editor needs
+    values.
+    """
+    device = torch_device(options.device)
+    fit, sampler = Fit.for_model(model, source.size, options.size), sampler_of(options, model, editor)
+    shapes = shapes_of(model)
     with adapted(shapes, options, options.editor, editor, SILENT, sampler=sampler) as adapted_model:
         rehearsal = Rehearsal(
             editor=editor,
             model=adapted_model,
-            estimator=shapes_of(maker.estimator),
+            estimator=shapes_of(estimator),
             sampler=sampler,
             frames=source.frames,
             fit=fit,
@@ -123,9 +151,10 @@ def plan_edit(
         trajectory_bytes=taken.trajectory_bytes,
         calls=call.count,
         pictures=call.pictures,
-        speed=timed(model, shapes, latents, call.pictures) if options.timed else rough(device, model.dtype),
+        speed=timed(model, shapes, latents, call.pictures) if by_a_call else rough(device, model.dtype),
         free_bytes=free_bytes(device),
         lower=base.less_memory(editor),
+        loops=taken.loops,
     )
 
 

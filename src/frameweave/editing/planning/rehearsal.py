@@ -4,10 +4,10 @@ The editor itself runs, on a model whose tensors have no values. So what an edit
 else than in the editor, and editors of other packages are measured like ours.
 """
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from frameweave.models.seam import Latents, Model
 from frameweave.video.motion.motion import Motion
 from frameweave.video.motion.steady import Steady
 
+T = TypeVar("T")
 _FEW = 3
 """Steps that are gone through: whatever an editor does in a share of its steps occurs in three."""
 
@@ -65,6 +66,8 @@ class Taken:
     calls: Calls
     trajectory_bytes: int
     """Of the latents that the inversion keeps, in the machine's memory or on its disk."""
+    loops: tuple[tuple[str, float], ...]
+    """The loops of inversion and sampling in their order: what is told of each, and its operations."""
 
     @property
     def host_bytes(self) -> int:
@@ -113,9 +116,9 @@ class Rehearsal:
             source = self._source(request)
         with _part(meter) as edit:
             shorter = _in_few_steps(self.editor)
-            calls = _Counted(meter)
+            calls, loops = _Counted(meter), _Loops(meter)
             with calls.of(self.model.unet):
-                x = shorter.edit(replace(request, inversions=calls))
+                x = shorter.edit(replace(request, inversions=calls, progress=loops))
         with _part(meter) as write:
             if self.steady is not None:
                 self.model.decode(x[:BATCH])  # what it was is measured, too
@@ -128,6 +131,7 @@ class Rehearsal:
             write=write.part(batches),
             calls=Calls(count=calls.count * times, pictures=calls.pictures, flops=calls.flops),
             trajectory_bytes=calls.trajectory_bytes(times),
+            loops=tuple((name, flops * times) for name, flops in loops.found),
         )
 
     def _request(self) -> EditRequest:
@@ -212,6 +216,25 @@ def _part(meter: Meter) -> Generator[_Read, None, None]:
     yield read
     read.device_bytes, read.host_bytes = meter.device_peak, meter.host_peak
     read.flops = meter.flops - before
+
+
+@dataclass(eq=False)
+class _Loops:
+    """Notes which loops an edit tells of, and the operations of each."""
+
+    meter: Meter
+    found: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+
+    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+        before = self.meter.flops
+        yield from items
+        self.found.append((what, self.meter.flops - before))
+
+    def note(self, text: str) -> None:
+        pass
+
+    def measure(self, **values: float) -> None:
+        pass
 
 
 @dataclass(eq=False)

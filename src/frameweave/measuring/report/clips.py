@@ -6,56 +6,12 @@ from pathlib import Path
 
 from frameweave.errors import InputError
 from frameweave.measuring.records import MetricInfo, PairLine
-from frameweave.measuring.report.frames import frames_of, sprite
 from frameweave.measuring.report.results import Results
-from frameweave.video import probe
-from frameweave.video.pages import data_url
+from frameweave.video.filmstrips import Filmstrip, Panel, Shown, ShownClip, filmstrip
 
 MOST = 20 * 2**20
 """Bytes of pictures in a page; beyond that only the most telling clips are shown."""
 _FEW = (4, 2, 1)  # best, and as many worst and middle clips, of each editor: the most that fit
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """A title and the number of a picture."""
-
-    title: str
-    picture: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownClip:
-    """An edit of the page with what it is compared with."""
-
-    editor: str
-    gain: float | None
-    """None when unknown."""
-    prompt: str
-    source_prompt: str
-    panels: tuple[Panel, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filmstrip:
-    """All frames of a clip in one picture."""
-
-    url: str
-    frames: int
-    columns: int
-    width: int
-    height: int
-    fps: float
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Shown:
-    """What the player is given."""
-
-    clips: tuple[ShownClip, ...] = ()
-    pictures: tuple[Filmstrip, ...] = ()
-    left_out: int = 0
-    """Edits that would have made the page too large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +104,6 @@ def _telling(edits: Sequence[_Edit], few: int) -> list[_Edit]:
 
 def _picture(video: Path) -> Filmstrip | None:
     try:
-        made, rate = sprite(frames_of(video)), float(probe(video).fps)
+        return filmstrip(video)
     except InputError:
         return None
-    return Filmstrip(
-        url=data_url(made.content, ".webp"),
-        frames=made.frames,
-        columns=made.columns,
-        width=made.width,
-        height=made.height,
-        fps=rate,
-    )

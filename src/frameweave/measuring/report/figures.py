@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from frameweave.measuring.records import WITHOUT, LossLine, MetricInfo, SweepLine
 from frameweave.measuring.report.differences import Baseline
-from frameweave.measuring.report.frames import Pixels, heat, xt_slice
+from frameweave.video.filmstrips import Pixels, heat, xt_slice
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.stats.paired import Paired
 

@@ -4,20 +4,20 @@ Nothing is fetched: pictures and programs are inside. A page shows frames out of
 on canvases from one clock, so clips side by side can never drift apart.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from frameweave.measuring.records import MetricInfo
-from frameweave.measuring.report.clips import Shown, shown_clips
+from frameweave.measuring.report.clips import shown_clips
 from frameweave.measuring.report.figures import Drawn
 from frameweave.measuring.report.formats import web
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.report.table import Table
 from frameweave.runs.atomic import staged
+from frameweave.video.filmstrips import Shown
 from frameweave.video.pages import data_url, rendered
 
 
@@ -34,7 +34,6 @@ class Page:
 def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, target: Path) -> Path:
     """Write the page; clips come by what each editor's first adaptor gains in `metric`, None shows none."""
     shown = Shown() if metric is None else shown_clips(results, metric)
-    told = asdict(shown)
     html = rendered(
         __package__ or "",
         "grid.html",
@@ -48,15 +47,10 @@ def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, tar
         arms=sorted({arm for editor in results.editors if (arm := results.shown_arm(editor))}),
         failed=[cell for cell in results.cells if cell.error],
         shown=shown,
-        data=Markup(_json({name: told[name] for name in ("clips", "pictures")})),
+        data=Markup(shown.json),
         settings=results.run.settings,
         environment=results.run.environment,
     )
     with staged(target) as stage:
         stage.write_text(html, encoding="utf-8")
     return target
-
-
-def _json(value: object) -> str:
-    """JSON that can stand inside a script element."""
-    return json.dumps(value).replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -70,6 +70,11 @@
     canvas.setAttribute("role", "img"); canvas.setAttribute("aria-label", entry.title);
     const caption = document.createElement("figcaption");
     caption.textContent = entry.title;
+    if (entry.line) {
+      const line = document.createElement("small");
+      line.textContent = entry.line;
+      caption.append(line);
+    }
     const strip = document.createElement("canvas"), change = document.createElement("canvas");
     strip.className = "slice"; change.className = "heat";
     strip.setAttribute("role", "img"); strip.setAttribute("aria-label", `x-t slice, ${entry.title}`);
@@ -105,9 +110,9 @@
     if (!clip) return;
     $("prompt").textContent = clip.prompt;
     $("source-prompt").textContent = clip.source_prompt || "not told";
-    shown = clip.panels.map((entry) => panel({ title: entry.title, sprite: data.pictures[entry.picture] }));
+    shown = clip.panels.map((entry) => panel({ ...entry, sprite: data.pictures[entry.picture] }));
     $("players").replaceChildren(...shown.map((one) => one.figure));
-    for (const [id, standard] of [["left", "without"], ["right", null]]) {
+    for (const [id, standard] of [["left", data.left], ["right", null]]) {
       const index = shown.findIndex((one) => one.title === standard);
       $(id).replaceChildren(...shown.map((one) => new Option(one.title)));
       $(id).selectedIndex = index >= 0 ? index : Math.min(2, shown.length - 1);

@@ -1,14 +1,16 @@
-"""Frames of a video as arrays, and as one picture that a page can draw each frame from."""
+"""Frames of a video as arrays, and clips for the player of a page: all frames of each in one picture."""
 
 import io
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from frameweave.video import read_frames
+from frameweave.video import probe, read_frames
+from frameweave.video.pages import data_url
 
 Pixels = NDArray[np.uint8]
 """F x H x W x 3."""
@@ -27,6 +29,58 @@ class Sprite:
     columns: int
     width: int
     height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filmstrip:
+    """A sprite as a page holds it, and how quickly its frames are shown."""
+
+    url: str
+    frames: int
+    columns: int
+    width: int
+    height: int
+    fps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A title, the number of a picture, and a line that stands below it."""
+
+    title: str
+    picture: int
+    line: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownClip:
+    """An edit that the player shows with what it is compared with."""
+
+    editor: str
+    gain: float | None
+    """None when unknown."""
+    prompt: str
+    source_prompt: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Shown:
+    """What the player is given."""
+
+    clips: tuple[ShownClip, ...] = ()
+    pictures: tuple[Filmstrip, ...] = ()
+    left_out: int = 0
+    """Edits that would have made the page too large."""
+    left: str = "without"
+    """The title of the panel that is on the left of the wipe at first."""
+
+    @property
+    def json(self) -> str:
+        """As a script element of a page holds it."""
+        told = asdict(self)
+        text = json.dumps({name: told[name] for name in ("clips", "pictures", "left")})
+        return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def frames_of(video: Path) -> Pixels:
@@ -64,6 +118,19 @@ def sprite(frames: Pixels) -> Sprite:
     target = io.BytesIO()
     sheet.save(target, "WEBP", **_WEBP)
     return Sprite(target.getvalue(), count, columns, *size)
+
+
+def filmstrip(video: Path) -> Filmstrip:
+    """A video for the player. Raises `InputError` when it cannot be read."""
+    made, rate = sprite(frames_of(video)), float(probe(video).fps)
+    return Filmstrip(
+        url=data_url(made.content, ".webp"),
+        frames=made.frames,
+        columns=made.columns,
+        width=made.width,
+        height=made.height,
+        fps=rate,
+    )
 
 
 def xt_slice(frames: Pixels, line: float = 0.5) -> Pixels:
