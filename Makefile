@@ -27,11 +27,12 @@ test: $(READY) ## all tests but the slow ones
 slow: $(READY) ## the full-size tests (minutes, several GB)
 	$(BIN)/python -m pytest -q -s -m slow
 
-check: $(READY) ## format, lint, types, layers
+check: $(READY) ## format, lint, types, layers, links of the documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --quiet --strict
 
 house: $(READY) ## how crowded the code is: sizes, untyped records, long signatures
 	$(BIN)/python tools/house.py
