@@ -26,7 +26,12 @@ class Core:
     may_take: dict[str, Any] = field(default_factory=dict)
 
 
-_SAMPLED = {"model": "MODEL", "positive": "CONDITIONING", "negative": "CONDITIONING", "latent_image": "LATENT"}
+_SAMPLED = {
+    "model": "MODEL",
+    "positive": "CONDITIONING",
+    "negative": "CONDITIONING",
+    "latent_image": "LATENT",
+}
 CORE = {
     "CheckpointLoaderSimple": Core({"ckpt_name": "STRING"}, ("MODEL", "CLIP", "VAE")),
     "CLIPTextEncode": Core({"text": "STRING", "clip": "CLIP"}, ("CONDITIONING",)),
@@ -36,7 +41,9 @@ CORE = {
         {"prev_hooks": "HOOKS"},
     ),
     "CreateHookKeyframe": Core(
-        {"strength_mult": "FLOAT", "start_percent": "FLOAT"}, ("HOOK_KEYFRAMES",), {"prev_hook_kf": "HOOK_KEYFRAMES"}
+        {"strength_mult": "FLOAT", "start_percent": "FLOAT"},
+        ("HOOK_KEYFRAMES",),
+        {"prev_hook_kf": "HOOK_KEYFRAMES"},
     ),
     "SetHookKeyframes": Core({"hooks": "HOOKS"}, ("HOOKS",), {"hook_kf": "HOOK_KEYFRAMES"}),
     "PairConditioningSetProperties": Core(
@@ -96,7 +103,9 @@ SAVES = ("SaveImage", "SaveVideo")
 def of_class(node: Any) -> Core:
     """What a custom node says of itself."""
     asked = node.INPUT_TYPES()
-    kinds = {part: {name: one[0] for name, one in asked.get(part, {}).items()} for part in ("required", "optional")}
+    kinds = {
+        part: {name: one[0] for name, one in asked.get(part, {}).items()} for part in ("required", "optional")
+    }
     return Core(kinds["required"], tuple(node.RETURN_TYPES), kinds["optional"])
 
 

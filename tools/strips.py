@@ -18,9 +18,9 @@ from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.records import WITHOUT
 from frameweave.measuring.report.figures import strips
-from frameweave.video.filmstrips import Pixels, frames_of
 from frameweave.measuring.report.reading import read_results
 from frameweave.runs.atomic import staged
+from frameweave.video.filmstrips import Pixels, frames_of
 from frameweave.world.clips import held_out_clips
 from frameweave.world.grammar import phrase
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+
 from frameweave.api import Adaptor, load_adaptor
 
 _TOKENS = {"as the adaptor says": None, "on": True, "off": False}

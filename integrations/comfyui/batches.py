@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def frames_of(images: Tensor) -> Tensor:
-    """The frames of a batch, copied to the CPU; a fourth channel, which would be transparency, is left out."""
+    """The frames of a batch, copied to the CPU; a fourth channel, transparency, is left out."""
     return images[..., :3].clone().permute(0, 3, 1, 2).float().cpu().contiguous()
 
 

@@ -4,6 +4,8 @@ from contextlib import nullcontext
 from functools import lru_cache
 
 import torch
+from torch import Tensor
+
 from frameweave.api import (
     Clip,
     Editor,
@@ -16,7 +18,6 @@ from frameweave.api import (
     load_model,
     working_size,
 )
-from torch import Tensor
 
 from .adaptor import ADAPTOR, Chosen
 from .batches import frames_of, images_of, resized
@@ -76,9 +77,10 @@ class FrameweaveEdit:
             },
         }
 
-    @torch.inference_mode(mode=False)  # ComfyUI calls nodes in that mode, in which nothing can be trained
+    @torch.inference_mode(mode=False)  # ComfyUI calls nodes in it, and nothing learns there
     def edit(
         self,
+        *,
         images: Tensor,
         prompt: str,
         model: str,

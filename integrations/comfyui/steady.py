@@ -1,8 +1,9 @@
 """The node that makes an edited video steadier, whatever edited it."""
 
 import torch
-from frameweave.api import InputError, Steady, motion_of
 from torch import Tensor
+
+from frameweave.api import InputError, Steady, motion_of
 
 from .batches import frames_of, images_of, resized
 

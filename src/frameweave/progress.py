@@ -68,8 +68,8 @@ class Timer:
 class Job:
     """Loops that follow one another as a single one, whose time left is that of all of them.
 
-    `begin` tells the loops to come. What comes before it is shown as it is. Use it in a `with` block: where that
-    ends, the bar does.
+    `begin` tells the loops to come. What comes before it is shown as it is. Use it in a `with` block: where
+    that ends, the bar does.
 
     >>> class Told:
     ...     def track(self, items, what, total=None):

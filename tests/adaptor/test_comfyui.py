@@ -37,7 +37,9 @@ def test_a_wrong_workflow_is_found() -> None:
     nodes = picture_workflow("x", StrengthSchedule.parse("0.9-1:1"), sampler="ddim", steps=2)
     key = next(key for key, node in nodes.items() if node.class_type == "KSampler")
     swapped = nodes[key].inputs | {"model": nodes[key].inputs["positive"], "steps": "2"}
-    told = check({one: asdict(node) for one, node in (nodes | {key: replace(nodes[key], inputs=swapped)}).items()})
+    told = check(
+        {one: asdict(node) for one, node in (nodes | {key: replace(nodes[key], inputs=swapped)}).items()}
+    )
     assert sorted(line.split(" is ")[0] for line in told) == [f"{key}: model", f"{key}: steps"]
 
 
@@ -53,9 +55,15 @@ def test_both_branches_carry_the_lora_and_the_picture_is_sampled_as_asked() -> N
 
 @pytest.mark.parametrize(
     ("sampler", "name", "scheduler"),
-    [("ddim", "ddim", "ddim_uniform"), ("dpmpp_2m_karras", "dpmpp_2m", "karras"), ("euler_a", "euler", "normal")],
+    [
+        ("ddim", "ddim", "ddim_uniform"),
+        ("dpmpp_2m_karras", "dpmpp_2m", "karras"),
+        ("euler_a", "euler", "normal"),
+    ],
 )
-def test_a_video_is_inverted_without_the_lora_and_sampled_with_it(sampler: Sampler, name: str, scheduler: str) -> None:
+def test_a_video_is_inverted_without_the_lora_and_sampled_with_it(
+    sampler: Sampler, name: str, scheduler: str
+) -> None:
     nodes = video_workflow("x", StrengthSchedule.parse("0.9-1:1"), sampler=sampler, steps=20)
     inverted, edited = made_of("SamplerCustom", nodes)
 
@@ -69,11 +77,18 @@ def test_a_video_is_inverted_without_the_lora_and_sampled_with_it(sampler: Sampl
     assert feeding(edited, "positive").class_type == "PairConditioningSetProperties"
     flipped, falling = feeding(inverted, "sigmas"), feeding(edited, "sigmas")
     assert flipped.class_type == "FlipSigmas" and feeding(flipped, "sigmas") is falling
-    assert (falling.inputs["scheduler"], falling.inputs["steps"], falling.inputs["denoise"]) == (scheduler, 20, 1.0)
+    assert (falling.inputs["scheduler"], falling.inputs["steps"], falling.inputs["denoise"]) == (
+        scheduler,
+        20,
+        1.0,
+    )
     assert feeding(inverted, "sampler").inputs == {"sampler_name": "euler"}
     assert feeding(edited, "sampler").inputs == {"sampler_name": name}
     (video,) = made_of("CreateVideo", nodes)
-    assert feeding(video, "fps") is feeding(video, "audio") and feeding(video, "fps").class_type == "GetVideoComponents"
+    assert (
+        feeding(video, "fps") is feeding(video, "audio")
+        and feeding(video, "fps").class_type == "GetVideoComponents"
+    )
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)

@@ -57,4 +57,3 @@ def test_loractl_gives_each_step_its_weight(sampler: Sampler, steps: int, text: 
 def test_impossible_steps_are_refused() -> None:
     with pytest.raises(InputError, match="0 steps, expected 1 to 1000"):
         sampler_timesteps("ddim", 0)
-

@@ -13,12 +13,12 @@ from frameweave.models.loading.load import load
 from frameweave.progress import SILENT
 from frameweave.runs.cache_folder import first_time
 from notes import Notes
-from videos import write_video
+from videos import colour_ramp, write_video
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "clip.mp4", frames=3, size=(32, 32))
+    return write_video(tmp_path / "clip.mp4", colour_ramp(3, (32, 32)))
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,9 @@ def test_the_app_is_named_once_and_to_people_only(clip: Path, monkeypatch: pytes
     assert [named(), named()] == [True, False]
 
 
-def test_where_nothing_can_be_kept_it_is_never_the_first_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_can_be_kept_it_is_never_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FRAMEWEAVE_CACHE", str(tmp_path / "file" / "cache"))
     assert not first_time("app")
@@ -111,7 +113,11 @@ def test_the_loops_that_are_told_beforehand_are_those_that_come(
     from frameweave.editing.edit import edit as edit_video
 
     edit_video(clip, ["a red car"], asked.replaced(out=tmp_path / "run"), progress=told)
-    come = [name for name in told.loops if name not in ("frames looked at", "batches of frames whose motion is found")]
+    come = [
+        name
+        for name in told.loops
+        if name not in ("frames looked at", "batches of frames whose motion is found")
+    ]
     assert [name for name, _ in found.parts] == ["reading", *come]
 
 

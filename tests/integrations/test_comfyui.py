@@ -14,7 +14,15 @@ from torch import Tensor
 
 import comfy_stub
 from comfy_stub import CORE, Running, check, of_class
-from frameweave.api import Clip, InputError, ModelFolderError, edit_clip, load_adaptor, load_editor, load_model
+from frameweave.api import (
+    Clip,
+    InputError,
+    ModelFolderError,
+    edit_clip,
+    load_adaptor,
+    load_editor,
+    load_model,
+)
 from frameweave.video.motion.motion import motion_of
 from frameweave.video.motion.steady import Steady
 from frameweave.world.clips import held_out_clips
@@ -53,7 +61,7 @@ def called(nodes: ModuleType, name: str, given: Mapping[str, Any]) -> tuple[Any,
     """A node's outputs: defaults for what is not given, in the mode in which ComfyUI calls nodes."""
     kind = nodes.NODE_CLASS_MAPPINGS[name]
     asked = {}
-    for _, table in kind.INPUT_TYPES().items():
+    for table in kind.INPUT_TYPES().values():
         for key, (_, *more) in table.items():
             if more and "default" in more[0]:
                 asked[key] = more[0]["default"]
@@ -117,7 +125,7 @@ def test_frames_of_any_size_keep_it(nodes: ModuleType) -> None:
     images = torch.rand(2, 45, 80, 4, generator=torch.Generator().manual_seed(0))
     (made,) = called(nodes, "FrameweaveEdit", {"images": images, **ASKED, "size": 32})
     assert made.shape == (2, 45, 80, 3) and made.dtype == torch.float32
-    assert 0 <= made.min() and made.max() <= 1 and made.is_contiguous()
+    assert made.min() >= 0 and made.max() <= 1 and made.is_contiguous()
 
 
 @pytest.mark.parametrize("editor", ["text2video_zero", "vid2vid_zero"])
@@ -170,4 +178,6 @@ def test_only_the_public_face_is_imported() -> None:
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith(("import ", "from ")) and not line.startswith("from ."):
                 module = line.split()[1]
-                assert module in known or module.split(".")[0] in sys.stdlib_module_names, f"{file.name}: {line}"
+                assert module in known or module.split(".")[0] in sys.stdlib_module_names, (
+                    f"{file.name}: {line}"
+                )

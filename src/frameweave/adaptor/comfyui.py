@@ -97,8 +97,9 @@ def video_workflow(
 ) -> dict[str, Node]:
     """A video is loaded, inverted, sampled with the LoRA hooked to both prompts, and saved with its sound.
 
-    The inversion is the same sampling backwards, as `framewise` does it. The LoRA has no part in it: keyframes
-    are meant for noise that falls. `file`, `length`, the prompts and `ckpt_name` are there to be changed.
+    The inversion is the same sampling backwards, as `framewise` does it. The LoRA has no part in it:
+    keyframes are meant for noise that falls. `file`, `length`, the prompts and `ckpt_name` are there to be
+    changed.
     """
     nodes = _Nodes()
     checkpoint, side = _CHECKPOINTS[xl]
@@ -112,9 +113,7 @@ def video_workflow(
     )
     latents = nodes.add("VAEEncode", pixels=[scaled, 0], vae=[model, 2])
     sampler_name, scheduler = _VIDEO[sampler]
-    falling = nodes.add(
-        "BasicScheduler", model=[model, 0], scheduler=scheduler, steps=steps, denoise=1.0
-    )
+    falling = nodes.add("BasicScheduler", model=[model, 0], scheduler=scheduler, steps=steps, denoise=1.0)
     inverted = nodes.add(
         "SamplerCustom",
         model=[model, 0],

@@ -52,8 +52,8 @@ class ExportOptions(Settings):
     out: Path = Path("runs/export")
     """The folder to write to."""
     sampler: Literal["ddim", "dpmpp_2m_karras", "euler_a"] = "ddim"
-    """The sampler of the ComfyUI workflows; the line for A1111 counts its steps too. In the video workflow euler_a
-    is euler, because a source is inverted there."""
+    """The sampler of the ComfyUI workflows; the line for A1111 counts its steps too. In the video workflow
+    euler_a is euler, because a source is inverted there."""
     steps: Count = 20
     """Sampling steps of the workflows and of the line for A1111."""
     strength: float | None = None

@@ -134,8 +134,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="demo",
         group=EDIT,
-        help="Edit a bundled clip in several ways, and write a page that shows it.\n\nIt takes a few minutes on "
-        "a CPU. Each video is written as soon as it is finished.",
+        help="Edit a bundled clip in several ways, and write a page that shows it.\n\nIt takes a few minutes "
+        "on a CPU. Each video is written as soon as it is finished.",
         example="demo --open",
         options="frameweave.editing.options:DemoOptions",
         work="frameweave.cli.works:demo",

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from frameweave.data.options import CaptionSourceOptions, PrepareOptions, ShowOptions
 from frameweave.cli import console
+from frameweave.data.options import CaptionSourceOptions, PrepareOptions, ShowOptions
 from frameweave.editing.options import DemoOptions, EditOptions, ModelOptions
 from frameweave.errors import InputError
 from frameweave.measuring.options import BenchOptions, ReportOptions

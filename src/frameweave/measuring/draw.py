@@ -10,7 +10,6 @@ from frameweave.measuring.report.baseline import baseline_of, overview_table
 from frameweave.measuring.report.differences import Baseline, baseline_table, difference_table, named
 from frameweave.measuring.report.figures import Drawn, curves, forest, scatter, strips, sweep
 from frameweave.measuring.report.files import write_figure, write_table
-from frameweave.video.filmstrips import frames_of
 from frameweave.measuring.report.grid_page import Page, write_grid_page
 from frameweave.measuring.report.merging import merged
 from frameweave.measuring.report.reading import read_results
@@ -20,6 +19,7 @@ from frameweave.measuring.report.tables import cost_table, main_table, pooled_ta
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import lines_of, read_lines
 from frameweave.runs.run import LOG_FILE, RUN_FILE, read_run
+from frameweave.video.filmstrips import frames_of
 
 _SWEEP = "sweep.jsonl"
 _CLIPS = 3

@@ -15,6 +15,7 @@ from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.text2video_zero import Text2VideoZero
+from frameweave.measuring.contact_sheet import save_sheet
 from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
@@ -26,7 +27,6 @@ from frameweave.models.loading.weights import network
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
-from frameweave.measuring.contact_sheet import save_sheet
 from frameweave.world.grammar import captions, phrase
 from frameweave.world.render import render, render_clip
 from frameweave.world.scene import ATTRIBUTES, Scenes, edits_in_turn, sample_scenes

@@ -9,11 +9,11 @@ from typing import cast
 from frameweave.errors import InputError
 from frameweave.measuring.options import StripOptions
 from frameweave.measuring.report.figures import strips
-from frameweave.video.filmstrips import Pixels, shown_frames
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.runs.run_file import RunRecord, read_run, run_file_of
 from frameweave.video import probe
+from frameweave.video.filmstrips import Pixels, shown_frames
 
 _SOURCE, _TRUTH = "source", "true edit"
 _FORMATS = (".png", ".svg")

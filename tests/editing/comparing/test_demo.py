@@ -54,8 +54,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.raises(Stopped):
         demo(DemoOptions(**SHORT, out=folder), progress=notes)
     early = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mp4")}
-    assert {one.file(with_adaptor=False) for one in EDITS[:2]} <= early.keys() and not (folder / "report.html").exists()
-    assert re.search(rf"^{2 * len(EDITS)} edits of a bundled clip of 2 frames; this takes about \d+ ", notes.texts[0])
+    assert {one.file(with_adaptor=False) for one in EDITS[:2]} <= early.keys() and not (
+        folder / "report.html"
+    ).exists()
+    assert re.search(
+        rf"^{2 * len(EDITS)} edits of a bundled clip of 2 frames; this takes about \d+ ", notes.texts[0]
+    )
     again = Notes()
     assert demo(DemoOptions(**SHORT, out=folder), progress=again) == folder / "report.html"
     assert again.texts[0].startswith(f"{2 * len(EDITS) - 3} edits")
@@ -65,7 +69,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_it_writes_every_video_and_one_page(folder: Path) -> None:
-    names = [name for one in EDITS for name in (one.truth, *(one.file(with_adaptor=on) for on in (False, True)))]
+    names = [
+        name for one in EDITS for name in (one.truth, *(one.file(with_adaptor=on) for on in (False, True)))
+    ]
     assert all(probe(folder / name).frames == 2 for name in ["source.mp4", *names])
     assert read_run(folder).result["report"] == "report.html"
     notes = Notes()
@@ -112,7 +118,9 @@ def test_the_edits_are_the_library_s(folder: Path) -> None:
 
 def test_flicker_is_the_change_along_the_motion() -> None:
     """A still clip, so that the motion is none: the change from frame to frame, in levels of 255."""
-    still = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)).expand(4, -1, -1, -1) * 0.5 + 0.2
+    still = (
+        torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)).expand(4, -1, -1, -1) * 0.5 + 0.2
+    )
     flickering = still + torch.tensor([0.0, 0.1, 0.0, 0.1]).view(4, 1, 1, 1)
     assert flicker(still, still) == 0
     assert flicker(still, flickering) == pytest.approx(25.5, rel=0.01)

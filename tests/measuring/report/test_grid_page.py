@@ -14,8 +14,8 @@ import pytest
 
 from browser import chromium
 from frameweave.measuring.draw import report
-from frameweave.video.filmstrips import frames_of, heat, sprite, xt_slice
 from frameweave.video import VideoWriter
+from frameweave.video.filmstrips import frames_of, heat, sprite, xt_slice
 from results_folder import write_results
 
 N, FRAMES = 12, 5

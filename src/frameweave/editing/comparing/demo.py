@@ -84,7 +84,9 @@ def _made(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
     left = [task for task in tasks if not run.whole(task[0].file(with_adaptor=task[1]))]
     parts = list(work.parts(left))
     whole = in_words(sum(seconds for _, seconds in parts))
-    progress.note(f"{len(left)} edits of a bundled clip of {len(work.source)} frames; this takes about {whole}")
+    progress.note(
+        f"{len(left)} edits of a bundled clip of {len(work.source)} frames; this takes about {whole}"
+    )
     start = time.perf_counter()
     with Job(progress, "percent of the demo") as job:
         job.begin(parts)

@@ -16,8 +16,8 @@ from frameweave.editing.sampling import sampler_of
 from frameweave.editing.setup import editor_of, load_model, map_maker, steady_of
 from frameweave.editors import base
 from frameweave.errors import InputError
-from frameweave.models.loading.device import torch_device
 from frameweave.models.depth import DepthEstimator
+from frameweave.models.loading.device import torch_device
 from frameweave.models.memory import free_bytes
 from frameweave.models.running.shapes import networks_in, shapes_of, weight_bytes
 from frameweave.models.stable_diffusion import StableDiffusion

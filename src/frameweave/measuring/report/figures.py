@@ -15,9 +15,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from frameweave.measuring.records import WITHOUT, LossLine, MetricInfo, SweepLine
 from frameweave.measuring.report.differences import Baseline
-from frameweave.video.filmstrips import Pixels, heat, xt_slice
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.stats.paired import Paired
+from frameweave.video.filmstrips import Pixels, heat, xt_slice
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "frameweave",
