@@ -294,7 +294,7 @@ class DemoOptions(Settings):
 
     frames: Count = 16
     """Number of frames to edit."""
-    steps: Count = 25
+    steps: Count = 20
     """Sampling steps."""
     seed: Seed = 0
     """Random seed; -1 draws one and writes it to run.toml."""

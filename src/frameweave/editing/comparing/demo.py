@@ -126,10 +126,18 @@ class _Work:
         return phrase(self.held_out.words | one.change)
 
     def parts(self, tasks: Sequence[tuple[Asked, bool]]) -> Iterator[tuple[str, float]]:
-        """The loops of all edits with their seconds; the inversion without the adaptor is made once."""
+        """The loops of all edits with their seconds, which an adaptor hardly changes.
+
+        The inversion without the adaptor is made once.
+        """
         clip, inverted = Source(self.source.size, len(self.source)), False
+        first = {one.editor: one for one, _ in tasks}
+        known = {
+            name: of_source(clip, [self.prompt(one)], self._asked(one, on=False), self.model)
+            for name, one in first.items()
+        }
         for one, on in tasks:
-            found = of_source(clip, [self.prompt(one)], self._asked(one, on=on), self.model)
+            found = known[one.editor]
             for name, seconds in () if found is None else found.parts:
                 if name != _INVERTING or on or not inverted:
                     yield name, seconds
