@@ -99,7 +99,7 @@ def test_the_edits_are_the_library_s(folder: Path) -> None:
     source = Clip.read(clip.path, frames=2)
     for one in EDITS[2:]:
         for on in (False, True):
-            editor = make(one.editor, {"steps": 2})
+            editor = make(one.editor, {"steps": 2, **one.settings})
             use = adaptor.use(one.editor)
             with adaptor.on(model, use) if on else nullcontext(model) as acting:
                 made = edit_clip(

@@ -35,6 +35,8 @@ class Asked:
 
     editor: str
     change: dict[str, str]
+    settings: dict[str, float] = field(default_factory=dict[str, float])
+    """Of the editor, beside the steps."""
 
     @property
     def truth(self) -> str:
@@ -46,12 +48,14 @@ class Asked:
 
 
 EDITS = (
-    Asked("delta", {"colour": "red"}),
-    Asked("delta", {"style": "cartoon"}),
+    Asked("delta", {"colour": "red"}, {"start_sigma": 2.5}),
+    Asked("delta", {"style": "cartoon"}, {"start_sigma": 2.5}),
     Asked("framewise", {"colour": "red"}),
     Asked("vidtome", {"colour": "red"}),
 )
-"""Editors of different kinds and few edits, so that a demo stays short. `framewise` shows what flickers."""
+"""Editors of different kinds and few edits, so that a demo stays short. `framewise` shows what flickers.
+
+Colours and styles need no more noise than that: shapes are kept."""
 
 
 def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
@@ -146,7 +150,7 @@ class _Work:
     def edited(self, one: Asked, progress: Progress, *, with_adaptor: bool) -> Clip:
         """One edit."""
         asked = self._asked(one, on=with_adaptor)
-        editor = base.make(one.editor, {"steps": self.options.steps})
+        editor = base.make(one.editor, {"steps": self.options.steps, **one.settings})
         inversions = self._inversions.setdefault(one.editor if with_adaptor else "", Remembered())
         with adapted(self.model, asked, one.editor, editor, SILENT) as model:
             return base.edit_clip(
@@ -166,6 +170,7 @@ class _Work:
             steps=self.options.steps,
             source_prompt=self.held_out.caption,
             adaptor=MINIATURE if on else None,
+            set=tuple(f"{name}={value}" for name, value in one.settings.items()),
         )
 
 
