@@ -98,6 +98,12 @@ def test_every_how_to_is_listed() -> None:
     assert [name for name in pages if f"](howto/{name})" not in listed] == []
 
 
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").glob("**/*.md")]
+    assert [page for page in pages if f": {page}\n" not in navigation] == []
+
+
 def test_both_commands_stand_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in text and "make test" in text
