@@ -1,6 +1,6 @@
-"""Draws the README's picture: frames of clips, and below them what `delta` makes of them.
+"""Draws the README's picture: frames of a clip, and below them what `delta` makes of them.
 
-`python tools/edits_picture.py docs/edits.png` edits two bundled clips, which takes about a minute.
+`python tools/edits_picture.py docs/edits.png` edits a bundled clip twice, which takes about a minute.
 """
 
 import argparse
@@ -15,18 +15,19 @@ from frameweave.runs.atomic import staged
 from frameweave.world.clips import held_out_clips
 from frameweave.world.grammar import phrase
 
-EDITS = ((0, {"colour": "red"}), (1, {"colour": "blue"}))
-"""Numbers of bundled clips, and what is changed in each."""
-FRAMES, SHOWN, SIDE, GAP, LINE = 24, 6, 176, 8, 34
+CLIP, CHANGES = 0, ({"colour": "red"}, {"style": "cartoon"})
+"""The number of the bundled clip, and what the edits change in it."""
+FRAMES, SHOWN, SIDE, GAP, LINE = 16, 6, 176, 8, 34
 """Frames that are edited and that are shown; pixels of a frame, between frames, and of a line of text."""
 
 
 def edits() -> list[tuple[str, Clip]]:
-    """Each clip and its edit, with what they show."""
-    model, made = load_model("miniature"), list[tuple[str, Clip]]()
-    for number, change in EDITS:
-        held_out = held_out_clips()[number]
-        source, prompt = Clip.read(held_out.path, frames=FRAMES), phrase(held_out.words | change)
+    """The clip and its edits, with what they show."""
+    held_out, model = held_out_clips()[CLIP], load_model("miniature")
+    source = Clip.read(held_out.path, frames=FRAMES)
+    made = [(f"a clip: {held_out.caption}", source)]
+    for change in CHANGES:
+        prompt = phrase(held_out.words | change)
         edited = edit_clip(
             load_editor("delta")(start_sigma=2.5),
             source,
@@ -36,7 +37,7 @@ def edits() -> list[tuple[str, Clip]]:
             rng=torch.Generator().manual_seed(0),
             progress=progress(),
         )
-        made += [(f"a clip: {held_out.caption}", source), (f"its edit: “{prompt}”", edited)]
+        made.append((f"“{prompt}”", edited))
     return made
 
 

@@ -57,7 +57,7 @@ def timed(model: StableDiffusion, shapes: StableDiffusion, latents: tuple[int, i
 
 
 def _quickest(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of the quickest of a few: as many as fit into a second, for other programs may be in the way."""
+    """Seconds of the quickest of as many as fit into a second: other programs may be in the way."""
     found: list[float] = []
     while len(found) < _AT_LEAST or (len(found) < _AT_MOST and sum(found) < 1):
         start = time.perf_counter()
