@@ -261,7 +261,7 @@ COMMANDS: tuple[Command, ...] = (
         name="export",
         group=ADAPTOR,
         help="Write an adaptor for other programs: diffusers, ComfyUI, A1111.\n\nWrites the LoRA in every "
-        "file layout and a ComfyUI workflow, and prints what to write in A1111's prompt (with the extension "
+        "file layout and ComfyUI workflows, and prints what to write in A1111's prompt (with the extension "
         "loractl).",
         example="export runs/train/adaptor --out runs/export",
         options="frameweave.adaptor.options:ExportOptions",
