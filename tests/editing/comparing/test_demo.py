@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from axe_core_python.sync_playwright import Axe
 
+from browser import chromium
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.comparing.demo import EDITS, demo
@@ -129,3 +131,22 @@ def test_flicker_is_the_change_along_the_motion() -> None:
     flickering = still + torch.tensor([0.0, 0.1, 0.0, 0.1]).view(4, 1, 1, 1)
     assert flicker(still, still) == 0
     assert flicker(still, flickering) == pytest.approx(25.5, rel=0.01)
+
+
+def test_the_page_in_a_browser(folder: Path) -> None:
+    """A slice puts its clip on the right of the border; nothing is fetched; axe finds nothing."""
+    faults: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+        page.goto((folder / "report.html").as_uri())
+        assert page.input_value("#left") == "source"
+        page.locator("#players figure", has_text="true edit").locator(".slice").click()
+        assert page.input_value("#right") == "true edit"
+        page.select_option("#editor", "vidtome")
+        assert page.input_value("#right") == "vidtome + adaptor"
+        assert page.locator("#prompt").text_content() == "a red car in the snow"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        found = Axe().run(page)["violations"]
+    assert faults == [] and [one["id"] for one in found] == []
