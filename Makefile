@@ -32,7 +32,7 @@ check: $(READY) ## format, lint, types, layers, links of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 house: $(READY) ## how crowded the code is: sizes, untyped records, long signatures
 	$(BIN)/python tools/house.py
