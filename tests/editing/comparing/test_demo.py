@@ -12,7 +12,6 @@ from axe_core_python.sync_playwright import Axe
 
 from browser import chromium
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.comparing.demo import EDITS, demo
 from frameweave.editing.comparing.demo_page import flicker
 from frameweave.editing.options import DemoOptions
@@ -101,7 +100,7 @@ def test_the_page_holds_each_picture_once(folder: Path) -> None:
 
 
 def test_the_edits_are_the_library_s(folder: Path) -> None:
-    """With and without the adaptor, after inversions that are shared where they may be."""
+    """With and without the adaptor."""
     model, adaptor, clip = load("miniature"), load_adaptor("miniature"), held_out_clips()[0]
     source = Clip.read(clip.path, frames=2)
     for one in EDITS[2:]:
@@ -115,7 +114,6 @@ def test_the_edits_are_the_library_s(folder: Path) -> None:
                     "a red car in the snow",
                     acting,
                     source_prompt=clip.caption,
-                    inversions=Remembered(),
                     rng=torch.Generator().manual_seed(0),
                 )
             made.write(folder / "expected.mp4")

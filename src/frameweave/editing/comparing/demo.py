@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.adapting import adapted, use_of
 from frameweave.editing.comparing.demo_page import Edit, flicker, write_page
 from frameweave.editing.options import DemoOptions, EditOptions
@@ -26,7 +25,7 @@ from frameweave.world.clips import HeldOutClip, held_out_clips
 from frameweave.world.grammar import phrase
 
 PAGE = "report.html"
-_SOURCE, _INVERTING = "source.mp4", "inverting"
+_SOURCE = "source.mp4"
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,10 @@ def _made(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
             work.edited(one, job, with_adaptor=on).write(run.folder / name)
             run.wrote(name)
             job.note(f"wrote {run.folder / name}")
-    run.finish({"report": PAGE, "seconds": {"edits": round(time.perf_counter() - start, 2)}})
+    took = round(time.perf_counter() - start, 2)
     page = _page(run, work, tasks)
     run.wrote(PAGE)
+    run.finish({"report": PAGE, "seconds": {"edits": took}})
     return page
 
 
@@ -115,8 +115,6 @@ class _Work:
     source: Clip
     model: StableDiffusion
     options: DemoOptions
-    _inversions: dict[str, Remembered] = field(default_factory=dict[str, Remembered])
-    """Those with the adaptor by editor, which decides how it acts; all others are alike."""
 
     def tasks(self) -> Iterator[tuple[Asked, bool]]:
         """Every edit without the adaptor, and with it where it acts."""
@@ -130,28 +128,21 @@ class _Work:
         return phrase(self.held_out.words | one.change)
 
     def parts(self, tasks: Sequence[tuple[Asked, bool]]) -> Iterator[tuple[str, float]]:
-        """The loops of all edits with their seconds, which an adaptor hardly changes.
-
-        The inversion without the adaptor is made once.
-        """
-        clip, inverted = Source(self.source.size, len(self.source)), False
+        """The loops of all edits with their seconds, which an adaptor hardly changes."""
+        clip = Source(self.source.size, len(self.source))
         first = {one.editor: one for one, _ in tasks}
         known = {
             name: of_source(clip, [self.prompt(one)], self._asked(one, on=False), self.model)
             for name, one in first.items()
         }
-        for one, on in tasks:
+        for one, _ in tasks:
             found = known[one.editor]
-            for name, seconds in () if found is None else found.parts:
-                if name != _INVERTING or on or not inverted:
-                    yield name, seconds
-                inverted = inverted or (name == _INVERTING and not on)
+            yield from () if found is None else found.parts
 
     def edited(self, one: Asked, progress: Progress, *, with_adaptor: bool) -> Clip:
         """One edit."""
         asked = self._asked(one, on=with_adaptor)
         editor = base.make(one.editor, {"steps": self.options.steps, **one.settings})
-        inversions = self._inversions.setdefault(one.editor if with_adaptor else "", Remembered())
         with adapted(self.model, asked, one.editor, editor, SILENT) as model:
             return base.edit_clip(
                 editor,
@@ -159,7 +150,6 @@ class _Work:
                 self.prompt(one),
                 model,
                 source_prompt=self.held_out.caption,
-                inversions=inversions,
                 rng=torch.Generator().manual_seed(self.options.seed),
                 progress=progress,
             )
