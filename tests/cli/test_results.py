@@ -71,8 +71,8 @@ class Told(Notes):
             self.loops[what] = done
 
 
-def options(folder: Path, **others: object) -> EditOptions:
-    return EditOptions(model=str(folder), device="cpu", steps=2, size=32, **others)
+def options(folder: Path, editor: str = "framewise", **others: object) -> EditOptions:
+    return EditOptions(model=str(folder), device="cpu", editor=editor, steps=2, size=32, **others)
 
 
 def test_an_edit_is_one_bar_that_ends(clip: Path, tiny_folder: Path, tmp_path: Path) -> None:
