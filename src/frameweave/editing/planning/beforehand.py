@@ -14,7 +14,7 @@ from frameweave.progress import SILENT
 
 _ONCE = ("inverting",)
 """Loops that further prompts do not repeat: the inversion of a clip is kept."""
-_WRITTEN = "frames written"
+_READ, _WRITTEN = "batches of frames read", "frames written"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def of_source(
 
 def _parts(found: Forecast, prompts: int) -> list[tuple[str, float]]:
     read, _, write = found.rows
-    parts = [("reading", found.seconds(read))]
+    parts = [(_READ, found.seconds(read))]
     for number in range(prompts):
         for name, flops in found.loops:
             if not (number and name in _ONCE):
