@@ -123,7 +123,7 @@ class JobEvents:
         options = asked.options
         if not isinstance(options, EditOptions):
             raise InputError("that run is a training", hint="load the settings of an edit")
-        upload = self.place.desk.uploads.keep(asked.video, asked.video.name)
+        upload = self.place.kept(asked.video)
         values = form.shown(asked, times_of(upload.path))
         first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
         found = self.place.with_clip(upload) | self.place.with_editor(options.editor, values[form.sampler])
@@ -131,7 +131,7 @@ class JobEvents:
         found |= self.place.with_range(upload, first, last)
         if options.mask is None:
             return found
-        mask = self.place.desk.uploads.keep(options.mask, options.mask.name)
+        mask = self.place.kept(options.mask)
         return found | self.place.with_mask(upload, first, mask.path)
 
     def _followed(self, job: str | None) -> JobView | None:

@@ -41,6 +41,13 @@ class Workplace:
         except InputError:
             return None
 
+    def kept(self, file: Path) -> Upload:
+        """A file of a run, among the uploads, where it lies already if it came from the page."""
+        found = self.upload(file.name)
+        if found is not None and found.path.absolute() == file.absolute():
+            return found
+        return self.desk.uploads.keep(file, file.name)
+
     def needed(self, name: Value) -> Upload:
         """The same. Raises `InputError` where there is none."""
         found = self.upload(name)
