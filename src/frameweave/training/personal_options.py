@@ -10,7 +10,7 @@ from frameweave.training.options import TrainOptions
 
 
 class PersonalOptions(TrainOptions):
-    """A LoRA alone, at all timesteps, on every frame, until held-out frames stop improving."""
+    """A LoRA alone, in all blocks, at all timesteps, on every frame, until held-out frames stop improving."""
 
     heading = "Output"
 
@@ -23,6 +23,10 @@ class PersonalOptions(TrainOptions):
     at two timesteps; both; or none, no temporal loss."""
     t_range: tuple[Share, Share] = (0.0, 1.0)
     """Timestep interval that is trained: two shares of T, the number of timesteps."""
+    rank: Count = 8
+    """Rank of the LoRA."""
+    lora_blocks: str = "all"
+    """Blocks of the UNet that get a LoRA: down, mid and up, joined by "+", or all."""
     strength: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Strength with which the finished LoRA acts in edits by default; it is trained at 1."""
     n_shared: NotNegative = 0
@@ -35,9 +39,9 @@ class PersonalOptions(TrainOptions):
     """Optimiser steps of the LoRA stage at most; see --patience."""
     patience: NotNegative = 4
     """Stop the LoRA stage when the held-out loss has not fallen for so many measurements; 0 is never."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 2e-3
     """Learning rate of the LoRA stage."""
-    batch: Count = 8
+    batch: Count = 4
     """Groups in one forward pass, over all processes together."""
     accumulate: Count = 1
     """Forward passes before each optimiser step (gradient accumulation)."""
