@@ -72,6 +72,8 @@ class Job:
     that ends, the bar does.
 
     >>> class Told:
+    ...     def note(self, text): ...
+    ...     def measure(self, **values): ...
     ...     def track(self, items, what, total=None):
     ...         for item in items:
     ...             yield item

@@ -219,7 +219,13 @@ def test_its_place_is_the_device_while_it_works(exact: StableDiffusion) -> None:
 @pytest.fixture
 def edited(tiny_folder: Path, folder: Path, tmp_path: Path) -> Callable[..., Path]:
     video = write_video(tmp_path / "a.mp4", colour_ramp(20, (32, 24)), fps=6)
-    usual = {"model": str(tiny_folder), "device": "cpu", "steps": 1, "cache": tmp_path / "cache"}
+    usual = {
+        "model": str(tiny_folder),
+        "device": "cpu",
+        "editor": "framewise",
+        "steps": 1,
+        "cache": tmp_path / "cache",
+    }
 
     def made(name: str, notes: Notes | None = None, **others: object) -> Path:
         options = EditOptions(**usual, out=tmp_path / name, **others)  # pyright: ignore

@@ -288,7 +288,7 @@ def test_values_of_other_types(tmp_path: Path) -> None:
     assert [(clip.id, clip.captions) for clip in taken(values)] == [("7", ("caf\u00e9",))]
     assert lost(values) == [("row 2", "bad_caption")]
     file = write_parquet(
-        tmp_path / "b.parquet", path=arrow.array([2**62], arrow.timestamp("ns")), caption=["x"]
+        tmp_path / "b.parquet", path=arrow.array([2**62], arrow.timestamp("us")), caption=["x"]
     )
     with pytest.raises(DataError, match="not a readable parquet file"):
         taken(file)

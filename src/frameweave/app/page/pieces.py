@@ -164,7 +164,7 @@ def _said(view: JobView) -> str:
 def _duration(seconds: float) -> str:
     """Seconds as people say them.
 
-    >>> _duration(3.2), _duration(75), _duration(7300)
+    >>> _duration(3.2), _duration(75), _duration(7320)
     ('3 s', '1 min 15 s', '2 h 2 min')
     """
     whole = max(1, round(seconds))
