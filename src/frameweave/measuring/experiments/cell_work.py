@@ -67,27 +67,34 @@ class _Known:
     inversions: Remembered = field(default_factory=Remembered)
     edits: dict[str, tuple[Latents, Cost]] = field(default_factory=dict[str, tuple[Latents, Cost]])
     """Edited latents with what they took."""
-    cost: Cost = field(default_factory=Cost)
-    """Of the last edit. Its seconds are those that were not spent again."""
 
     def recalled(self, cell: Cell, make: Callable[[], Latents]) -> Latents:
         """The edited latents of a cell: those of an equal edit before, or what `make` makes."""
-        key = key_of(cell.editor, cell.settings, cell.seed)
-        if key in self.edits:
-            x, self.cost = self.edits[key]
-            return x
-        recalled, saved = self.inversions.recalled, self.inversions.saved
-        start = time.perf_counter()
-        x = make()
-        cost = Cost(
-            seconds=time.perf_counter() - start,
-            inversion_recalled=self.inversions.recalled > recalled,
-            inversion_seconds=round(self.inversions.saved - saved, 3),
-            memory_gb=round(peak_bytes() / 1e9, 3),
-        )
-        self.edits[key] = x, cost
-        self.cost = cost.model_copy(update={"seconds": 0.0})
-        return x
+        key = self.key(cell)
+        if key not in self.edits:
+            recalled, saved = self.inversions.recalled, self.inversions.saved
+            start = time.perf_counter()
+            x = make()
+            self.edits[key] = (
+                x,
+                Cost(
+                    seconds=time.perf_counter() - start,
+                    inversion_recalled=self.inversions.recalled > recalled,
+                    inversion_seconds=round(self.inversions.saved - saved, 3),
+                    memory_gb=round(peak_bytes() / 1e9, 3),
+                ),
+            )
+        return self.edits[key][0]
+
+    def cost(self, cell: Cell) -> Cost | None:
+        """What the edit of a cell took, when it was made; None where there is none yet."""
+        found = self.edits.get(self.key(cell))
+        return None if found is None else found[1]
+
+    @staticmethod
+    def key(cell: Cell) -> str:
+        """What tells edits apart."""
+        return key_of(cell.editor, cell.settings, cell.seed)
 
 
 def _editing(cell: Cell) -> str:
@@ -116,18 +123,15 @@ def _moving(pair: Pair, work: PairWork, model: StableDiffusion) -> Motion:
 def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
     """The edited clip, and what it took."""
     forget_peak()
-    setup.known.cost, start = Cost(seconds=0.0, memory_gb=0.0, inversion_seconds=0.0), time.perf_counter()
+    before, start = setup.known.cost(cell), time.perf_counter()
     if cell.editor == REFERENCE:
         frames = references(pair, setup.model)[cell.arm.name]()
     else:
         frames = pair.without_padding(_frames(pair, cell, setup))
-    seconds, edit = time.perf_counter() - start, setup.known.cost
-    cost = edit.model_copy(
-        update={
-            "seconds": round(seconds + (edit.seconds or 0.0), 3),
-            "memory_gb": max(edit.memory_gb or 0.0, round(peak_bytes() / 1e9, 3)),
-        }
-    )
+    seconds = time.perf_counter() - start + (before.seconds or 0.0 if before else 0.0)
+    made = setup.known.cost(cell) or Cost(inversion_seconds=0.0)
+    memory = max(made.memory_gb or 0.0, round(peak_bytes() / 1e9, 3))
+    cost = made.model_copy(update={"seconds": round(seconds, 3), "memory_gb": memory})
     return pair.source.with_frames(frames), cost
 
 
