@@ -20,6 +20,7 @@ from frameweave.editors._parts.anchoring import Anchoring, check_given, spread
 from frameweave.editors._parts.carrying import Carrying
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import motion_for, smoothing
+from frameweave.editors._parts.steered import guides_of
 from frameweave.editors.request import EditRequest
 from frameweave.models.attention import overridden, self_attentions
 from frameweave.models.memory import Chunks
@@ -102,7 +103,7 @@ class Anchored(Growing):
 
     def _changed(self, request: EditRequest, source: Tensor, levels: Levels, rule: Anchoring) -> Changed:
         """What the prompt changes in the noise that is predicted; nothing in frames that are given."""
-        guides = request.depth_guides("controlnet", self.controlnet_scale) if self.controlnet else None
+        guides = guides_of(self, request)
         source_eps = request.some_eps(1.0, guides, source=True)
         target_eps = request.some_eps(self.guidance, guides)
         chunks, given = Chunks(self.chunk_size, request.progress), sorted(request.anchors)

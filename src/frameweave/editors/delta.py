@@ -16,9 +16,10 @@ from frameweave.diffusion.inversion import digest
 from frameweave.diffusion.sampling import Resumed
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import smoothing
+from frameweave.editors._parts.steered import guides_of
 from frameweave.editors.request import EditRequest
 from frameweave.models.memory import Chunks
-from frameweave.models.seam import Guides, Latents
+from frameweave.models.seam import Latents
 from frameweave.runs.settings import Count
 
 
@@ -89,7 +90,7 @@ class Delta(Growing):
         """
         if self.negative == "source" and request.negative_prompt:
             request.progress.note("with negative=source the negative prompt is not used")
-        guides, shared = self._guides(request), request.shared
+        guides, shared = guides_of(self, request), request.shared
         source_eps = request.some_eps(self.source_guidance, guides, source=True)
         target_eps = request.some_eps(self.guidance, guides, apart=self.negative == "source")
         noise, chunks = self._noise(request), Chunks(self.chunk_size, request.progress)
@@ -128,6 +129,3 @@ class Delta(Growing):
             return lambda _step: drawn()
         fixed = drawn()
         return lambda _step: fixed
-
-    def _guides(self, request: EditRequest) -> Guides | None:
-        return request.depth_guides("controlnet", self.controlnet_scale) if self.controlnet else None

@@ -18,6 +18,7 @@ from frameweave.diffusion.contexts import blended, contexts
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.sampling import Eps
 from frameweave.editors._parts.injection import SourceFeatures
+from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._parts.trajectories import Links
 from frameweave.editors._published.flatten import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
@@ -26,7 +27,7 @@ from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Heads, Site, Then, Tokens, overridden, self_attentions
 from frameweave.models.features import outermost_layers
 from frameweave.models.norms import over_frames
-from frameweave.models.seam import Conditioning, Guides, Latents, Model
+from frameweave.models.seam import Conditioning, Latents, Model
 from frameweave.runs.settings import Count, NotNegative, Share
 
 
@@ -122,7 +123,7 @@ class Flatten(Editor):
             return request.inverted(
                 passed,
                 keep=rules.kept(wanted),
-                guides=self._guides(request),
+                guides=guides_of(self, request),
                 context=(length, overlap),
                 run_eps=eps,
                 variant=f"flatten {self.dense} {self.joint_norms}{following.about}",
@@ -138,7 +139,9 @@ class Flatten(Editor):
         )
         (inverse, source), guided = self._source(request), self.guidance != 1.0
         prompts = [request.negative_prompt, request.prompt] if guided else [request.prompt]
-        conditioning = request.conditioning(prompts, self._guides(request), negative=(0,) if guided else ())
+        conditioning = request.conditioning(
+            prompts, guides_of(self, request), negative=(0,) if guided else ()
+        )
         each = [(k,) for k in range(len(prompts))] if self.save_memory else [tuple(range(len(prompts)))]
 
         @torch.no_grad()
@@ -211,12 +214,7 @@ class Flatten(Editor):
     def _source(self, request: EditRequest) -> tuple[Model, Conditioning]:
         """What the source is inverted with, and its features are made with."""
         model = request.model.inverse
-        return model, model.conditioning([request.source_prompt], self._guides(request))
-
-    def _guides(self, request: EditRequest) -> Guides:
-        if not self.controlnet:
-            return request.guides
-        return request.depth_guides("controlnet", self.controlnet_scale)
+        return model, model.conditioning([request.source_prompt], guides_of(self, request))
 
     def _context(self, frames: int) -> tuple[int, int]:
         """How many frames see one another, and how many neighbouring runs of them share."""

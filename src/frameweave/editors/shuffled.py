@@ -15,10 +15,11 @@ from torch import Tensor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps
 from frameweave.editors._parts.groups import Grouping, Shuffle
+from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._published.shuffled import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
-from frameweave.models.seam import Guides, Latents
+from frameweave.models.seam import Latents
 from frameweave.runs.settings import Count, NotNegative, Share
 
 
@@ -76,7 +77,7 @@ class Shuffled(Editor):
     def edit(self, request: EditRequest) -> Latents:
         """As published an incomplete last grid is left out."""
         self._grouping.check(len(request))
-        self._guides(request)  # what is missing is said before the inversion, which takes long
+        guides_of(self, request)  # what is missing is said before the inversion, which takes long
         x = self.started(request)
         with self.denoiser(request) as eps:
             return request.sampled(x, eps, self.timesteps(request))
@@ -90,7 +91,7 @@ class Shuffled(Editor):
         request = self._rules.asked(request, self.group)
         timesteps, guides = self.timesteps(request), request.guides
         if self.controlnet and self.controlnet_in_inversion:
-            guides = self._rules.inversion_guides(self._guides(request))
+            guides = self._rules.inversion_guides(guides_of(self, request))
         return request.inverted(
             request.timesteps(self.inversion_steps) if self.inversion_steps else timesteps,
             keep=self._rules.wanted(timesteps),
@@ -116,7 +117,7 @@ class Shuffled(Editor):
             request,
             self._grouping,
             self.guidance,
-            self._guides(request),
+            guides_of(self, request),
             joint_norms=self.norms_over_group,
             first=timesteps[0],
         ) as grouped:
@@ -128,11 +129,6 @@ class Shuffled(Editor):
         if given is None:
             return [self._grouping.drawn(frames, request.rng) for _ in range(steps)]
         return self._grouping.replayed(given, frames, steps)
-
-    def _guides(self, request: EditRequest) -> Guides:
-        if not self.controlnet:
-            return request.guides
-        return request.depth_guides("controlnet", self.controlnet_scale)
 
     @property
     def _grouping(self) -> Grouping:

@@ -17,12 +17,13 @@ from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps
 from frameweave.editors._parts.injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._parts.propagation import Propagation
+from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._published.tokenflow import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.attention import overridden
 from frameweave.models.memory import Chunks
-from frameweave.models.seam import Guides, Latents
+from frameweave.models.seam import Latents
 from frameweave.runs.settings import Count, NotNegative, Share
 
 
@@ -98,7 +99,7 @@ class TokenFlow(Editor):
         return request.inverted(
             request.timesteps(self.inversion_steps or self.steps),
             keep=self.timesteps(request),
-            guides=self._guides(request),
+            guides=guides_of(self, request),
             chunk_size=STREAMS * self.chunk_size,
         )
 
@@ -121,7 +122,7 @@ class TokenFlow(Editor):
         attention, features = (first_steps(timesteps, share) for share in shares)
         conditioning = request.conditioning(
             [request.source_prompt, request.negative_prompt, request.prompt],
-            self._guides(request),
+            guides_of(self, request),
             negative=(1,),
         )
         now = timesteps[0]
@@ -166,11 +167,6 @@ class TokenFlow(Editor):
         return [
             start + draw % min(interval, frames - start) for start, draw in zip(starts, drawn, strict=True)
         ]
-
-    def _guides(self, request: EditRequest) -> Guides:
-        if not self.controlnet:
-            return request.guides
-        return request.depth_guides("controlnet", self.controlnet_scale)
 
     @property
     def _rules(self) -> Rules:
