@@ -65,6 +65,24 @@ def test_several_folders_make_one_report(tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "report.html").exists()
 
 
+def test_only_primary_measures_are_tested(tmp_path: Path) -> None:
+    """Their p is corrected for them alone, and others have none."""
+    values = VALUES | {
+        ("vidtome", arm, "clip_score"): row for (_, arm, _), row in zip(VALUES, VALUES.values(), strict=True)
+    }
+    folder = write_results(tmp_path / "run", values)
+    report([folder], tmp_path / "all")
+    report([folder], tmp_path / "chosen", primary=["warp_error"])
+    every, chosen = ((tmp_path / name / "tables").joinpath for name in ("all", "chosen"))
+    assert "over 2 tests" in every("differences.md").read_text() and not every("primary.md").exists()
+    text = chosen("primary.md").read_text()
+    assert text.count("\n| vidtome |") == 1 and "Warp error" in text and "over 1 tests" in text
+    others = chosen("differences.md").read_text()
+    assert "Holm's correction" not in others and "outside the family that is tested" in others
+    with pytest.raises(InputError, match="metric 'warp'"):
+        report([folder], primary=["warp"])
+
+
 def test_an_ablation_has_a_table_of_its_parts(tmp_path: Path) -> None:
     values = {**VALUES, ("vidtome", "without depth", "warp_error"): [0.3, 0.3, 0.3, 0.7]}
     report([write_results(tmp_path, values, command="ablation")])

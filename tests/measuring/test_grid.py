@@ -323,6 +323,22 @@ def test_a_cell_is_found_by_values_that_stay(tmp_path: Path) -> None:
         assert work.cells[0].key == digest
 
 
+def test_each_clip_may_have_an_adaptor_of_its_own(tmp_path: Path) -> None:
+    whole = load_adaptor("miniature")
+    for name, strength in (("000", 1.0), ("001", 0.5)):
+        replace(whole, card=replace(whole.card, strength=strength)).save(tmp_path / name / "adaptor")
+    options = SMALL.replaced(editors=("framewise",), out=tmp_path / "run")
+    items, _ = asked.items_of(None, options)
+    run = Run(tmp_path / "run", RunRecord(command="grid"))
+    arms = [Arm(name="own", adaptor=str(tmp_path / "{clip}" / "adaptor"))]
+    arms += [Arm(name=name, adaptor=str(tmp_path / name / "adaptor")) for name in ("000", "001")]
+    for index, work in enumerate(experiment.works_of(run, items, arms, options)):
+        key = {cell.arm.name: cell.key for cell in work.cells}
+        assert key["own"] == key[f"00{index}"] != key[f"00{1 - index}"]
+    with pytest.raises(ModelFolderError, match="002"):  # told before any edit
+        grid(None, options.replaced(clips=3, arms=(f"own={tmp_path}/{{clip}}/adaptor",)))
+
+
 def test_a_set_that_is_called_otherwise_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SMALL.replaced(clips=1, steps=1, editors=("framewise",), arms=(), out=tmp_path / "run")
     done = grid(None, options)

@@ -91,7 +91,7 @@ def plan(options: TrainOptions, *, progress: Progress) -> Any:
 def report(runs: Sequence[Path], options: ReportOptions, *, progress: Progress) -> Any:
     from frameweave.measuring.draw import report as draw
 
-    return draw(runs, options.out, options.baseline, progress=progress)
+    return draw(runs, options.out, options.baseline, primary=options.primary, progress=progress)
 
 
 def bench(options: BenchOptions, *, progress: Progress) -> Any:

@@ -31,14 +31,16 @@ def report(
     out: Path | None = None,
     baseline: str | None = None,
     *,
+    primary: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> Path:
     """Write tables/, figures/ and report.html into `out`, by default the first folder.
 
     Several grids and ablations are reported as one experiment; training runs add their losses. `baseline`
-    is the editor with which all others are compared. Returns the page. Raises `InputError` when no folder is
-    given, an experiment has no score yet or no such baseline, `DataError` when a folder holds neither, or
-    when experiments do not go together.
+    is the editor with which all others are compared. `primary` names the metrics that were chosen beforehand:
+    only they are tested then. Returns the page. Raises `InputError` when no folder is given, an experiment has
+    no score yet, no such baseline or no such metric, `DataError` when a folder holds neither, or when
+    experiments do not go together.
     """
     if not folders:
         raise InputError("no folder to report", hint="give the folder of `frameweave grid`, for example")
@@ -53,7 +55,7 @@ def report(
     results = merged(parts) if parts else Results(folder=Path(), run=RunInfo.of(trainings[0]))
     drawn_tables: list[Table] = []
     against = _baseline(results, parts, baseline)
-    for name, table in progress.track(tables(results, against) if parts else (), "tables"):
+    for name, table in progress.track(tables(results, against, primary) if parts else (), "tables"):
         drawn_tables.append(table)
         write_table(target, name, table)
     shown: list[tuple[str, Drawn]] = []
@@ -79,6 +81,14 @@ def _baseline(results: Results, parts: Sequence[Results], asked: str | None) -> 
     return None if text is None else baseline_of(results, text)
 
 
+def _metric(name: str, results: Results) -> MetricInfo:
+    """Raises `InputError` for one that is not there."""
+    found = next((info for info in results.metrics if info.name == name), None)
+    if found is None:
+        raise InputError.unknown("metric", name, [info.name for info in results.metrics])
+    return found
+
+
 def _is_training(folder: Path) -> bool:
     return (folder / RUN_FILE).is_file() and read_run(folder).command == "train"
 
@@ -93,18 +103,23 @@ def _losses(trainings: Sequence[Path]) -> Iterator[tuple[str, str, Drawn]]:
         yield f"losses-{number}", f"Losses of {folder}", curves(log)
 
 
-def tables(results: Results, baseline: Baseline | None = None) -> Iterator[tuple[str, Table]]:
+def tables(
+    results: Results, baseline: Baseline | None = None, primary: Sequence[str] = ()
+) -> Iterator[tuple[str, Table]]:
     """Each table with its file's name. An ablation is compared with no adaptor and with the whole one.
 
-    Where there is a baseline, tables against it come first after the means.
+    Primary metrics come first, then tables against the baseline. Raises `InputError` for a metric that is
+    not there.
     """
     headline = [info for info in results.metrics if info.family == "headline"]
     published = [info for info in results.metrics if info.published]
     measured = {line.metric for line in results.scores}
     others = [info for info in results.metrics if info.family != "headline" and info.name in measured]
-    drawn = {
-        "headline": main_table(results, headline),
-    }
+    tested = () if primary else None
+    drawn = {"headline": main_table(results, headline)}
+    if primary:
+        chosen = [_metric(name, results) for name in primary]
+        drawn["primary"] = difference_table(results, chosen, title="Primary measures", tested=primary)
     if baseline is not None:
         drawn |= {
             "editors": overview_table(results, headline, baseline),
@@ -112,7 +127,7 @@ def tables(results: Results, baseline: Baseline | None = None) -> Iterator[tuple
             "editors_other_differences": baseline_table(results, others, baseline),
         }
     drawn |= {
-        "differences": difference_table(results, headline),
+        "differences": difference_table(results, headline, tested=tested),
         "published": main_table(results, published, "The published metrics"),
         "others": main_table(results, others, "Other metrics"),
         "other_differences": difference_table(

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from frameweave.editors import base
 from frameweave.measuring.asked import settings_of
-from frameweave.measuring.experiments.arms import Arm
+from frameweave.measuring.experiments.arms import Arm, arms_of_clips
 from frameweave.measuring.experiments.cell_work import work_on_pair
 from frameweave.measuring.experiments.cells import EDITING, Cell, is_whole
 from frameweave.measuring.experiments.items import STRANGE, Item, WorldItem
@@ -169,9 +169,15 @@ def _name(cell: Cell, seeds: int) -> str:
     return f"{cell.pair} {cell.editor} {cell.arm.name}{f' seed {cell.seed}' if seeds > 1 else ''}"
 
 
-def digests(arms: Sequence[Arm], editors: Sequence[str]) -> dict[str, str]:
-    """What tells the arms from others: how they act in the editors, whatever arm or file are called."""
-    return {arm.name: key_of([arm.effect(editor) for editor in editors]) for arm in arms}
+def digests(arms: Sequence[Arm], editors: Sequence[str], clips: Sequence[str] = ("",)) -> dict[str, str]:
+    """What tells the arms from others: how they act in the editors, whatever arm or file are called.
+
+    `clips` are names, for arms with an adaptor for each clip.
+    """
+    return {
+        arm.name: key_of([one.effect(editor) for one in arms_of_clips([arm], clips) for editor in editors])
+        for arm in arms
+    }
 
 
 def _weights(options: ExperimentOptions) -> list[str]:
@@ -202,6 +208,11 @@ def _flow(
     return {"flow": TRUE_FLOW if options.flow == TRUE_FLOW else flow_of(options.flow).identity}
 
 
+def _effect(editor: str, arm: Arm) -> str:
+    """A digest of how an arm acts in an editor; a reference is told by its name."""
+    return arm.name if editor == REFERENCE else key_of(arm.effect(editor))
+
+
 def works_of(
     run: Run, items: Sequence[Item], arms: Sequence[Arm], options: ExperimentOptions
 ) -> Iterator[PairWork]:
@@ -209,7 +220,7 @@ def works_of(
     loading = Loading(choice=options.choice, depth_model=options.depth_model, threads=options.threads)
     fixed = {"weights": _weights(options), "dtype": options.dtype, "editing": EDITING}
     chosen = chosen_settings(_bare(options))
-    effects = {(editor, arm.name): key_of(arm.effect(editor)) for editor in options.editors for arm in arms}
+    effect_of = cache(_effect)
     contents_of = cache(contents)  # a video has several prompts
     edits: list[tuple[str, dict[str, JsonValue], Arm]] = [
         (editor, settings, arm) for editor, settings in settings_of(options).items() for arm in arms
@@ -221,8 +232,9 @@ def works_of(
         files = [[name, contents_of(path)] for name, path in item.files.items()]
         references = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         cells: list[Cell] = []
-        for editor, settings, arm in [*edits, *references]:
-            effect = effects.get((editor, arm.name), arm.name)
+        for editor, settings, given in [*edits, *references]:
+            arm = given.of_clip(item.name)
+            effect = effect_of(editor, arm)
             by = made_by | _flow(editor, settings, arm, options)
             cells += [
                 Cell(

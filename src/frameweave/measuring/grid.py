@@ -13,7 +13,7 @@ from frameweave.measuring.experiment import (
     finish,
     run_experiment,
 )
-from frameweave.measuring.experiments.arms import Arm, parsed_arm
+from frameweave.measuring.experiments.arms import Arm, arms_of_clips, parsed_arm
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.models.loading.choice import MINIATURE
@@ -37,8 +37,9 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
             f"arms {', '.join(names)}: two have one name", hint="give each arm a name of its own"
         )
     _check_baseline(options.baseline, options.editors, names)
-    check_vision(arms, options)
-    given = Given.of(table, named, arms=digests(arms, options.editors))
+    clips = [item.name for item in items]
+    check_vision(arms_of_clips(arms, clips), options)
+    given = Given.of(table, named, arms=digests(arms, options.editors, clips))
     with begun("grid", options, given, items) as run:
         done = run_experiment(run, items, arms, options, progress=progress)
         finish(run, given, done)

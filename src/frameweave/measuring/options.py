@@ -122,9 +122,9 @@ class GridOptions(ExperimentOptions):
     between: window=0.8-1, schedule=0.9-1:2+0.6-0.9:1 (a strength schedule, in place of strength and
     window), tokens or no-tokens, vision=first or vision=none (which source frame the unshared tokens are read
     from; none leaves them out), plain-inversion (the source is inverted without the adaptor), and steady or
-    steady=0.5 (edits are made steadier, as `edit` can). The name none stands for no adaptor, as in
-    steadied=none,steady.
-    Default: with=miniature on the packaged model, else no adaptor at all."""
+    steady=0.5 (edits are made steadier, as `edit` can). {clip} in it is the clip's name, as in
+    own=runs/{clip}/adaptor: each clip has an adaptor of its own. The name none stands for no adaptor, as in
+    steadied=none,steady. Default: with=miniature on the packaged model, else no adaptor at all."""
     baseline: str | None = None
     """The editor with which `frameweave report` compares all others, such as tokenflow, or tokenflow:with for
     one of its arms; default: none."""
@@ -183,6 +183,9 @@ class ReportOptions(Settings):
     baseline: str | None = None
     """The editor with which all others are compared, clip by clip, such as tokenflow: each arm with the same
     arm of it. tokenflow:with compares all with that arm. Default: the one that the grid was given, if any."""
+    primary: tuple[str, ...] = ()
+    """A metric that was chosen before anything was measured, such as lpips_truth. Only these are tested then,
+    and have a table of their own; default: all headline metrics are tested."""
     out: Path | None = None
     """The folder to write to; default: the first of the run folders."""
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.errors import InputError
-from frameweave.measuring.experiments.arms import Arm, parsed_arm
+from frameweave.measuring.experiments.arms import Arm, arms_of_clips, parsed_arm
 from frameweave.models.loading.load import load
 
 
@@ -75,6 +75,13 @@ def test_arms_of_equal_effect() -> None:
     assert replace(one, tokens=False).effect("framewise") == one.effect("framewise")
     ways = [replace(one, tokens=True, **how) for how in ({"strength": 0.0}, {"schedule": "0-1:0"})]
     assert ways[0].effect("framewise") == ways[1].effect("framewise")
+
+
+def test_an_adaptor_for_each_clip() -> None:
+    own = parsed_arm("own=runs/{clip}/adaptor@1,plain-inversion")
+    assert own.of_clip("003") == parsed_arm("own=runs/003/adaptor@1,plain-inversion")
+    shared = Arm(name="shared", adaptor="miniature")
+    assert arms_of_clips([own, shared], ["a", "b"]) == [own.of_clip("a"), own.of_clip("b"), shared]
 
 
 def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The arms of an experiment: how a model is used by every editor, without an adaptor and with several."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, get_args
@@ -20,6 +20,7 @@ from frameweave.video.motion.steady import Steady
 
 _NONE = "none"
 """Stands for no adaptor where an arm is written."""
+_CLIP = "{clip}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,8 @@ class Arm:
 
     name: str
     adaptor: str | None = None
-    """The packaged "miniature", or a folder that `frameweave train` wrote."""
+    """The packaged "miniature", or a folder that `frameweave train` wrote. `{clip}` in it stands for the clip's
+    name, so that each clip has an adaptor of its own."""
     strength: float | None = None
     """Of the LoRA; default: as the adaptor says. 0 silences it, which leaves the tokens alone if they act."""
     window: tuple[float, float] | None = None
@@ -45,6 +47,16 @@ class Arm:
     """Which source frame the unshared tokens are read from, where tokens act; none leaves them out."""
     steady: float | None = None
     """How much steadier edits are made afterwards; None is not at all."""
+
+    def of_clip(self, clip: str) -> "Arm":
+        """As the clip of that name is edited.
+
+        >>> Arm(name="own", adaptor="runs/{clip}/adaptor").of_clip("007").adaptor
+        'runs/007/adaptor'
+        """
+        if self.adaptor is None or _CLIP not in self.adaptor:
+            return self
+        return replace(self, adaptor=self.adaptor.replace(_CLIP, clip))
 
     def use(self, editor: str, T: int = TRAINING_T) -> AdaptorUse | None:
         """How its adaptor acts in an editor; None without one."""
@@ -81,6 +93,12 @@ class Arm:
         strength = self.strength if self.schedule is None else StrengthSchedule.parse(self.schedule, T)
         use = adaptor.use(editor, strength=strength, window=self.window, tokens=self.tokens, T=T)
         return replace(use, in_inversion=self.in_inversion, vision_frame=self.vision_frame)
+
+
+def arms_of_clips(arms: Iterable[Arm], clips: Iterable[str]) -> list[Arm]:
+    """All arms as the clips of those names are edited, each once."""
+    names = list(clips)
+    return list(dict.fromkeys(arm.of_clip(clip) for arm in arms for clip in names))
 
 
 def parsed_arm(text: str) -> Arm:

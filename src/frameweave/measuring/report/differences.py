@@ -1,6 +1,6 @@
 """Paired differences with their tests: of arms to another arm, and of editors to a chosen one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from frameweave.measuring.records import REFERENCE, WITHOUT, MetricInfo
@@ -19,10 +19,8 @@ class _Found:
     pair: Paired
     spread: float | None
     """Over the seeds of a pair."""
-
-    @property
-    def tested(self) -> bool:
-        return self.info.family == "headline" and self.info.better != "none"
+    tested: bool
+    """Whether it has a p that is corrected for all that are tested."""
 
 
 def difference_table(
@@ -32,10 +30,12 @@ def difference_table(
     title: str = "Paired differences",
     against: str = WITHOUT,
     arms: Sequence[str] | None = None,
+    tested: Collection[str] | None = None,
 ) -> Table:
     """Each arm minus `against` on the same clips and draws, for each editor and metric.
 
-    P-values of the sign test are corrected by Holm over all headline metrics, editors and arms shown.
+    P-values of the sign test are corrected by Holm over all editors and arms shown and all metrics that are
+    `tested`: names; None tests headline metrics.
     Only edits that both arms have count. With several seeds a column shows how much they change a difference.
     """
     rows = [
@@ -44,7 +44,7 @@ def difference_table(
         for arm in results.arms(editor)
         if arm != against and (arms is None or arm in arms)
     ]
-    return _table(f"{title} to the arm “{against}”", list(_found(results, rows, metrics)))
+    return _table(f"{title} to the arm “{against}”", list(_found(results, rows, metrics, tested)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +82,19 @@ def named(row: EditorArm) -> str:
 
 
 def _found(
-    results: Results, rows: Sequence[tuple[EditorArm, EditorArm]], metrics: Sequence[MetricInfo]
+    results: Results,
+    rows: Sequence[tuple[EditorArm, EditorArm]],
+    metrics: Sequence[MetricInfo],
+    tested: Collection[str] | None = None,
 ) -> Iterator[_Found]:
     """The differences that there are."""
+    names = {info.name for info in metrics if info.family == "headline"} if tested is None else tested
     for row, against in rows:
         for info in metrics:
             if (pair := results.compared_rows(row, against, info)) is not None:
                 spread = results.seed_spread(row, against, info.name)
-                yield _Found(row=row, info=info, pair=pair, spread=spread)
+                rated = info.better != "none" and info.name in names
+                yield _Found(row=row, info=info, pair=pair, spread=spread, tested=rated)
 
 
 def _table(title: str, found: Sequence[_Found]) -> Table:
@@ -159,7 +164,7 @@ def _row(found: _Found, p_holm: float | None) -> Row:
     return (*found.row, info.head), (
         difference_entry(pair, info),
         Entry(value=pair.p_sign, digits=4),
-        Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="outside the headline family"),
+        Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="outside the family that is tested"),
         Entry(value=pair.p_permutation, digits=4),
         *(Entry(value=float(n), digits=0) if rated else none for n in (pair.wins, pair.ties, pair.losses)),
         Entry(value=pair.d_z, digits=2) if pair.d_z is not None else Entry(reason="no spread"),
