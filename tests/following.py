@@ -4,14 +4,14 @@ from typing import ClassVar
 
 import pytest
 
-from frameweave.editors import base
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.models.seam import Latents
 from frameweave.runs.settings import Count
 from frameweave.video.motion.motion import Motion
 
 
-class Following(base.Editor):
+class Following(Editor):
     """Averages the source along its motion."""
 
     given: ClassVar[list[Motion]] = []

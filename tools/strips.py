@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from frameweave.cli.console import progress
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.measuring.experiments.cells import read_frames
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
@@ -53,7 +53,7 @@ def main() -> None:
     """Edit, then draw."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("out", type=Path, help="where the pictures go")
-    asked.add_argument("--editors", nargs="+", default=base.names())
+    asked.add_argument("--editors", nargs="+", default=registry.names())
     asked.add_argument("--frames", type=int, default=12)
     asked.add_argument("--steps", type=int, default=25)
     asked.add_argument("--workers", type=int, default=1)

@@ -7,10 +7,11 @@ from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.diffusion.sampling import Eps, clean, ddim_step, guided, sample
 from frameweave.diffusion.schedule import Schedule, Window
-from frameweave.editors.base import Editor, Generator, edit_clip, request_of, text_request
-from frameweave.editors.base import load as load_editor
-from frameweave.editors.base import names as editor_names
+from frameweave.editors.base import Editor, Generator
+from frameweave.editors.registry import load as load_editor
+from frameweave.editors.registry import names as editor_names
 from frameweave.editors.request import EditRequest, Timesteps
+from frameweave.editors.running import edit_clip, request_of, text_request
 from frameweave.errors import (
     AdaptorMismatch,
     CheckFailed,

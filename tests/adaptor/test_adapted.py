@@ -11,8 +11,8 @@ from torch import Tensor
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.diffusion.inversion import invert
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.errors import AdaptorMismatch, InputError
 from frameweave.models.seam import Guides, Model
 from frameweave.models.stable_diffusion import StableDiffusion

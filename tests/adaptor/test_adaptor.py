@@ -16,8 +16,8 @@ from frameweave.adaptor.adaptor import FILE, Adaptor, load_adaptor
 from frameweave.adaptor.card import Card
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.diffusion.schedule import Window
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError
 from frameweave.models.seam import Guides, Model
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -56,14 +56,14 @@ def clip() -> Clip:
     return Clip.of(torch.rand(5, 3, 24, 16, generator=torch.Generator().manual_seed(1)), fps=8)
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_every_editor_takes_it_and_leaves_no_trace(
     name: str, tiny: StableDiffusion, adaptor: Adaptor, clip: Clip
 ) -> None:
     depth = torch.rand(5, 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(2))
 
     def edited(adapted_model: Model) -> Tensor:
-        editor = base.make_each({"steps": 2, "chunk_size": 2})[name]  # one step lies in the window
+        editor = registry.make_each({"steps": 2, "chunk_size": 2})[name]  # one step lies in the window
         rng = torch.Generator().manual_seed(0)
         given = depth if editor.needs_depth else None
         return edit_clip(editor, clip, "a red car", adapted_model, depth=given, rng=rng).frames
@@ -241,4 +241,4 @@ def test_the_packaged_adaptor_fits_the_packaged_model() -> None:
         adapted = adapted_model.predict(x, 951, before)
         assert torch.equal(adapted_model.predict(x, 251, before), below)
     assert 1e-5 < float((adapted - plain).abs().max()) < 0.5
-    assert set(packaged.card.strength_schedules) | set(packaged.card.tokens_for) <= set(base.names())
+    assert set(packaged.card.strength_schedules) | set(packaged.card.tokens_for) <= set(registry.names())

@@ -18,7 +18,7 @@ import pytest
 from frameweave.cli import console
 from frameweave.cli.main import run
 from frameweave.editing import listed
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
 from videos import colour_ramp, write_video
@@ -205,7 +205,7 @@ def test_of_an_editor_that_has_changed_the_class_is_asked(
 ) -> None:
     wrong = [listed.described("framewise").model_copy(update={"source": "of before", "what": "Old."})]
     monkeypatch.setattr(listed, "FILE", tmp_path / "editors.json")
-    assert [one.editor for one in listed.listed()] == base.names()  # nothing is written at all
+    assert [one.editor for one in listed.listed()] == registry.names()  # nothing is written at all
     listed.FILE.write_text(listed.written(wrong), encoding="utf-8")
     assert listed.known("framewise") is None
     assert next(one.what for one in listed.listed() if one.editor == "framewise") != "Old."
@@ -357,7 +357,7 @@ def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> 
     assert "Share of the steps that are inverted and sampled" in listed
     assert "One of inverted, random." in listed
     lines = [json.loads(line) for line in called("editors", "--json").stdout.splitlines()]
-    assert [line["editor"] for line in lines] == base.names()
+    assert [line["editor"] for line in lines] == registry.names()
     assert {line["editor"]: line["samplers"] for line in lines}["vid2vid_zero"] == ["ddim"]
     assert "--sampler ddim Or euler, dpmpp_2m, unipc." in listed
     found = {line["editor"]: line["settings"] for line in lines}

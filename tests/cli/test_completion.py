@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.editing import listed
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.training.presets import presets
 
 
@@ -29,14 +29,14 @@ def proposed(*words: str, cwd: Path) -> list[str]:
 
 
 def test_editors_are_found_without_importing_them() -> None:
-    assert listed.names() == base.names()
+    assert listed.names() == registry.names()
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["edit", "a.mp4", "x", "--editor", ""], base.names()),
-        (["grid", "--editors", ""], base.names()),
+        (["edit", "a.mp4", "x", "--editor", ""], registry.names()),
+        (["grid", "--editors", ""], registry.names()),
         (["train", "all", "--from", ""], [*presets(), "runs/mine"]),
         (["ablation", "--preset", ""], [*presets(), "runs/mine"]),
         (["edit", "a.mp4", "x", "--adaptor", ""], ["miniature", "runs/mine/adaptor", "runs/"]),

@@ -186,7 +186,7 @@ def test_a_clip_from_text_follows_given_pictures(options: EditOptions, tmp_path:
 
 
 def test_tokenflow_inverts_under_the_pictures_that_steer_it(tiny: StableDiffusion, tiny_folder: Path) -> None:
-    from frameweave.editors.base import edit_clip
+    from frameweave.editors.running import edit_clip
 
     model = load(str(tiny_folder), device="cpu", control=(f"canny={tiny_folder / 'controlnet'}",))
     clip = Clip.of(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)))

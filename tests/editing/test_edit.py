@@ -15,7 +15,8 @@ from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import Edited, edit
 from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
-from frameweave.editors import base
+from frameweave.editors import registry, running
+from frameweave.editors.base import Editor
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError, RunError
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
@@ -51,7 +52,7 @@ def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "a.mp4", colour_ramp(6, (50, 30)), fps=6, sound=1)
 
 
-@pytest.mark.parametrize("editor", base.names())
+@pytest.mark.parametrize("editor", registry.names())
 def test_size_times_and_sound_are_kept(options: EditOptions, video: Path, editor: str) -> None:
     done = edited(video, options.replaced(editor=editor))
     before, after = probe(video), probe(done.video)
@@ -345,7 +346,7 @@ def test_several_prompts_share_the_inversion(options: EditOptions, video: Path) 
     assert not any("inverted already" in text for text in fresh.texts)
 
 
-@pytest.mark.parametrize("editor", base.names())
+@pytest.mark.parametrize("editor", registry.names())
 def test_a_killed_run_goes_on(
     options: EditOptions, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str
 ) -> None:
@@ -405,9 +406,9 @@ def test_a_comparison_keeps_every_edit_as_it_is_finished(
     options: EditOptions, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at the third editor, it goes on there; the finished edits are not touched."""
-    original, calls = base.edit_clip, list[str]()
+    original, calls = running.edit_clip, list[str]()
 
-    def killing(editor: base.Editor, *args: Any, **others: Any) -> Clip:
+    def killing(editor: Editor, *args: Any, **others: Any) -> Clip:
         calls.append(type(editor).__name__)
         if len(calls) == 3:
             raise Killed
@@ -419,7 +420,7 @@ def test_a_comparison_keeps_every_edit_as_it_is_finished(
     kept = {path: path.stat().st_mtime_ns for path in options.out.glob("*.mp4")}
     assert len(kept) == 3  # the source's and two edits
     files = compare(video, "a red car", options.replaced(frames=2))
-    assert len(calls) == len(base.names()) + 1
+    assert len(calls) == len(registry.names()) + 1
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     again = Notes()
     assert compare(video, "a red car", options.replaced(frames=2), progress=again) == files
@@ -453,7 +454,7 @@ def test_edits_without_the_adaptor_take_none_of_its_inversions(
     assert set((tmp_path / "cache").glob("*.latents")) == compared > kept > set()
 
 
-@pytest.mark.parametrize("editor", base.names())
+@pytest.mark.parametrize("editor", registry.names())
 @pytest.mark.parametrize(
     ("frames", "size", "padded"),
     [(1, (33, 19), "32 x 20"), (2, (20, 50), "16 x 32"), (7, (31, 45), "24 x 32")],

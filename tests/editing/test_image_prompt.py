@@ -11,8 +11,8 @@ from frameweave.editing.generate import generate
 from frameweave.editing.inputs import model_inputs
 from frameweave.editing.inversions import setting_of
 from frameweave.editing.options import EditOptions, GenerateOptions
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
 from frameweave.models.loading.load import load, load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -74,14 +74,14 @@ def test_a_clip_from_text(options: EditOptions, tmp_path: Path) -> None:
     assert generate("a red car", bare).video.read_bytes() != shown
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_every_editor_takes_them_and_leaves_the_network(name: str, options: EditOptions, clip: Clip) -> None:
     model, short = load_chosen(options.choice), clip.first(2)
     before = networks(model)
 
     def edited(model: StableDiffusion) -> torch.Tensor:
         depth, rng = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(9)), torch.Generator()
-        editor = base.make(name, {"steps": 2})
+        editor = registry.make(name, {"steps": 2})
         return edit_clip(
             editor, short, "a red car", model, source_prompt="a car", depth=depth, rng=rng.manual_seed(0)
         ).frames

@@ -12,9 +12,9 @@ import torch
 from frameweave.diffusion.inversion import Remembered, Trajectory
 from frameweave.editing.inversions import InversionStore, setting_of
 from frameweave.editing.options import EditOptions
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.errors import RunError
 from frameweave.models.loras.merging import loras
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -155,14 +155,16 @@ def test_editors_for_which_an_adaptor_acts_otherwise_share_no_inversions(
     card = replace(adaptor.card, strength_schedules={"tokenflow": "0.5-1:2"}, tokens_for=["vidtome"])
     replace(adaptor, card=card).save(tmp_path / "adaptor")
     options = EditOptions(adaptor=str(tmp_path / "adaptor"))
-    settings = {name: setting_of(tiny, options.replaced(editor=name)) for name in base.names()}
+    settings = {name: setting_of(tiny, options.replaced(editor=name)) for name in registry.names()}
     assert settings["framewise"] == settings["text2video_zero"] == settings["vid2vid_zero"]
     assert len(set(settings.values())) == 3
     for alike in (
         {"adaptor_strength": 1.0, "tokens": False},
         {"adaptor_schedule": "0.5-1:2", "tokens": True},
     ):
-        assert len({setting_of(tiny, options.replaced(editor=name, **alike)) for name in base.names()}) == 1
+        assert (
+            len({setting_of(tiny, options.replaced(editor=name, **alike)) for name in registry.names()}) == 1
+        )
     by_hand = options.replaced(editor="framewise", adaptor_schedule="0.5-1:2")
     assert setting_of(tiny, by_hand) == settings["tokenflow"]
 

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from frameweave.diffusion.deltas import sigma_at
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.editors._parts.anchoring import Anchoring, spread
 from frameweave.editors.anchored import Anchored
-from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.delta import Delta
 from frameweave.editors.request import EditRequest
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.errors import InputError
 from frameweave.models.attention import Site
 from frameweave.models.loading.load import load
@@ -190,7 +190,7 @@ def test_frames_that_do_not_fit_are_refused(
 
 
 def test_other_editors_refuse_edited_frames(clip: Clip, tiny: StableDiffusion) -> None:
-    framewise = base.make("framewise", {})
+    framewise = registry.make("framewise", {})
     with pytest.raises(InputError, match="framewise takes no edited frames"):
         edit_clip(
             framewise, clip, "a red car", tiny, rng=torch.Generator(), anchors={0: torch.rand(3, 32, 32)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from frameweave.editors.base import asked_of_each, make, make_each, texts_for
+from frameweave.editors.registry import asked_of_each, make, make_each, texts_for
 from frameweave.errors import InputError
 
 EDITORS = ["framewise", "tokenflow", "vidtome"]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import Adaptor
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.models.loading.load import load
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -27,7 +27,7 @@ WITH_DEPTH: dict[str, dict[str, Any]] = {
     "vidtome": {"variant": "depth"},
 }
 CASES = [
-    *(pytest.param(name, {}, id=name) for name in base.names()),
+    *(pytest.param(name, {}, id=name) for name in registry.names()),
     *(pytest.param(name, settings, id=f"{name}-depth") for name, settings in WITH_DEPTH.items()),
 ]
 
@@ -48,7 +48,7 @@ def edited(model: Model, name: str, settings: dict[str, Any]) -> Tensor:
     rng = torch.Generator().manual_seed(1)
     clip = Clip.of(torch.rand(FRAMES, 3, 16, 24, generator=rng))
     depth = torch.rand(FRAMES, 1, 16, 24, generator=rng)
-    editor = base.make(name, {"steps": STEPS, "guidance": 3.0} | settings)
+    editor = registry.make(name, {"steps": STEPS, "guidance": 3.0} | settings)
     result = edit_clip(editor, clip, "a red car", model, source_prompt="a blue car", depth=depth, rng=rng)
     assert result.frames.shape == clip.frames.shape
     assert torch.isfinite(result.frames).all()

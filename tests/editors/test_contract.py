@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from frameweave.diffusion.scheduler_config import Spacing
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from networks import assert_same, networks
 
-EDITORS = base.names()
+EDITORS = registry.names()
 
 
 @pytest.fixture(scope="module", params=["tiny", "tiny_xl"], ids=["sd", "sdxl"])
@@ -44,7 +44,7 @@ def clip() -> Clip:
 
 
 def edited(name: str, clip: Clip, model: StableDiffusion, *, seed: int = 0, **settings: Any) -> Clip:
-    editor = base.make(name, {"steps": 4, "guidance": 3.0} | settings)
+    editor = registry.make(name, {"steps": 4, "guidance": 3.0} | settings)
     depth = torch.rand(len(clip), 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(9))
     rng = torch.Generator().manual_seed(seed)
     return edit_clip(
@@ -114,7 +114,9 @@ def test_also_after_an_exception(
     assert_same(before, networks(model))
 
 
-@pytest.mark.parametrize("name", [name for name in EDITORS if "chunk_size" in base.load(name).model_fields])
+@pytest.mark.parametrize(
+    "name", [name for name in EDITORS if "chunk_size" in registry.load(name).model_fields]
+)
 @pytest.mark.parametrize("chunk_size", [1, 2, 3])
 def test_chunks_change_nothing(name: str, chunk_size: int, clip: Clip, exact: StableDiffusion) -> None:
     """In float64: in float32 a near-tie of two matches may fall the other way."""
@@ -126,7 +128,7 @@ def test_chunks_change_nothing(name: str, chunk_size: int, clip: Clip, exact: St
 @pytest.mark.parametrize("name", EDITORS)
 def test_an_empty_prompt_is_refused(name: str, clip: Clip, model: StableDiffusion) -> None:
     with pytest.raises(InputError, match="the prompt is empty"):
-        edit_clip(base.make(name, {}), clip, "  ", model, rng=torch.Generator())
+        edit_clip(registry.make(name, {}), clip, "  ", model, rng=torch.Generator())
 
 
 @pytest.mark.parametrize("name", EDITORS)
@@ -136,7 +138,7 @@ def test_an_empty_prompt_is_refused(name: str, clip: Clip, model: StableDiffusio
 )
 def test_settings_out_of_range_make_no_editor(name: str, setting: str, value: float, expected: str) -> None:
     with pytest.raises(InputError, match=f"{setting} is {value}, expected {expected}"):
-        base.make(name, {setting: value})
+        registry.make(name, {setting: value})
 
 
 @pytest.mark.parametrize(
@@ -164,12 +166,12 @@ def test_settings_out_of_range_make_no_editor(name: str, setting: str, value: fl
 )
 def test_own_settings_out_of_range_make_no_editor(name: str, setting: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"{next(iter(setting))} is .*, expected"):
-        base.make(name, setting)
+        registry.make(name, setting)
 
 
 @pytest.mark.parametrize("name", EDITORS)
 def test_the_prompt_matters(name: str, clip: Clip, model: StableDiffusion) -> None:
-    editor = base.make(name, {"steps": 4, "guidance": 7.0})
+    editor = registry.make(name, {"steps": 4, "guidance": 7.0})
     depth = torch.rand(len(clip), 1, *clip.frames.shape[2:]) if editor.needs_depth else None
     results = [
         edit_clip(editor, clip, prompt, model, depth=depth, rng=torch.Generator().manual_seed(0)).frames
@@ -181,11 +183,11 @@ def test_the_prompt_matters(name: str, clip: Clip, model: StableDiffusion) -> No
 @pytest.mark.parametrize("name", EDITORS)
 def test_an_unknown_setting_is_refused_with_the_nearest(name: str) -> None:
     with pytest.raises(InputError, match=f"unknown setting of {name} 'stepz'.*did you mean steps"):
-        base.make(name, {"stepz": 3})
+        registry.make(name, {"stepz": 3})
 
 
 def test_settings_are_read_from_text() -> None:
-    editor = base.make("text2video_zero", {"motion": "12,0", "as_published": "true", "steps": "7"})
+    editor = registry.make("text2video_zero", {"motion": "12,0", "as_published": "true", "steps": "7"})
     assert editor.model_dump(include={"motion", "as_published", "steps"}) == {
         "steps": 7,
         "motion": (12.0, 0.0),
@@ -195,7 +197,7 @@ def test_settings_are_read_from_text() -> None:
 
 def test_an_unknown_editor_names_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean framewise"):
-        base.load("framewize")
+        registry.load("framewize")
 
 
 @pytest.mark.parametrize("name", ["text2video_zero", "vid2vid_zero"])

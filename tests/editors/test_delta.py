@@ -13,9 +13,9 @@ from torch import Tensor
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.diffusion.scheduler_config import Spacing
-from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.delta import Delta
 from frameweave.editors.request import EditRequest, Shared
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion

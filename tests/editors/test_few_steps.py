@@ -21,10 +21,10 @@ from torch import Tensor
 
 from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.samplers.sampler import Sampler
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip, request_of, text_request
+from frameweave.editors.base import Editor
 from frameweave.editors.delta import Delta
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip, request_of, text_request
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.editors.tokenflow import TokenFlow
 from frameweave.errors import ModelFolderError
@@ -225,9 +225,7 @@ def test_it_takes_no_negative_prompt(lcm: StableDiffusion) -> None:
 
 
 @pytest.mark.parametrize("editor", [Framewise(steps=2), TokenFlow(steps=2)])
-def test_a_latent_consistency_model_is_not_inverted(
-    editor: base.Editor, lcm: StableDiffusion, clip: Clip
-) -> None:
+def test_a_latent_consistency_model_is_not_inverted(editor: Editor, lcm: StableDiffusion, clip: Clip) -> None:
     with pytest.raises(ModelFolderError, match="a latent consistency model cannot be inverted"):
         edit_clip(editor, Clip.of(clip.frames.double()), PROMPT, lcm, rng=seeded())
     random = Framewise(steps=4, noise="random")

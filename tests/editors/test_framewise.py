@@ -3,8 +3,8 @@
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from tests_shared import SD

@@ -11,8 +11,8 @@ from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_vid
 from torch import nn
 
 from frameweave.editors._parts.instruct import frame_noises
-from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.errors import ModelFolderError
 from frameweave.models.loading.load import load

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError, ModelFolderError, OutOfMemory
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -17,7 +17,7 @@ from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
 from notes import Notes
 
-IN_CHUNKS = [name for name in base.names() if "chunk_size" in base.load(name).model_fields]
+IN_CHUNKS = [name for name in registry.names() if "chunk_size" in registry.load(name).model_fields]
 NEEDING_DEPTH: list[tuple[str, dict[str, Any]]] = [
     ("anchored", {"controlnet": True}),
     ("flatten", {"controlnet": True}),
@@ -43,7 +43,7 @@ def edited(
     rng = torch.Generator().manual_seed(3)
     clip = Clip.of(torch.rand(7, 3, 16, 24, generator=rng))
     maps = torch.rand(7, 1, 16, 24, generator=rng)
-    editor = base.make(name, {"steps": 2} | settings)
+    editor = registry.make(name, {"steps": 2} | settings)
     return edit_clip(
         editor,
         clip,
@@ -116,7 +116,7 @@ def test_the_text_that_is_too_long_is_named_once(field: str, tiny: StableDiffusi
 LONG = " ".join(["a red car in the snow"] * 8)
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_a_prompt_that_is_too_long_is_cut_and_the_rest_is_told(name: str, tiny: StableDiffusion) -> None:
     limit = tiny.tokenizer.model_max_length - 2
     words = tiny.tokenizer(LONG, add_special_tokens=False).input_ids
@@ -129,7 +129,7 @@ def test_a_prompt_that_is_too_long_is_cut_and_the_rest_is_told(name: str, tiny: 
         assert torch.equal(found, edited(name, tiny, prompt=head))
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_long_source_prompts_do_no_harm(name: str, tiny: StableDiffusion) -> None:
     for prompt in ("a red car", LONG, f"{LONG} at night"):
         assert torch.isfinite(edited(name, tiny, prompt=prompt, source_prompt=LONG)).all()
@@ -154,7 +154,7 @@ def test_a_control_scale_of_zero_is_no_control(
     name: str, settings: dict[str, Any], tiny: StableDiffusion
 ) -> None:
     def drawn(scale: float, shift: float) -> Tensor:
-        editor = base.make(name, {"steps": 2, "controlnet_scale": scale} | settings)
+        editor = registry.make(name, {"steps": 2, "controlnet_scale": scale} | settings)
         depth = (torch.rand(3, 1, 16, 24, generator=torch.Generator().manual_seed(1)) + shift).clamp(0, 1)
         clip = Clip.of(torch.rand(3, 3, 16, 24, generator=torch.Generator().manual_seed(2)))
         return edit_clip(

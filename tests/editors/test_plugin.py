@@ -16,8 +16,8 @@ from frameweave.cli.editors import editors
 from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
 from frameweave.measuring.bench import bench
 from frameweave.measuring.grid import grid
@@ -41,16 +41,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, Non
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    base._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    registry._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
     yield folder
-    base._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    registry._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
     for module in folder.glob("*.py"):
         sys.modules.pop(module.stem, None)
 
 
 @pytest.fixture
 def first_frame(site: Path) -> None:
-    install(site, "first_frame", MODULE.read_text(), POINTS[base.GROUP])
+    install(site, "first_frame", MODULE.read_text(), POINTS[registry.GROUP])
 
 
 def install(site: Path, name: str, text: str, points: dict[str, str]) -> None:
@@ -60,11 +60,11 @@ def install(site: Path, name: str, text: str, points: dict[str, str]) -> None:
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
     lines = [f"{point} = {value}" for point, value in points.items()]
-    (about / "entry_points.txt").write_text("\n".join([f"[{base.GROUP}]", *lines, ""]))
+    (about / "entry_points.txt").write_text("\n".join([f"[{registry.GROUP}]", *lines, ""]))
 
 
 def edited(name: str, clip: Clip, model: StableDiffusion, **settings: object) -> torch.Tensor:
-    editor = base.make(name, {"steps": 3, "guidance": 3.0} | settings)
+    editor = registry.make(name, {"steps": 3, "guidance": 3.0} | settings)
     rng = torch.Generator().manual_seed(0)
     return edit_clip(editor, clip, "a red car", model, source_prompt="a blue car", rng=rng).frames
 
@@ -109,7 +109,7 @@ def test_every_command_has_it(
 def test_bench_measures_it(first_frame: None, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_STEPS", 2)
     monkeypatch.setattr(bench, "_FRAMES", 3)
-    assert "first_frame" in base.names()  # the rows of `bench` are over these
+    assert "first_frame" in registry.names()  # the rows of `bench` are over these
     row = bench._editing(tiny, "first_frame", {}, 1)  # pyright: ignore[reportPrivateUsage]
     assert row.figure == "first_frame: edit over its 18 bare frame-forwards"  # 2 steps x 3 frames x (1 + 2)
 
@@ -135,7 +135,7 @@ def test_it_does_what_it_says(first_frame: None, clip: Clip, tiny: StableDiffusi
 
 
 def test_a_package_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Path) -> None:
-    install(site, "first_frame", MODULE.read_text(), POINTS[base.GROUP])
+    install(site, "first_frame", MODULE.read_text(), POINTS[registry.GROUP])
     install(site, "broken", "raise RuntimeError('two\\nlines')", {"broken": "broken:Broken"})
     paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -169,11 +169,11 @@ def test_what_cannot_be_used_is_left_out(
     site: Path, caplog: pytest.LogCaptureFixture, text: str, reason: str
 ) -> None:
     install(site, "odd", text, {"odd": "odd:Other"})
-    assert base.load("framewise").__name__ == "Framewise"
+    assert registry.load("framewise").__name__ == "Framewise"
     assert not caplog.records, "our own editors are had without a look at others"
     with pytest.raises(InputError, match="unknown editor 'odd'"):
-        base.load("odd")
-    assert base.names() == base._own_names()  # pyright: ignore[reportPrivateUsage]
+        registry.load("odd")
+    assert registry.names() == registry._own_names()  # pyright: ignore[reportPrivateUsage]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert re.search(reason, record.getMessage())
@@ -181,6 +181,6 @@ def test_what_cannot_be_used_is_left_out(
 
 def test_no_package_takes_a_name_of_ours(site: Path, caplog: pytest.LogCaptureFixture) -> None:
     install(site, "imposter", MODULE.read_text(), {"framewise": "imposter:FirstFrame"})
-    assert base.load("framewise").__name__ == "Framewise"
-    assert base.names().count("framewise") == 1
+    assert registry.load("framewise").__name__ == "Framewise"
+    assert registry.names().count("framewise") == 1
     assert "framewise is left out: the name of imposter:FirstFrame is taken" in caplog.text

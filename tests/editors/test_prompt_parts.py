@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.editors._parts.prompt_parts import map_of
 from frameweave.editors._parts.prompt_to_prompt import word_map
-from frameweave.editors.base import edit_clip
+from frameweave.editors.running import edit_clip
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.text.encoder import ClipText
 from frameweave.models.text.reading import Reading
@@ -57,7 +57,7 @@ def test_long_prompts_lose_nothing(reading: StableDiffusion) -> None:
     assert torch.equal(found.taken.sum(0) + found.own, torch.ones(len(found.own)))
     assert found.own.count_nonzero() == 2
     edited = edit_clip(
-        base.make("vid2vid_zero", {"steps": 2}),
+        registry.make("vid2vid_zero", {"steps": 2}),
         Clip.of(torch.rand(2, 3, 16, 16)),
         f"{long} at (night:1.3)",
         reading,
@@ -71,7 +71,7 @@ LONG = "a (red:1.4) car in the [snow], " * 6
 
 
 @pytest.mark.parametrize("kind", ["tiny", "tiny_xl"])
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_every_editor_takes_them_with_an_adaptors_tokens_too(
     name: str, kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -83,7 +83,7 @@ def test_every_editor_takes_them_with_an_adaptors_tokens_too(
         use = own.use(strength=1.0, tokens=tokens).by_share(model.schedule.timesteps(3))
         with own.on(model, use) as adapted:
             return edit_clip(
-                base.make(name, {"steps": 3, "guidance": 3.0}),
+                registry.make(name, {"steps": 3, "guidance": 3.0}),
                 Clip.of(torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))),
                 f"{LONG} BREAK at night",
                 adapted,

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from frameweave.diffusion.samplers.names import AFTER_INVERSION, SAMPLERS, SamplerName
 from frameweave.diffusion.samplers.sampler import Sampler
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip, request_of
+from frameweave.editors import registry
+from frameweave.editors.base import Editor
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
@@ -43,19 +44,19 @@ def clip() -> Clip:
     return Clip.of(torch.rand(5, 3, 24, 16, generator=torch.Generator().manual_seed(1)), fps=8)
 
 
-def editor_of(row: str, **settings: Any) -> base.Editor:
+def editor_of(row: str, **settings: Any) -> Editor:
     name, given = row.partition(",")[0], TABLE[row][0]
-    return base.make(name, {"steps": 4, "guidance": 3.0} | given | settings)
+    return registry.make(name, {"steps": 4, "guidance": 3.0} | given | settings)
 
 
-def edited(editor: base.Editor, clip: Clip, model: StableDiffusion, sampler: Sampler) -> Tensor:
+def edited(editor: Editor, clip: Clip, model: StableDiffusion, sampler: Sampler) -> Tensor:
     depth = torch.rand(len(clip), 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(9))
     asked = {"source_prompt": "a blue car", "depth": depth, "sampler": sampler}
     return edit_clip(editor, clip, "a red car", model, rng=torch.Generator().manual_seed(0), **asked).frames
 
 
 def test_every_editor_is_in_the_table() -> None:
-    assert {row.partition(",")[0] for row in TABLE} == set(base.names())
+    assert {row.partition(",")[0] for row in TABLE} == set(registry.names())
     assert {row: editor_of(row).samplers for row in TABLE} == {
         row: taken for row, (_, taken) in TABLE.items()
     }
@@ -134,7 +135,7 @@ def test_a_stopped_edit_goes_on(name: SamplerName, clip: Clip, tiny: StableDiffu
 
 
 def edited_latents(
-    editor: base.Editor, clip: Clip, model: StableDiffusion, sampler: Sampler, **others: Any
+    editor: Editor, clip: Clip, model: StableDiffusion, sampler: Sampler, **others: Any
 ) -> Tensor:
     rng = torch.Generator().manual_seed(0)
     return editor.edit(

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from frameweave.editors._parts.groups import Grouping, Shuffle, joint_eps
 from frameweave.editors._published.shuffled import tiled, untiled
-from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.request import EditRequest
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.editors.shuffled import Shuffled
 from frameweave.errors import InputError, OutOfMemory
 from frameweave.models.loading.load import load

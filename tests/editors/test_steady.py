@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip, request_of
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from frameweave.video.motion.motion import motion_of
@@ -27,10 +27,10 @@ def slow() -> Clip:
     return Clip.of(torch.stack([smooth[:, :, int(at) : int(at) + 40] for at in steps]), fps=8)
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_latents_are_averaged_along_the_source(name: str, slow: Clip, tiny: StableDiffusion) -> None:
     """Also where the editor uses neither the source nor its motion."""
-    editor = base.make(name, {"steps": 2, "guidance": 3.0})
+    editor = registry.make(name, {"steps": 2, "guidance": 3.0})
     as_ever = edit_clip(editor, slow, "a red car", tiny, **asked(slow))
     off = edit_clip(editor, slow, "a red car", tiny, steady=Steady(0.0), **asked(slow))
     assert torch.equal(as_ever.frames, off.frames)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from frameweave.editors._published.text2video_zero import PUBLISHED
-from frameweave.editors.base import edit_clip, text_request
+from frameweave.editors.running import edit_clip, text_request
 from frameweave.editors.text2video_zero import Text2VideoZero, shifted, source_cells
 from frameweave.errors import InputError
 from frameweave.models.loading.load import load

@@ -7,8 +7,8 @@ import torch
 
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors._published.tokenflow import both_neighbours, published_neighbours
-from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.request import EditRequest
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.editors.tokenflow import TokenFlow
 from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion

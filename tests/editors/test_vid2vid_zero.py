@@ -11,8 +11,8 @@ from frameweave.adaptor.adaptor import Adaptor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import ddim_step
 from frameweave.editing.inversions import InversionStore
-from frameweave.editors.base import edit_clip
 from frameweave.editors.request import EditRequest
+from frameweave.editors.running import edit_clip
 from frameweave.editors.vid2vid_zero import Vid2VidZero
 from frameweave.errors import InputError
 from frameweave.models.loading.load import load

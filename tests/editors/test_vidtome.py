@@ -10,8 +10,8 @@ from torch import Tensor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.editors._parts.merging import joined, local, matched
 from frameweave.editors._parts.vidtome_draws import ordered, published_draws
-from frameweave.editors.base import edit_clip, request_of
 from frameweave.editors.request import EditRequest
+from frameweave.editors.running import edit_clip, request_of
 from frameweave.editors.vidtome import VidToMe
 from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion

@@ -7,8 +7,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.miniature.judge import packaged_judge
 from frameweave.models.depth import load as load_depth
 from frameweave.models.loading.choice import miniature_folder

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError, RunError
 from frameweave.miniature import denoiser, depth, judge, towers, vae
 from frameweave.miniature.recipe import PLANS, Recipe

@@ -8,7 +8,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.editors.base import make, request_of
+from frameweave.editors.registry import make
+from frameweave.editors.running import request_of
 from frameweave.errors import InputError, ModelFolderError, NotFinite
 from frameweave.models.loading.load import load
 from frameweave.models.seam import Guides

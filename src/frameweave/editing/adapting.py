@@ -13,7 +13,7 @@ from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
 from frameweave.diffusion.spacing import shown
 from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
-from frameweave.editors import base
+from frameweave.editors.base import Editor
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.control.controls import over_steps, shares_told
 from frameweave.models.loading.choice import MINIATURE
@@ -82,7 +82,7 @@ def adapted(
     model: StableDiffusion,
     options: ModelOptions,
     name: str,
-    editor: base.Editor,
+    editor: Editor,
     progress: Progress,
     *,
     sampler: Sampler = DDIM,

@@ -34,7 +34,8 @@ from frameweave.editing.setup import (
 from frameweave.editing.steadying.figures import KEPT, KeptFigures
 from frameweave.editing.steadying.latents import Steadier
 from frameweave.editing.steering import kinds_of, switched_on
-from frameweave.editors import base
+from frameweave.editors import running
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Inversions, Shared
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.seam import ControlMap, Frames, Latents, Model
@@ -157,7 +158,7 @@ class _Work:
     fit: Fit
     maker: MapMaker
     motions: Motions
-    editor: base.Editor
+    editor: Editor
     model: Model
     options: EditOptions
     timer: Timer
@@ -179,11 +180,11 @@ class _Work:
         rng = torch.Generator().manual_seed(self.options.seed)
         width, height = (side // self.model.vae_factor for side in self.fit.padded)
         steady, radius = steady_of(self.options), self.editor.motion_radius
-        known, reach = ClipPrint(), base.motion_reach(self.editor, steady)
+        known, reach = ClipPrint(), running.motion_reach(self.editor, steady)
         unused: list[Latents] = []  # of editors that do not use the source
         for frames in self.progress.track(self.footage.batches(self.fit, BATCH), "batches of frames read"):
             with self.timer.part("read"):
-                part = base.request_of(
+                part = running.request_of(
                     self.editor, frames, self.model, prompt=prompts[0], rng=rng, motion=None
                 )
                 parts.append(part)
@@ -253,7 +254,7 @@ class _Work:
         )
         with (
             self.timer.part("edit"),
-            base.enough_memory(self.editor, request),
+            running.enough_memory(self.editor, request),
             self.watch(run.folder if self.options.preview else None) as keeper.on_steps,
         ):
             rng = torch.Generator().manual_seed(self.options.seed)

@@ -17,7 +17,8 @@ from frameweave.editing.previews import FILES, OnPreview, Watching, check_place,
 from frameweave.editing.sampling import sampler_of
 from frameweave.editing.setup import editor_of, load_model
 from frameweave.editing.steering import kinds_of
-from frameweave.editors import base
+from frameweave.editors import running
+from frameweave.editors.base import Generator
 from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress, Timer
 from frameweave.runs.places import Numbered
@@ -40,7 +41,7 @@ def generate(
     options = settled(options, [prompt], progress)
     editor = editor_of(options)
     check_prompts([prompt], options)
-    if not isinstance(editor, base.Generator):
+    if not isinstance(editor, Generator):
         raise InputError(
             f"{options.editor} edits a video and cannot make one from text",
             hint="use --editor text2video_zero",
@@ -70,7 +71,7 @@ def generate(
                 model, options, options.editor, editor, progress, sampler=sampler, sees_source=False
             ) as adapted_model,
         ):
-            request = base.text_request(
+            request = running.text_request(
                 adapted_model,
                 prompt=prompt,
                 frames=options.frames,

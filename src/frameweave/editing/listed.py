@@ -16,7 +16,7 @@ from frameweave.runs.records import JsonObject, Record
 
 FILE = Path(__file__).with_name("editors.json")
 _GROUP = "frameweave.editors"
-_COMMON = ("base", "request")
+_COMMON = ("base", "registry", "request", "running")
 
 
 class Listed(Record):
@@ -37,7 +37,7 @@ class Listed(Record):
 
 
 def own_names() -> list[str]:
-    """The editors of this package, as `frameweave.editors.base.names` gives them; none is imported."""
+    """The editors of this package, as `frameweave.editors.registry.names` gives them; none is imported."""
     return sorted(name for name in _files() if name not in _COMMON)
 
 
@@ -58,22 +58,22 @@ def listed() -> list[Listed]:
     own = own_names()
     found = [known(name) or described(name) for name in own]
     if entry_points(group=_GROUP):
-        from frameweave.editors import base
+        from frameweave.editors import registry
 
-        found += [described(name) for name in base.names() if name not in own]
+        found += [described(name) for name in registry.names() if name not in own]
     return found
 
 
 def described(name: str) -> Listed:
     """What an editor says of itself."""
-    from frameweave.editors import base
+    from frameweave.editors import registry
 
-    kind = base.load(name)
+    kind = registry.load(name)
     what = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
     return Listed(
         editor=name,
         what=what,
-        samplers=tuple(base.make(name, {}).samplers),
+        samplers=tuple(registry.make(name, {}).samplers),
         settings=kind.model_json_schema(),
         source=_source(name),
     )

@@ -8,7 +8,8 @@ import torch
 from frameweave.diffusion.samplers.names import SamplerName, Spacing
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.editing.sampling_options import SamplingOptions
-from frameweave.editors import base
+from frameweave.editors import registry
+from frameweave.editors.base import Editor
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.distilled import check_invertible
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -17,28 +18,26 @@ from frameweave.progress import Progress
 _OF_FEW_STEPS: tuple[SamplerName, ...] = ("lcm", "tcd")
 
 
-def check_sampling(options: SamplingOptions, editor: base.Editor, *, sees_source: bool = True) -> None:
+def check_sampling(options: SamplingOptions, editor: Editor, *, sees_source: bool = True) -> None:
     """Raise `InputError` for a sampler, a spacing or guidance that the editor cannot use."""
     if options.eta is not None and options.sampler is None:
         raise InputError("--eta without a sampler", hint="name one with --sampler: ddim or tcd")
     if options.zero_snr and not editor.takes_spacing:
         raise InputError(
-            f"--zero-snr: {base.name_of(editor)} has a noise schedule of its own",
+            f"--zero-snr: {registry.name_of(editor)} has a noise schedule of its own",
             hint="leave --zero-snr out",
         )
-    usual = base.samplers_of(editor, sees_source=sees_source)[0]
+    usual = registry.samplers_of(editor, sees_source=sees_source)[0]
     asked = _asked(options, options.sampler or usual, options.spacing)
-    base.check_sampler(editor, asked, sees_source=sees_source)
+    registry.check_sampler(editor, asked, sees_source=sees_source)
 
 
-def usable(
-    options: SamplingOptions, editors: Mapping[str, base.Editor], progress: Progress
-) -> dict[str, base.Editor]:
+def usable(options: SamplingOptions, editors: Mapping[str, Editor], progress: Progress) -> dict[str, Editor]:
     """The editors that can use what is asked for; says of the others why not.
 
     Raises what `check_sampling` raises when there is none.
     """
-    chosen: dict[str, base.Editor] = {}
+    chosen: dict[str, Editor] = {}
     refused: InputError | None = None
     for name, editor in editors.items():
         try:
@@ -53,14 +52,14 @@ def usable(
 
 
 def sampler_of(
-    options: SamplingOptions, model: StableDiffusion, editor: base.Editor, *, sees_source: bool = True
+    options: SamplingOptions, model: StableDiffusion, editor: Editor, *, sees_source: bool = True
 ) -> Sampler:
     """The sampler asked for, else the model's own where no inversion goes before it, else DDIM.
 
     Raises `ModelFolderError` where half precision is too coarse for its first timestep, and for a consistency
     model in an editor that inverts.
     """
-    schedule, allowed = model.schedule, base.samplers_of(editor, sees_source=sees_source)
+    schedule, allowed = model.schedule, registry.samplers_of(editor, sees_source=sees_source)
     own = "lcm" if model.embeds_guidance and schedule.own == "ddim" else schedule.own
     follows = sees_source and editor.inverts
     if follows:
@@ -94,13 +93,13 @@ def scheduled(model: StableDiffusion, options: SamplingOptions) -> StableDiffusi
 
 
 def note_few_steps(
-    options: SamplingOptions, model: StableDiffusion, editor: base.Editor, progress: Progress
+    options: SamplingOptions, model: StableDiffusion, editor: Editor, progress: Progress
 ) -> None:
     """Say where an editor inverts what a consistency model was not taught; see `EditRequest.inverted`."""
     if editor.inverts and model.schedule.own in _OF_FEW_STEPS and options.sampler is None:
         progress.note(
-            f"the model is made for the sampler {model.schedule.own}, and {base.name_of(editor)} inverts the "
-            "source by DDIM, which such a model does badly: an editor that does not invert may do better"
+            f"the model is made for the sampler {model.schedule.own}, and {registry.name_of(editor)} inverts "
+            "the source by DDIM, which such a model does badly: an editor that does not invert may do better"
         )
 
 

@@ -11,7 +11,8 @@ from frameweave.editing.options import EditOptions, GenerateOptions, ModelOption
 from frameweave.editing.sampling import check_sampling, scheduled
 from frameweave.editing.sampling_options import SamplingOptions
 from frameweave.editing.steering import check_pictures, kinds_of, made_to_steer
-from frameweave.editors import base
+from frameweave.editors import registry, running
+from frameweave.editors.base import Editor
 from frameweave.editors.request import Inversions
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
@@ -34,7 +35,7 @@ def load_model(
     return scheduled(model, options) if isinstance(options, SamplingOptions) else model
 
 
-def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
+def editor_of(options: EditOptions | GenerateOptions) -> Editor:
     """The editor of the options with its settings, steered by ControlNets if any are asked for.
 
     Raises `InputError` for unknown names and values, and for ControlNets and samplers that cannot be used.
@@ -45,7 +46,7 @@ def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
         editor = made_to_steer(options.editor, settings)
         check_pictures(options.controlnet, options.control, kinds_of(options.control_map), made=made)
     else:
-        editor = base.make(options.editor, settings)
+        editor = registry.make(options.editor, settings)
     check_sampling(options, editor, sees_source=made)
     if isinstance(options, EditOptions) and options.anchor and not editor.takes_anchors:
         raise InputError(f"--anchor: {options.editor} takes no edited frames", hint="give --editor anchored")
@@ -55,12 +56,12 @@ def editor_of(options: EditOptions | GenerateOptions) -> base.Editor:
 def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
     settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
     if isinstance(options, EditOptions) and options.as_published:
-        if "as_published" not in base.load(name).model_fields:
+        if "as_published" not in registry.load(name).model_fields:
             raise InputError(
                 f"--as-published: the editor {name} has no published program", hint="leave --as-published out"
             )
         settings["as_published"] = True
-    return settings | base.asked_of_each([name], options.set)[name]
+    return settings | registry.asked_of_each([name], options.set)[name]
 
 
 def steady_of(options: SteadierOptions) -> Steady | None:
@@ -72,7 +73,7 @@ def steady_of(options: SteadierOptions) -> Steady | None:
 
 
 def looked_at(
-    footage: Footage, options: EditOptions, editors: Sequence[base.Editor], progress: Progress
+    footage: Footage, options: EditOptions, editors: Sequence[Editor], progress: Progress
 ) -> tuple[Checked, Flow]:
     """Decode what is edited once, and find the flow by which its motion is known.
 
@@ -80,7 +81,7 @@ def looked_at(
     """
     flow = flow_of(options.flow)
     checked = footage.check(progress)
-    if any(base.motion_reach(editor, steady_of(options)) for editor in editors):
+    if any(running.motion_reach(editor, steady_of(options)) for editor in editors):
         size = (footage.info.width, footage.info.height)
         flow = flow.of_clip(checked.edited, size, numbers=footage.numbers, whole=footage.whole)
     elif options.flow:
@@ -96,7 +97,7 @@ def motions_of(flow: Flow, options: EditOptions, progress: Progress) -> Motions:
 
 
 def inversions_of(
-    model: StableDiffusion, options: EditOptions, editors: Sequence[base.Editor], progress: Progress
+    model: StableDiffusion, options: EditOptions, editors: Sequence[Editor], progress: Progress
 ) -> Inversions:
     """Where these editors keep inversions. Where none makes any, no weights are hashed for it."""
     if not options.use_cache or not any(editor.inverts for editor in editors):
@@ -122,7 +123,7 @@ def lacking(*, controlnet: bool, estimator: bool) -> tuple[str, str] | None:
     return None
 
 
-def map_maker(editor: base.Editor, model: StableDiffusion, options: EditOptions) -> MapMaker:
+def map_maker(editor: Editor, model: StableDiffusion, options: EditOptions) -> MapMaker:
     """What makes the pictures that steer and are not given, for editors that need them.
 
     Raises `ModelFolderError` when depth is needed and the model lacks what it takes.

@@ -3,37 +3,38 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args, get_origin
 
-from frameweave.editors import base
+from frameweave.editors import registry
+from frameweave.editors.base import Editor
 from frameweave.errors import InputError
 from frameweave.models.control.asked import DEPTH, all_asked, named
 from frameweave.models.control.maps import MADE
 
 
-def made_to_steer(name: str, settings: Mapping[str, Any]) -> base.Editor:
+def made_to_steer(name: str, settings: Mapping[str, Any]) -> Editor:
     """The editor of that name with a setting, if it needs one, that makes ControlNets steer it.
 
     Raises `InputError` when nothing does, or another value of that setting is asked for.
     """
-    editor = base.make(name, settings)
+    editor = registry.make(name, settings)
     if editor.needs_depth:
         return editor
-    usual = base.make(name, {})
+    usual = registry.make(name, {})
     key, value = _switch(name) or ("", None)
     for asked in settings:
         steering = value if asked == key else getattr(usual, asked)
-        if settings[asked] is not None and base.make(name, {**settings, asked: steering}).needs_depth:
+        if settings[asked] is not None and registry.make(name, {**settings, asked: steering}).needs_depth:
             raise InputError(
                 f"{name} with {asked}={_said(getattr(editor, asked))} takes no ControlNet",
                 hint=f"leave --control out, or give --set {asked}={_said(steering)}",
             )
     if not key:
         raise InputError(f"{name} takes no ControlNet", hint=f"leave --control out, or use {_takers()}")
-    return base.make(name, {**settings, key: value})
+    return registry.make(name, {**settings, key: value})
 
 
-def switched_on(name: str, editor: base.Editor) -> str:
+def switched_on(name: str, editor: Editor) -> str:
     """In words, the setting that makes ControlNets steer, if it is not the editor's usual value."""
-    if editor.needs_depth and not base.make(name, {}).needs_depth and (switch := _switch(name)):
+    if editor.needs_depth and not registry.make(name, {}).needs_depth and (switch := _switch(name)):
         return f"{name} is edited with {switch[0]}={_said(switch[1])}, as ControlNets steer it"
     return ""
 
@@ -76,19 +77,19 @@ def kinds_of(texts: tuple[str, ...]) -> dict[str, str]:
 
 def _switch(name: str) -> tuple[str, object] | None:
     """The first setting, with its value, that makes ControlNets steer an editor of the usual settings."""
-    for key, field in base.load(name).model_fields.items():
+    for key, field in registry.load(name).model_fields.items():
         kind = field.annotation
         values = get_args(kind) if get_origin(kind) is Literal else (True,) if kind is bool else ()
         for value in values:
-            if value != field.default and base.make(name, {key: value}).needs_depth:
+            if value != field.default and registry.make(name, {key: value}).needs_depth:
                 return key, value
     return None
 
 
 def _takers() -> str:
     found: list[str] = []
-    for name in base.names():
-        if base.make(name, {}).needs_depth:
+    for name in registry.names():
+        if registry.make(name, {}).needs_depth:
             found.append(name)
         elif switch := _switch(name):
             found.append(f"{name} ({switch[0]}={_said(switch[1])})")

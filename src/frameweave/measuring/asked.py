@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.editing.setup import lacking
 from frameweave.editing.steering import check_pictures
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.errors import InputError
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.items import (
@@ -86,10 +86,10 @@ def _check_flow(name: str | None, *, world: bool) -> None:
 
 def settings_of(options: ExperimentOptions) -> dict[str, dict[str, JsonValue]]:
     """By editor, the settings of its edits. Raises `InputError` for one that no editor has or can take."""
-    asked = base.asked_of_each(options.editors, options.set)
+    asked = registry.asked_of_each(options.editors, options.set)
     settings = {editor: {"steps": options.steps} | asked[editor] for editor in options.editors}
     for editor, given in settings.items():
-        base.make(editor, given)
+        registry.make(editor, given)
     return settings
 
 
@@ -99,7 +99,7 @@ def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
     for one in asked:
         place(one.source.name)
     check_pictures(options.controlnet, options.control, ())
-    made = [base.make(editor, settings) for editor, settings in settings_of(options).items()]
+    made = [registry.make(editor, settings) for editor, settings in settings_of(options).items()]
     if options.control and not any(editor.needs_depth for editor in made):
         raise InputError(
             f"--control: none of {', '.join(options.editors)} is steered by ControlNets",
@@ -112,7 +112,7 @@ def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
         or has_part(options.model, DEPTH, options.depth_model),
     )
     for editor, settings in settings_of(options).items():
-        if lacks and base.make(editor, settings).needs_depth:
+        if lacks and registry.make(editor, settings).needs_depth:
             what, flag = lacks
             raise InputError(
                 f"{editor} needs depth, and {options.model} has no {what}",

@@ -37,10 +37,10 @@ def report(
     """Write tables/, figures/ and report.html into `out`, by default the first folder.
 
     Several grids and ablations are reported as one experiment; training runs add their losses. `baseline`
-    is the editor with which all others are compared. `primary` names the metrics that were chosen beforehand:
-    only they are tested then. Returns the page. Raises `InputError` when no folder is given, an experiment has
-    no score yet, no such baseline or no such metric, `DataError` when a folder holds neither, or when
-    experiments do not go together.
+    is the editor with which all others are compared. `primary` names the metrics that were chosen
+    beforehand: only they are tested then. Returns the page. Raises `InputError` when no folder is given, an
+    experiment has no score yet, no such baseline or no such metric, `DataError` when a folder holds neither,
+    or when experiments do not go together.
     """
     if not folders:
         raise InputError("no folder to report", hint="give the folder of `frameweave grid`, for example")

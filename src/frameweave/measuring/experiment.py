@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from frameweave.editors import base
+from frameweave.editors import registry, running
 from frameweave.measuring.asked import settings_of
 from frameweave.measuring.experiments.arms import Arm, arms_of_clips
 from frameweave.measuring.experiments.cell_work import work_on_pair
@@ -203,7 +203,7 @@ def _flow(
     """What tells the flow of an edit from the usual one, where any motion is followed in it."""
     if options.flow in (None, USUAL) or editor == REFERENCE:
         return {}
-    if not base.motion_reach(base.make(editor, settings), arm.steadied):
+    if not running.motion_reach(registry.make(editor, settings), arm.steadied):
         return {}
     return {"flow": TRUE_FLOW if options.flow == TRUE_FLOW else flow_of(options.flow).identity}
 

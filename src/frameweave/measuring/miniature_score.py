@@ -12,8 +12,8 @@ from transformers import CLIPModel
 
 from frameweave.diffusion.inversion import invert
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.measuring.contact_sheet import save_sheet
 from frameweave.miniature.judge import Judge, packaged_judge

@@ -13,7 +13,7 @@ from pathlib import Path
 from frameweave.adaptor.adaptor import FILE, load_adaptor
 from frameweave.adaptor.formats import DIFFUSERS_FILE, KOHYA_FILE
 from frameweave.adaptor.strengths import StrengthSchedule, strength_in_range
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.errors import InputError, RunError
 from frameweave.measuring.asked import check_vision, items_of
 from frameweave.measuring.experiment import Given, begun, digests, run_experiment
@@ -183,7 +183,7 @@ class _Search:
             Arm(name=trial.name, adaptor=self.adaptor, schedule=trial.schedule, tokens=trial.tokens)
             for trial in trials
         ]
-        only = self.options.replaced(editors=(editor,), set=base.texts_for(editor, self.options.set))
+        only = self.options.replaced(editors=(editor,), set=registry.texts_for(editor, self.options.set))
         done = run_experiment(self.run, self.items, arms, only, progress=self.progress)
         if done.failed:
             name, reason = next(iter(done.failed.items()))

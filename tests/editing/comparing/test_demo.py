@@ -15,7 +15,8 @@ from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.editing.comparing.demo import EDITS, demo
 from frameweave.editing.comparing.demo_page import flicker
 from frameweave.editing.options import DemoOptions
-from frameweave.editors.base import edit_clip, make
+from frameweave.editors.registry import make
+from frameweave.editors.running import edit_clip
 from frameweave.models.loading.load import load
 from frameweave.runs.run import read_run
 from frameweave.video import probe

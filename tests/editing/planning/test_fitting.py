@@ -8,7 +8,7 @@ import torch
 
 from frameweave.editing.footage import Fit
 from frameweave.editing.planning.fitting import fitted, fitting_frames
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.models.loading.load import load
 from frameweave.models.running.asked import placed
 from frameweave.models.running.meter import Meter
@@ -39,9 +39,9 @@ def test_what_fits_fits(tiny: StableDiffusion, frames: int) -> None:
 
 def test_tiles_are_told_where_frames_are_cut(tiny_folder: Path) -> None:
     notes, model = Notes(), load(str(tiny_folder), device="cpu", vae_tiles=True)
-    fitted(base.make("framewise", {}), model, Fit.of((32, 32), 32, 8), notes)
+    fitted(registry.make("framewise", {}), model, Fit.of((32, 32), 32, 8), notes)
     assert not notes.texts
-    fitted(base.make("framewise", {}), model, FIT, notes)
+    fitted(registry.make("framewise", {}), model, FIT, notes)
     assert notes.texts == ["frames above 32 pixels are encoded and decoded in tiles: they differ a little"]
 
 
@@ -51,10 +51,10 @@ def test_only_what_is_too_large_is_lowered(
     free = int(1.02 * taken(tiny, 3) / 0.8)
     monkeypatch.setattr("frameweave.editing.planning.fitting.free_bytes", lambda device: free)
     notes, model = Notes(), placed(load(str(tiny_folder), device="cpu"), Placement(GPU))
-    small, large = (base.make("framewise", {"chunk_size": size}) for size in (2, 16))
+    small, large = (registry.make("framewise", {"chunk_size": size}) for size in (2, 16))
     assert fitted(small, model, FIT, notes) == small and not notes.texts
     assert fitted(large, model, FIT, notes) == large.replaced(chunk_size=3)
     assert notes.texts == ["3 frames go through the UNet at once, not 16: so many fit into the memory"]
     assert fitted(large, replace(model, placement=None), FIT, notes) == large
-    other = base.make("vid2vid_zero", {})
+    other = registry.make("vid2vid_zero", {})
     assert fitted(other, model, FIT, notes) == other, "it has no chunk_size"

@@ -13,7 +13,8 @@ from torch.profiler import ProfilerActivity, profile
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.footage import BATCH, Fit
 from frameweave.editing.planning.rehearsal import Rehearsal
-from frameweave.editors import base
+from frameweave.editors import registry, running
+from frameweave.editors.base import Editor
 from frameweave.models import depth
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.loading.load import load
@@ -50,29 +51,29 @@ def allocated(work: Callable[[], object]) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("frames", "width", "height"), [(5, 64, 64), (3, 112, 64), (18, 64, 48)])
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_the_memory_of_edits_of_the_miniature(name: str, frames: int, width: int, height: int) -> None:
     model, near = load(device="cpu"), depth.load("miniature", device="cpu")
     assert near is not None
-    check(base.make(name, {"steps": 4, "guidance": 5.0}), model, near, frames, (width, height))
+    check(registry.make(name, {"steps": 4, "guidance": 5.0}), model, near, frames, (width, height))
 
 
 @pytest.mark.parametrize(
     ("name", "frames", "width", "height"),
-    [*((name, 5, 48, 32) for name in base.names()), ("framewise", 17, 32, 32)],
+    [*((name, 5, 48, 32) for name in registry.names()), ("framewise", 17, 32, 32)],
 )
 def test_the_memory_of_edits(
     name: str, frames: int, width: int, height: int, tiny: StableDiffusion, tiny_folder: Path
 ) -> None:
     near = depth.load(str(tiny_folder), device="cpu")
     assert near is not None
-    check(base.make(name, {"steps": 4, "guidance": 5.0}), tiny, near, frames, (width, height))
+    check(registry.make(name, {"steps": 4, "guidance": 5.0}), tiny, near, frames, (width, height))
 
 
 @pytest.mark.parametrize("settings", [{"pull": 0.5}, {"nearest": 1, "look": "anchors"}])
 def test_frames_that_are_given(settings: dict[str, Any], tiny: StableDiffusion) -> None:
     """They are looked at in the rehearsal as in the edit."""
-    editor = base.make("anchored", {"steps": 4} | settings)
+    editor = registry.make("anchored", {"steps": 4} | settings)
     calls = [
         Rehearsal(
             editor=editor,
@@ -91,7 +92,7 @@ def test_frames_that_are_given(settings: dict[str, Any], tiny: StableDiffusion) 
 
 
 def check(
-    editor: base.Editor,
+    editor: Editor,
     model: StableDiffusion,
     estimator: depth.DepthEstimator,
     frames: int,
@@ -114,11 +115,11 @@ def check(
     given = dict[str, object](rng=torch.Generator().manual_seed(0), **PROMPTS)
     if near is not None:
         given["maps"] = {DEPTH: near.estimate(pictures)}
-    kept = [base.request_of(editor, pictures, model, **given)]
+    kept = [running.request_of(editor, pictures, model, **given)]
     x = list[torch.Tensor]()
     batch = pictures[:BATCH].clone()
     rng = torch.Generator()
-    read = allocated(lambda: kept.append(base.request_of(editor, batch, model, prompt="a car", rng=rng)))
+    read = allocated(lambda: kept.append(running.request_of(editor, batch, model, prompt="a car", rng=rng)))
     edit = allocated(lambda: x.append(editor.edit(replace(kept[0], inversions=Remembered()))))
     write = allocated(lambda: fit.undo(model.decode(x[0][:BATCH])))
 

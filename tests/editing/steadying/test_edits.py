@@ -12,7 +12,7 @@ from frameweave.editing.edit import Edited, edit
 from frameweave.editing.options import EditOptions, PlanEditOptions
 from frameweave.editing.planning.forecast import plan_edit
 from frameweave.editing.steadying.figures import Measuring
-from frameweave.editors import base
+from frameweave.editors import registry
 from frameweave.errors import InputError
 from frameweave.runs.run import read_run
 from frameweave.video import probe, read_frames
@@ -50,7 +50,7 @@ def pixels(video: Path) -> np.ndarray:
     return np.stack([frame.pixels for frame in read_frames(video)]).astype(float)
 
 
-@pytest.mark.parametrize("editor", base.names())
+@pytest.mark.parametrize("editor", registry.names())
 def test_every_editor_is_made_steadier(options: EditOptions, video: Path, editor: str) -> None:
     options = options.replaced(editor=editor)
     done = edited(video, options)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.models.loading.load import load
 from frameweave.video.clip import Clip
 from full_size import save_full_size

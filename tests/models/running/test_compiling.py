@@ -11,8 +11,8 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import Adaptor
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
 from frameweave.models.loading.load import load
 from frameweave.models.norms import over_frames
@@ -55,7 +55,7 @@ def compiled(tiny_folder: Path, ran: Ran) -> StableDiffusion:
 
 
 def edited(model: Model, clip: Clip, name: str) -> Tensor:
-    editor = base.make(name, {"steps": 2, "guidance": 3.0})
+    editor = registry.make(name, {"steps": 2, "guidance": 3.0})
     rng = torch.Generator().manual_seed(0)
     depth = {"depth": torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(2))}
     maps = depth if editor.needs_depth else {}

@@ -9,8 +9,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.editing.options import NetworkOptions
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
 from frameweave.models.loading.load import load
 from frameweave.models.running.kernels import AUTO, KERNELS
@@ -31,14 +31,14 @@ def flags() -> tuple[bool, bool]:
 
 
 def edited(model: Model, clip: Clip, name: str) -> torch.Tensor:
-    editor = base.make(name, {"steps": 2, "guidance": 3.0})
+    editor = registry.make(name, {"steps": 2, "guidance": 3.0})
     rng = torch.Generator().manual_seed(0)
     depth = {"depth": torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(2))}
     maps = depth if editor.needs_depth else {}
     return edit_clip(editor, clip.first(3), "a red car", model, rng=rng, maps=maps).frames
 
 
-@pytest.mark.parametrize("name", base.names())
+@pytest.mark.parametrize("name", registry.names())
 def test_every_attention_of_every_editor_takes_it(
     name: str, by_math: StableDiffusion, tiny: StableDiffusion, clip: Clip, monkeypatch: pytest.MonkeyPatch
 ) -> None:

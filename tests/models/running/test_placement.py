@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from frameweave.editors import base
-from frameweave.editors.base import edit_clip
+from frameweave.editors import registry
+from frameweave.editors.running import edit_clip
 from frameweave.models.loading.load import load
 from frameweave.models.running.asked import placed
 from frameweave.models.running.placement import Placement
@@ -43,14 +43,14 @@ class Told(Stub):
 
 
 def edited(model: Model, clip: Clip, editor: str) -> torch.Tensor:
-    made = base.make(editor, {"steps": 2, "guidance": 3.0})
+    made = registry.make(editor, {"steps": 2, "guidance": 3.0})
     rng = torch.Generator().manual_seed(0)
     depth = {"depth": torch.rand(5, 1, *clip.frames.shape[2:], generator=torch.Generator().manual_seed(2))}
     maps = depth if made.needs_depth else {}
     return edit_clip(made, clip, "a red car", model, source_prompt="a blue car", rng=rng, maps=maps).frames
 
 
-@pytest.mark.parametrize("editor", base.names())
+@pytest.mark.parametrize("editor", registry.names())
 def test_low_memory_gives_the_same_bytes(
     editor: str, tiny_folder: Path, tiny: StableDiffusion, clip: Clip
 ) -> None:

@@ -27,7 +27,8 @@ from frameweave.editing.setup import (
     motions_of,
     steady_of,
 )
-from frameweave.editors import base
+from frameweave.editors import registry, running
+from frameweave.editors.base import Editor
 from frameweave.editors.request import Inversions
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model
@@ -70,7 +71,7 @@ def compare(
     check_prompts([prompt], options)
     acting = _acting(options)
     adaptor = acting.adaptor
-    every = base.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
+    every = registry.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
     editors = usable(options, every, progress)
     if options.control or options.control_map:
         raise InputError(
@@ -120,7 +121,7 @@ def compare(
             motion=_motion(
                 motions_of(flow.padded(fit.scaled), options, progress),
                 source,
-                max((base.motion_reach(one, steady_of(options)) for one in chosen.values()), default=0),
+                max((running.motion_reach(one, steady_of(options)) for one in chosen.values()), default=0),
                 model,
             ),
             inversions=inversions_of(model, arms[""], list(editors.values()), progress),
@@ -183,14 +184,14 @@ class _Work:
     watch: Callable[[], AbstractContextManager[OnSteps]] = _NOBODY
     """Who is told of the steps of each edit."""
 
-    def edited(self, name: str, editor: base.Editor, options: EditOptions) -> Clip:
+    def edited(self, name: str, editor: Editor, options: EditOptions) -> Clip:
         """An edit at the model's size."""
         sampler = sampler_of(options, self.model, editor)
         with (
             adapted(self.model, options, name, editor, self.progress, sampler=sampler) as adapted_model,
             self.watch() as on_steps,
         ):
-            return base.edit_clip(
+            return running.edit_clip(
                 editor,
                 self.source,
                 self.prompt,

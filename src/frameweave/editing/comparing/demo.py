@@ -14,7 +14,7 @@ from frameweave.editing.comparing.demo_page import Edit, flicker, write_page
 from frameweave.editing.options import DemoOptions, EditOptions
 from frameweave.editing.planning.beforehand import in_words, of_source
 from frameweave.editing.planning.source import Source
-from frameweave.editors import base
+from frameweave.editors import registry, running
 from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -142,9 +142,9 @@ class _Work:
     def edited(self, one: Asked, progress: Progress, *, with_adaptor: bool) -> Clip:
         """One edit."""
         asked = self._asked(one, on=with_adaptor)
-        editor = base.make(one.editor, {"steps": self.options.steps, **one.settings})
+        editor = registry.make(one.editor, {"steps": self.options.steps, **one.settings})
         with adapted(self.model, asked, one.editor, editor, SILENT) as model:
-            return base.edit_clip(
+            return running.edit_clip(
                 editor,
                 self.source,
                 self.prompt(one),

@@ -3,7 +3,7 @@
 import torch
 
 from frameweave.editing.footage import Fit
-from frameweave.editors import base
+from frameweave.editors.base import Editor
 from frameweave.models.memory import free_bytes
 from frameweave.models.running.meter import Meter
 from frameweave.models.running.shapes import networks_in, shapes_of, weight_bytes
@@ -17,7 +17,7 @@ _SPARE = 0.8
 """How much of the free memory is filled: libraries take workspace that nobody counts."""
 
 
-def fitted(editor: base.Editor, model: StableDiffusion, fit: Fit, progress: Progress) -> base.Editor:
+def fitted(editor: Editor, model: StableDiffusion, fit: Fit, progress: Progress) -> Editor:
     """The editor, with a smaller `chunk_size` where its own would not fit beside the UNet.
 
     Where parts of the model are not placed anew, and where an editor has no such setting, it stays as it is.

@@ -14,7 +14,8 @@ from frameweave.editing.planning.source import Source, source_of
 from frameweave.editing.planning.speed import Speed, rough, timed
 from frameweave.editing.sampling import sampler_of
 from frameweave.editing.setup import editor_of, load_model, map_maker, steady_of
-from frameweave.editors import base
+from frameweave.editors import running
+from frameweave.editors.base import Editor
 from frameweave.errors import InputError
 from frameweave.models.depth import DepthEstimator
 from frameweave.models.loading.device import torch_device
@@ -104,7 +105,7 @@ def plan_edit(
 
 
 def forecast(
-    editor: base.Editor,
+    editor: Editor,
     model: StableDiffusion,
     source: Source,
     prompts: Sequence[str],
@@ -153,7 +154,7 @@ def forecast(
         pictures=call.pictures,
         speed=timed(model, shapes, latents, call.pictures) if by_a_call else rough(device, model.dtype),
         free_bytes=free_bytes(device),
-        lower=base.less_memory(editor),
+        lower=running.less_memory(editor),
         loops=taken.loops,
     )
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
 from frameweave.editing.footage import BATCH, Fit
-from frameweave.editors import base
+from frameweave.editors import running
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.errors import FrameweaveError, InputError, RunError
 from frameweave.models.control.asked import DEPTH
@@ -79,7 +80,7 @@ class Taken:
 class Rehearsal:
     """An edit to go through. `model` and `estimator` have shapes in place of weights."""
 
-    editor: base.Editor
+    editor: Editor
     model: Model
     estimator: DepthEstimator | None = None
     sampler: Sampler = DDIM
@@ -139,7 +140,7 @@ class Rehearsal:
         width, height = self.fit.padded
         first = torch.empty(min(BATCH, self.frames), 3, height, width, device="meta")
         rng = torch.Generator().manual_seed(0)
-        part = base.request_of(self.editor, first, self.model, prompt=self.prompt, rng=rng, motion=None)
+        part = running.request_of(self.editor, first, self.model, prompt=self.prompt, rng=rng, motion=None)
         maps = {
             kind: torch.empty(self.frames, 1 if kind == DEPTH else 3, height, width, device="meta")
             for kind in (self.model.control_kinds if self.editor.needs_depth else ())
@@ -179,11 +180,11 @@ def _of_all(some: Tensor, frames: int) -> Tensor:
     return some if len(some) == frames else some.new_empty((frames, *some.shape[1:]))
 
 
-def _steps(editor: base.Editor) -> int:
+def _steps(editor: Editor) -> int:
     return int(getattr(editor, "steps", 1))
 
 
-def _in_few_steps(editor: base.Editor) -> base.Editor:
+def _in_few_steps(editor: Editor) -> Editor:
     """The editor with fewer steps; itself where it cannot do with so few."""
     steps, inversion = _steps(editor), int(getattr(editor, "inversion_steps", 0))
     if steps <= _FEW or inversion % steps:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from frameweave.editors import base
+from frameweave.editors import registry, running
 from frameweave.measuring.bench.data import data_rows
 from frameweave.measuring.bench.length import length_rows
 from frameweave.measuring.bench.metrics import metrics_row
@@ -40,10 +40,10 @@ def bench(options: BenchOptions, *, progress: Progress = SILENT) -> Iterator[Row
 
     Raises `InputError` for editors that there are not, and for settings that none of them has.
     """
-    names = options.editors or base.names()
-    settings = base.asked_of_each(names, options.set)
+    names = options.editors or registry.names()
+    settings = registry.asked_of_each(names, options.set)
     for name in names:
-        base.make(name, settings[name])
+        registry.make(name, settings[name])
     return _rows(options, settings, progress)
 
 
@@ -99,14 +99,14 @@ def _world_speed() -> Row:
 def _editing(model: StableDiffusion, name: str, settings: Mapping[str, object], repeats: int) -> Row:
     """An edit over the bare batched network calls that it needs."""
     clip = Clip.of(render_clip(sample_scenes(1, seed=1), _FRAMES).frames)
-    editor = base.make(name, {"steps": _STEPS, **settings})
+    editor = registry.make(name, {"steps": _STEPS, **settings})
     depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
     x = model.encode(clip.frames)
     near = {} if depth is None else {DEPTH: depth[:1]}
     conditioning = model.conditioning(["a red duck in the snow"], Guides(maps=near))
 
     def edit() -> None:
-        base.edit_clip(
+        running.edit_clip(
             editor,
             clip,
             "a red duck in the snow",

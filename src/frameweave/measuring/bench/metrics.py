@@ -2,7 +2,7 @@
 
 import torch
 
-from frameweave.editors import base
+from frameweave.editors import registry, running
 from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.measuring.experiments.items import world_items
 from frameweave.measuring.experiments.measures import Backbones
@@ -17,12 +17,12 @@ _FASTEST = "text2video_zero"
 def metrics_row(model: StableDiffusion, repeats: int, *, frames: int, steps: int) -> Row:
     """Every metric of one clip, whose source nothing has looked at before, over its fastest edit."""
     item = world_items("development", 1, frames)[0]
-    editor = base.make(_FASTEST, {"steps": steps})
+    editor = registry.make(_FASTEST, {"steps": steps})
     measures = Backbones(kind="miniature", world=True).measures()
     known = pair_of(item, model)
 
     def edit() -> None:
-        base.edit_clip(
+        running.edit_clip(
             editor,
             known.source,
             known.prompt,

@@ -13,8 +13,8 @@ from frameweave.adaptor.lora import added_lora, pattern
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.data.encoded import CachedGroups
 from frameweave.diffusion.losses import noise_loss
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.measuring.bench.paired import Row, paired, row
 from frameweave.models.features import collected
 from frameweave.models.loading.load import load

@@ -29,8 +29,8 @@ class Arm:
 
     name: str
     adaptor: str | None = None
-    """The packaged "miniature", or a folder that `frameweave train` wrote. `{clip}` in it stands for the clip's
-    name, so that each clip has an adaptor of its own."""
+    """The packaged "miniature", or a folder that `frameweave train` wrote. `{clip}` in it stands for the
+    clip's name, so that each clip has an adaptor of its own."""
     strength: float | None = None
     """Of the LoRA; default: as the adaptor says. 0 silences it, which leaves the tokens alone if they act."""
     window: tuple[float, float] | None = None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.adapting import in_steps
-from frameweave.editors import base
+from frameweave.editors import registry, running
 from frameweave.errors import ModelFolderError, in_one_line
 from frameweave.measuring.experiments.cells import Cell, is_whole, write_cell
 from frameweave.measuring.experiments.pair_files import write_pair
@@ -116,7 +116,8 @@ def _moving(pair: Pair, work: PairWork, model: StableDiffusion) -> Motion:
     """How the pair's source moves, as far as any of its edits follows it."""
     height, width = (side // model.vae_factor for side in pair.given.shape[2:])
     edits = [cell for cell in work.cells if cell.editor != REFERENCE]
-    reach = max(base.motion_reach(base.make(cell.editor, cell.settings), cell.arm.steadied) for cell in edits)
+    editors = [(registry.make(cell.editor, cell.settings), cell.arm.steadied) for cell in edits]
+    reach = max(running.motion_reach(editor, steadied) for editor, steadied in editors)
     return pair.moving(work.flow, reach, (height, width))
 
 
@@ -136,7 +137,7 @@ def _edited(pair: Pair, cell: Cell, setup: _Setup) -> tuple[Clip, Cost]:
 
 
 def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height width"]:
-    editor = base.make(cell.editor, cell.settings)
+    editor = registry.make(cell.editor, cell.settings)
     kinds = setup.model.control_kinds if editor.needs_depth else ()
     maps = {kind: made_map(kind, pair.given) for kind in kinds if kind in MADE}
     depth = pair.depth
@@ -144,7 +145,7 @@ def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height 
         depth = _estimator(setup.loading).estimate(pair.given)
     timesteps = setup.model.schedule.timesteps(int(getattr(editor, "steps", 1)))
     with cell.arm.on(in_steps(setup.model, timesteps), cell.editor) as model:
-        return base.edit_clip(
+        return running.edit_clip(
             editor,
             pair.source.with_frames(pair.given),
             pair.prompt,
@@ -154,7 +155,7 @@ def _frames(pair: Pair, cell: Cell, setup: _Setup) -> Float[Tensor, "F 3 height 
             depth=depth,
             maps=maps,
             steady=cell.arm.steadied,
-            motion=setup.motion() if base.motion_reach(editor, cell.arm.steadied) else None,
+            motion=setup.motion() if running.motion_reach(editor, cell.arm.steadied) else None,
             inversions=setup.known.inversions,
             recalled=partial(setup.known.recalled, cell),
             rng=torch.Generator().manual_seed(_noise_seed(pair, cell.seed)),

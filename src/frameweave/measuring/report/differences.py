@@ -164,7 +164,7 @@ def _row(found: _Found, p_holm: float | None) -> Row:
     return (*found.row, info.head), (
         difference_entry(pair, info),
         Entry(value=pair.p_sign, digits=4),
-        Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="outside the family that is tested"),
+        Entry(value=p_holm, digits=4) if p_holm is not None else Entry(reason="not tested"),
         Entry(value=pair.p_permutation, digits=4),
         *(Entry(value=float(n), digits=0) if rated else none for n in (pair.wins, pair.ties, pair.losses)),
         Entry(value=pair.d_z, digits=2) if pair.d_z is not None else Entry(reason="no spread"),

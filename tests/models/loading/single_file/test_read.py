@@ -10,8 +10,8 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from frameweave.editors.base import edit_clip
 from frameweave.editors.framewise import Framewise
+from frameweave.editors.running import edit_clip
 from frameweave.errors import ModelFolderError
 from frameweave.models.loading.choice import miniature_folder
 from frameweave.models.loading.load import load

@@ -1,0 +1,137 @@
+"""Which editors there are, by name, and what each can be asked for."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from inspect import isabstract
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from frameweave.diffusion.samplers.names import SAMPLERS, SamplerName
+from frameweave.diffusion.samplers.sampler import Sampler
+from frameweave.editors.base import Editor
+from frameweave.errors import InputError
+from frameweave.runs.asked import asked_by_editor
+from frameweave.runs.explained import unknown_setting
+from frameweave.runs.plugins import plugged_in
+
+GROUP = "frameweave.editors"
+"""The entry points by which other packages bring editors."""
+_COMMON = ("base", "registry", "request", "running")
+
+
+def names() -> list[str]:
+    """All editors: the files of this folder, then those that other packages bring."""
+    return [*_own_names(), *sorted(_plugins())]
+
+
+def load(name: str) -> type[Editor]:
+    """The editor class of that name: the one public editor that its module defines.
+
+    Raises `InputError` with the nearest name when there is none. Other packages are imported only when the
+    name is none of ours.
+    """
+    if name not in _own_names():
+        if name not in _plugins():
+            raise InputError.unknown("editor", name, names())
+        return _plugins()[name]
+    module = importlib.import_module(f"{__package__}.{name}")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Editor) and value.__module__ == module.__name__
+    ]
+    assert len(found) == 1, f"{module.__name__} must define exactly one editor"
+    return found[0]
+
+
+def make(name: str, settings: Mapping[str, Any]) -> Editor:
+    """An editor with those settings; None means its default, and text is read as the setting's type.
+
+    Raises `InputError` for an unknown editor, an unknown setting, and a value that makes no sense.
+    """
+    kind, given = load(name), {key: value for key, value in settings.items() if value is not None}
+    for key in given:
+        if key not in kind.model_fields:
+            raise unknown_setting(f"setting of {name}", key, list(kind.model_fields))
+    return kind(**given)
+
+
+def make_each(settings: Mapping[str, Any], texts: Sequence[str] = ()) -> dict[str, Editor]:
+    """Every editor, each with those of `settings` that it has, and what `asked_of_each` reads in `texts`."""
+    asked = asked_of_each(names(), texts)
+    own = {name: settings.keys() & load(name).model_fields.keys() for name in asked}
+    return {name: make(name, {key: settings[key] for key in own[name]} | asked[name]) for name in asked}
+
+
+def asked_of_each(editors: Sequence[str], texts: Sequence[str]) -> dict[str, dict[str, JsonValue]]:
+    """By editor, the settings that texts ask of it, as JSON holds them.
+
+    "chunk_size=4" is meant for every editor that has the setting, "tokenflow.chunk_size=4" for one.
+    Raises `InputError` for a setting that none of the editors has, and for a value that makes no sense.
+    """
+    asked = asked_by_editor({name: load(name).model_fields for name in editors}, texts)
+    made = {name: make(name, given).table() for name, given in asked.items()}
+    return {name: {key: made[name][key] for key in given} for name, given in asked.items()}
+
+
+def texts_for(editor: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Those of `texts` that ask something of this editor; see `asked_of_each`."""
+    split = [(text, *text.partition("=")[0].rpartition(".")[::2]) for text in texts]
+    return tuple(text for text, of, own in split if of in ("", editor) and own in load(editor).model_fields)
+
+
+def samplers_of(editor: Editor, *, sees_source: bool = True) -> tuple[SamplerName, ...]:
+    """The samplers of an editor; without a source its settings about one say nothing."""
+    free = not sees_source and not getattr(editor, "as_published", False)
+    return SAMPLERS if free else editor.samplers
+
+
+def check_sampler(editor: Editor, sampler: Sampler, *, sees_source: bool = True) -> None:
+    """Raise `InputError` for a sampler that the editor cannot use, or not in that way."""
+    allowed, inverts = samplers_of(editor, sees_source=sees_source), sees_source and editor.inverts
+    own = "its published program has its own" if getattr(editor, "as_published", False) else "it has its own"
+    hint = "take what `frameweave editors` lists"
+    if sampler.name not in allowed:
+        reason = ": it draws noise anew, which is none of the source's" if inverts and sampler.draws else ""
+        wrong = f"sampler {sampler.name}, expected {' or '.join(allowed)}{reason}"
+        takers = [name for name in names() if sampler.name in samplers_of(make(name, {}))]
+        hint = f"editors that take it: {', '.join(takers)}" if takers else hint
+    elif inverts and sampler.draws:
+        wrong = f"eta {sampler.eta}, expected 0: fresh noise is none of the source's inversion"
+    elif sampler.eta and not editor.takes_eta:
+        wrong = f"eta {sampler.eta}, expected 0: its noise is always fresh"
+    elif sampler.spacing is not None and not editor.takes_spacing:
+        wrong = f"spacing {sampler.spacing}, expected none: {own}"
+    elif sampler.guidance_rescale and not editor.takes_guidance_rescale:
+        wrong = f"guidance_rescale {sampler.guidance_rescale:g}, expected 0"
+    else:
+        return
+    raise InputError(f"{name_of(editor)} with the {wrong}", hint=hint)
+
+
+def name_of(editor: Editor) -> str:
+    """The name under which it is listed."""
+    return next((name for name in names() if load(name) is type(editor)), type(editor).__name__)
+
+
+@cache
+def _own_names() -> list[str]:
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return sorted(m.name for m in modules if m.name not in _COMMON and m.name[0] != "_")
+
+
+@cache
+def _plugins() -> dict[str, type[Editor]]:
+    """The editors of other packages."""
+    found = plugged_in(GROUP, "editor", _own_names(), _editor_class)
+    return {name: plugin.thing for name, plugin in found.items()}
+
+
+def _editor_class(kind: object) -> type[Editor] | str:
+    if isinstance(kind, type) and issubclass(kind, Editor) and not isabstract(kind):
+        return kind
+    return "no frameweave Editor with an edit"
