@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from frameweave.cli import calling
 from frameweave.cli.main import app
-from frameweave.editing.options import OF_AN_ADAPTOR, EditOptions
+from frameweave.editing.model_options import OF_AN_ADAPTOR
+from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 from frameweave.runs.settings import Settings
 from frameweave.runs.words import as_python, as_words, changed

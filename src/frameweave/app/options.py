@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from frameweave.editing.options import Dtype
+from frameweave.editing.model_options import Dtype
 from frameweave.runs.settings import Count, InputPath, Settings
 
 

@@ -10,7 +10,7 @@ from frameweave.editing.advice import check_prompts, what_is_said
 from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import edit
 from frameweave.editing.footage import Footage
-from frameweave.editing.options import ModelOptions
+from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.setup import editor_of, load_model
 from frameweave.errors import InputError
 from frameweave.models.loading.choice import ModelChoice

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from frameweave.cli import console
 from frameweave.data.options import CaptionSourceOptions, PrepareOptions, ShowOptions
-from frameweave.editing.options import DemoOptions, EditOptions, ModelOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import DemoOptions, EditOptions
 from frameweave.errors import InputError
 from frameweave.measuring.options import BenchOptions, ReportOptions
 from frameweave.miniature.options import MsrvttOptions, PartOptions, ScoreOptions, WorldOptions

@@ -12,7 +12,8 @@ from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
 from frameweave.diffusion.spacing import shown
-from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editors.base import Editor
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.control.controls import over_steps, shares_told

@@ -17,7 +17,8 @@ from frameweave.editing.given.control_maps import GivenMap, MapMaker, Wanted
 from frameweave.editing.given.mask import Mask, laid_over
 from frameweave.editing.inputs import given_to_edit
 from frameweave.editing.keeper import PREVIEWS, UNFINISHED, StepKeeper
-from frameweave.editing.options import EditOptions, ModelOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import EditOptions
 from frameweave.editing.place import Place, result_suffix
 from frameweave.editing.planning.fitting import fitted
 from frameweave.editing.previews import FILES, OnPreview, OnSteps, check_place, watching
@@ -110,8 +111,7 @@ def edit(
             model = (load or load_model)(options)
             fit = Fit.for_model(model, (info.width, info.height), options.size)
             if fit.padded != fit.scaled:
-                width, height = fit.padded
-                progress.note(f"frames are padded to {width} x {height} while they are edited")
+                progress.note("frames are padded to {} x {} while they are edited".format(*fit.padded))
             advise(options, [*prompts, options.source_prompt], progress, fit)
             editor = fitted(editor, model, fit, progress)
             inversions = inversions_of(model, options, [editor], progress)
@@ -284,10 +284,9 @@ class _Work:
         )
         weights = None if self.mask is None else self.mask.weights()
         audio = Along(info.path, sound=self.options.audio, whole=footage.is_whole)
-        size = (info.width, info.height)
         with VideoWriter(
             target,
-            size=size,
+            size=(info.width, info.height),
             fps=footage.rate,
             audio=audio,
             pixel_shape=info.pixel_shape,

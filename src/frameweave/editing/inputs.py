@@ -5,7 +5,8 @@ from pathlib import Path
 
 from frameweave.adaptor.adaptor import adaptor_file
 from frameweave.editing.given.anchors import asked
-from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.steering import kinds_of
 from frameweave.models.identity import inputs_of
 from frameweave.runs.identity import Input

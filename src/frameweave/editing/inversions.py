@@ -23,7 +23,8 @@ from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.inversion import digest as latents_digest
 from frameweave.editing.adapting import use_of
-from frameweave.editing.options import OF_AN_ADAPTOR, AdaptorOptions, EditOptions, ModelOptions
+from frameweave.editing.model_options import OF_AN_ADAPTOR, AdaptorOptions, ModelOptions
+from frameweave.editing.options import EditOptions
 from frameweave.errors import RunError
 from frameweave.models.identity import BY_CONTENT, fingerprint, given_contents, inputs_of, tensors_print
 from frameweave.models.stable_diffusion import StableDiffusion

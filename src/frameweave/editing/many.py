@@ -12,7 +12,8 @@ from frameweave.editing.advice import advise, what_is_said
 from frameweave.editing.edit import edit
 from frameweave.editing.given.anchors import placed_in
 from frameweave.editing.inputs import given_to_edit
-from frameweave.editing.options import EditManyOptions, EditOptions, ModelOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import EditManyOptions, EditOptions
 from frameweave.editing.setup import load_model
 from frameweave.editing.table import EditLine, check_names, folder_name, read_edits
 from frameweave.errors import FrameweaveError

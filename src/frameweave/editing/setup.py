@@ -7,7 +7,8 @@ from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.footage import Checked, Footage
 from frameweave.editing.given.control_maps import MapMaker
 from frameweave.editing.inversions import InversionStore, setting_of
-from frameweave.editing.options import EditOptions, GenerateOptions, ModelOptions, SteadierOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import EditOptions, GenerateOptions, SteadierOptions
 from frameweave.editing.sampling import check_sampling, scheduled
 from frameweave.editing.sampling_options import SamplingOptions
 from frameweave.editing.steering import check_pictures, kinds_of, made_to_steer

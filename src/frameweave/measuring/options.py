@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from frameweave.editing.options import NetworkOptions
+from frameweave.editing.model_options import NetworkOptions
 from frameweave.runs.engines.options import EngineOptions
 from frameweave.runs.settings import Count, InputPath, NotNegative, Settings, Share
 

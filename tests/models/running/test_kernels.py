@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from frameweave.adaptor.adaptor import Adaptor
-from frameweave.editing.options import NetworkOptions
+from frameweave.editing.model_options import NetworkOptions
 from frameweave.editors import registry
 from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError

@@ -7,6 +7,7 @@ from typing import get_args
 import gradio as gr
 from gradio.components import Component
 
+from frameweave.app.loading import after_the_worker
 from frameweave.app.options import AppOptions
 from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import EditorControls, editor_controls, sampler_choices
@@ -24,9 +25,9 @@ from frameweave.app.page.fields import (
     written,
 )
 from frameweave.app.page.form import LONGEST
-from frameweave.app.page.loading import after_the_worker
 from frameweave.editing.listed import known, listed, names
-from frameweave.editing.options import Dtype, EditOptions
+from frameweave.editing.model_options import Dtype
+from frameweave.editing.options import EditOptions
 
 _MODEL = 'The packaged "miniature", a diffusers folder, a safetensors file, or owner/name on the hub.'
 _ADAPTOR = "A folder that a training wrote. The model miniature has one of its own."

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
-from frameweave.app.page.loading import after_the_worker
+from frameweave.app.loading import after_the_worker
 from frameweave.app.uploads import Upload
 from frameweave.editing.options import EditOptions, PlanEditOptions
 from frameweave.video import timeline

@@ -16,7 +16,8 @@ from frameweave.editing.comparing.page import Panel, Row, write_page
 from frameweave.editing.comparing.sheet import Layout, write_picture, write_sheet
 from frameweave.editing.footage import Fit, Footage
 from frameweave.editing.inputs import given_to_edit
-from frameweave.editing.options import EditOptions, ModelOptions
+from frameweave.editing.model_options import ModelOptions
+from frameweave.editing.options import EditOptions
 from frameweave.editing.previews import FILES, OnPreview, OnSteps, Watching, watching
 from frameweave.editing.sampling import sampler_of, usable
 from frameweave.editing.setup import (
