@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2 # tests take this many processes, each with one thread
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test slow check house reference bench lowest
+.PHONY: help setup demo test slow check house reference bench audit sbom lowest
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,6 +42,12 @@ reference: $(READY) ## write what is made from the program anew: reference page,
 
 bench: $(READY) ## speed and memory, as ratios measured in one run
 	$(BIN)/frameweave bench
+
+audit: ## look for known faults in the pinned packages; skipped where the advisories cannot be reached
+	$(PYTHON) tools/audit.py
+
+sbom: ## write a bill of materials to build/sbom.json
+	$(PYTHON) tools/audit.py --sbom
 
 lowest: $(READY) ## a smoke set at the lowest versions allowed (minutes, 2 GB)
 	$(BIN)/python tools/lowest.py
