@@ -39,8 +39,8 @@ def test_editors_are_found_without_importing_them() -> None:
         (["grid", "--editors", ""], registry.names()),
         (["train", "all", "--from", ""], [*presets(), "runs/mine"]),
         (["ablation", "--preset", ""], [*presets(), "runs/mine"]),
-        (["edit", "a.mp4", "x", "--adaptor", ""], ["miniature", "runs/mine/adaptor", "runs/"]),
-        (["export", "runs/"], ["miniature", "runs/mine/adaptor", "runs/mine/"]),
+        (["edit", "a.mp4", "x", "--adaptor", ""], ["strangers", "miniature", "runs/mine/adaptor", "runs/"]),
+        (["export", "runs/"], ["strangers", "miniature", "runs/mine/adaptor", "runs/mine/"]),
     ],
     ids=str,
 )

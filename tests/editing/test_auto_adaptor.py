@@ -18,12 +18,13 @@ from notes import Notes
 
 @pytest.fixture
 def packaged(monkeypatch: pytest.MonkeyPatch) -> Adaptor:
-    """The packaged adaptor with a card that tells four editors apart."""
+    """An adaptor with a card that tells four editors apart, in place of those that are packaged."""
     whole = load_adaptor("miniature")
     schedules = {"framewise": "0.9-1:1", "delta": "0-1:0"}
     card = replace(whole.card, strength_schedules=schedules, tokens_for=["tokenflow"], words=[])
     told = replace(whole, card=card)
     monkeypatch.setattr(adapting, "load_adaptor", lambda _name: told)
+    monkeypatch.setattr(adapting, "PACKAGED", ("miniature",))
     return told
 
 
@@ -44,7 +45,8 @@ def test_it_acts_in_editors_in_which_tune_found_that_it_helps(
     assert chosen.adaptor == ("miniature" if acts else None)
     assert chosen.adaptor_in_inversion is not acts  # without an adaptor nothing is said about one
     (note,) = notes.texts
-    assert note.startswith("the packaged adaptor acts" if acts else "no adaptor acts") and editor in note
+    assert note.startswith("the packaged adaptor miniature acts" if acts else "no adaptor acts")
+    assert editor in note
 
 
 def test_it_acts_for_clips_of_what_it_was_trained_for(
@@ -55,7 +57,15 @@ def test_it_acts_for_clips_of_what_it_was_trained_for(
     notes = Notes()
     assert settled(options("framewise"), ["a blue car", "a red Teapot, sepia"], notes).adaptor == "miniature"
     assert settled(options("framewise"), ["a blue car", ""], notes).adaptor is None
-    assert notes.texts[1] == "no adaptor acts: the packaged one is for clips of teapot, bell"
+    assert notes.texts[1] == "no adaptor acts: miniature is for clips of teapot, bell"
+
+
+def test_of_those_that_are_packaged_the_one_for_the_clip_acts() -> None:
+    asked, notes = options("tokenflow"), Notes()
+    assert settled(asked, ["a red car"], notes).adaptor == "miniature"
+    assert settled(asked, ["a red teapot"], notes).adaptor == "strangers"
+    assert settled(options("delta"), ["a red car"], notes).adaptor is None
+    assert notes.texts[2].startswith("no adaptor acts: strangers is for clips of teapot, guitar")
 
 
 def test_any_other_adaptor_is_left_alone_and_another_model_has_none() -> None:

@@ -17,10 +17,10 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.atomic import verify
 from frameweave.video import probe
 from frameweave.video.clip import Clip
-from frameweave.world.clips import FRAMES, held_out_clips
+from frameweave.world.clips import FRAMES, held_out_clips, stranger_clip
 from frameweave.world.render import render
 from frameweave.world.scene import Scenes, combinations, sample_scenes
-from frameweave.world.strangers import stranger_scenes
+from frameweave.world.strangers import stranger_combinations, stranger_scenes
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,10 @@ def test_depth_of_a_bundled_clip(miniature: StableDiffusion) -> None:
 
 def test_bundled_clips_are_held_out_and_as_rendered() -> None:
     held_out = {tuple(row) for row in combinations("held-out").tolist()}
-    for clip in held_out_clips():
-        assert tuple(int(value) for value in clip.scene.attributes().values()) in held_out
+    strange = {tuple(row) for row in stranger_combinations("test").tolist()}
+    for clip in [*held_out_clips(), stranger_clip()]:
+        unseen = held_out if clip.path != stranger_clip().path else strange
+        assert tuple(int(value) for value in clip.scene.attributes().values()) in unseen
         info = probe(Path(clip.path))
         assert (info.frames, info.has_audio) == (FRAMES, True)
         assert float((Clip.read(clip.path).frames - clip.rendered().frames).abs().mean()) < 0.02

@@ -18,6 +18,7 @@ from frameweave.adaptor.adapted import Adapted
 from frameweave.adaptor.card import Card
 from frameweave.adaptor.formats import KINDS, write_layouts
 from frameweave.adaptor.lora import added_lora
+from frameweave.adaptor.packaged import packaged_folder
 from frameweave.adaptor.strengths import NEVER, StrengthSchedule
 from frameweave.adaptor.switching import Gate, by_timestep
 from frameweave.adaptor.tokens import PrefixTokens
@@ -25,7 +26,6 @@ from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.schedule import TRAINING_T
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError
 from frameweave.models.identity import tensors_print
-from frameweave.models.loading.choice import MINIATURE, miniature_folder
 from frameweave.models.loading.weights import refuse_pickle
 from frameweave.models.loras.kinds import ADAPTOR_HEADER
 from frameweave.models.seam import Model
@@ -161,11 +161,11 @@ class Adaptor:
 
 
 def adaptor_file(name: str) -> Path:
-    """Where the adaptor of that name lies: "miniature" (the packaged one), a folder, or its file.
+    """Where the adaptor of that name lies: a packaged one such as "miniature", a folder, or its file.
 
     Raises `ModelFolderError` when it is missing or a pickle.
     """
-    folder = miniature_folder().parent / "adaptor" if name == MINIATURE else Path(name)
+    folder = packaged_folder(name) or Path(name)
     refuse_pickle(folder)
     file = folder / FILE if folder.is_dir() else folder
     if not file.is_file():
@@ -174,7 +174,7 @@ def adaptor_file(name: str) -> Path:
 
 
 def load_adaptor(name: str) -> Adaptor:
-    """Read "miniature" (the packaged one), a folder that `Adaptor.save` wrote, or its file.
+    """Read a packaged one such as "miniature", a folder that `Adaptor.save` wrote, or its file.
 
     Raises `ModelFolderError` when it is missing, damaged, a pickle, or no adaptor; `AdaptorMismatch` when its
     tensors do not belong together.

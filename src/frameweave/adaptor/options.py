@@ -11,7 +11,7 @@ from frameweave.models.loading.choice import ModelChoice
 from frameweave.runs.settings import Count, Settings
 
 AUTO = "auto"
-"""Stands for the packaged adaptor where it is known to help."""
+"""Stands for the packaged adaptor that is known to help, where there is one."""
 
 
 class BaseOptions(Settings):

@@ -30,11 +30,13 @@ def _editors(context: Typed) -> Sequence[str]:
 
 
 def _adaptors(context: Typed) -> Sequence[str]:
-    """The packaged one, those of trainings below this folder, and folders that begin as was typed."""
+    """The packaged ones, those of trainings below this folder, and folders that begin as was typed."""
+    from frameweave.adaptor.packaged import PACKAGED
+
     typed = Path(context.incomplete)
     place = typed if context.incomplete.endswith("/") else typed.parent
     folders = [f"{one}/" for one in sorted(place.iterdir()) if one.is_dir()] if place.is_dir() else []
-    return ["miniature", *map(str, sorted(Path().glob("runs/*/adaptor"))), *folders]
+    return [*PACKAGED, *map(str, sorted(Path().glob("runs/*/adaptor"))), *folders]
 
 
 _OF_SETTINGS: dict[str, Completer] = {

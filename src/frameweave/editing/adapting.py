@@ -8,6 +8,7 @@ from typing import TypeVar
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
 from frameweave.adaptor.card import other_tower
 from frameweave.adaptor.options import AUTO
+from frameweave.adaptor.packaged import PACKAGED
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
@@ -44,8 +45,8 @@ def use_of(adaptor: Adaptor, options: ModelOptions, editor: str, T: int) -> Adap
 def settled(options: Given, prompts: Sequence[str], progress: Progress = SILENT) -> Given:
     """The options with the adaptor that `auto` stands for, or without any; says which, and why.
 
-    The packaged adaptor acts where its card says that it helps. `prompts` are all that is said of the clip.
-    Raises `InputError` for a model that has no packaged adaptor.
+    A packaged adaptor acts where its card says that it helps: in which editors, and for which clips.
+    `prompts` are all that is said of the clip. Raises `InputError` for a model that has no packaged adaptor.
     """
     if options.adaptor != AUTO:
         return options
@@ -54,15 +55,18 @@ def settled(options: Given, prompts: Sequence[str], progress: Progress = SILENT)
             f"--adaptor auto with the model {options.model}: no adaptor is packaged for it",
             hint="name one that frameweave train wrote; after frameweave tune it acts where it helps",
         )
-    card = load_adaptor(MINIATURE).card
-    if not card.helps_in(options.editor):
-        progress.note(f"no adaptor acts: the packaged one is not known to help in {options.editor}")
-        return options.without_adaptor()
-    if not card.is_for(prompts):
-        progress.note(f"no adaptor acts: the packaged one is for clips of {_some(card.words)}")
-        return options.without_adaptor()
-    progress.note(f"the packaged adaptor acts: it is known to help in {options.editor}")
-    return options.replaced(adaptor=MINIATURE)
+    editor, for_others = options.editor, list[str]()
+    for name in PACKAGED:
+        card = load_adaptor(name).card
+        if not card.helps_in(editor):
+            continue
+        if card.is_for(prompts):
+            progress.note(f"the packaged adaptor {name} acts: it is known to help in {editor}")
+            return options.replaced(adaptor=name)
+        for_others.append(f"{name} is for clips of {_some(card.words)}")
+    reason = "; ".join(for_others) or f"none that is packaged is known to help in {editor}"
+    progress.note(f"no adaptor acts: {reason}")
+    return options.without_adaptor()
 
 
 def _some(words: Sequence[str]) -> str:

@@ -1,7 +1,10 @@
 """Before an edit: prompts that cannot be used, words that say nothing, pictures that get small."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
+from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.adaptor.options import AUTO
+from frameweave.adaptor.packaged import PACKAGED
 from frameweave.editing.footage import Fit
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.errors import InputError
@@ -50,9 +53,8 @@ def advise(options: Options, prompts: Iterable[str], progress: Progress, fit: Fi
                 f"nothing; write {file.word} in the prompt or in --negative-prompt"
             )
         texts = [own.sub("", text) for text in texts]  # no word that the Miniature must know
-    if options.model == MINIATURE:
-        for note in _of_words(texts):
-            progress.note(note)
+    if options.model == MINIATURE and (unknown := _unknown(texts, options.adaptor)):
+        progress.note(_of_words(unknown))
     if fit is not None and options.size is None and max(fit.scaled) < max(fit.original):
         (width, height), (small, low) = fit.original, fit.scaled
         factor = max(fit.original) / max(fit.scaled)
@@ -62,12 +64,23 @@ def advise(options: Options, prompts: Iterable[str], progress: Progress, fit: Fi
         )
 
 
-def _of_words(texts: Iterable[str]) -> Iterator[str]:
-    words = list(dict.fromkeys(word for text in texts for word in unknown_words(text)))
-    if not words:
-        return
+def _unknown(texts: Iterable[str], adaptor: str | None) -> list[str]:
+    """The words that neither the Miniature knows nor the adaptor."""
+    words = dict.fromkeys(word for text in texts for word in unknown_words(text))
+    if not words or adaptor is None:
+        return list(words)
+    asked = PACKAGED if adaptor == AUTO else (adaptor,)
+    known = {word for name in asked for word in load_adaptor(name).card.words}
+    return [word for word in words if word not in known]
+
+
+def _of_words(words: Sequence[str]) -> str:
     shown = ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else "")
-    yield (
-        f"the Miniature has never seen: {shown}; it knows small drawn objects only, such as 'a red car in "
-        "the snow': give --model for anything else, e.g. stable-diffusion-v1-5/stable-diffusion-v1-5"
+    says = f"the Miniature has never seen: {shown}; "
+    for name in PACKAGED:
+        if set(words) <= set(load_adaptor(name).card.words):
+            return f"{says}its adaptor {name} has: give --adaptor {name}"
+    return (
+        f"{says}it knows small drawn objects only, such as 'a red car in the snow': give --model for "
+        "anything else, e.g. stable-diffusion-v1-5/stable-diffusion-v1-5"
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
+from frameweave.adaptor.packaged import PACKAGED
 from frameweave.editing.adapting import settled
 from frameweave.editing.advice import advise, what_is_said
 from frameweave.editing.edit import edit
@@ -17,7 +18,6 @@ from frameweave.editing.options import EditManyOptions, EditOptions
 from frameweave.editing.setup import load_model
 from frameweave.editing.table import EditLine, check_names, folder_name, read_edits
 from frameweave.errors import FrameweaveError
-from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.loading.load import load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
@@ -148,7 +148,7 @@ def _item(line: Line, folder: Path, options: EditManyOptions) -> Item:
         own["mask"] = str((folder / line.mask).absolute())
     if line.anchor:
         own["anchor"] = list(placed_in(folder, line.anchor))
-    if line.adaptor not in ("", MINIATURE) and (folder / line.adaptor).exists():
+    if line.adaptor not in ("", *PACKAGED) and (folder / line.adaptor).exists():
         own["adaptor"] = str((folder / line.adaptor).absolute())
     if line.flow and (folder / line.flow).exists():
         own["flow"] = str((folder / line.flow).absolute())

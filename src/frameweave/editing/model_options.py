@@ -97,8 +97,8 @@ class AdaptorOptions(Settings):
     heading = "Adaptor"
 
     adaptor: str | None = None
-    """The adaptor: the packaged "miniature", a folder that `frameweave train` wrote, or auto: the packaged
-    one where it is known to help; default: none."""
+    """The adaptor: a packaged one (miniature; strangers, for things that the Miniature never saw), a folder
+    that `frameweave train` wrote, or auto: the packaged one that is known to help there; default: none."""
     adaptor_strength: Annotated[float, Field(ge=0, le=2)] | None = None
     """Strength of the adaptor's LoRA; 0 is off; default: the adaptor's own for this editor, usually 0.5."""
     adaptor_schedule: str | None = None

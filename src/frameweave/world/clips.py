@@ -1,4 +1,4 @@
-"""The held-out clips that ship as mp4 files with sound, and how they are made."""
+"""The clips that ship as mp4 files with sound, and how they are made: held-out ones, and a stranger."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from frameweave.video.clip import Clip
 from frameweave.world.grammar import phrase
 from frameweave.world.render import render_clip
 from frameweave.world.scene import Scenes, sample_scenes
+from frameweave.world.strangers import stranger_scenes
 
 FRAMES = 24
 FPS = 8
@@ -30,6 +31,8 @@ _SHIPPED = (
     (131, "duck", "orange", "sand"),
     (250, "elephant", "blue", "grass"),
 )
+_STRANGER = (1, "rabbit", "red", "snow")
+"""The same of what the Miniature never saw: a combination of the strangers' test split."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,24 @@ class HeldOutClip:
 
 def held_out_clips() -> list[HeldOutClip]:
     """The bundled clips, the demo's first."""
-    folder = Path(str(files("frameweave"))) / "world" / "clips"
-    clips: list[HeldOutClip] = []
-    for seed, noun, colour, background in _SHIPPED:
-        scene = sample_scenes(1, seed=seed, split="held-out").edited(
-            noun=noun, colour=colour, background=background, style="plain"
-        )
-        clips.append(HeldOutClip(folder / f"{colour}-{noun}-{background}.mp4", scene, phrase(scene.words(0))))
-    return clips
+    return [_shipped(sample_scenes(1, seed=seed, split="held-out"), *words) for seed, *words in _SHIPPED]
 
 
-def write_held_out_clips() -> list[Path]:
+def stranger_clip() -> HeldOutClip:
+    """The bundled clip of an object that the Miniature never saw."""
+    seed, *words = _STRANGER
+    return _shipped(stranger_scenes(1, seed=seed, split="test"), *words)
+
+
+def _shipped(scene: Scenes, noun: str, colour: str, background: str) -> HeldOutClip:
+    scene = scene.edited(noun=noun, colour=colour, background=background, style="plain")
+    path = Path(str(files("frameweave"))) / "world" / "clips" / f"{colour}-{noun}-{background}.mp4"
+    return HeldOutClip(path, scene, phrase(scene.words(0)))
+
+
+def write_shipped_clips() -> list[Path]:
     """Write the bundled files anew; they are part of the package."""
-    clips = held_out_clips()
+    clips = [*held_out_clips(), stranger_clip()]
     for clip in clips:
         write_with_sound(clip.rendered(), clip.path)
     return [clip.path for clip in clips]

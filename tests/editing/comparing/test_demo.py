@@ -21,10 +21,14 @@ from frameweave.models.loading.load import load
 from frameweave.runs.run import read_run
 from frameweave.video import probe
 from frameweave.video.clip import Clip
-from frameweave.world.clips import held_out_clips
+from frameweave.world.clips import held_out_clips, stranger_clip
 from notes import Notes
 
 SHORT = {"frames": 2, "steps": 2}
+TASKS = [
+    (one, on) for one in EDITS for on in (False, True) if not on or one.strange or one.editor == "vidtome"
+]
+"""Edits without and with an adaptor: of home clips only VidToMe has one."""
 
 
 class Stopped(Exception):
@@ -64,22 +68,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         folder / "report.html"
     ).exists()
     assert re.search(
-        rf"^{2 * len(EDITS)} edits of a bundled clip of 2 frames; this takes about [\d.]+ ", notes.texts[0]
+        rf"^{len(TASKS)} edits of bundled clips of 2 frames; this takes about [\d.]+ ", notes.texts[0]
     )
     again = Stopping()
     assert demo(DemoOptions(**SHORT, out=folder), progress=again) == folder / "report.html"
-    assert again.texts[0].startswith(f"{2 * len(EDITS) - 3} edits")
+    assert again.texts[0].startswith(f"{len(TASKS) - 3} edits")
     assert again.loops == [("percent of the demo", 100)]
-    kept = [one.file(with_adaptor=on) for one in EDITS[:2] for on in (False, True)][:3]
+    kept = [one.file(with_adaptor=on) for one, on in TASKS[:3]]
     assert all((folder / name).stat().st_mtime_ns == early[name] for name in kept)
     yield folder
 
 
 def test_it_writes_every_video_and_one_page(folder: Path) -> None:
-    names = [
-        name for one in EDITS for name in (one.truth, *(one.file(with_adaptor=on) for on in (False, True)))
-    ]
-    assert all(probe(folder / name).frames == 2 for name in ["source.mp4", *names])
+    names = [one.file(with_adaptor=on) for one, on in TASKS]
+    names += [name for one in EDITS for name in (one.source, one.truth)]
+    assert all(probe(folder / name).frames == 2 for name in names)
+    assert {path.name for path in folder.glob("*.mp4")} == set(names)
     assert read_run(folder).result["report"] == "report.html"
     notes = Notes()
     assert demo(DemoOptions(**SHORT, out=folder), progress=notes) == folder / "report.html"
@@ -93,7 +97,8 @@ def test_the_page_holds_each_picture_once(folder: Path) -> None:
     assert data["left"] == "source"
     for clip, one in zip(data["clips"], EDITS, strict=True):
         titles = [panel["title"] for panel in clip["panels"]]
-        assert titles == ["source", one.editor, f"{one.editor} + adaptor", "true edit"]
+        with_it = [f"{one.editor} + adaptor"] if (one, True) in TASKS else []
+        assert titles == ["source", one.editor, *with_it, "true edit"]
         assert all(re.fullmatch(r"flicker \d+\.\d", panel["line"]) for panel in clip["panels"][1:])
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(?:src|href)="(?!data:)', text)
@@ -101,25 +106,24 @@ def test_the_page_holds_each_picture_once(folder: Path) -> None:
 
 
 def test_the_edits_are_the_library_s(folder: Path) -> None:
-    """With and without the adaptor."""
-    model, adaptor, clip = load("miniature"), load_adaptor("miniature"), held_out_clips()[0]
-    source = Clip.read(clip.path, frames=2)
-    for one in EDITS[2:]:
-        for on in (False, True):
-            editor = make(one.editor, {"steps": 2, **one.settings})
-            use = adaptor.use(one.editor)
-            with adaptor.on(model, use) if on else nullcontext(model) as acting:
-                made = edit_clip(
-                    editor,
-                    source,
-                    "a red car in the snow",
-                    acting,
-                    source_prompt=clip.caption,
-                    rng=torch.Generator().manual_seed(0),
-                )
-            made.write(folder / "expected.mp4")
-            assert (folder / "expected.mp4").read_bytes() == (folder / one.file(with_adaptor=on)).read_bytes()
-            (folder / "expected.mp4").unlink()
+    """Without an adaptor, and with the one for the clip."""
+    model = load("miniature")
+    for one, on in TASKS[2:]:
+        clip = stranger_clip() if one.strange else held_out_clips()[0]
+        editor = make(one.editor, {"steps": 2, **one.settings})
+        adaptor = load_adaptor("strangers" if one.strange else "miniature")
+        with adaptor.on(model, adaptor.use(one.editor)) if on else nullcontext(model) as acting:
+            made = edit_clip(
+                editor,
+                Clip.read(clip.path, frames=2),
+                "a yellow rabbit in the snow" if one.strange else "a red car in the snow",
+                acting,
+                source_prompt=clip.caption,
+                rng=torch.Generator().manual_seed(0),
+            )
+        made.write(folder / "expected.mp4")
+        assert (folder / "expected.mp4").read_bytes() == (folder / one.file(with_adaptor=on)).read_bytes()
+        (folder / "expected.mp4").unlink()
 
 
 def test_flicker_is_the_change_along_the_motion() -> None:

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from frameweave.adaptor.options import AUTO
+from frameweave.adaptor.packaged import PACKAGED
 from frameweave.app.desk import Desk
 from frameweave.app.page.fields import OWN
 
 
 def adaptor_choices(trained: Sequence[Path]) -> list[tuple[str, str]]:
-    """Titles and values: no adaptor, the packaged one, and those of trainings."""
+    """Titles and values: no adaptor, the packaged ones, and those of trainings."""
     named = [(f"trained: {folder.parent.name}", str(folder)) for folder in trained]
-    packaged = [("auto: where it is known to help", "auto"), ("miniature", "miniature")]
+    packaged = [("auto: where one is known to help", AUTO), *((name, name) for name in PACKAGED)]
     return [("none", OWN), *packaged, *named]
 
 

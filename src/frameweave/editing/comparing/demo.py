@@ -1,4 +1,4 @@
-"""The demo: a bundled clip is edited by a few editors, without and with the adaptor; one page shows it."""
+"""The demo: bundled clips are edited by a few editors, without and with an adaptor; one page shows it."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.editing.adapting import adapted, use_of
+from frameweave.adaptor.options import AUTO
+from frameweave.editing.adapting import adapted, settled
 from frameweave.editing.comparing.demo_page import Edit, flicker, write_page
 from frameweave.editing.options import DemoOptions, EditOptions
-from frameweave.editing.planning.beforehand import in_words, of_source
+from frameweave.editing.planning.beforehand import Beforehand, in_words, of_source
 from frameweave.editing.planning.source import Source
 from frameweave.editors import registry, running
 from frameweave.models.loading.choice import MINIATURE
@@ -21,11 +21,10 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Job, Progress
 from frameweave.runs.run import PlannedRun, Run
 from frameweave.video.clip import Clip
-from frameweave.world.clips import HeldOutClip, held_out_clips
+from frameweave.world.clips import HeldOutClip, held_out_clips, stranger_clip
 from frameweave.world.grammar import phrase
 
 PAGE = "report.html"
-_SOURCE = "source.mp4"
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,35 @@ class Asked:
     change: dict[str, str]
     settings: dict[str, float] = field(default_factory=dict[str, float])
     """Of the editor, beside the steps."""
+    strange: bool = False
+    """Whether the clip shows what the Miniature never saw."""
+
+    @property
+    def clip(self) -> HeldOutClip:
+        """What is edited."""
+        return stranger_clip() if self.strange else held_out_clips()[0]
+
+    @property
+    def prompt(self) -> str:
+        return phrase(self.clip.words | self.change)
+
+    @property
+    def source(self) -> str:
+        """The file of the clip."""
+        return f"{self._begins}source.mp4"
 
     @property
     def truth(self) -> str:
         """The file of the true edit."""
-        return f"{'-'.join(self.change.values())}-true.mp4"
+        return f"{self._begins}{'-'.join(self.change.values())}-true.mp4"
 
     def file(self, *, with_adaptor: bool) -> str:
-        return f"{'-'.join(self.change.values())}-{self.editor}{'-adaptor' if with_adaptor else ''}.mp4"
+        arm = "-adaptor" if with_adaptor else ""
+        return f"{self._begins}{'-'.join(self.change.values())}-{self.editor}{arm}.mp4"
+
+    @property
+    def _begins(self) -> str:
+        return "stranger-" if self.strange else ""
 
 
 EDITS = (
@@ -51,14 +71,17 @@ EDITS = (
     Asked("delta", {"style": "cartoon"}, {"start_sigma": 2.5}),
     Asked("framewise", {"colour": "red"}),
     Asked("vidtome", {"colour": "red"}),
+    Asked("delta", {"colour": "yellow"}, strange=True),
+    Asked("framewise", {"colour": "yellow"}, strange=True),
 )
-"""Editors of different kinds and few edits, so that a demo stays short. `framewise` shows what flickers.
+"""Editors of different kinds and few edits, so that a demo stays short. `framewise` shows what flickers, the
+strange clip what an adaptor is for.
 
-Colours and styles need no more noise than that: shapes are kept."""
+Colours and styles of what the model knows need no more noise than that: shapes are kept."""
 
 
 def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
-    """Make every one of `EDITS` of the first bundled clip, without and with the packaged adaptor.
+    """Make every one of `EDITS`, without an adaptor and with the packaged one that `auto` takes.
 
     Each video is written as soon as it is finished, and not made again when a demo that was stopped goes on.
     Returns the page that shows them.
@@ -73,35 +96,31 @@ def demo(options: DemoOptions, *, progress: Progress = SILENT) -> Path:
 
 
 def _made(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
-    held_out, model = held_out_clips()[0], load(MINIATURE)
-    work = _Work(held_out, Clip.read(held_out.path, frames=options.frames), model, options)
+    work = _Work(load(MINIATURE), options)
     run = plan.start()
     tasks = list(work.tasks())
-    truths = {one.truth: one.change for one in EDITS}
-    run.will_write(_SOURCE, *truths, *(one.file(with_adaptor=on) for one, on in tasks), PAGE)
-    work.source.write(run.folder / _SOURCE)
-    for name, change in truths.items():
-        held_out.rendered(len(work.source), **change).write(run.folder / name)
-    for name in (_SOURCE, *truths):
+    known = {one.source: work.source(one) for one in EDITS}
+    known |= {one.truth: one.clip.rendered(len(known[one.source]), **one.change) for one in EDITS}
+    run.will_write(*known, *(one.file(with_adaptor=on) for one, on in tasks), PAGE)
+    for name, clip in known.items():
+        clip.write(run.folder / name)
         run.wrote(name)
     left = [task for task in tasks if not run.whole(task[0].file(with_adaptor=task[1]))]
     parts = list(work.parts(left))
     whole = in_words(sum(seconds for _, seconds in parts))
-    progress.note(
-        f"{len(left)} edits of a bundled clip of {len(work.source)} frames; this takes about {whole}"
-    )
+    progress.note(f"{len(left)} edits of bundled clips of {options.frames} frames; this takes about {whole}")
     start = time.perf_counter()
     with Job(progress, "percent of the demo") as job:
         job.begin(parts)
         for number, (one, on) in enumerate(left, 1):
             with_it = " with the adaptor" if on else ""
-            job.note(f"{number} of {len(left)}: {one.editor}{with_it}, {work.prompt(one)}")
+            job.note(f"{number} of {len(left)}: {one.editor}{with_it}, {one.prompt}")
             name = one.file(with_adaptor=on)
             work.edited(one, job, with_adaptor=on).write(run.folder / name)
             run.wrote(name)
             job.note(f"wrote {run.folder / name}")
     took = round(time.perf_counter() - start, 2)
-    page = _page(run, work, tasks)
+    page = _page(run, tasks)
     run.wrote(PAGE)
     run.finish({"report": PAGE, "seconds": {"edits": took}})
     return page
@@ -111,30 +130,28 @@ def _made(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
 class _Work:
     """What all edits of the demo have in common."""
 
-    held_out: HeldOutClip
-    source: Clip
     model: StableDiffusion
     options: DemoOptions
 
     def tasks(self) -> Iterator[tuple[Asked, bool]]:
-        """Every edit without the adaptor, and with it where it acts."""
-        adaptor = load_adaptor(MINIATURE)
+        """Every edit without an adaptor, and with one where `auto` takes one."""
         for one in EDITS:
             yield one, False
-            if not use_of(adaptor, self._asked(one, on=True), one.editor, self.model.schedule.T).silent:
+            if self._asked(one, on=True).adaptor is not None:
                 yield one, True
 
-    def prompt(self, one: Asked) -> str:
-        return phrase(self.held_out.words | one.change)
+    def source(self, one: Asked) -> Clip:
+        """The frames that are edited."""
+        return Clip.read(one.clip.path, frames=self.options.frames)
 
     def parts(self, tasks: Sequence[tuple[Asked, bool]]) -> Iterator[tuple[str, float]]:
         """The loops of all edits with their seconds, which an adaptor hardly changes."""
-        clip = Source(self.source.size, len(self.source))
         first = {one.editor: one for one, _ in tasks}
-        known = {
-            name: of_source(clip, [self.prompt(one)], self._asked(one, on=False), self.model)
-            for name, one in first.items()
-        }
+        known = dict[str, Beforehand | None]()
+        for name, one in first.items():
+            source = self.source(one)
+            clip, asked = Source(source.size, len(source)), self._asked(one, on=False)
+            known[name] = of_source(clip, [one.prompt], asked, self.model)
         for one, _ in tasks:
             found = known[one.editor]
             yield from () if found is None else found.parts
@@ -146,36 +163,38 @@ class _Work:
         with adapted(self.model, asked, one.editor, editor, SILENT) as model:
             return running.edit_clip(
                 editor,
-                self.source,
-                self.prompt(one),
+                self.source(one),
+                one.prompt,
                 model,
-                source_prompt=self.held_out.caption,
+                source_prompt=one.clip.caption,
                 rng=torch.Generator().manual_seed(self.options.seed),
                 progress=progress,
             )
 
     def _asked(self, one: Asked, *, on: bool) -> EditOptions:
-        return EditOptions(
+        asked = EditOptions(
             editor=one.editor,
             steps=self.options.steps,
-            source_prompt=self.held_out.caption,
-            adaptor=MINIATURE if on else None,
+            source_prompt=one.clip.caption,
+            adaptor=AUTO if on else None,
             set=tuple(f"{name}={value}" for name, value in one.settings.items()),
         )
+        return settled(asked, [one.prompt, one.clip.caption])
 
 
-def _page(run: Run, work: _Work, tasks: Sequence[tuple[Asked, bool]]) -> Path:
+def _page(run: Run, tasks: Sequence[tuple[Asked, bool]]) -> Path:
     """The page of what was written."""
 
     def frames(name: str) -> Tensor:
         return Clip.read(run.folder / name).frames
 
-    source, edits = work.source.frames, list[Edit]()
+    edits = list[Edit]()
     for one in EDITS:
+        source = frames(one.source)
         names = {"": one.file(with_adaptor=False), " + adaptor": one.file(with_adaptor=True)}
         made = {f"{one.editor}{arm}": names[arm] for on, arm in enumerate(names) if (one, bool(on)) in tasks}
         made |= {"true edit": one.truth}
         flickers = {title: flicker(source, frames(name)) for title, name in made.items()}
-        videos = {"source": _SOURCE, **made}
-        edits.append(Edit(one.editor, work.prompt(one), work.held_out.caption, videos, flickers))
+        videos = {"source": one.source, **made}
+        edits.append(Edit(one.editor, one.prompt, one.clip.caption, videos, flickers, one.strange))
     return write_page(run.folder, PAGE, edits)

@@ -28,6 +28,8 @@ class Edit:
     """By title: the source first, then its edits, then the true edit."""
     flickers: Mapping[str, float]
     """By title, as far as they are known."""
+    strange: bool = False
+    """Whether the model never saw what the source shows."""
 
 
 def flicker(source: Float[Tensor, "F 3 H W"], edited: Float[Tensor, "F 3 H W"]) -> float:
@@ -51,7 +53,7 @@ def write_page(folder: Path, name: str, edits: Sequence[Edit]) -> Path:
         __package__ or "",
         "demo.html",
         title="Frameweave demo",
-        source=edits[0].source_prompt,
+        strange=next((edit.source_prompt for edit in edits if edit.strange), ""),
         data=Markup(shown.json),
         settings=run.settings,
         environment=run.environment,
