@@ -23,8 +23,8 @@ from frameweave.world.clips import HeldOutClip, held_out_clips, stranger_clip
 from frameweave.world.grammar import phrase
 
 CHANGES = ({"colour": "red"}, {"style": "cartoon"})
-STRANGE_CHANGE = {"colour": "yellow"}
-STRANGE_EDITORS = ("delta", "tokenflow")
+STRANGE_CHANGE = {"style": "cartoon"}
+STRANGE_EDITORS = ("delta", "framewise")
 FRAMES, SHOWN, GAP, LINE = 16, 6, 8, 34
 """Frames that are edited and that are shown; pixels between frames, and of a line of text."""
 Rows = Iterator[tuple[str, Clip]]

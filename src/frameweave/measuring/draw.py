@@ -64,12 +64,13 @@ def report(
         for part in parts
         for line in read_lines(SweepLine, part.folder / _SWEEP, hint="measure the sweep again")
     ]
-    drawn_figures = chain(figures(results, windows, against) if parts else (), _losses(trainings))
+    drawn_figures = chain(figures(results, windows, against, primary) if parts else (), _losses(trainings))
     for name, caption, drawn in progress.track(drawn_figures, "figures"):
         write_figure(target, name, drawn)
         shown.append((caption, drawn))
     page = Page(title=f"Frameweave {results.run.command}", tables=drawn_tables, figures=shown)
-    return write_grid_page(results, page, _leading(results) if parts else None, target / "report.html")
+    leading = _leading(results, primary) if parts else None
+    return write_grid_page(results, page, leading, target / "report.html")
 
 
 def _baseline(results: Results, parts: Sequence[Results], asked: str | None) -> Baseline | None:
@@ -143,10 +144,18 @@ def tables(
 
 
 def figures(
-    results: Results, windows: Sequence[SweepLine] = (), baseline: Baseline | None = None
+    results: Results,
+    windows: Sequence[SweepLine] = (),
+    baseline: Baseline | None = None,
+    primary: Sequence[str] = (),
 ) -> Iterator[tuple[str, str, Drawn]]:
-    """Each figure with its file's name and its caption; `windows` has the lines of a sweep."""
-    rated = [info for info in results.metrics if info.family == "headline" and info.better != "none"]
+    """Each figure with its file's name and its caption; `windows` has the lines of a sweep.
+
+    They show the primary metrics, else the headline ones.
+    """
+    rated = [_metric(name, results) for name in primary]
+    if not rated:
+        rated = [info for info in results.metrics if info.family == "headline" and info.better != "none"]
     arms = dict.fromkeys(arm for editor, arm in results.rows if editor != REFERENCE and arm != WITHOUT)
     if baseline is not None and rated:
         caption = f"Paired differences to {baseline.name}, with 95 % intervals"
@@ -157,7 +166,7 @@ def figures(
     for arm in arms:
         for info in rated[:3]:
             yield f"scatter-{info.name}-{_file(arm)}", gains(results, info, arm), scatter(results, info, arm)
-    yield from _strips(results, _leading(results))
+    yield from _strips(results, _leading(results, primary))
     for info in rated:
         own = [line for line in windows if line.metric == info.name]
         if own:
@@ -220,8 +229,10 @@ def _all_editors(results: Results) -> Iterator[tuple[str, str, Drawn]]:
             yield f"strip-editors-{_file(pair.pair)}", caption, strips(clips, pair.prompt)
 
 
-def _leading(results: Results) -> MetricInfo:
+def _leading(results: Results, primary: Sequence[str]) -> MetricInfo:
     """The metric by which clips are ordered."""
+    if primary:
+        return _metric(primary[0], results)
     rated = [info for info in results.metrics if info.better != "none"]
     return next((info for info in rated if info.family == "headline"), results.metrics[0])
 

@@ -184,8 +184,8 @@ class ReportOptions(Settings):
     """The editor with which all others are compared, clip by clip, such as tokenflow: each arm with the same
     arm of it. tokenflow:with compares all with that arm. Default: the one that the grid was given, if any."""
     primary: tuple[str, ...] = ()
-    """A metric that was chosen before anything was measured, such as lpips_truth. Only these are tested then,
-    and have a table of their own; default: all headline metrics are tested."""
+    """A metric that was chosen before anything was measured, such as lpips_truth. Only these are tested and
+    drawn then, and have a table of their own; default: all headline metrics are."""
     out: Path | None = None
     """The folder to write to; default: the first of the run folders."""
 

@@ -116,7 +116,7 @@ def test_the_edits_are_the_library_s(folder: Path) -> None:
             made = edit_clip(
                 editor,
                 Clip.read(clip.path, frames=2),
-                "a yellow rabbit in the snow" if one.strange else "a red car in the snow",
+                "a cartoon of a red rabbit in the snow" if one.strange else "a red car in the snow",
                 acting,
                 source_prompt=clip.caption,
                 rng=torch.Generator().manual_seed(0),

@@ -71,8 +71,8 @@ EDITS = (
     Asked("delta", {"style": "cartoon"}, {"start_sigma": 2.5}),
     Asked("framewise", {"colour": "red"}),
     Asked("vidtome", {"colour": "red"}),
-    Asked("delta", {"colour": "yellow"}, strange=True),
-    Asked("framewise", {"colour": "yellow"}, strange=True),
+    Asked("delta", {"style": "cartoon"}, strange=True),
+    Asked("framewise", {"style": "cartoon"}, strange=True),
 )
 """Editors of different kinds and few edits, so that a demo stays short. `framewise` shows what flickers, the
 strange clip what an adaptor is for.
