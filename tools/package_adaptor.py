@@ -13,7 +13,7 @@ from frameweave.adaptor.packaged import STRANGERS, packaged_folder
 from frameweave.world.grammar import unknown_words
 from frameweave.world.words import STRANGE_LOOKS, STRANGE_NOUNS, STRANGE_PLACES
 
-EDITORS = ("framewise", "text2video_zero", "tokenflow", "vidtome", "delta")
+EDITORS = ("framewise", "text2video_zero", "tokenflow", "vidtome", "delta", "vid2vid_zero")
 """In docs/results/README.md it helps in these."""
 _WEAK = frozenset({"with", "blocks", "low", "old", "soft", "video", "floor", "focus", "quality"})
 """Words of strangers' captions that may stand in any prompt."""
