@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 
+from frameweave.editors import registry
 from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.models.seam import Latents
@@ -38,8 +39,8 @@ class Following(Editor):
 
 def installed(monkeypatch: pytest.MonkeyPatch, *, alone: bool = False) -> list[Motion]:
     """Make it an editor by the name of following; gives the list of the motions that it will have had."""
-    monkeypatch.setattr(base, "_plugins", lambda: {"following": Following})
+    monkeypatch.setattr(registry, "_plugins", lambda: {"following": Following})
     if alone:
-        monkeypatch.setattr(base, "_own_names", list)
+        monkeypatch.setattr(registry, "_own_names", list)
     Following.given.clear()
     return Following.given

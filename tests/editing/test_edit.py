@@ -414,7 +414,7 @@ def test_a_comparison_keeps_every_edit_as_it_is_finished(
             raise Killed
         return original(editor, *args, **others)
 
-    monkeypatch.setattr(base, "edit_clip", killing)
+    monkeypatch.setattr(running, "edit_clip", killing)
     with pytest.raises(Killed):
         compare(video, "a red car", options.replaced(frames=2))
     kept = {path: path.stat().st_mtime_ns for path in options.out.glob("*.mp4")}

@@ -150,7 +150,7 @@ def test_an_edit_that_fails_stops_no_other(tmp_path: Path, monkeypatch: pytest.M
 
     options = SMALL.replaced(clips=1, arms=(), out=tmp_path / "run")
     with monkeypatch.context() as patched:
-        patched.setattr(cell_work.base, "edit_clip", broken)
+        patched.setattr(cell_work.running, "edit_clip", broken)
         done = grid(None, options)
         again = grid(None, options.replaced(editors=("framewise",), seeds=2, out=tmp_path / "seeds"))
         alike = options.replaced(editors=("framewise",), arms=("a=miniature", "b=miniature"))
@@ -205,7 +205,7 @@ def test_shards_keep_each_others_failures(tmp_path: Path, monkeypatch: pytest.Mo
         raise RuntimeError("no memory left")
 
     options = SMALL.replaced(editors=("framewise",), arms=(), out=tmp_path / "run")
-    monkeypatch.setattr(cell_work.base, "edit_clip", broken)
+    monkeypatch.setattr(cell_work.running, "edit_clip", broken)
     for index in range(2):
         grid(None, options.replaced(shard_index=index, num_shards=2))
     errors = [cell for cell in lines(tmp_path / "run" / "cells.jsonl") if "error" in cell]
@@ -466,7 +466,7 @@ def test_published_networks_measure_cells_that_are_there(
         clip_model=str(published_folder / "clip"),
         out=tmp_path / "real",
     )
-    monkeypatch.setattr(cell_work.base, "edit_clip", None)  # no edit is made again
+    monkeypatch.setattr(cell_work.running, "edit_clip", None)  # no edit is made again
     done = grid(None, options)
     assert (done.done, done.failed) == (18, {})
     titles = {
