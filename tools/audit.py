@@ -16,6 +16,8 @@ CONSTRAINTS = ROOT / "constraints.txt"
 SBOM = ROOT / "build" / "sbom.json"
 """In CycloneDX's form."""
 _UNREACHABLE = ("ConnectionError", "ConnectError", "Could not connect", "Connection to", "ServiceError")
+_LONGEST = 300
+"""Seconds, for all packages together."""
 _UNKNOWN = "could not be audited"
 _PIN = re.compile(r"(?m)^[\w.-]+==")
 
@@ -44,7 +46,11 @@ def main(sbom: bool) -> int:
     if sbom:
         SBOM.parent.mkdir(exist_ok=True)
         command += ["--format", "cyclonedx-json", "--output", SBOM]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LONGEST)
+    except subprocess.TimeoutExpired:
+        print(f"skipped: no answer within {_LONGEST} s")
+        return 0
     packages = len(_PIN.findall(CONSTRAINTS.read_text(encoding="utf-8")))
     code, said = verdict(done.returncode, done.stdout + done.stderr, packages)
     print(f"{said}\n{SBOM}" if sbom and SBOM.is_file() else said)
