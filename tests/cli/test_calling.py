@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from frameweave.adaptor.options import AUTO
+from frameweave.adaptor.packaged import PACKAGED
 from frameweave.cli import calling, checks
 from frameweave.cli.calling import settled
 from frameweave.cli.commands import BY_NAME, COMMANDS
@@ -133,6 +135,16 @@ def test_several_prompts_in_quotes_are_several_prompts() -> None:
 def test_settings_that_name_what_is_not_there(command: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(FrameweaveError, match=message):
         checks.settings(BY_NAME[command].kind(**settings))
+
+
+@pytest.mark.parametrize("name", [*PACKAGED, AUTO])
+def test_adaptors_of_the_package_are_there(name: str) -> None:
+    checks.settings(BY_NAME["edit"].kind(adaptor=name))
+    if name == AUTO:  # which stands for one only where an editor and prompts are known
+        with pytest.raises(FrameweaveError, match="^auto: not there; give strangers or"):
+            checks.inputs(BY_NAME["export"], [name])
+    else:
+        checks.inputs(BY_NAME["export"], [name])
 
 
 def test_a_random_seed_is_drawn_once_and_kept() -> None:

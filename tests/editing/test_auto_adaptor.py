@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from frameweave.adaptor.adaptor import Adaptor, load_adaptor
+from frameweave.cli import checks, works
 from frameweave.editing import adapting
 from frameweave.editing.adapting import settled
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 from frameweave.runs.run import read_run
-from frameweave.world.clips import held_out_clips
+from frameweave.world.clips import held_out_clips, stranger_clip
 from notes import Notes
 
 
@@ -81,3 +82,12 @@ def test_an_edit_acts_as_settled_and_its_run_says_how(tmp_path: Path) -> None:
         asked = options(editor, steps=2, frames=2, out=tmp_path / editor)
         edit(clip, ["a red car in the snow"], asked)
         assert read_run(tmp_path / editor).settings.get("adaptor") == adaptor
+
+
+def test_the_command_line_takes_what_auto_stands_for(tmp_path: Path) -> None:
+    """Also in what it says before the edit."""
+    asked, notes = options("delta", steps=1, frames=2, out=tmp_path / "run"), Notes()
+    checks.settings(asked)
+    works.edit(stranger_clip().path, ["a cartoon of a red rabbit in the snow"], asked, progress=notes)
+    assert read_run(tmp_path / "run").settings["adaptor"] == "strangers"
+    assert any(text.startswith("this edit takes about") for text in notes.texts)

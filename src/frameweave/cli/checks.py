@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from frameweave.adaptor.options import AUTO
+from frameweave.adaptor.packaged import PACKAGED
 from frameweave.cli.command import Command
 from frameweave.cli.flags import marks
 from frameweave.editing import listed
@@ -13,7 +15,6 @@ from frameweave.runs.asked import asked_by_editor
 from frameweave.runs.settings import MustExist, Settings
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
-_MINIATURE = "miniature"
 
 
 def inputs(command: Command, given: Sequence[Any]) -> None:
@@ -23,7 +24,7 @@ def inputs(command: Command, given: Sequence[Any]) -> None:
             for path in value if one.many else [value]:
                 _must_exist(path)
         elif one.name == "adaptor":
-            _adaptor(value)
+            _adaptor(value, PACKAGED)
         elif one.name == "prompts":
             _one_prompt(value)
 
@@ -37,7 +38,7 @@ def settings(found: Settings) -> None:
         if any(isinstance(one, MustExist) for one in marks(field)):
             _must_exist(value)
         elif name in ("adaptor", "full"):
-            _adaptor(value)
+            _adaptor(value, PACKAGED if name == "full" else (*PACKAGED, AUTO))
         elif name in ("editor", "editors"):
             for editor in [value] if isinstance(value, str) else value:
                 if editor not in listed.names():
@@ -77,11 +78,12 @@ def _must_exist(path: Path | None) -> None:
     raise InputError(f"{path}: no such {what}", hint="check the path")
 
 
-def _adaptor(name: str) -> None:
+def _adaptor(name: str, names: Sequence[str]) -> None:
     """Raise `ModelFolderError` for one that is not there; files of other kinds are told when read."""
-    if name != _MINIATURE and Path(name).suffix in ("", ".safetensors") and not Path(name).exists():
+    if name not in names and Path(name).suffix in ("", ".safetensors") and not Path(name).exists():
         raise ModelFolderError(
-            f"{name}: not there", hint=f"give {_MINIATURE!r}, or a folder that `frameweave train` wrote"
+            f"{name}: not there",
+            hint=f"give {' or '.join(names)}, or a folder that `frameweave train` wrote",
         )
 
 

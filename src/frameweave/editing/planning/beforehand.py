@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from frameweave.editing.adapting import settled
 from frameweave.editing.options import EditOptions
 from frameweave.editing.planning.forecast import Forecast, forecast
 from frameweave.editing.planning.source import Source, source_of
@@ -49,6 +50,7 @@ def of_source(
     source: Source, prompts: Sequence[str], options: EditOptions, model: StableDiffusion
 ) -> Beforehand | None:
     """The same of frames that are not read yet."""
+    options = settled(options, [*prompts, options.source_prompt])
     editor = editor_of(options)
     if editor.needs_depth and not model.controls:  # the edit itself will tell what is missing
         return None
