@@ -6,7 +6,6 @@ docs/experiments/strangers.md.
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
 from frameweave.adaptor.adaptor import FILE, load_adaptor
 from frameweave.adaptor.packaged import STRANGERS, packaged_folder
@@ -35,7 +34,7 @@ def main() -> None:
     schedule = f"0-1:{adaptor.card.strength:g}"
     card = replace(adaptor.card, words=words(), strength_schedules=dict.fromkeys(EDITORS, schedule))
     replace(adaptor, card=card).save(folder)
-    for file in Path(folder).iterdir():  # the other layouts are made by `frameweave export`
+    for file in folder.iterdir():  # the other layouts are made by `frameweave export`
         if file.name != FILE:
             file.unlink()
 

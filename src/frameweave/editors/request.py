@@ -1,7 +1,8 @@
 """`EditRequest`: all that an editor is given, with what every editor does with it.
 
 The verbs call down into models and mathematics only, so an editor is written without knowing of chunks of
-frames, kept inversions, interrupted runs or adaptors.
+frames, kept inversions, interrupted runs or adaptors. They are the verbs of one class, so they stand in one
+file, though it is a long one.
 """
 
 from collections.abc import Callable, Mapping, Sequence

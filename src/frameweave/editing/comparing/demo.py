@@ -99,8 +99,9 @@ def _made(plan: PlannedRun, options: DemoOptions, progress: Progress) -> Path:
     work = _Work(load(MINIATURE), options)
     run = plan.start()
     tasks = list(work.tasks())
-    known = {one.source: work.source(one) for one in EDITS}
-    known |= {one.truth: one.clip.rendered(len(known[one.source]), **one.change) for one in EDITS}
+    known = {file: work.source(one) for file, one in {one.source: one for one in EDITS}.items()}
+    truths = {one.truth: one for one in EDITS}  # several editors make the same edit
+    known |= {file: one.clip.rendered(len(known[one.source]), **one.change) for file, one in truths.items()}
     run.will_write(*known, *(one.file(with_adaptor=on) for one, on in tasks), PAGE)
     for name, clip in known.items():
         clip.write(run.folder / name)
