@@ -339,6 +339,23 @@ def test_each_clip_may_have_an_adaptor_of_its_own(tmp_path: Path) -> None:
         grid(None, options.replaced(clips=3, arms=(f"own={tmp_path}/{{clip}}/adaptor",)))
 
 
+def test_each_seed_may_have_an_adaptor_of_its_own(tmp_path: Path) -> None:
+    whole = load_adaptor("miniature")
+    for seed, strength in enumerate((1.0, 0.5)):
+        replace(whole, card=replace(whole.card, strength=strength)).save(tmp_path / f"{seed}" / "adaptor")
+    options = SMALL.replaced(editors=("framewise",), seeds=2, out=tmp_path / "run")
+    items, _ = asked.items_of(None, options)
+    run = Run(tmp_path / "run", RunRecord(command="grid"))
+    arms = [Arm(name="ours", adaptor=str(tmp_path / "{seed}" / "adaptor"))]
+    arms += [Arm(name=f"{seed}", adaptor=str(tmp_path / f"{seed}" / "adaptor")) for seed in range(2)]
+    for work in experiment.works_of(run, items, arms, options):
+        key = {(cell.arm.name, cell.seed): cell.key for cell in work.cells}
+        for seed in range(2):
+            assert key["ours", seed] == key[f"{seed}", seed] != key[f"{1 - seed}", seed]
+    with pytest.raises(ModelFolderError, match="2"):  # told before any edit
+        grid(None, options.replaced(seeds=3, arms=(f"ours={tmp_path}/{{seed}}/adaptor",)))
+
+
 def test_a_set_that_is_called_otherwise_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = SMALL.replaced(clips=1, steps=1, editors=("framewise",), arms=(), out=tmp_path / "run")
     done = grid(None, options)

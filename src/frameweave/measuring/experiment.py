@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from frameweave.editors import registry, running
 from frameweave.measuring.asked import settings_of
-from frameweave.measuring.experiments.arms import Arm, arms_of_clips
+from frameweave.measuring.experiments.arms import Arm, arms_as_used
 from frameweave.measuring.experiments.cell_work import work_on_pair
 from frameweave.measuring.experiments.cells import EDITING, Cell, is_whole
 from frameweave.measuring.experiments.items import STRANGE, Item, WorldItem
@@ -169,15 +169,20 @@ def _name(cell: Cell, seeds: int) -> str:
     return f"{cell.pair} {cell.editor} {cell.arm.name}{f' seed {cell.seed}' if seeds > 1 else ''}"
 
 
-def digests(arms: Sequence[Arm], editors: Sequence[str], clips: Sequence[str] = ("",)) -> dict[str, str]:
+def digests(
+    arms: Sequence[Arm], editors: Sequence[str], clips: Sequence[str] = ("",), seeds: int = 1
+) -> dict[str, str]:
     """What tells the arms from others: how they act in the editors, whatever arm or file are called.
 
-    `clips` are names, for arms with an adaptor for each clip.
+    `clips` are names, for arms with an adaptor for each clip, and `seeds` how many there are, for arms with
+    one for each seed.
     """
-    return {
-        arm.name: key_of([one.effect(editor) for one in arms_of_clips([arm], clips) for editor in editors])
-        for arm in arms
-    }
+
+    def digest(arm: Arm) -> str:
+        used = arms_as_used([arm], clips, seeds)
+        return key_of([one.effect(editor) for one in used for editor in editors])
+
+    return {arm.name: digest(arm) for arm in arms}
 
 
 def _weights(options: ExperimentOptions) -> list[str]:
@@ -233,29 +238,21 @@ def works_of(
         references = [(REFERENCE, {}, Arm(name=name)) for name in reference_names(item)]
         cells: list[Cell] = []
         for editor, settings, given in [*edits, *references]:
-            arm = given.of_clip(item.name)
-            effect = effect_of(editor, arm)
-            by = made_by | _flow(editor, settings, arm, options)
-            cells += [
-                Cell(
-                    pair=item.name,
-                    editor=editor,
-                    settings=settings,
-                    arm=arm,
-                    effect=effect,
-                    seed=seed,
-                    key=key_of(
-                        by,
-                        facts,
-                        files,
-                        editor,
-                        settings,
-                        effect,
-                        seed,
-                    ),
+            by = made_by | _flow(editor, settings, given, options)
+            for seed in range(1 if editor == REFERENCE else options.seeds):
+                arm = given.of(item.name, seed)
+                effect = effect_of(editor, arm)
+                cells.append(
+                    Cell(
+                        pair=item.name,
+                        editor=editor,
+                        settings=settings,
+                        arm=arm,
+                        effect=effect,
+                        seed=seed,
+                        key=key_of(by, facts, files, editor, settings, effect, seed),
+                    )
                 )
-                for seed in range(1 if editor == REFERENCE else options.seeds)
-            ]
         yield PairWork(
             item=item,
             made_of=key_of(facts, files),

@@ -13,7 +13,7 @@ from frameweave.measuring.experiment import (
     finish,
     run_experiment,
 )
-from frameweave.measuring.experiments.arms import Arm, arms_of_clips, parsed_arm
+from frameweave.measuring.experiments.arms import Arm, arms_as_used, parsed_arm
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.models.loading.choice import MINIATURE
@@ -38,8 +38,8 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
         )
     _check_baseline(options.baseline, options.editors, names)
     clips = [item.name for item in items]
-    check_vision(arms_of_clips(arms, clips), options)
-    given = Given.of(table, named, arms=digests(arms, options.editors, clips))
+    check_vision(arms_as_used(arms, clips, options.seeds), options)
+    given = Given.of(table, named, arms=digests(arms, options.editors, clips, options.seeds))
     with begun("grid", options, given, items) as run:
         done = run_experiment(run, items, arms, options, progress=progress)
         finish(run, given, done)

@@ -123,8 +123,9 @@ class GridOptions(ExperimentOptions):
     window), tokens or no-tokens, vision=first or vision=none (which source frame the unshared tokens are read
     from; none leaves them out), plain-inversion (the source is inverted without the adaptor), and steady or
     steady=0.5 (edits are made steadier, as `edit` can). {clip} in it is the clip's name, as in
-    own=runs/{clip}/adaptor: each clip has an adaptor of its own. The name none stands for no adaptor, as in
-    steadied=none,steady. Default: with=miniature on the packaged model, else no adaptor at all."""
+    own=runs/{clip}/adaptor: each clip has an adaptor of its own. {seed} is the random seed, so that each seed
+    has one: ours=runs/ours-{seed}/adaptor. The name none stands for no adaptor, as in steadied=none,steady.
+    Default: with=miniature on the packaged model, else no adaptor at all."""
     baseline: str | None = None
     """The editor with which `frameweave report` compares all others, such as tokenflow, or tokenflow:with for
     one of its arms; default: none."""

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.errors import InputError
-from frameweave.measuring.experiments.arms import Arm, arms_of_clips, parsed_arm
+from frameweave.measuring.experiments.arms import Arm, arms_as_used, parsed_arm
 from frameweave.models.loading.load import load
 
 
@@ -79,9 +79,16 @@ def test_arms_of_equal_effect() -> None:
 
 def test_an_adaptor_for_each_clip() -> None:
     own = parsed_arm("own=runs/{clip}/adaptor@1,plain-inversion")
-    assert own.of_clip("003") == parsed_arm("own=runs/003/adaptor@1,plain-inversion")
+    assert own.of("003", 0) == parsed_arm("own=runs/003/adaptor@1,plain-inversion")
     shared = Arm(name="shared", adaptor="miniature")
-    assert arms_of_clips([own, shared], ["a", "b"]) == [own.of_clip("a"), own.of_clip("b"), shared]
+    assert arms_as_used([own, shared], ["a", "b"], seeds=2) == [own.of("a", 0), own.of("b", 0), shared]
+
+
+def test_an_adaptor_for_each_seed() -> None:
+    ours = parsed_arm("ours=runs/ours-{seed}/adaptor@1")
+    assert arms_as_used([ours], ["a", "b"], seeds=2) == [
+        parsed_arm(f"ours=runs/ours-{seed}/adaptor@1") for seed in range(2)
+    ]
 
 
 def test_what_is_chosen_for_an_editor_acts_there_only(tmp_path: Path) -> None:

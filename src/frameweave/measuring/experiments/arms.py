@@ -20,7 +20,7 @@ from frameweave.video.motion.steady import Steady
 
 _NONE = "none"
 """Stands for no adaptor where an arm is written."""
-_CLIP = "{clip}"
+_CLIP, _SEED = "{clip}", "{seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Arm:
     name: str
     adaptor: str | None = None
     """The packaged "miniature", or a folder that `frameweave train` wrote. `{clip}` in it stands for the
-    clip's name, so that each clip has an adaptor of its own."""
+    clip's name and `{seed}` for the random seed, so that each has an adaptor of its own."""
     strength: float | None = None
     """Of the LoRA; default: as the adaptor says. 0 silences it, which leaves the tokens alone if they act."""
     window: tuple[float, float] | None = None
@@ -48,15 +48,15 @@ class Arm:
     steady: float | None = None
     """How much steadier edits are made afterwards; None is not at all."""
 
-    def of_clip(self, clip: str) -> "Arm":
-        """As the clip of that name is edited.
+    def of(self, clip: str, seed: int) -> "Arm":
+        """As the clip of that name is edited with that random seed.
 
-        >>> Arm(name="own", adaptor="runs/{clip}/adaptor").of_clip("007").adaptor
-        'runs/007/adaptor'
+        >>> Arm(name="own", adaptor="runs/{clip}-{seed}/adaptor").of("007", 1).adaptor
+        'runs/007-1/adaptor'
         """
-        if self.adaptor is None or _CLIP not in self.adaptor:
+        if self.adaptor is None:
             return self
-        return replace(self, adaptor=self.adaptor.replace(_CLIP, clip))
+        return replace(self, adaptor=self.adaptor.replace(_CLIP, clip).replace(_SEED, str(seed)))
 
     def use(self, editor: str, T: int = TRAINING_T) -> AdaptorUse | None:
         """How its adaptor acts in an editor; None without one."""
@@ -95,10 +95,10 @@ class Arm:
         return replace(use, in_inversion=self.in_inversion, vision_frame=self.vision_frame)
 
 
-def arms_of_clips(arms: Iterable[Arm], clips: Iterable[str]) -> list[Arm]:
-    """All arms as the clips of those names are edited, each once."""
+def arms_as_used(arms: Iterable[Arm], clips: Iterable[str], seeds: int) -> list[Arm]:
+    """All arms as the clips of those names are edited with so many random seeds, each once."""
     names = list(clips)
-    return list(dict.fromkeys(arm.of_clip(clip) for arm in arms for clip in names))
+    return list(dict.fromkeys(arm.of(clip, seed) for arm in arms for clip in names for seed in range(seeds)))
 
 
 def parsed_arm(text: str) -> Arm:
