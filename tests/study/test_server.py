@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import socket
 import sqlite3
 import threading
@@ -114,6 +115,20 @@ def test_many_raters_at_once_lose_nothing_and_stay_balanced(tmp_path: Path) -> N
     assert len(saved) == 20 * 6 and all(kept(folder)[trial] == 3 for trial in saved)
     shown = given(folder)
     assert len(shown) == 16 and set(shown.values()) == {5}  # 8 pairs x 10 raters, half on each side
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_closes_its_answers(how: signal.Signals, study_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study_folder, tmp_path / "study"))
+    with served(folder) as (address, process):
+        client = Client(address)
+        client.begin()
+        assert client.answer()
+        client.close()
+        process.send_signal(how)
+        assert process.wait(60) == 0
+    assert not (folder / "answers.sqlite-wal").exists()  # folded into the file when it was closed
+    assert list(kept(folder)) == client.saved
 
 
 def test_a_taken_port_is_told(study_folder: Path, tmp_path: Path) -> None:

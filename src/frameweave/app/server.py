@@ -1,9 +1,7 @@
 """The app's web server with its page, until somebody stops it."""
 
-import signal
 import webbrowser
 from collections.abc import Callable
-from contextlib import suppress
 
 import uvicorn
 
@@ -15,6 +13,7 @@ from frameweave.app.web import make_app
 from frameweave.progress import Progress
 from frameweave.serving.listening import address_of, listening_at
 from frameweave.serving.patience import Impatient
+from frameweave.serving.until_stopped import serve_until_stopped
 
 
 class _Patient(Impatient):
@@ -45,10 +44,7 @@ def run(options: AppOptions, *, progress: Progress, started: Callable[[str], Non
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=5,  # pages hold connections open for news
             )
-            # the server ends in order, then sends itself the signal that ended it
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(config).run(sockets=[listening])
+            serve_until_stopped(config, listening)
             progress.note("the app ends; jobs that are not finished can go on when it is started again")
     finally:
         listening.close()

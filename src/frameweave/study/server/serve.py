@@ -10,6 +10,7 @@ from frameweave.progress import SILENT, Progress
 from frameweave.serving.limits import Limiter
 from frameweave.serving.listening import address_of, listening_at
 from frameweave.serving.patience import Impatient
+from frameweave.serving.until_stopped import serve_until_stopped
 from frameweave.study.design import Design
 from frameweave.study.folder import ANSWERS, SECRET, read_design
 from frameweave.study.options import StudyServeOptions
@@ -69,7 +70,8 @@ def serve(
         ws="none",
     )
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        serve_until_stopped(config, listening)
+        progress.note("the study ends; every answer is kept, and the same command goes on")
     finally:
         listening.close()
         store.close()
