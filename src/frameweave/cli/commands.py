@@ -31,6 +31,11 @@ _SOURCE = (
     "The videos: MSR-VTT's folder, a folder of videos, a csv, tsv, jsonl or parquet table, or tar files."
 )
 _TRAIN = "frameweave.training.options:TrainOptions"
+_ADAPTOR = Input(
+    name="adaptor",
+    kind=str,
+    help="The adaptor: a packaged one (miniature or strangers), or a folder that `frameweave train` wrote.",
+)
 _OF_STAGES = {
     "steps": "lora",
     "learning_rate": "lora",
@@ -244,11 +249,7 @@ COMMANDS: tuple[Command, ...] = (
         needs="frameweave.measuring.metrics",
         run="tune",
         inputs=(
-            Input(
-                name="adaptor",
-                kind=str,
-                help='The adaptor: the packaged "miniature", or a folder that `frameweave train` wrote.',
-            ),
+            _ADAPTOR,
             Input(
                 name="table",
                 help="A csv or jsonl file as for `frameweave grid`; default: development clips of the "
@@ -268,13 +269,7 @@ COMMANDS: tuple[Command, ...] = (
         work="frameweave.adaptor.export:export",
         run="export",
         notes_run=True,
-        inputs=(
-            Input(
-                name="adaptor",
-                kind=str,
-                help='The adaptor: the packaged "miniature", or a folder that `frameweave train` wrote.',
-            ),
-        ),
+        inputs=(_ADAPTOR,),
     ),
     Command(
         name="verify",
@@ -288,8 +283,8 @@ COMMANDS: tuple[Command, ...] = (
             Input(
                 name="adaptor",
                 kind=str,
-                help='The adaptor: the packaged "miniature", or a folder that `frameweave train` or '
-                "`export` wrote.",
+                help="The adaptor: a packaged one (miniature or strangers), or a folder that "
+                "`frameweave train` or `export` wrote.",
             ),
         ),
     ),

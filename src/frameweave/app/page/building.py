@@ -30,7 +30,7 @@ from frameweave.editing.model_options import Dtype
 from frameweave.editing.options import EditOptions
 
 _MODEL = 'The packaged "miniature", a diffusers folder, a safetensors file, or owner/name on the hub.'
-_ADAPTOR = "A folder that a training wrote. The model miniature has one of its own."
+_ADAPTOR = "A packaged one, or a folder that a training wrote. The packaged ones fit the model miniature."
 
 
 def prompt_box() -> gr.Textbox:

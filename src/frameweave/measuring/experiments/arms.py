@@ -29,7 +29,7 @@ class Arm:
 
     name: str
     adaptor: str | None = None
-    """The packaged "miniature", or a folder that `frameweave train` wrote. `{clip}` in it stands for the
+    """A packaged one's name, or a folder that `frameweave train` wrote. `{clip}` in it stands for the
     clip's name and `{seed}` for the random seed, so that each has an adaptor of its own."""
     strength: float | None = None
     """Of the LoRA; default: as the adaptor says. 0 silences it, which leaves the tokens alone if they act."""
