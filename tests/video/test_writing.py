@@ -1,6 +1,7 @@
 """Writing: what is read back, the sound, and what is left behind when something fails."""
 
 import errno
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from frameweave.errors import InputError
 from frameweave.video import VideoWriter, probe, read_frames
 from frameweave.video.clip import Clip
+from frameweave.video.writing import check_quality
 from videos import colour_ramp, sound_packets, write_video
 
 
@@ -131,13 +133,36 @@ def test_streaming_reads_what_was_streamed(tmp_path: Path) -> None:
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 5
 
 
-def test_the_same_frames_are_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [8, 64])
+def test_the_same_frames_are_the_same_bytes(block: int, tmp_path: Path) -> None:
     """Pictures of few colours, on which the encoder's threads differ when they weigh the future."""
     rng = np.random.default_rng(0)
-    blocks = rng.integers(0, 255, (24, 8, 8, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
-    frames = torch.from_numpy(blocks).permute(0, 3, 1, 2).float() / 255
+    blocks = rng.integers(0, 255, (24, 8, 8, 3), dtype=np.uint8).repeat(block, 1).repeat(block, 2)
+    clip = Clip.of(torch.from_numpy(blocks).permute(0, 3, 1, 2).float() / 255, fps=8)
     files: set[bytes] = set()
-    for _ in range(25):
-        Clip.of(frames, fps=8).write(tmp_path / "a.mp4")
+    for _ in range(25 if block == 8 else 8):
+        clip.write(tmp_path / "a.mp4")
+        files.add((tmp_path / "a.mp4").read_bytes())
+    if block > 8:  # and on a machine of one core
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(cores)})
+        try:
+            clip.write(tmp_path / "a.mp4")
+        finally:
+            os.sched_setaffinity(0, cores)
         files.add((tmp_path / "a.mp4").read_bytes())
     assert len(files) == 1
+
+
+def test_quality_is_chosen(tmp_path: Path) -> None:
+    clip = Clip.of(torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)), fps=8)
+    sizes: list[int] = []
+    errors: list[float] = []
+    for crf in (0, None, 30, 51):
+        clip.write(tmp_path / "a.mp4", crf=crf)
+        sizes.append((tmp_path / "a.mp4").stat().st_size)
+        errors.append(float((Clip.read(tmp_path / "a.mp4").frames - clip.frames).square().mean()))
+    assert sizes == sorted(sizes, reverse=True) and errors == sorted(errors)
+    check_quality(30, ".webm")
+    with pytest.raises(InputError, match="crf with a .gif"):
+        check_quality(30, ".gif")

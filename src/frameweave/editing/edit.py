@@ -49,7 +49,7 @@ from frameweave.video.along import Along
 from frameweave.video.clip import Clip
 from frameweave.video.motion.kept import ClipPrint, Motions
 from frameweave.video.motion.motion import Motion
-from frameweave.video.writing import lost_along, lost_by_size
+from frameweave.video.writing import check_quality, lost_along, lost_by_size
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ def edit(
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
     suffix, size = Path(place.names[0]).suffix.lower(), (info.width, info.height)
+    check_quality(options.crf, suffix)
     for note in (*lost_along(Along(video, sound=options.audio), suffix), *lost_by_size(suffix, size)):
         progress.note(note)
     if info.pixel_shape != 1 and not tells_pixel_shape(suffix):
@@ -291,6 +292,7 @@ class _Work:
             audio=audio,
             pixel_shape=info.pixel_shape,
             colours=info.colours,
+            crf=self.options.crf,
         ) as writer:
             frames = footage.written(self.progress.note)
             for frame in self.progress.track(frames, "frames written", footage.length):

@@ -53,6 +53,7 @@ def generate(
     timer = Timer()
     place = Place.of(options.out, Numbered("generate", what_is_said(prompt, options)), "generated.mp4")
     check_place(place.file, {"--preview": options.preview})
+    check_quality(options.crf, Path(place.names[0]).suffix.lower())
     inputs = {"prompt": prompt, **map_inputs(options), **model_inputs(options)}
     plan = place.planned("generate", options, inputs)
     if (finished := place.finished(plan)) is not None:
@@ -92,7 +93,7 @@ def generate(
         (name,) = place.names
         run.will_write(name)
         with timer.part("write"):
-            Clip.of(model.decode(x), fps=options.fps).write(run.folder / name)
+            Clip.of(model.decode(x), fps=options.fps).write(run.folder / name, crf=options.crf)
         run.wrote(name)
         run.finish({"video": name, "frames": options.frames, "seconds": timer.seconds})
         (target,) = place.published(run)

@@ -12,7 +12,17 @@ from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.sampling_options import PromptOptions, SamplingOptions
 from frameweave.errors import InputError
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.settings import Count, InputPath, NotNegative, Positive, Seconds, Seed, Settings, Share
+from frameweave.runs.settings import (
+    Count,
+    InputPath,
+    NotNegative,
+    Positive,
+    Quality,
+    Seconds,
+    Seed,
+    Settings,
+    Share,
+)
 
 
 class EditorOptions(SamplingOptions):
@@ -91,6 +101,9 @@ class EditOptions(SteadierOptions, EditorOptions, ModelOptions, SourcePromptOpti
 
     fps: Positive | None = None
     """Frames per second of the result; default: every frame of the source, at its own time."""
+    crf: Quality | None = None
+    """Quality of the video file: lower is better and larger, 0 is lossless, which few players show; default:
+    16, which looks like the frames, or 24 in a webm file, which counts otherwise."""
     preview: bool = False
     """Write preview.mp4 and preview.png into the run folder and renew them while the edit runs."""
     preview_every: NotNegative = 0
@@ -147,6 +160,9 @@ class GenerateOptions(SamplingOptions, ModelOptions):
     picture, of as many frames as the clip has, which takes their shape. It may be given several times."""
     fps: Positive = 4.0
     """Frames per second of the result."""
+    crf: Quality | None = None
+    """Quality of the video file: lower is better and larger, 0 is lossless, which few players show; default:
+    16, which looks like the frames, or 24 in a webm file, which counts otherwise."""
     preview: bool = False
     """Write preview.mp4 and preview.png into the run folder and renew them while the clip is made."""
     out: Path | None = None

@@ -36,6 +36,8 @@ Positive = Annotated[float, Field(gt=0)]
 """A number above 0."""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A number from 0 to 1."""
+Quality = Annotated[int, Field(ge=0, le=51)]
+"""The quality of a video file, as its constant rate factor (CRF)."""
 
 
 @dataclass(frozen=True)

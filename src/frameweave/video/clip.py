@@ -83,8 +83,8 @@ class Clip:
             colours=info.colours,
         )
 
-    def write(self, path: Path | str) -> None:
-        """Write a video; the suffix chooses the format (see `VideoWriter`)."""
+    def write(self, path: Path | str, *, crf: int | None = None) -> None:
+        """Write a video; the suffix chooses the format, `crf` the quality (see `VideoWriter`)."""
         writer = VideoWriter(
             Path(path),
             size=self.size,
@@ -92,6 +92,7 @@ class Clip:
             audio=self.audio,
             pixel_shape=self.pixel_shape,
             colours=self.colours,
+            crf=crf,
         )
         with writer:
             for frame, start, end in zip(self.pixels(), self.times, self.times[1:], strict=False):

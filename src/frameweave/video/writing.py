@@ -37,6 +37,11 @@ class _Format:
 
 # with macroblock trees the encoder's threads give other bytes from run to run
 H264 = {"crf": "16", "preset": "medium", "x264-params": "mbtree=0"}
+"""Settings of the encoder for small videos, whose files are small anyway."""
+_LARGE = 256 * 256
+"""Pixels from which a video is large: macroblock trees save a good part of its file. Its threads are of a
+number that no machine changes, so that the same frames are the same bytes on all of them."""
+_LARGE_H264 = H264 | {"x264-params": "threads=4:lookahead-threads=1"}
 _USUAL = ("aac", "mp3", "ac3", "alac")
 _PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le")
 _RARE = ("opus", "vorbis", "flac", "mp2", "dts", "truehd")
@@ -74,6 +79,12 @@ def lost_by_size(suffix: str, size: tuple[int, int]) -> tuple[str, ...]:
     return (f"{size[0]} x {size[1]} is odd: the result is 4:4:4, which some players do not show",)
 
 
+def check_quality(crf: int | None, suffix: str) -> None:
+    """Raise `InputError` where videos of that suffix, one of `SUFFIXES`, have no such quality."""
+    if crf is not None and "crf" not in _FORMATS[suffix].options:
+        raise InputError(f"crf with a {suffix} file, which has no quality to choose", hint="leave it out")
+
+
 class VideoWriter:
     """Writes one video; nothing stands at `path` until it is complete.
 
@@ -82,7 +93,8 @@ class VideoWriter:
     of the frames in each. `audio` names a file whose sound tracks and subtitles are copied packet by packet
     where the format carries them, and whose title is kept; other sound is encoded anew. `pixel_shape` is
     the width of a pixel over its height; webm files cannot tell it. `colours` says how colours are stored;
-    gifs store them in their own way.
+    gifs store them in their own way. `crf` is the quality; None is 16, which the eye cannot tell from the
+    frames, and 24 in webm.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -99,6 +111,7 @@ class VideoWriter:
         audio: Path | Along | None = None,
         pixel_shape: Fraction = Fraction(1),
         colours: Colours = BT709,
+        crf: int | None = None,
     ) -> None:
         if path.suffix.lower() not in _FORMATS:
             raise InputError(
@@ -108,7 +121,7 @@ class VideoWriter:
         self._format = _FORMATS[path.suffix.lower()]
         self._path, self._size, self._shape = path, size, pixel_shape
         self._along = Along(audio) if isinstance(audio, Path) else audio
-        self._colours = colours
+        self._colours, self._crf = colours, crf
         self._fps = Fraction(fps).limit_denominator(90_000)
         self._stack = ExitStack()
         self._durations: dict[int, int] = {}
@@ -151,7 +164,12 @@ class VideoWriter:
 
     def _video_stream(self) -> VideoStream:
         width, height = self._size
-        stream = self._container.add_stream(self._format.codec, rate=self._fps, options=self._format.options)
+        options = self._format.options
+        if options is H264 and width * height >= _LARGE:
+            options = _LARGE_H264
+        if self._crf is not None:
+            options = options | {"crf": str(self._crf)}
+        stream = self._container.add_stream(self._format.codec, rate=self._fps, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width, height
         stream.codec_context.time_base = self._format.tick

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from frameweave.runs.settings import InputPath, Settings, Share
+from frameweave.runs.settings import InputPath, Quality, Settings, Share
 
 
 class SteadyOptions(Settings):
@@ -30,6 +30,9 @@ class SteadyOptions(Settings):
     default: all was edited."""
     audio: bool = True
     """Whether the result keeps the edited video's sound; --no-audio leaves it out."""
+    crf: Quality | None = None
+    """Quality of the video file: lower is better and larger, 0 is lossless, which few players show; default:
+    16, which looks like the frames, or 24 in a webm file, which counts otherwise."""
     out: Path | None = None
     """The run folder, or a video such as calm.mp4; default: a new folder, such as runs/steady-0003-edited."""
     overwrite: bool = False

@@ -21,7 +21,7 @@ from frameweave.video.along import Along
 from frameweave.video.motion.flows import flow_of
 from frameweave.video.motion.given import GivenFlow
 from frameweave.video.motion.providers import FlowProvider
-from frameweave.video.writing import lost_along, lost_by_size
+from frameweave.video.writing import check_quality, lost_along, lost_by_size
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def steady(edited: Path, options: SteadyOptions, *, progress: Progress = SILENT)
     suffix = result_suffix(edited)
     place = Place.of(options.out, Numbered("steady", edited.stem), f"steady{suffix}")
     suffix = Path(place.names[0]).suffix.lower()
+    check_quality(options.crf, suffix)
     provider = _provider(options.flow, beside)
     for note in (*info.notes, *lost_along(Along(edited, sound=options.audio), suffix)):
         progress.note(note)
@@ -93,6 +94,7 @@ def steady(edited: Path, options: SteadyOptions, *, progress: Progress = SILENT)
                 audio=Along(edited, sound=options.audio, whole=True),
                 pixel_shape=info.pixel_shape,
                 colours=info.colours,
+                crf=options.crf,
             ) as writer:
                 for frame in frames:
                     writer.write(frame.pixels, frame.time, frame.duration)
