@@ -10,6 +10,7 @@ from statistics import mean
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from frameweave.measuring.records import REFERENCE, WITHOUT
 from frameweave.measuring.report.figures import STYLE
@@ -75,10 +76,14 @@ def picture(grids: dict[int, Results], target: Path) -> None:
                 y = [value(grids[steps], editor, WITHOUT, name) for steps in order]
                 marker = "os^Dv<>P*X"[number % 10]
                 panel.plot(x, y, marker=marker, markersize=4, linewidth=1.2, label=editor)
-            panel.axhline(value(most, REFERENCE, "true edit", name), color="black", linewidth=0.7, ls=":")
+            best = value(most, REFERENCE, "true edit", name)
+            panel.axhline(best, color="black", linewidth=0.7, ls=":", label="true edit")
             panel.set_title(f"{infos[name].short} {infos[name].arrow}", fontsize=9)
             panel.set_xlabel("seconds a clip")
             panel.set_xscale("log")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.xaxis.set_major_formatter("{x:g}")
+            panel.xaxis.set_minor_locator(NullLocator())
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
         figure.savefig(target, dpi=130, metadata={"Software": None})
 
