@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2 # tests take this many processes, each with one thread
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test slow check house reference bench audit sbom lowest
+.PHONY: help setup demo test slow check house reference bench soak audit sbom lowest
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,6 +42,9 @@ reference: $(READY) ## write what is made from the program anew: reference page,
 
 bench: $(READY) ## speed and memory, as ratios measured in one run
 	$(BIN)/frameweave bench
+
+soak: $(READY) ## kill, crowd and starve the commands that write, an hour or more; see tools/soak.py
+	$(BIN)/python tools/soak.py
 
 audit: ## look for known faults in the pinned packages; skipped where the advisories cannot be reached
 	$(PYTHON) tools/audit.py

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 from fractions import Fraction
 from pathlib import Path
 
@@ -113,6 +114,20 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Clip.of(torch.zeros(2, 3, 16, 16)).write(target)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert target.read_bytes() == b"earlier"
+
+
+def test_a_disk_that_fills_while_it_is_encoded(tmp_path: Path) -> None:
+    """The error is libav's own, which keeps the name that it came with."""
+    noise = torch.rand(24, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            Clip.of(noise).write(tmp_path / "a.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.filename == str(tmp_path / "a.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 def test_pixels_survive_a_lossless_trip_through_the_value(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress, Timer
 from frameweave.runs.places import Numbered
 from frameweave.video.clip import Clip, working_size
+from frameweave.video.writing import check_quality
 
 
 def generate(

@@ -45,8 +45,9 @@ def staged(target: Path) -> Generator[Path, None, None]:
         _replace(stage, target)
     except BaseException as error:
         _remove(stage)
-        if isinstance(error, OSError) and error.filename in (None, str(stage)):
-            error.filename = str(target)  # a full disk names no file, and nobody knows the stage
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(stage)):
+            # a full disk names no file, and nobody knows the stage; a new one, since PyAV's keep their name
+            raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
         raise
 
 
