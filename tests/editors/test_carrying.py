@@ -51,6 +51,16 @@ def test_the_share_and_the_weight_say_how_far_it_is_drawn() -> None:
         assert torch.allclose(drawn[frame, :, :, -1], torch.tensor(0.5 * 0.5**frame), atol=1e-5)
 
 
+def test_what_lies_outside_at_the_anchor_draws_nothing() -> None:
+    """The region stands still, and content goes through it: what comes in later was outside at the anchor."""
+    region = torch.zeros(1, 1, SIZE, SIZE)
+    region[..., 6:] = 1
+    x = region.repeat(FRAMES, 1, 1, 1)
+    drawn = Carrying.over(panning(), [0]).drawn(x, 1.0, region)
+    assert torch.allclose(drawn * region, x, atol=1e-4)
+    assert not torch.allclose(Carrying.over(panning(), [0]).drawn(x, 1.0) * region, x, atol=0.1)
+
+
 def test_nothing_goes_across_a_cut() -> None:
     motion = panning()
     motion.weight[0, 4], motion.weight[1, 3] = 0, 0

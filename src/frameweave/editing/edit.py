@@ -226,6 +226,7 @@ class _Work:
             steady=steady,
             source=torch.cat(unused) if unused else x_0,
             motion=moved,
+            region=request.region,
             model=self.model,
             footage=self.footage,
             fit=self.fit,

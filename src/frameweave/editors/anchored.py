@@ -148,7 +148,7 @@ class Anchored(Growing):
             edit = smoothed(edit)
             edit[given] = known
             if carrying is not None and step < self.pull_until * steps:
-                edit = carrying.drawn(edit, self.pull)
+                edit = carrying.drawn(edit, self.pull, inside)
             return edit if inside is None else edit * inside.to(edit)
 
         return settled

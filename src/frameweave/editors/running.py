@@ -59,7 +59,8 @@ def edit_clip(
         x = editor.edit(request) if recalled is None else recalled(lambda: editor.edit(request))
     if steady is not None and steady.strength:
         assert motion is not None
-        x = steady.of(x, request.x_0 if editor.uses_source else model.encode(clip.frames), motion)
+        source = request.x_0 if editor.uses_source else model.encode(clip.frames)
+        x = steady.of(x, source, motion, request.region)
     frames = model.decode(x)
     for number, picture in pictures.items():
         frames[number] = picture.to(frames)

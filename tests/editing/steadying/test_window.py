@@ -176,6 +176,15 @@ def test_outside_of_the_mask_is_the_source_and_nothing_of_it_comes_in() -> None:
     assert not np.array_equal(found[:, :, 26:], edited[:, :, 26:])
 
 
+def test_what_is_outside_of_the_mask_passes_no_low_pass() -> None:
+    source = quiet(7)
+    edited = source.copy()
+    edited[::2, :, :24] = np.clip(edited[::2, :, :24].astype(int) + 60, 0, 255)
+    edited[1::2, :, :24] = np.clip(edited[1::2, :, :24].astype(int) - 60, 0, 255)
+    found = steadied(edited, source, inside=INSIDE, low_pass=4.0, tint=False)
+    assert np.array_equal(found, source)
+
+
 def test_frames_come_when_those_after_them_are_read() -> None:
     """So memory does not grow with the clip."""
     source = quiet(12)

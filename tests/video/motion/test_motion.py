@@ -72,6 +72,31 @@ def test_averages_by_hand() -> None:
     assert averaged[1, 0, 0].tolist() == pytest.approx([(10 + 0.5) / 1.5, (20 + 0.5) / 1.5, (30 + 1) / 1.5])
 
 
+def test_neighbours_count_as_far_as_they_lie_inside() -> None:
+    """The second frame has a cell outside; content has gone one cell further there."""
+    flow = torch.zeros(2, 2, 2, 1, 3)
+    flow[1, 0, 0], flow[0, 1, 0] = 1, -1
+    weight = torch.ones(2, 2, 1, 1, 3)
+    weight[0, 0] = weight[1, 1] = 0
+    x = torch.tensor([[[[1.0, 2, 3]]], [[[10.0, 0, 30]]]])
+    inside = torch.tensor([[[[1.0, 1, 1]]], [[[1.0, 0, 1]]]])
+    averaged = Motion((-1, 1), flow, weight).averaged(x, inside=inside)
+    assert averaged[0, 0, 0].tolist() == pytest.approx([1, (2 + 30) / 2, (3 + 30) / 2])
+
+
+def test_a_pan_within_a_still_region_keeps_its_edit() -> None:
+    """An edit of 1 in a region that stands still, under content that moves one cell a frame."""
+    flow = torch.zeros(2, 5, 2, 4, 8)
+    flow[0, :, 0], flow[1, :, 0] = -1, 1
+    weight = torch.ones(2, 5, 1, 4, 8)
+    weight[0, 0] = weight[1, -1] = 0
+    region = torch.zeros(1, 1, 4, 8)
+    region[..., 2:6] = 1
+    edit = region.repeat(5, 1, 1, 1)
+    averaged = Motion((-1, 1), flow, weight).averaged(edit, inside=region)
+    assert torch.equal(averaged * region, edit)
+
+
 def test_one_frame_stays_as_it_is() -> None:
     x = torch.rand(1, 4, 6, 8)
     assert torch.equal(motion_of(panning(1, 0), 2, size=(6, 8)).averaged(x), x)
@@ -144,6 +169,17 @@ def test_unknown_flow_is_not_followed() -> None:
     assert not motion.weight[1, 0, 0, :, :8].any()
     assert (motion.weight[1, 0, 0, :, 8:] == 1).all()
     assert not motion.flow.any()
+
+
+def test_cells_have_the_mean_of_the_flow_that_is_known_in_them() -> None:
+    def half(a: Picture, b: Picture) -> Field:
+        field = np.zeros((*a.shape[:2], 2), np.float32)
+        field[..., 0] = 4
+        field[:, ::2] = np.nan
+        return field
+
+    motion = motion_of(torch.full((2, 3, 32, 32), 0.5), 1, size=(4, 4), provider=half)
+    assert torch.allclose(motion.flow[1, 0, 0], torch.tensor(0.5))  # half a cell of 8 pixels
 
 
 def test_a_single_frame_has_the_size_of_its_picture() -> None:

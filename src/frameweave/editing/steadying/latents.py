@@ -21,6 +21,8 @@ class Steadier:
     steady: Steady
     source: Latents
     motion: Motion
+    region: Latents | None
+    """See `EditRequest.region`."""
     model: Model
     footage: Footage
     fit: Fit
@@ -30,7 +32,7 @@ class Steadier:
     def of(self, x: Latents) -> "SteadierResult":
         """The result with these latents."""
         with self.timer.part("steady"):
-            after = self.steady.of(x, self.source, self.motion)
+            after = self.steady.of(x, self.source, self.motion, self.region)
         return SteadierResult(self, x, after)
 
 

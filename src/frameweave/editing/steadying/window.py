@@ -80,7 +80,8 @@ class Window:
         gain, shift = (of[number][None, :, None, None] for of in (self.survey.gain, self.survey.shift))
         matched = edit + (gain - 1) * (edit - mean) + shift
         change = matched - source
-        change = blurred_frames(change, self.low_pass) if self.low_pass else change
+        if self.low_pass:
+            change = _blurred(change, weight, self.low_pass)
         return _Held(number, frame, edit, matched, change, inside)
 
     def _done(self, held: _Held, window: Iterable[_Held]) -> TimedPicture:
@@ -109,6 +110,11 @@ class Window:
         three = (_values(held.frame.source), held.edit, _values(pixels))
         source, before, after = (values / 255 for values in three)
         self.measuring.add(source, before, after, held.near.get(held.number - 1, nothing))
+
+
+def _blurred(change: Tensor, weight: Tensor, sigma: float) -> Tensor:
+    """Of what lies inside alone: what is outside of the mask is no edit, and must not come in."""
+    return blurred_frames(change * weight, sigma) / blurred_frames(weight, sigma).clamp(min=1e-6)
 
 
 def _values(pixels: Picture) -> Float[Tensor, "1 3 H W"]:

@@ -59,16 +59,28 @@ class Carrying:
     def over(cls, motion: Motion, anchors: Collection[int]) -> "Carrying":
         return cls(*(Way.over(motion, anchors, later=later) for later in (False, True)))
 
-    def drawn(self, x: Latents, share: float) -> Latents:
-        """x, drawn by this share to what the anchors have where they show the same content."""
-        return torch.cat([self._drawn(x, part, share) for part in torch.arange(len(x)).split(_AT_ONCE)])
+    def drawn(self, x: Latents, share: float, inside: Float[Tensor, "#F 1 h w"] | None = None) -> Latents:
+        """x, drawn by this share to what the anchors have where they show the same content.
 
-    def _drawn(self, x: Latents, frames: Int[Tensor, " n"], share: float) -> Latents:
+        Anchors count for as much as their content lies `inside`, from 0 to 1; None is everywhere.
+        """
+        region = None if inside is None else inside.to(x).expand(len(x), -1, -1, -1)
+        return torch.cat(
+            [self._drawn(x, part, share, region) for part in torch.arange(len(x)).split(_AT_ONCE)]
+        )
+
+    def _drawn(self, x: Latents, frames: Int[Tensor, " n"], share: float, region: Tensor | None) -> Latents:
         here = out = x[frames]
-        gaps = [(way.anchor[frames] - frames).abs().to(x) for way in (self.earlier, self.later)]
-        there = [way.weight[frames].to(x) for way in (self.earlier, self.later)]
+        ways = self.earlier, self.later
+        gaps = [(way.anchor[frames] - frames).abs().to(x) for way in ways]
+        there = [way.weight[frames].to(x) for way in ways]
+        if region is not None:
+            there = [
+                weight * moved_back(region[way.anchor[frames]], way.flow[frames].to(x))[0]
+                for way, weight in zip(ways, there, strict=True)
+            ]
         both = there[0].amax((1, 2, 3)) * there[1].amax((1, 2, 3)) > 0
-        for way, weight, gap in zip((self.earlier, self.later), there, gaps, strict=True):
+        for way, weight, gap in zip(ways, there, gaps, strict=True):
             near = torch.where(both, 1 - gap / (gaps[0] + gaps[1]).clamp(min=1), 1.0)
             moved, _ = moved_back(x[way.anchor[frames]], way.flow[frames].to(x))
             out = out + share * near[:, None, None, None] * weight * (moved - here)

@@ -37,7 +37,7 @@ def smoothing(request: EditRequest, radius: int, *, who: str) -> Callable[[Tenso
 
     def smoothed(edit: Tensor) -> Tensor:
         if motion is not None:
-            edit = motion.averaged(edit, radius=radius)
+            edit = motion.averaged(edit, radius=radius, inside=region)
         return edit if region is None else edit * region.to(edit)
 
     return smoothed

@@ -75,21 +75,33 @@ class Motion:
                 weight[at, max(0, frames - offset) :] = 0
         return Motion(self.offsets, self.flow[:, :frames], weight)
 
-    def averaged(self, x: Float[Tensor, "F C h w"], *, radius: int | None = None) -> Float[Tensor, "F C h w"]:
+    def averaged(
+        self,
+        x: Float[Tensor, "F C h w"],
+        *,
+        radius: int | None = None,
+        inside: Float[Tensor, "#F 1 h w"] | None = None,
+    ) -> Float[Tensor, "F C h w"]:
         """x at each frame, averaged with that of its neighbours along the motion; x has the motion's size.
 
-        With weights w of neighbours g it is (x_f + sum w_g x_g(p + u_g)) / (1 + sum w_g).
+        With weights w of neighbours g it is (x_f + sum w_g x_g(p + u_g)) / (1 + sum w_g). Neighbours count
+        for as much as their content lies `inside`, from 0 to 1; None is everywhere.
         """
         reach = self.radius if radius is None else radius
         near = [at for at, offset in enumerate(self.offsets) if abs(offset) <= reach]
-        return torch.cat([self._averaged(x, part, near) for part in torch.arange(len(x)).split(_AT_ONCE)])
+        region = None if inside is None else inside.to(x).expand(len(x), -1, -1, -1)
+        parts = torch.arange(len(x)).split(_AT_ONCE)
+        return torch.cat([self._averaged(x, part, near, region) for part in parts])
 
-    def _averaged(self, x: Tensor, frames: Tensor, near: Sequence[int]) -> Tensor:
+    def _averaged(self, x: Tensor, frames: Tensor, near: Sequence[int], region: Tensor | None) -> Tensor:
         total, weights = x[frames].clone(), torch.ones_like(x[frames, :1])
         for at in near:
             there = (frames + self.offsets[at]).clamp(0, len(x) - 1)
-            moved, _ = moved_back(x[there], self.flow[at, frames].to(x))
+            flow = self.flow[at, frames].to(x)
+            moved, _ = moved_back(x[there], flow)
             weight = self.weight[at, frames].to(x)
+            if region is not None:
+                weight = weight * moved_back(region[there], flow)[0]
             total += weight * moved
             weights += weight
         return total / weights
@@ -136,15 +148,8 @@ class MotionMaker:
 
     def _both(self, a: Numbered, b: Numbered) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Flow and weight from a to b, and from b to a, at the motion's size."""
-        there, back = both_ways(a, b, self.provider)
-        return self._sized(*there), self._sized(*back)
-
-    def _sized(self, flow: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        if self.size is None or flow.shape[2:] == self.size:
-            return flow[0], weight[0]
-        height, width = self.size
-        scale = torch.tensor([width / flow.shape[3], height / flow.shape[2]])[:, None, None]
-        return F.adaptive_avg_pool2d(flow, self.size)[0] * scale, F.adaptive_avg_pool2d(weight, self.size)[0]
+        there, back = both_ways(a, b, self.provider, size=self.size)
+        return (there[0][0], there[1][0]), (back[0][0], back[1][0])
 
 
 def motion_of(
@@ -163,13 +168,25 @@ def motion_of(
     return maker.made()
 
 
-def both_ways(a: Numbered, b: Numbered, provider: FlowProvider | GivenFlow) -> tuple[Followed, Followed]:
-    """How the content of a is followed to b, and that of b to a."""
+def both_ways(
+    a: Numbered, b: Numbered, provider: FlowProvider | GivenFlow, *, size: tuple[int, int] | None = None
+) -> tuple[Followed, Followed]:
+    """How the content of a is followed to b, and that of b to a; in cells of a size (height, width)."""
     there, back = _between(a, b, provider), _between(b, a, provider)
     seen_a, seen_b = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255 for _, picture in (a, b))
     weights = _weight(there, back, seen_a, seen_b), _weight(back, there, seen_b, seen_a)
-    there, back = (torch.where(_known(flow), flow, 0) for flow in (there, back))
-    return (there, weights[0]), (back, weights[1])
+    return _sized(there, weights[0], size), _sized(back, weights[1], size)
+
+
+def _sized(flow: Tensor, weight: Tensor, size: tuple[int, int] | None) -> Followed:
+    """In cells of that size, each with the mean of what is known in it; 0 where nothing is."""
+    known = _known(flow)
+    flow = torch.where(known, flow, 0)
+    if size is None or flow.shape[2:] == size:
+        return flow, weight
+    scale = torch.tensor([size[1] / flow.shape[3], size[0] / flow.shape[2]])[:, None, None]
+    flow, share, weight = (F.adaptive_avg_pool2d(one, size) for one in (flow, known.float(), weight))
+    return flow / share.clamp(min=1e-6) * scale, weight
 
 
 def _between(a: Numbered, b: Numbered, provider: FlowProvider | GivenFlow) -> Float[Tensor, "1 2 H W"]:

@@ -22,15 +22,21 @@ class Steady:
     """Neighbours to each side that are averaged."""
 
     def of(
-        self, edited: Float[Tensor, "F C h w"], source: Float[Tensor, "_ C h w"], motion: Motion
+        self,
+        edited: Float[Tensor, "F C h w"],
+        source: Float[Tensor, "_ C h w"],
+        motion: Motion,
+        inside: Float[Tensor, "_ 1 h w"] | None = None,
     ) -> Float[Tensor, "F C h w"]:
         """The edited frames made steadier; they may be fewer than the source's.
 
+        Of neighbours counts what lies `inside` the region that is edited, see `Motion.averaged`.
         What equals the source stays as it is, to the last bit, and so does all with strength 0.
         """
         if not self.strength:
             return edited
         exact = edited.to(torch.promote_types(edited.dtype, torch.float32))
         change = exact - source[: len(edited)].to(exact)
-        averaged = motion.first(len(edited)).averaged(change, radius=self.radius)
+        region = None if inside is None else inside[: len(edited)]
+        averaged = motion.first(len(edited)).averaged(change, radius=self.radius, inside=region)
         return (exact + self.strength * (averaged - change)).to(edited.dtype)
