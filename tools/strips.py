@@ -1,15 +1,17 @@
 """Draws every editor's strips and x-t slices on the bundled clips, for the documentation.
 
-`python tools/strips.py docs/strips` writes a picture for each clip with all editors, and one for each editor
-with all clips. The edits are cells of a grid in runs/strips: the same command goes on where it was stopped,
+`python tools/strips.py docs/explanation/strips` writes a picture for each clip with all editors, and one for
+each editor with all clips. The edits are cells of a grid in runs/strips: the same command goes on where it was stopped,
 and makes only what is missing.
 """
 
 import argparse
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from frameweave.cli.console import progress
 from frameweave.editors import registry
@@ -85,9 +87,10 @@ def of_cell(run: Path, videos: dict[tuple[str, str], dict[str, str]], editor: st
 
 
 def save(target: Path, clips: dict[str, Pixels], title: str) -> None:
-    """As PNG."""
+    """As PNG of 256 colours, a quarter of the size."""
+    drawn = Image.open(BytesIO(strips(clips, title).png)).convert("RGB")
     with staged(target) as stage:
-        stage.write_bytes(strips(clips, title).png)
+        drawn.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(stage, optimize=True)
 
 
 if __name__ == "__main__":
