@@ -1,8 +1,8 @@
 """Draws every editor's strips and x-t slices on the bundled clips, for the documentation.
 
 `python tools/strips.py docs/explanation/strips` writes a picture for each clip with all editors, and one for
-each editor with all clips. The edits are cells of a grid in runs/strips: the same command goes on where it was stopped,
-and makes only what is missing.
+each editor with all clips. The edits are cells of a grid in runs/strips: the same command goes on where it
+was stopped, and makes only what is missing.
 """
 
 import argparse
