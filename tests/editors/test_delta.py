@@ -446,6 +446,17 @@ def test_guidance_is_rescaled(clip: Clip, tiny: StableDiffusion) -> None:
     assert not torch.allclose(plain, less, atol=1e-3)
 
 
+def test_what_the_network_sees_at_once_does_not_grow_with_the_clip(tiny: StableDiffusion) -> None:
+    largest: dict[int, int] = {}
+    for frames in (8, 40):
+        seen: list[int] = []
+        hook = tiny.unet.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(len(given[0])))
+        with hook:
+            edited(tiny, torch.rand(frames, 3, 32, 32), Delta(steps=2, chunk_size=4, radius=1))
+        largest[frames] = max(seen)
+    assert largest[8] == largest[40]
+
+
 def test_a_model_that_sees_pictures_is_refused(clip: Clip, tiny: StableDiffusion) -> None:
     unet = type(tiny.unet).from_config(tiny.unet.config, in_channels=8)
     with pytest.raises(ModelFolderError, match="edits by instruction"):
