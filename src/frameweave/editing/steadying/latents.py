@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jaxtyping import Float
+from torch import Tensor
+
 from frameweave.editing.footage import BATCH, Fit, Footage
 from frameweave.editing.steadying.figures import KeptFigures, Measuring
 from frameweave.models.seam import Frames, Latents, Model
@@ -21,7 +24,7 @@ class Steadier:
     steady: Steady
     source: Latents
     motion: Motion
-    region: Latents | None
+    region: Float[Tensor, "_ 1 h w"] | None
     """See `EditRequest.region`."""
     model: Model
     footage: Footage
