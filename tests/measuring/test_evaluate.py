@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import evaluate as evaluate_module
 from frameweave.measuring.evaluate import evaluate
-from frameweave.measuring.evaluate_items import Item
+from frameweave.measuring.evaluate_items import Item, items_of
 from frameweave.measuring.metrics import flow
 from frameweave.measuring.metrics.base import Case
 from frameweave.measuring.options import EvaluateOptions
@@ -169,6 +170,17 @@ def test_folders_of_frames_and_equal_names(videos: Path, tmp_path: Path) -> None
     with pytest.raises(DataError, match="'x' is there 2 times"):
         evaluate(table, EvaluateOptions(out=tmp_path / "doubles"))
     assert not (tmp_path / "doubles").exists()
+
+
+def test_what_a_run_shows_while_it_works_is_not_measured(videos: Path, tmp_path: Path) -> None:
+    """A picture beside videos is no frame of one."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    video = next(path for path in sorted(videos.rglob("*.mp4")))
+    for name in ("edited.mp4", "preview.mp4"):
+        shutil.copy(video, folder / name)
+    Image.new("RGB", (8, 8)).save(folder / "preview.png")
+    assert [item.edited.name for item in items_of(folder, EvaluateOptions())] == ["edited.mp4"]
 
 
 def test_a_mask_leaves_the_outside(videos: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 from frameweave.measuring.options import GridOptions
-from frameweave.runs.settings import Settings, read_toml, write_toml
+from frameweave.runs.settings import FixedSeed, Seed, Settings, read_toml, write_toml
 from frameweave.training.options import TrainOptions
 
 
@@ -104,3 +104,15 @@ def test_an_empty_or_too_deep_file(tmp_path: Path) -> None:
     file.write_text("a = " + "[" * 50_000)
     with pytest.raises(InputError, match=r"run\.toml: lists or tables lie too deep"):
         read_toml(file)
+
+
+@pytest.mark.parametrize("seed", [-2, 2**63])
+def test_a_seed_that_torch_cannot_hold_is_refused(seed: int) -> None:
+    class Drawing(Settings):
+        fixed: FixedSeed = 0
+        drawn: Seed = 0
+
+    assert Drawing(fixed=2**63 - 1).fixed == 2**63 - 1 and Drawing(drawn=-1).drawn >= 0
+    for name in ("fixed", "drawn"):
+        with pytest.raises(InputError, match=f"{name} is {seed}, expected"):
+            Drawing.model_validate({name: seed})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from frameweave.models.loading.choice import ModelChoice
-from frameweave.runs.settings import Count, Settings
+from frameweave.runs.settings import Count, FixedSeed, Settings
 
 AUTO = "auto"
 """Stands for the packaged adaptor that is known to help, where there is one."""
@@ -77,7 +77,7 @@ class VerifyOptions(Settings):
     """Sampling steps of the test picture."""
     guidance: float = 7.5
     """Classifier-free guidance scale (CFG) of the test picture."""
-    seed: int = 0
+    seed: FixedSeed = 0
     """Random seed of the test picture."""
     device: str = "auto"
     """Where the model runs: auto, cpu, cuda or mps; auto takes a GPU if there is one."""

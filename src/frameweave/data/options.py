@@ -10,7 +10,7 @@ from frameweave.data.captions.edit_prompt import KINDS, Kind
 from frameweave.data.plan import settings_hash
 from frameweave.errors import InputError
 from frameweave.runs.engines.options import EngineOptions
-from frameweave.runs.settings import Count, InputPath, NotNegative, Positive, Settings, Share
+from frameweave.runs.settings import Count, FixedSeed, InputPath, NotNegative, Positive, Settings, Share
 
 Money = Annotated[float, Field(ge=0)]
 
@@ -41,7 +41,7 @@ class GroupSettings(Settings):
     """Mean pixel difference of neighbouring frames up to which a group counts as a still and is left out."""
     tries: Count = 4
     """Number of places tried for each group before it is given up."""
-    seed: int = 0
+    seed: FixedSeed = 0
     """Random seed of the choice of groups."""
 
     @property
@@ -123,7 +123,7 @@ class CaptionOptions(Settings):
     """What to change: a prompt for each of object, colour, background, style."""
     vocabulary: Literal["general", "miniature"] = "general"
     """The word list of the rules."""
-    seed: int = 0
+    seed: FixedSeed = 0
     """Random seed of what the rules choose."""
     dry_run: bool = False
     """Say what would be sent, and what it would take in tokens and money; send nothing."""
@@ -187,7 +187,7 @@ class ShowOptions(Settings):
     """Number of groups on the sheet, spread over the data set."""
     split: str = ""
     """Show only groups of this split, such as train; default: all."""
-    seed: int = 0
+    seed: FixedSeed = 0
     """Random seed of the choice of groups."""
     out: Path = Path("runs/sheet")
     """The folder to write to."""

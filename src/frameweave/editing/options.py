@@ -14,6 +14,7 @@ from frameweave.errors import InputError
 from frameweave.runs.engines.options import EngineOptions
 from frameweave.runs.settings import (
     Count,
+    FixedSeed,
     InputPath,
     NotNegative,
     Positive,
@@ -133,7 +134,7 @@ class PlanEditOptions(EditOptions):
 class EditManyOptions(EngineOptions, EditOptions):
     """Settings of `frameweave edit-many`."""
 
-    seed: NotNegative = 0
+    seed: FixedSeed = 0
     """Random seed; the table's column seed wins over it."""
     workers: NotNegative | None = 1
     """Edits made at once; each loads a model of its own. 0 makes them one by one in this process."""

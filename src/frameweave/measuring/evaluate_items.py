@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from frameweave.editing.given.mask import Mask, check_shape
+from frameweave.editing.previews import VIDEO as PREVIEW
 from frameweave.editing.table import read_edits, refuse_doubles
 from frameweave.errors import DataError, InputError
 from frameweave.measuring.keys import key_of
@@ -104,10 +105,17 @@ def inputs_of(edited: Path, items: Sequence[Item], options: EvaluateOptions) -> 
 
 
 def _videos_in(folder: Path) -> list[Path]:
-    """None for a file, and for a folder of pictures, which is a video itself."""
-    if not folder.is_dir() or any(path.suffix.lower() in PICTURES for path in folder.iterdir()):
+    """None for a file, and for a folder of pictures, which is a video itself.
+
+    Pictures beside videos are no frames, and what a run shows while it works is no result.
+    """
+    if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS or path.is_dir())
+    there = [path for path in folder.iterdir() if path.name != PREVIEW]
+    files = any(path.suffix.lower() in VIDEOS and path.is_file() for path in there)
+    if not files and any(path.suffix.lower() in PICTURES for path in there):
+        return []
+    return sorted(path for path in there if path.suffix.lower() in VIDEOS or path.is_dir())
 
 
 def _beside(item: Item, other: Path) -> Path:

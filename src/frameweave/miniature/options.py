@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from frameweave.runs.settings import Count, NotNegative, Settings
+from frameweave.runs.settings import Count, FixedSeed, Settings
 
 
 class PartOptions(Settings):
@@ -37,7 +37,7 @@ class WorldOptions(Settings):
     """Number of clips."""
     frames: Count = 24
     """Number of frames of each clip."""
-    seed: NotNegative = 0
+    seed: FixedSeed = 0
     """Random seed of the scenes; the same seed gives the same clips."""
     strangers: bool = False
     """Clips of objects, places and looks that the Miniature never saw."""
@@ -56,7 +56,7 @@ class MsrvttOptions(Settings):
     """Number of clips."""
     frames: Annotated[int, Field(ge=2)] = 24
     """Number of frames of each clip."""
-    seed: NotNegative = 0
+    seed: FixedSeed = 0
     """Random seed."""
     depth: bool = True
     """Whether the exact depth is written beside each clip."""

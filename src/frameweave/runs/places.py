@@ -58,13 +58,16 @@ class Numbered:
 
 
 def slug(text: str, longest: int) -> str:
-    """Words as a file's name may have them.
+    """Words as a file's name may have them, in so many bytes at most.
 
     >>> slug("A red car, in the snow!", 40)
     'a-red-car-in-the-snow'
+    >>> slug("红色的汽车", 7)
+    '红色'
     """
     words = "".join(letter if letter.isalnum() else "-" for letter in text.lower())
-    return "-".join(filter(None, words.split("-")))[:longest].rstrip("-")
+    joined = "-".join(filter(None, words.split("-"))).encode()[:longest]  # file systems count bytes
+    return joined.decode(errors="ignore").rstrip("-")
 
 
 def point_at(folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import tomli_w
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -53,8 +54,16 @@ def _drawn(value: object) -> object:
     return random.SystemRandom().randrange(2**31) if value in (-1, "-1") else value
 
 
-Seed = Annotated[int, BeforeValidator(_drawn)]
-"""A seed of random draws; -1 draws one, which the run file keeps."""
+def _held(seed: int) -> int:
+    if seed >= 2**63:  # torch holds no more
+        raise ValueError("less than 2 to the power of 63")
+    return seed
+
+
+FixedSeed = Annotated[int, Field(ge=0), AfterValidator(_held)]
+"""A seed of random draws."""
+Seed = Annotated[FixedSeed, BeforeValidator(_drawn)]
+"""The same; -1 draws one, which the run file keeps."""
 Seconds = Annotated[float, BeforeValidator(seconds)]
 """A time in a video: seconds, or text such as 1.5s, 1:02.5 and 1:00:02."""
 

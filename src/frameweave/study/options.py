@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from frameweave.runs.settings import Count, InputPath, NotNegative, Positive, Settings
+from frameweave.runs.settings import Count, FixedSeed, InputPath, NotNegative, Positive, Settings
 
 
 class StudyNewOptions(Settings):
@@ -35,7 +35,7 @@ class StudyNewOptions(Settings):
     """The title that raters see."""
     consent: InputPath | None = None
     """A text file with what raters agree to; default: a short text that says what is stored."""
-    seed: int = 0
+    seed: FixedSeed = 0
     """Random seed of the sides on which videos are shown and of the order of the pairs."""
     out: Path = Path("runs/study")
     """The study's folder, new or empty."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from frameweave.adaptor.options import BaseOptions
-from frameweave.runs.settings import Count, NotNegative, Positive, Settings, Share
+from frameweave.runs.settings import Count, FixedSeed, NotNegative, Positive, Settings, Share
 
 
 def _expression(text: str) -> str:
@@ -240,7 +240,7 @@ class TrainOptions(
     """Log to Weights & Biases too."""
     threads: Count | None = None
     """CPU threads; default: all cores."""
-    seed: int = 0
+    seed: FixedSeed = 0
     """Random seed."""
     out: Path = Path("runs/train")
     """The run folder; a run in it with the same settings goes on."""

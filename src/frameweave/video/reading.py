@@ -18,7 +18,9 @@ from frameweave.video.opening import Opened, opened
 from frameweave.video.pixels import notes_of, shape_of, shown_size, upright
 from frameweave.video.sequences import TimedPicture, is_pictures, sequence_of
 
-VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
+_USUAL = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
+VIDEOS = (*_USUAL, ".m2ts", ".mts", ".3gp", ".3g2", ".flv", ".ogv", ".wmv")
+"""How the names of videos end, the usual first: of all formats that `opened` takes."""
 
 
 @dataclass(frozen=True, kw_only=True)

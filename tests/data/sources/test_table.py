@@ -341,3 +341,11 @@ def test_any_bytes_as_a_table(content: bytes, suffix: str, tmp_path_factory: pyt
             assert all(isinstance(item, ClipRecord | Skipped) for item in Usable(TableReader(file)))
         except DataError:
             continue
+
+
+def test_cells_that_are_empty_in_pandas_are_no_captions(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", blobs(3))
+    lines = ['{"path": "a.mp4", "caption": NaN}', '{"path": "a.mp4", "caption": true}']
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    found = list(read_source(f"{tmp_path}/list.jsonl"))
+    assert found and all(isinstance(one, Skipped) for one in found)

@@ -1,6 +1,7 @@
 """Tables of clips: csv, tsv, jsonl, json and parquet."""
 
 import difflib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -157,7 +158,9 @@ def columns_of(names: Iterable[str]) -> Columns:
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode()
-    return "" if value is None else str(value)
+    if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isnan(value)):
+        return ""  # pandas writes NaN for cells that are empty
+    return str(value)
 
 
 def _path_in(video: Any) -> str:
