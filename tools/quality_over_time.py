@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import mean
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
@@ -16,6 +15,7 @@ from frameweave.measuring.records import REFERENCE, WITHOUT
 from frameweave.measuring.report.figures import STYLE
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results
+from frameweave.measuring.stats.paired import matched, paired
 
 MEASURES = ("lpips_truth", "psnr_truth", "clip_score", "follows_all", "warp_error")
 DRAWN = ("lpips_truth", "clip_score", "warp_error")
@@ -35,12 +35,14 @@ def seconds(results: Results, editor: str) -> float:
 
 
 def difference(results: Results, most: Results, editor: str, metric: str) -> str:
-    """Clip by clip to the grid of most steps, with 1.96 standard errors; bold where that excludes zero."""
-    ours, theirs = (one.values(editor, WITHOUT, metric) for one in (results, most))
-    found = np.array([ours[clip] - theirs[clip] for clip in ours if clip in theirs])
-    digits, half = SHOWN[metric], 1.96 * found.std(ddof=1) / len(found) ** 0.5
-    text = f"{found.mean():+.{digits}f} ± {half:.{digits}f}"
-    return f"**{text}**" if abs(found.mean()) > half else text
+    """Clip by clip to the grid of most steps, with its 95 % interval; bold where that excludes zero."""
+    both = matched(*(one.draws(editor, WITHOUT, metric) for one in (results, most)))
+    found, digits = paired(*both, lower_is_better=False), SHOWN[metric]  # no wins are counted
+    if found is None or found.interval is None:
+        return "–"
+    low, high = found.interval.low, found.interval.high
+    text = f"{found.mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return f"**{text}**" if low > 0 or high < 0 else text
 
 
 def table(grids: dict[int, Results]) -> str:

@@ -44,12 +44,12 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress, Timer
 from frameweave.runs.places import Numbered
 from frameweave.runs.run import Run
-from frameweave.video import Picture, VideoWriter, probe, tells_pixel_shape
+from frameweave.video import Picture, VideoWriter, probe
 from frameweave.video.along import Along
 from frameweave.video.clip import Clip
 from frameweave.video.motion.kept import ClipPrint, Motions
 from frameweave.video.motion.motion import Motion
-from frameweave.video.writing import check_quality, lost_along, lost_by_size
+from frameweave.video.writing import lost_in
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,9 @@ def edit(
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
-    suffix, size = Path(place.names[0]).suffix.lower(), (info.width, info.height)
-    check_quality(options.crf, suffix)
-    for note in (*lost_along(Along(video, sound=options.audio), suffix), *lost_by_size(suffix, size)):
+    along, size = Along(video, sound=options.audio), (info.width, info.height)
+    for note in lost_in(place.suffix, along, size, info.pixel_shape):
         progress.note(note)
-    if info.pixel_shape != 1 and not tells_pixel_shape(suffix):
-        progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
     anchors, timer = given_frames(options.anchor, footage, checked.edited), Timer()
     plan = place.planned("edit", options, given_to_edit(video, prompts, options))
     if (finished := place.finished(plan)) is not None:

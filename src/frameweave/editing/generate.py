@@ -23,7 +23,6 @@ from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress, Timer
 from frameweave.runs.places import Numbered
 from frameweave.video.clip import Clip, working_size
-from frameweave.video.writing import check_quality
 
 
 def generate(
@@ -54,7 +53,6 @@ def generate(
     timer = Timer()
     place = Place.of(options.out, Numbered("generate", what_is_said(prompt, options)), "generated.mp4")
     check_place(place.file, {"--preview": options.preview})
-    check_quality(options.crf, Path(place.names[0]).suffix.lower())
     inputs = {"prompt": prompt, **map_inputs(options), **model_inputs(options)}
     plan = place.planned("generate", options, inputs)
     if (finished := place.finished(plan)) is not None:

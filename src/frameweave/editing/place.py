@@ -21,7 +21,7 @@ from frameweave.runs.run import LOG_FILE, PlannedRun, Run
 from frameweave.runs.run_file import RUN_FILE, RunRecord, differing, read_run, refused
 from frameweave.video.reading import VIDEOS
 from frameweave.video.sequences import PICTURES
-from frameweave.video.writing import SUFFIXES
+from frameweave.video.writing import SUFFIXES, check_quality
 
 _Options = EditOptions | GenerateOptions | SteadyOptions
 
@@ -58,13 +58,21 @@ class Place:
             return cls(numbered if out is None else out, _numbered(Path(name), count))
         return cls(out.with_name(f".{out.name}-run"), _numbered(Path(out.name), count), out)
 
+    @property
+    def suffix(self) -> str:
+        """Of all its videos; it chooses their format."""
+        return Path(self.names[0]).suffix.lower()
+
     def planned(
         self,
         command: str,
         options: EditOptions | GenerateOptions | SteadyOptions,
         given: Mapping[str, object],
     ) -> PlannedRun:
-        """The run that goes there. Raises what `Run.planned` does, and `RunError` for a file in the way."""
+        """The run that goes there. Raises what `Run.planned` does, `RunError` for a file in the way, and
+        `InputError` for a quality that its videos do not have.
+        """
+        check_quality(options.crf, self.suffix)
         if self.file is not None:
             place = self.file.resolve()
             for one in given.values():

@@ -79,6 +79,13 @@ def lost_by_size(suffix: str, size: tuple[int, int]) -> tuple[str, ...]:
     return (f"{size[0]} x {size[1]} is odd: the result is 4:4:4, which some players do not show",)
 
 
+def lost_in(suffix: str, along: Along, size: tuple[int, int], pixel_shape: Fraction) -> tuple[str, ...]:
+    """All that a video of that suffix, one of `SUFFIXES`, does not hold of what is written, in words."""
+    shape = "this format cannot tell the shape of pixels: the result is shown with square ones"
+    shapes = () if pixel_shape == 1 or tells_pixel_shape(suffix) else (shape,)
+    return (*lost_along(along, suffix), *lost_by_size(suffix, size), *shapes)
+
+
 def check_quality(crf: int | None, suffix: str) -> None:
     """Raise `InputError` where videos of that suffix, one of `SUFFIXES`, have no such quality."""
     if crf is not None and "crf" not in _FORMATS[suffix].options:

@@ -16,12 +16,12 @@ from frameweave.runs.identity import Input
 from frameweave.runs.places import Numbered
 from frameweave.runs.records import JsonObject
 from frameweave.runs.run_file import read_run
-from frameweave.video import VideoWriter, probe, tells_pixel_shape
+from frameweave.video import VideoWriter, probe
 from frameweave.video.along import Along
 from frameweave.video.motion.flows import flow_of
 from frameweave.video.motion.given import GivenFlow
 from frameweave.video.motion.providers import FlowProvider
-from frameweave.video.writing import check_quality, lost_along, lost_by_size
+from frameweave.video.writing import lost_in
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,12 @@ def steady(edited: Path, options: SteadyOptions, *, progress: Progress = SILENT)
     beside = Beside.of(info, probe(options.source), options.mask)
     suffix = result_suffix(edited)
     place = Place.of(options.out, Numbered("steady", edited.stem), f"steady{suffix}")
-    suffix = Path(place.names[0]).suffix.lower()
-    check_quality(options.crf, suffix)
     provider = _provider(options.flow, beside)
-    for note in (*info.notes, *lost_along(Along(edited, sound=options.audio), suffix)):
-        progress.note(note)
-    for note in lost_by_size(suffix, (info.width, info.height)):
+    along = Along(edited, sound=options.audio)
+    for note in (*info.notes, *lost_in(place.suffix, along, (info.width, info.height), info.pixel_shape)):
         progress.note(note)
     if not info.timed:
         progress.note(f"pictures are shown at {float(info.fps):g} frames per second")
-    if info.pixel_shape != 1 and not tells_pixel_shape(suffix):
-        progress.note("this format cannot tell the shape of pixels: the result is shown with square ones")
     beside.check(progress.note)
     plan = place.planned("steady", options, _given(edited, options))
     if (finished := place.finished(plan)) is not None:
