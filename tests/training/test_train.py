@@ -407,7 +407,7 @@ def test_a_training_that_was_stopped_can_be_repeated(
 def test_every_number_has_a_range() -> None:
     kinds = {name: str(field.annotation) for name, field in TrainOptions.model_fields.items()}
     numbers = {name for name, kind in kinds.items() if re.search(r"\b(int|float)\b", kind)}
-    free = {"seed", "temporal_weight", "first_order_weight"}  # any finite number
+    free = {"temporal_weight", "first_order_weight"}  # any finite number
     assert {name for name in numbers if not bounds(TrainOptions, name)} == free
 
 
