@@ -39,6 +39,10 @@ def kinds(folder: Path) -> dict[str, Path]:
         "short groups": with_groups(folder / "a.mp4", frames, gop=5, bf="2"),
         "open groups": with_groups(folder / "b.mkv", frames, gop=6, bf="3", **{"x264-params": "open-gop=1"}),
         "one group": with_groups(folder / "c.mp4", frames, gop=250),
+        "reordered": with_groups(folder / "i.avi", frames, gop=5, bf="2"),
+        "reordered, open": with_groups(
+            folder / "j.avi", frames, gop=6, bf="3", **{"x264-params": "open-gop=1"}
+        ),
         "no times": with_groups(folder / "d.avi", frames, gop=5, codec="mpeg4"),
         "uneven": write_video(folder / "e.mp4", frames, times=uneven),
         "turned": write_video(folder / "f.mp4", frames, rotation=90),
@@ -64,6 +68,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "short groups",
         "open groups",
         "one group",
+        "reordered",
+        "reordered, open",
         "no times",
         "uneven",
         "turned",
@@ -84,6 +90,17 @@ def test_frames_and_times_are_those_of_reading_on(kind: str, videos: dict[str, P
         assert list(found) == sorted(set(wanted))
         for index, pixels in found.items():
             assert np.array_equal(pixels, expected[index].pixels), (kind, index)
+
+
+@pytest.mark.parametrize("kind", ["reordered", "reordered, open"])
+def test_frames_that_avi_numbers_as_they_are_stored_have_the_times_of_showing(
+    kind: str, videos: dict[str, Path]
+) -> None:
+    found = list(read_frames(videos[kind]))
+    assert [picture.time for picture in found] == [Fraction(index, 10) for index in range(30)]
+    true = moving(16).astype(int)  # the content comes back after 16 frames
+    shown = [int(np.abs(true - picture.pixels).mean((1, 2, 3)).argmin()) for picture in found]
+    assert shown == [index % 16 for index in range(30)]
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)

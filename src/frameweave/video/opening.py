@@ -6,8 +6,9 @@ Only local files in known container formats are opened: playlists and network ad
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from heapq import heappop, heappush
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -45,6 +46,17 @@ class Opened:
     decoder: VideoCodecContext
     size: int
     """Bytes of the file."""
+    _waiting: list[int] = field(default_factory=list[int])
+    """In a format that numbers frames as they are stored: the numbers that no shown frame has got yet."""
+
+    @property
+    def reordered(self) -> bool:
+        """Whether frames are shown in another order than stored, and only the latter is numbered."""
+        return self._numbers_stored and self.decoder.has_b_frames
+
+    @property
+    def _numbers_stored(self) -> bool:
+        return self.container.format.name == "avi"
 
     @property
     def lacks_samples(self) -> bool:
@@ -83,12 +95,22 @@ class Opened:
     def frames(self) -> Iterator[VideoFrame]:
         """Decoded, in the order in which they are shown."""
         for packet in self.packets():
-            yield from self.decoder.decode(packet)
+            yield from self.decoded(packet)
+
+    def decoded(self, packet: Packet) -> Iterator[VideoFrame]:
+        """The frames that a packet completes, in the order in which they are shown, with the times of showing."""
+        if packet.size and packet.pts is not None and self._numbers_stored:
+            heappush(self._waiting, packet.pts)
+        for frame in self.decoder.decode(packet):
+            if self._waiting:
+                frame.pts = heappop(self._waiting)
+            yield frame
 
     def seek(self, stamp: int) -> None:
         """Go to the frame of that time, or before it."""
         self.container.seek(stamp, stream=self.stream)
         self.decoder.flush_buffers()
+        self._waiting.clear()
 
 
 def container_of(video: Video) -> InputContainer:

@@ -33,7 +33,7 @@ def frames_at(
     with opened(video, threads=threads) as file:
         number = {stamp: index for index, stamp in enumerate(line.stamps)}
         converter = VideoReformatter()
-        skips = threads == 1 and line.stamps and file.decoder.name in _SKIPPING
+        skips = threads == 1 and line.stamps and file.decoder.name in _SKIPPING and not file.reordered
         needed = frozenset(line.stamps[frame] for frame in left) if skips else None
         frames, reached, jumps = _frames(file, needed), -1, True
         try:
@@ -73,4 +73,4 @@ def _frames(file: Opened, needed: frozenset[int] | None) -> Iterator[VideoFrame]
         if needed is not None:
             wanted = packet.pts is None or packet.pts in needed
             file.decoder.skip_frame = "DEFAULT" if wanted else "NONREF"
-        yield from file.decoder.decode(packet)
+        yield from file.decoded(packet)

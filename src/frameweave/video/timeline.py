@@ -102,7 +102,7 @@ def _scanned(file: Opened) -> _Scan:
             if packet.size:
                 _add(scan, packet)
             if scan.size is None:
-                first = next(iter(file.decoder.decode(packet)), None)
+                first = next(file.decoded(packet), None)
                 scan.size = None if first is None else shown_size(first)
             if len(scan.packets) > MAX_FRAMES:
                 raise InputError(
@@ -135,7 +135,7 @@ def _line(file: Opened, scan: _Scan, notes: tuple[str, ...]) -> Timeline:
     times = tuple(clock.at(stamp * file.unit) for stamp, _ in known)
     if clock.repaired:
         return Timeline(times, size=scan.size, notes=(*notes, clock.note))
-    partial = any(name in file.container.format.name for name in _PARTIAL)
+    partial = file.reordered or any(name in file.container.format.name for name in _PARTIAL)
     starts = tuple(index for index, (_, key) in enumerate(known) if key)
     stamps = tuple(stamp for stamp, _ in known)
     return Timeline(times, (0,) if partial or not starts else starts, stamps, scan.size, notes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from frameweave.editing.footage import Fit
 from frameweave.errors import InputError
 from frameweave.video import Picture, read_frames
+from frameweave.video.sequences import is_pictures
 
 _UNLIKE = 0.02
 """By which share a mask's shape may differ from the video's."""
@@ -22,15 +24,47 @@ _WHITE = 250
 """The value from which on a mask counts as white: lossy videos have no pure white."""
 _BLACK = 5 / 255
 """The weight up to which a mask counts as black, for the same reason."""
+_NUMBER = 31
+"""The value up to which the greatest of a picture is the number of an object, and no grey."""
+_COLOURED = 40
+"""By how much the channels of a colour differ at least: lossy greys differ too."""
+_DARK = 32
+"""The value up to which all channels of a coloured mask are its background."""
 Weights = NDArray[np.float32]
 """Height x width x 1, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What values a mask has, over all its frames."""
+
+    frames: int
+    greatest: int
+    least: int
+    coloured: bool
+    numbers: bool
+    """Whether they number objects: small numbers, which as greys would hardly edit anything."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the mask is understood, in words."""
+        if self.coloured:
+            return ("the mask has colours: all that is not black is edited",)
+        if self.numbers:
+            return (f"the mask's values are numbers up to {self.greatest}: all but 0 is edited",)
+        if self.greatest < _WHITE:
+            return (f"the mask is white nowhere: its lightest grey, {self.greatest} of 255, edits in part",)
+        if self.least >= _WHITE:
+            return ("the mask is white everywhere: all of each frame is edited",)
+        return ()
 
 
 @dataclass(frozen=True)
 class Mask:
     """One picture for all frames, or a video of as many. What is transparent counts as black.
 
-    Grey edits in part. A mask whose greatest value is 1 of 255 holds numbers, not greys: 1 is white.
+    Grey edits in part. Label pictures are masks too: where a mask has colours, or small numbers in place of
+    greys, all that is not black is white.
     """
 
     path: Path
@@ -42,34 +76,26 @@ class Mask:
         Raises `InputError` unless it has one frame or as many as are edited, the video's shape, and a place
         to edit.
         """
-        found, greatest, least = 0, 0, 255
-        for picture in read_frames(self.path, background=0):
-            if not found:
-                check_shape(self.path, picture.pixels, self.size, what="a mask")
-            found += 1
-            greatest, least = max(greatest, int(picture.pixels.max())), min(least, int(picture.pixels.min()))
-        if found not in (1, frames):
+        first = next(read_frames(self.path, first=1, background=0)).pixels
+        check_shape(self.path, first, self.size, what="a mask")
+        found = self._values
+        if found.frames not in (1, frames):
             raise InputError(
-                f"{self.path}: a mask of {found} frames, expected {frames}, as many as are edited",
+                f"{self.path}: a mask of {found.frames} frames, expected {frames}, as many as are edited",
                 hint="give a mask of as many frames, or one picture for all",
             )
-        if greatest == 0:
+        if found.greatest == 0:
             raise InputError(
                 f"{self.path}: the mask is all black, so nothing would be edited",
-                hint="paint white where to edit",
+                hint="paint white where to edit; of 16 bits a pixel, 65535 is white and 1 is black",
             )
-        numbers = greatest == 1
-        notes = ["the mask's values are 0 and 1: 1 is taken for white"] if numbers else []
-        if least >= (1 if numbers else _WHITE):
-            notes.append("the mask is white everywhere: all of each frame is edited")
-        return tuple(notes)
+        return found.notes
 
     def weights(self) -> Iterator[Weights]:
         """Those of each edited frame; the last one lasts."""
-        whole = 1 if self._is_numbers() else 255
         last: Weights | None = None
         for picture in read_frames(self.path, background=0):
-            last = self._weight(picture.pixels, whole)
+            last = self._weight(picture.pixels)
             yield last
         if last is not None:
             yield from repeat(last)
@@ -87,12 +113,26 @@ class Mask:
             regions.append(regions[-1] if same else _pooled(weight, fit, size))
         return torch.cat(regions)
 
-    def _is_numbers(self) -> bool:
-        tops = (int(picture.pixels.max()) for picture in read_frames(self.path, background=0))
-        return not any(top > 1 for top in tops)
+    @cached_property
+    def _values(self) -> _Values:
+        frames, greatest, least, spread = 0, 0, 255, 0
+        for picture in read_frames(self.path, background=0):
+            top, bottom = picture.pixels.max(2), picture.pixels.min(2)
+            frames += 1
+            greatest, least = max(greatest, int(top.max())), min(least, int(bottom.min()))
+            spread = max(spread, int((top - bottom).max()))
+        most = _NUMBER if is_pictures(self.path) else 1  # black of a lossy video has small values as well
+        numbers = greatest <= most and spread == 0
+        return _Values(frames, greatest, least, coloured=spread >= _COLOURED, numbers=numbers)
 
-    def _weight(self, pixels: Picture, whole: int) -> Weights:
-        grey = torch.from_numpy(pixels.astype(np.float32)).mean(2)[None, None] / whole
+    def _weight(self, pixels: Picture) -> Weights:
+        found = self._values
+        if found.coloured or found.numbers:
+            white = pixels.max(2, keepdims=True) > (0 if found.numbers else _DARK)
+            values = white.astype(np.float32)
+        else:
+            values = pixels.mean(2, dtype=np.float32, keepdims=True) / 255
+        grey = torch.from_numpy(values).permute(2, 0, 1)[None]
         width, height = self.size
         if grey.shape[2:] != (height, width):
             grey = F.interpolate(grey, (height, width), mode="bilinear", align_corners=False)
