@@ -17,8 +17,8 @@ from frameweave.runs.settings import (
     FixedSeed,
     InputPath,
     NotNegative,
-    Positive,
     Quality,
+    Rate,
     Seconds,
     Seed,
     Settings,
@@ -100,7 +100,7 @@ class EditOptions(SteadierOptions, EditorOptions, ModelOptions, SourcePromptOpti
 
     heading = "Output"
 
-    fps: Positive | None = None
+    fps: Rate | None = None
     """Frames per second of the result; default: every frame of the source, at its own time."""
     crf: Quality | None = None
     """Quality of the video file: lower is better and larger, 0 is lossless, which few players show; default:
@@ -159,7 +159,7 @@ class GenerateOptions(SamplingOptions, ModelOptions):
     control_map: tuple[str, ...] = ()
     """Pictures that steer a ControlNet, such as depth=depth.mp4: a video, a folder of pictures or one
     picture, of as many frames as the clip has, which takes their shape. It may be given several times."""
-    fps: Positive = 4.0
+    fps: Rate = 4.0
     """Frames per second of the result."""
     crf: Quality | None = None
     """Quality of the video file: lower is better and larger, 0 is lossless, which few players show; default:

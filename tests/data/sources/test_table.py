@@ -349,3 +349,53 @@ def test_cells_that_are_empty_in_pandas_are_no_captions(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text("\n".join(lines))
     found = list(read_source(f"{tmp_path}/list.jsonl"))
     assert found and all(isinstance(one, Skipped) for one in found)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'path,caption\na.mp4,"[""one"", ""two""]"\n',
+        "path,captions\na.mp4,\"['one', 'two']\"\n",
+        "path,captions\na.mp4,['one' 'two']\n",
+        "path,caption,caption\na.mp4,one,two\n",
+        "path,Caption,caption\na.mp4,one,two\n",
+        "path,caption 1,caption 2\na.mp4,one,two\n",
+        "path,caption,caption_2\na.mp4,one,two\n",
+        "path,Sentence-1,Sentence-2\na.mp4,one,two\n",
+        "sep=;\r\npath;caption 1;caption 2\r\na.mp4;one;two\r\n",
+        "\n\npath,caption,caption\na.mp4,one,two\n",
+        ",path,caption_1,caption_2\n0,a.mp4,one,two\n",
+    ],
+)
+def test_every_caption_of_a_row_is_taken(table: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.csv").write_text(table, newline="")
+    assert [clip.captions for clip in taken(tmp_path / "a.csv")] == [("one", "two")]
+
+
+def test_the_line_of_a_fault_is_that_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('sep=,\n\npath,caption\na.mp4,one\nb.mp4,"two\n')
+    with pytest.raises(DataError, match="line 5: a quote that is never closed"):
+        list(read_source(str(tmp_path / "a.csv")))
+
+
+def test_parts_of_videos_are_refused_but_not_where_clips_were_cut_from(tmp_path: Path) -> None:
+    """As MSR-VTT's tables say both, of clips that are files of their own."""
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.csv").write_text("path,caption,start time,end time\na.mp4,one,3,8\n")
+    with pytest.raises(DataError, match=r"columns start time and end time, but videos are taken whole"):
+        list(read_source(str(tmp_path / "a.csv")))
+    (tmp_path / "b.csv").write_text("path,caption,url,start time,end time\na.mp4,one,u,3,8\n")
+    assert taken(tmp_path / "b.csv")[0].captions == ("one",)
+
+
+def test_folders_behind_links_are_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "more").mkdir(parents=True)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "disk" / "more" / "a.mp4").touch()
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "back").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "clips.csv").write_text("path,caption\na.mp4,one\n")
+    assert [clip.path for clip in taken(tmp_path / "set" / "clips.csv")] == [
+        str(tmp_path / "set" / "linked" / "more" / "a.mp4")
+    ]

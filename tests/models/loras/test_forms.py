@@ -112,6 +112,25 @@ def test_a_form_by_hand(tiny: StableDiffusion, tmp_path: Path, form: str, layer:
     assert torch.allclose(found, 0.5 * expected, atol=1e-6)
 
 
+def test_a_bias_beside_a_change_of_low_rank_is_not_scaled(tiny: StableDiffusion, tmp_path: Path) -> None:
+    """Extracted LoRAs have both; alpha / rank is for the weight alone."""
+    rows, columns, *kernel = _weight(tiny, CONVOLUTION).shape
+    parts = {
+        "lora_up.weight": _draw(rows, 2, 1, 1, seed=1),
+        "lora_down.weight": _draw(2, columns, *kernel, seed=2),
+        "alpha": torch.tensor(3.0),
+        "diff_b": _draw(rows, seed=3),
+    }
+    up, down = parts["lora_up.weight"].flatten(1), parts["lora_down.weight"]
+    changes = {"weight": 1.5 * torch.einsum("or,rikl->oikl", up, down), "bias": parts["diff_b"]}
+    before = {name: value.clone() for name, value in tiny.unet.state_dict().items()}
+    with loras(tiny, [saved(_kohya(CONVOLUTION, parts), tmp_path / "a.safetensors")]):
+        after = tiny.unet.state_dict()
+        for name, change in changes.items():
+            own = f"{CONVOLUTION}.{name}"
+            assert torch.allclose(after[own], before[own] + change, atol=1e-6)
+
+
 def test_a_whole_change_has_a_bias_too(tiny: StableDiffusion, tmp_path: Path) -> None:
     parts, _ = _form("whole", _weight(tiny, CONVOLUTION).shape)
     norm = {"w_norm": _draw(8, seed=20), "b_norm": _draw(8, seed=21)}

@@ -1,6 +1,8 @@
 """Every video below a folder, with what lies beside it under the same name."""
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -34,10 +36,24 @@ class FolderReader:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Files and folders at any depth, without hidden ones, which some systems leave in archives."""
-    for path in folder.rglob("*"):
-        if not is_hidden(path.relative_to(folder)):
-            yield path
+    """Files and folders at any depth, without hidden ones, which some systems leave in archives.
+
+    Links to folders are followed, each folder once, and not upwards.
+    """
+    top = folder.resolve()
+    folders, links, seen = deque([folder]), deque[Path](), {*top.parents}
+    while folders or links:
+        here = folders.popleft() if folders else links.popleft()
+        if here.resolve() in seen:
+            continue
+        seen.add(here.resolve())
+        with suppress(PermissionError):
+            for path in sorted(here.iterdir()):
+                if is_hidden(PurePath(path.name)):
+                    continue
+                yield path
+                if path.is_dir():
+                    (links if path.is_symlink() else folders).append(path)
 
 
 def is_hidden(path: PurePath) -> bool:

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,12 +12,17 @@ from frameweave.errors import DataError
 
 Row = Mapping[str, object]
 """Whatever stands in a row of a table, by column."""
+BEYOND = "\0"
+"""Where a row has the cells that lie beyond the head: no column is called so."""
 _FIELD = 2**24  # bytes of a cell: 16 MB
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""The first line by which Excel is told what parts the cells."""
 
 
 def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
-    """Rows of a csv, tsv, jsonl or json file by the line on which they end, or their number; cells beyond the
-    head are under "".
+    """Rows of a csv, tsv, jsonl or json file by the line on which they end, or their number.
+
+    Columns of one name have their cells in a list; cells beyond the head are under `BEYOND`.
 
     Raises `DataError` for a file that cannot be read, naming the line.
     """
@@ -31,10 +37,7 @@ def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
 
 def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(_FIELD)
-    header = file.readline(_FIELD)
-    file.seek(0)
-    counts = {mark: header.count(mark) for mark in ",;\t|"}
-    delimiter = max(counts, key=lambda mark: counts[mark])
+    delimiter, above = _begun(file)
     last: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -42,21 +45,49 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
             last.append(line)
             yield line
 
-    rows = csv.DictReader(lines(), restkey="", delimiter=delimiter)
+    rows = csv.reader(lines(), delimiter=delimiter)
     raw: list[str] = []
     try:
-        for row in rows:
+        head = next(rows, [])
+        last.clear()
+        for cells in filter(None, rows):
             raw = last.copy()
             last.clear()
-            yield rows.line_num, row
+            yield above + rows.line_num, _row(head, cells)
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {rows.reader.line_num}: {error}", hint="write the line again"
+            f"{path}, line {above + rows.line_num}: {error}", hint="write the line again"
         ) from error
 
     if _is_open(raw, delimiter):
-        first = rows.line_num - len(raw) + 1
+        first = above + rows.line_num - len(raw) + 1
         raise DataError(f"{path}, line {first}: a quote that is never closed", hint="close it, or double it")
+
+
+def _begun(file: TextIO) -> tuple[str, int]:
+    """What parts the cells of a file, whose head is then read next, and the number of lines above it."""
+    told, above, start = "", 0, 0
+    while line := file.readline(_FIELD):
+        separator = None if told else _SEPARATOR.fullmatch(line)
+        if line.strip() and separator is None:
+            counts = {mark: line.count(mark) for mark in ",;\t|"}
+            told = told or max(counts, key=lambda mark: counts[mark])
+            break
+        told = told if separator is None else separator[1]
+        above += 1
+        start = file.tell()
+    file.seek(start)
+    return told or ",", above
+
+
+def _row(head: Sequence[str], cells: Sequence[str]) -> Row:
+    row: dict[str, object] = {**dict.fromkeys(head), **dict(zip(head, cells, strict=False))}
+    if len(row) < len(head):
+        for name in {name for name in head if head.count(name) > 1}:
+            row[name] = [cell for column, cell in zip(head, cells, strict=False) if column == name]
+    if len(cells) > len(head):
+        row[BEYOND] = cells[len(head) :]
+    return row
 
 
 def _is_open(row: list[str], delimiter: str) -> bool:

@@ -14,9 +14,10 @@ from frameweave.data.record import ClipRecord, Skipped
 from frameweave.data.sources.divisions import number_of
 from frameweave.data.sources.embedded import embedded_videos
 from frameweave.data.sources.folder import files_below
+from frameweave.data.sources.listed import listed
 from frameweave.data.sources.member import MARK, is_there
 from frameweave.data.sources.parquet import column_names, parquet_rows
-from frameweave.data.sources.rows import Row, rows_of
+from frameweave.data.sources.rows import BEYOND, Row, rows_of
 from frameweave.errors import DataError
 from frameweave.video.reading import VIDEOS
 
@@ -32,7 +33,9 @@ _NAMES = {
     "origin": ("origin", "url"),
     "depth": ("depth",),
 }
-_NUMBERED = re.compile(r"caption_?([0-9]{1,4})")
+_NUMBERED = re.compile(r"(caption|sentence|text)[ _-]?([0-9]{1,4})")
+_PART = re.compile(r"(t_)?(start|end)([ _-]?(time|sec|secs|seconds|frame))?")
+"""Columns that say where in a longer video a clip begins and ends."""
 
 Columns = dict[str, list[str]]
 """Which columns give which field."""
@@ -44,8 +47,8 @@ class TableReader:
     the path unless a column gives it. A bare name, and an id without a path, are looked for among the videos
     below the table's folder. A parquet file may hold the videos themselves.
 
-    Raises `DataError` for a table without the columns it needs, and for a line that cannot be read;
-    `MissingExtra` for parquet without pyarrow.
+    Raises `DataError` for a table without the columns it needs, of parts of videos, and for a line that cannot
+    be read; `MissingExtra` for parquet without pyarrow.
     """
 
     file: Path
@@ -90,17 +93,23 @@ class TableReader:
                 f"{self.file}: columns {listed}, expected path and caption",
                 hint=f"rename {near[0]} to path" if near else "name the columns in the first row",
             )
+        parts = [name for name in names if _PART.fullmatch(name.strip().lower())]
+        if len(parts) > 1 and not found["origin"]:  # with one, they are where the clip was cut from
+            raise DataError(
+                f"{self.file}: columns {' and '.join(parts)}, but videos are taken whole",
+                hint="cut the parts out into files of their own; remove the columns if that is done",
+            )
         return found
 
     def _record(self, number: int, row: Row, columns: Columns) -> ClipRecord | Skipped:
         where = f"{self.file}, row {number}"
         try:
             given = {field: _text(row.get(names[0])) for field, names in columns.items() if names}
-            captions = tuple(text for column in columns["captions"] for text in _texts(row.get(column)))
+            captions = tuple(text for column in columns["captions"] for text in _captions(row.get(column)))
         except UnicodeDecodeError as error:
             return Skipped(id=f"row {number}", reason="bad_caption", detail=f"{where}: not UTF-8 ({error})")
         path, name = given.get("path", ""), given.get("id") or given.get("path", "")
-        if any(text.strip() for text in _texts(row.get(""))):
+        if any(text.strip() for text in _texts(row.get(BEYOND))):
             detail = f"{where}: more cells than the first row has; quote captions with commas"
             return Skipped(id=name or f"row {number}", reason="bad_caption", detail=detail)
         place = "" if "\0" in path + name else self._place(path, name)
@@ -146,13 +155,18 @@ def columns_of(names: Iterable[str]) -> Columns:
     >>> found["path"], found["captions"], found["split"]
     (['Video'], ['caption_2', 'caption_10'], [])
     """
-    lower = {name.strip().lower(): name for name in names}
-    found = {field: [lower[name] for name in known if name in lower][:1] for field, known in _NAMES.items()}
-    if not found["path"] and "video_id" in lower:  # beside it, an id may be that of the caption
-        found["id"] = [lower["video_id"]]
-    numbered = {int(match[1]): lower[name] for name in lower if (match := _NUMBERED.fullmatch(name))}
-    found["captions"] = found["captions"] or [numbered[number] for number in sorted(numbered)]
-    return found
+    lower: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        lower[name.strip().lower()].append(name)
+    own = {
+        field: next((lower[name] for name in known if name in lower), []) for field, known in _NAMES.items()
+    }
+    if not own["path"] and "video_id" in lower:  # beside it, an id may be that of the caption
+        own["id"] = lower["video_id"]
+    if "captions" not in lower:
+        numbered = [(int(match[2]), name) for name in lower if (match := _NUMBERED.fullmatch(name))]
+        own["captions"] = own["captions"] + [column for _, name in sorted(numbered) for column in lower[name]]
+    return {field: columns if field == "captions" else columns[:1] for field, columns in own.items()}
 
 
 def _text(value: Any) -> str:
@@ -160,7 +174,12 @@ def _text(value: Any) -> str:
         return value.decode()
     if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isnan(value)):
         return ""  # pandas writes NaN for cells that are empty
-    return str(value)
+    return "" if isinstance(value, list | dict) else str(value)
+
+
+def _captions(value: Any) -> list[str]:
+    """Those of a cell, which may be a list, also one that is written out."""
+    return [text for found in _texts(value) for text in listed(found) or [found]]
 
 
 def _path_in(video: Any) -> str:

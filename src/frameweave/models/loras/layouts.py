@@ -51,11 +51,10 @@ _COMPLETE = {
         for second in ({"lokr_w2"}, {"lokr_w2_a", "lokr_w2_b"}, {"lokr_w2_a", "lokr_w2_b", "lokr_t2"})
     ),
     frozenset({"diff"}),
-    frozenset({"diff", "bias"}),
-    frozenset({"bias"}),
 }
-"""The tensors that make a change whole, beside alpha and DoRA's lengths."""
-_BESIDE = {"alpha", "dora_scale", "magnitude"}
+"""The tensors that make a change of the weight whole."""
+_BESIDE = {"alpha", "dora_scale", "magnitude", "bias"}
+"""Those that may stand beside them; a bias may also stand alone."""
 _AGAIN = "download it again: a part of it is missing or of another file"
 
 Parts = Mapping[str, Tensor]
@@ -100,7 +99,7 @@ class _Reader:
 
     def layer(self, settings: PeftSettings | None) -> Layer:
         main = frozenset(self.parts) - _BESIDE
-        if main not in _COMPLETE:
+        if main not in _COMPLETE and (main or "bias" not in self.parts):
             raise self.wrong(f"it has {', '.join(sorted(self.parts))} only")
         weight, rank = self.change(main)
         return Layer(
@@ -127,7 +126,7 @@ class _Reader:
             return Product(first, second), len(part["hada_w1_b"])
         if "diff" in main:
             return self.whole("diff", 1), None
-        if "bias" in main:
+        if not main:
             return None, None
         ranks = [len(part[name]) for name in ("lokr_w2_b", "lokr_w1_b") if name in part]
         return Kronecker(self.lokr(1), self.lokr(2)), ranks[0] if ranks else None

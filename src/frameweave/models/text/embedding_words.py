@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from frameweave.errors import InputError
+from frameweave.models.text.syntax import is_plain
 
 _FILE = "file.safetensors"
 _MARKS = re.compile(r"[()\[\]<>:|\\\n\r]")
@@ -34,7 +35,7 @@ def bare(word: str) -> str:
 
 def checked(word: str, text: str) -> str:
     """The word. Raises `InputError` for one that no prompt could hold."""
-    if _MARKS.search(word) or not _LETTER.search(word):
+    if _MARKS.search(word) or not _LETTER.search(word) or not is_plain(word):
         raise InputError(
             f"embedding {text!r}: {word!r} cannot stand in a prompt as a word",
             hint=f"give it another one, such as neg={_FILE}",

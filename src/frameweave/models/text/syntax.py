@@ -5,7 +5,6 @@ makes a bracket a letter. BREAK ends a part. A bracket that is never closed hold
 never opened is a letter.
 """
 
-import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,8 @@ SYNTAXES = ("a1111", "plain")
 """How prompts are read: with weights and breaks, or as they are written."""
 
 _STRONGER, _WEAKER = 1.1, 1 / 1.1
+_HEAVIEST = 1000
+"""Far beyond what is useful, and far from what half precision cannot hold."""
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _SIGN = re.compile(rf"\\[()\[\]\\]|:\s*({_NUMBER})\s*\)|\bBREAK\b|[()\[\]\\]")
 _BAR = re.compile(r"(?<!\\)\|")
@@ -78,9 +79,9 @@ def check(prompt: str) -> None:
         )
     reader = _read(prompt)
     for piece in reader.pieces:
-        if piece is not None and not math.isfinite(piece.weight):
+        if piece is not None and not abs(piece.weight) <= _HEAVIEST:
             raise InputError(
-                f"the prompt's {piece.text.strip()[:40]!r} weighs more than any number",
+                f"the prompt's {piece.text.strip()[:40]!r} weighs {piece.weight:.3g}, expected at most {_HEAVIEST}",
                 hint="give it a weight such as (word:1.3)",
             )
     if changing := reader.changing:
