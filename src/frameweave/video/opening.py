@@ -98,7 +98,7 @@ class Opened:
             yield from self.decoded(packet)
 
     def decoded(self, packet: Packet) -> Iterator[VideoFrame]:
-        """The frames that a packet completes, in the order in which they are shown, with the times of showing."""
+        """The frames that a packet completes, in the order and with the times in which they are shown."""
         if packet.size and packet.pts is not None and self._numbers_stored:
             heappush(self._waiting, packet.pts)
         for frame in self.decoder.decode(packet):

@@ -23,12 +23,13 @@ def listed(text: str) -> list[str] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return _literals(text)
-    return found if all(isinstance(one, str) for one in found) else None
+    texts = [one for one in found if isinstance(one, str)]
+    return texts if len(texts) == len(found) else None
 
 
 def _literals(text: str) -> list[str] | None:
     """Each literal for itself: numpy writes no commas between them, and Python would join them."""
-    found: list[str] = []
+    found: list[object] = []
     try:
         for token in generate_tokens(StringIO(text).readline):
             if token.type == STRING:
@@ -37,4 +38,5 @@ def _literals(text: str) -> list[str] | None:
                 return None
     except (TokenError, SyntaxError, ValueError):
         return None
-    return found if all(isinstance(one, str) for one in found) else None
+    texts = [one for one in found if isinstance(one, str)]
+    return texts if len(texts) == len(found) else None

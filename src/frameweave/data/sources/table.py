@@ -47,8 +47,8 @@ class TableReader:
     the path unless a column gives it. A bare name, and an id without a path, are looked for among the videos
     below the table's folder. A parquet file may hold the videos themselves.
 
-    Raises `DataError` for a table without the columns it needs, of parts of videos, and for a line that cannot
-    be read; `MissingExtra` for parquet without pyarrow.
+    Raises `DataError` for a table without the columns it needs, for one of parts of videos, and for a line
+    that cannot be read; `MissingExtra` for parquet without pyarrow.
     """
 
     file: Path

@@ -81,7 +81,8 @@ def check(prompt: str) -> None:
     for piece in reader.pieces:
         if piece is not None and not abs(piece.weight) <= _HEAVIEST:
             raise InputError(
-                f"the prompt's {piece.text.strip()[:40]!r} weighs {piece.weight:.3g}, expected at most {_HEAVIEST}",
+                f"the prompt's {piece.text.strip()[:40]!r} weighs {piece.weight:.3g}, "
+                f"expected at most {_HEAVIEST}",
                 hint="give it a weight such as (word:1.3)",
             )
     if changing := reader.changing:
