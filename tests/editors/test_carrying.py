@@ -43,6 +43,15 @@ def test_between_two_anchors_the_nearer_counts_more() -> None:
         assert torch.allclose(drawn[frame, :, :, 6], torch.tensor(float(frame)), atol=1e-4)
 
 
+def test_what_one_anchor_alone_shows_is_drawn_to_it_wholly() -> None:
+    """Also in frames of which the other anchor shows the rest."""
+    x = torch.zeros(FRAMES, 1, SIZE, SIZE)
+    x[6] = 6
+    drawn = Carrying.over(panning(), [0, 6]).drawn(x, 1.0)
+    assert torch.allclose(drawn[3, :, :, :2], torch.tensor(6.0))  # it came in after frame 0
+    assert torch.allclose(drawn[3, :, :, -2:], torch.tensor(0.0))  # it is gone before frame 6
+
+
 def test_the_share_and_the_weight_say_how_far_it_is_drawn() -> None:
     x = torch.zeros(FRAMES, 1, SIZE, SIZE)
     x[0] = 1

@@ -20,14 +20,14 @@ def listed(text: str) -> list[str] | None:
     if not (text.startswith("[") and text.endswith("]")):
         return None
     try:
-        found = json.loads(text)
+        found: list[object] | None = json.loads(text)
     except (ValueError, RecursionError):
-        return _literals(text)
-    texts = [one for one in found if isinstance(one, str)]
-    return texts if len(texts) == len(found) else None
+        found = _literals(text)
+    texts = [one for one in found or () if isinstance(one, str)]
+    return texts if found is not None and len(texts) == len(found) else None
 
 
-def _literals(text: str) -> list[str] | None:
+def _literals(text: str) -> list[object] | None:
     """Each literal for itself: numpy writes no commas between them, and Python would join them."""
     found: list[object] = []
     try:
@@ -38,5 +38,4 @@ def _literals(text: str) -> list[str] | None:
                 return None
     except (TokenError, SyntaxError, ValueError):
         return None
-    texts = [one for one in found if isinstance(one, str)]
-    return texts if len(texts) == len(found) else None
+    return found

@@ -79,9 +79,9 @@ class Carrying:
                 weight * moved_back(region[way.anchor[frames]], way.flow[frames].to(x))[0]
                 for way, weight in zip(ways, there, strict=True)
             ]
-        both = there[0].amax((1, 2, 3)) * there[1].amax((1, 2, 3)) > 0
-        for way, weight, gap in zip(ways, there, gaps, strict=True):
-            near = torch.where(both, 1 - gap / (gaps[0] + gaps[1]).clamp(min=1), 1.0)
+        between = (gaps[0] + gaps[1]).clamp(min=1)
+        for way, weight, gap, other in zip(ways, there, gaps, reversed(there), strict=True):
+            near = 1 - other * (gap / between)[:, None, None, None]  # 1 where this anchor alone shows it
             moved, _ = moved_back(x[way.anchor[frames]], way.flow[frames].to(x))
-            out = out + share * near[:, None, None, None] * weight * (moved - here)
+            out = out + share * near * weight * (moved - here)
         return out
