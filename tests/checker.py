@@ -5,9 +5,14 @@ functions are written, compiled and wrapped: about a millisecond, a third of the
 depend on name and signature alone, so they are kept.
 
 Functions whose annotations name no array have no shapes to compare: beartype alone checks them, once a call.
+
+Within one test a function's first calls are checked, and not the thousands after them, which would double the
+time of an edit.
 """
 
+import functools
 import inspect
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -51,16 +56,41 @@ def _names_arrays(annotation: Any) -> bool:
     return any(map(_names_arrays, within))
 
 
+CALLS = 5
+"""So many calls of a function are checked in each test."""
+_called: Counter[Any] = Counter()
+
+
+def begin_test() -> None:
+    """From here on the first calls are checked again."""
+    _called.clear()
+
+
+def _at_first(checked: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of which the first calls in each test are checked."""
+    key = plain.__code__
+
+    @functools.wraps(plain)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        _called[key] += 1
+        return (checked if _called[key] <= CALLS else plain)(*args, **kwargs)
+
+    return called
+
+
 def jaxtyped(*, typechecker: Any) -> Callable[[Any], Any]:
     """jaxtyping's decorator, as its import hook calls it; functions without arrays are spared it."""
     in_full = _jaxtyped(typechecker=typechecker)
 
     def decorated(thing: Any) -> Any:
-        if not inspect.isfunction(thing) or "<locals>" in thing.__qualname__:
-            return in_full(thing)  # inner ones are made anew again and again, and kept there
+        if not inspect.isfunction(thing):
+            return in_full(thing)
+        if "<locals>" in thing.__qualname__:  # inner ones are made anew again and again
+            _called[thing.__code__] += 1
+            return in_full(thing) if _called[thing.__code__] <= CALLS else thing
         named = thing.__annotations__.values()
         arrays = any(isinstance(one, str) or _names_arrays(one) for one in named)
-        return in_full(thing) if arrays else typechecker(thing)
+        return _at_first(in_full(thing) if arrays else typechecker(thing), thing)
 
     return decorated
 

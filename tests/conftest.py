@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # in what tests start, too: see `
 
 from jaxtyping import install_import_hook
 
-import checker  # noqa: F401 - before the hook: it makes jaxtyping cheaper
+import checker  # before the hook: it makes jaxtyping cheaper
 
 install_import_hook("frameweave", "checker.check")
 
@@ -41,6 +41,11 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    checker.begin_test()
 
 
 @pytest.fixture(scope="session")
