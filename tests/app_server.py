@@ -10,6 +10,7 @@ from types import TracebackType
 import uvicorn
 
 from frameweave.app.desk import Desk
+from frameweave.app.job import JobView
 from frameweave.app.options import AppOptions
 from frameweave.app.web import make_app
 from frameweave.serving.listening import listening_at
@@ -63,6 +64,11 @@ class AppServer:
         while not any(one.state == state for one in self.desk.history() if one.asked.prompts == (prompt,)):
             assert time.monotonic() < end, [(one.asked.prompts, one.state) for one in self.desk.history()]
             self.desk.listen(self.desk.version, 1)
+
+    def job(self, prompt: str) -> JobView:
+        """The only job of a prompt."""
+        (found,) = (one for one in self.desk.history() if one.asked.prompts == (prompt,))
+        return found
 
     def _start(self) -> None:
         self.desk = Desk(self.options)

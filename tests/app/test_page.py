@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 
 if find_spec("gradio") is None:
@@ -18,7 +19,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app_server import AppServer
 from browser import chromium
-from frameweave.video import probe
+from frameweave.editors.registry import names
+from frameweave.video import probe, read_frames
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -97,6 +99,8 @@ def ask(page: Page, prompt: str, *, steps: int = 2) -> None:
 
 def edited(page: Page, prompt: str) -> None:
     ask(page, prompt)
+    card = page.locator(".fw-chosen").filter(has_text=prompt)  # the line may still be of an earlier job
+    expect(card).to_have_attribute("data-state", "done")
     expect(said(page)).to_have_text(re.compile("^Done"))
 
 
@@ -236,3 +240,69 @@ def test_a_phone_needs_no_scrolling_sideways(opened: Callable[..., Page]) -> Non
 def test_the_page_has_no_names_for_programs(server: AppServer) -> None:
     with urlopen(f"{server.address}/gradio_api/info") as answer:
         assert json.load(answer) == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+
+def test_what_is_painted_is_edited_and_nothing_else(opened: Callable[..., Page], server: AppServer) -> None:
+    page = opened()
+    sampled(page)
+    page.get_by_role("button", name="Part of the clip: range and mask").click()
+    number(page, "number input for Last frame", 2)
+    page.get_by_role("button", name="Paint a mask on the first frame").click()
+    canvas = page.locator("fw-mask canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.15 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.mouse.up()
+    number(page, "Steps", 2)
+    page.get_by_label("Prompt", exact=True).fill("a dog in front of hills")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    server.wait("a dog in front of hills", "done")
+    job = server.job("a dog in front of hills")
+    source, made = (next(read_frames(path)).pixels.astype(int) for path in (job.asked.video, job.results[0]))
+    changed = np.abs(made - source).max(2)
+    assert changed[30:34, 10:18].mean() > 20  # where it was painted
+    assert changed[:, 40:].mean() < 6  # the coding of the file
+
+
+def test_an_adaptor_is_trained_in_the_form_and_edits(opened: Callable[..., Page], server: AppServer) -> None:
+    page = opened()
+    sampled(page)
+    page.get_by_role("button", name="Train an adaptor on this clip").click()
+    page.get_by_label("What the clip shows").fill("a blue gizmo in the snow")
+    number(page, "Steps at most", 2)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("button", name="Use it in the form")).to_be_visible()
+    page.get_by_role("button", name="Use it in the form").click()
+    edited(page, "a red gizmo in the snow")
+    job = server.job("a red gizmo in the snow")
+    (trained,) = (one for one in server.desk.history() if one.kind == "train")
+    assert f"--adaptor {trained.results[0]}" in " ".join(job.asked.words)
+
+
+def test_two_earlier_results_are_compared(opened: Callable[..., Page]) -> None:
+    edited(opened(), "a red car in the snow, once")
+    page = opened()
+    edited(page, "a red car in the snow, twice")
+    expect(page.locator("fw-wipe .name.right")).to_contain_text("twice")
+    left = page.locator("fw-wipe select[data-do=left]")
+    (earlier,) = (title for title in left.locator("option").all_text_contents() if "once" in title)
+    left.select_option(label=earlier)
+    expect(page.locator("fw-wipe .name.left")).to_contain_text("once")
+    sides = "[...document.querySelector('fw-wipe').shadowRoot.querySelectorAll('video')]"
+    page.wait_for_function(f"{sides}.every((one) => one.videoWidth === 64)")
+    assert len(set(page.evaluate(f"{sides}.map((one) => one.currentSrc)"))) == 2
+
+
+def test_all_editors_are_compared(opened: Callable[..., Page], server: AppServer) -> None:
+    page = opened()
+    page.get_by_role("button", name="LoRAs, ControlNets, steadier results").click()
+    page.get_by_label("Compare all editors").check()
+    edited(page, "a blue car on the sand")
+    right = page.locator("fw-wipe select[data-do=right]")
+    expect(right.locator("option", has_text="comparison")).to_be_attached()
+    titles = right.locator("option").all_text_contents()
+    assert titles[:2] == ["source", "comparison"] and titles.count("source") == 1
+    assert {*names()} < {*titles}

@@ -95,7 +95,9 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
     if view.kind == "train":
         return rendered(_ROOM, "trained.html", view=view, folder=str(view.results[0]))
     own = [
-        _Video(_title(view, number), addresses.played(view.id, number)) for number in range(len(view.results))
+        _Video(_title(view, number), addresses.played(view.id, number))
+        for number, path in enumerate(view.results)
+        if path.stem != "source"  # a panel of a comparison, which stands first anyway
     ]
     others = [
         _Video(f"{_title(one, number)} ({_when(one)})", addresses.played(one.id, number))
