@@ -27,6 +27,7 @@ from frameweave.editing.model_options import OF_AN_ADAPTOR, AdaptorOptions, Mode
 from frameweave.editing.options import EditOptions
 from frameweave.errors import RunError
 from frameweave.models.identity import BY_CONTENT, fingerprint, given_contents, inputs_of, tensors_print
+from frameweave.models.loading.device import dtype_name
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.text.syntax import is_plain
 from frameweave.models.text.tokenizer import unseen
@@ -65,6 +66,7 @@ def setting_of(model: StableDiffusion, options: EditOptions) -> str:
     usual = {name: one.default for name, one in ModelOptions.model_fields.items()}
     names = {name for name in usual if name in _ALWAYS or getattr(options, name) != usual[name]} - idle
     table: dict[str, Any] = {name: str(getattr(options, name)) for name in names}
+    table["dtype"] = dtype_name(model.precision)  # what "auto" has come to
     table["control"] = table.pop("controlnet")  # its earlier name, by which inversions were kept
     none = {name: usual[name] for name in BY_CONTENT}
     others = replace(choice, **none)  # of those it does not matter where they lie

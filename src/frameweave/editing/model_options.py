@@ -15,7 +15,7 @@ from frameweave.runs.settings import Settings
 
 M = TypeVar("M", bound="ModelOptions")
 
-Dtype = Literal["fp32", "fp16", "bf16", "fp64"]
+Dtype = Literal["auto", "fp32", "fp16", "bf16", "fp64"]
 OF_AN_ADAPTOR = (
     "adaptor_strength",
     "adaptor_schedule",
@@ -62,7 +62,8 @@ class NetworkOptions(BaseOptions):
     image_encoder: str | None = None
     """The CLIP vision encoder of the IP-Adapter (folder or hub id); default: image_encoder beside it."""
     dtype: Dtype = "fp32"
-    """Floating-point precision of the model."""
+    """Floating-point precision of the networks; auto is half precision where the device computes in it by
+    itself (bf16, else fp16), and fp32 elsewhere. Latents and noise are never less than fp32."""
     low_memory: bool = False
     """Need less memory of a GPU, and more time: parts of the model are on the GPU only while they work, the
     VAE takes one frame at a time, and the UNet as many at once as fit. On a CPU nothing changes."""

@@ -69,7 +69,7 @@ def sampler_of(
     if spacing is None and editor.takes_spacing and name not in _OF_FEW_STEPS:
         spacing = "trailing" if options.zero_snr else schedule.own_spacing if name == own else None
     sampler = _asked(options, name, spacing)
-    if sampler.on(schedule).needs_precision and model.dtype in (torch.float16, torch.bfloat16):
+    if sampler.on(schedule).needs_precision and model.precision in (torch.float16, torch.bfloat16):
         raise ModelFolderError(
             "the sampler starts in pure noise (zero terminal SNR), which is too near 0 for half precision",
             hint="give --dtype fp32, or --spacing leading",

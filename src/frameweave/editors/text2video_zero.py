@@ -133,8 +133,8 @@ class Text2VideoZero(Editor):
             index_0 = max(index_0, index_1 + 1)
         if moved and not index_1 < index_0 < self.steps:
             raise InputError(
-                f"steps is {self.steps}: between t1 = {self.t1} and t0 = {self.t0}, where frames come to differ, "
-                "lies none of them",
+                f"steps is {self.steps}: no step lies between t1 = {self.t1} and t0 = {self.t0}, "
+                "where frames come to differ",
                 hint=f"take at least {_FEWEST} steps, or move t1 and t0 apart",
             )
         shape = (1, *request.x_0.shape[1:])

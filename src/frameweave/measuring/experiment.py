@@ -29,6 +29,7 @@ from frameweave.measuring.records import REFERENCE
 from frameweave.models.identity import BY_CONTENT, given_contents, inputs_of
 from frameweave.models.identity import settings_of as chosen_settings
 from frameweave.models.loading.choice import ModelChoice
+from frameweave.models.loading.device import dtype_name, torch_device, torch_dtype
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
@@ -223,7 +224,8 @@ def works_of(
 ) -> Iterator[PairWork]:
     """One for each pair, with all its cells."""
     loading = Loading(choice=options.choice, depth_model=options.depth_model, threads=options.threads)
-    fixed = {"weights": _weights(options), "dtype": options.dtype, "editing": EDITING}
+    dtype = dtype_name(torch_dtype(options.dtype, torch_device(options.device)))
+    fixed = {"weights": _weights(options), "dtype": dtype, "editing": EDITING}
     chosen = chosen_settings(_bare(options))
     effect_of = cache(_effect)
     contents_of = cache(contents)  # a video has several prompts

@@ -70,7 +70,13 @@ class StableDiffusion:
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.unet.dtype
+        """Of latents and noise: an inversion adds up what half precision rounds in each of its steps."""
+        return torch.promote_types(self.precision, torch.float32)
+
+    @property
+    def precision(self) -> torch.dtype:
+        """In which the networks compute."""
+        return next(self.unet.parameters()).dtype  # as above
 
     @property
     def tokenizer(self) -> CLIPTokenizer:
@@ -248,12 +254,15 @@ class StableDiffusion:
         texts, n = conditioning.texts, x_t.shape[-4]
         branches = len(texts)
         told = t.repeat(branches) if isinstance(t, Tensor) else shown(t)
-        batch = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
+        exact = x_t.repeat(branches, 1, 1, 1) if x_t.dim() == 4 else x_t.flatten(0, 1)
+        batch = exact.to(self.precision)
         added = conditioning.added(n, (self.vae_factor * batch.shape[-2], self.vae_factor * batch.shape[-1]))
         extra = {} if not conditioning.maps else self._steered(batch, told, conditioning, added)
         if added is not None:
             extra["added_cond_kwargs"] = added
-        beside = [] if picture is None else [picture.flatten(0, 1) / self.vae.config["scaling_factor"]]
+        beside = (
+            [] if picture is None else [picture.flatten(0, 1).to(batch) / self.vae.config["scaling_factor"]]
+        )
         text = texts.expand(-1, n, -1, -1).flatten(0, 1)
         if self.embeds_guidance:
             extra |= {"timestep_cond": guidance_embedding(self.unet, conditioning.guidance, batch)}
@@ -263,7 +272,7 @@ class StableDiffusion:
             alpha_bar = self.schedule.alpha_bar.to(t.device)[t][:, None, None, None].repeat(branches, 1, 1, 1)
         else:
             alpha_bar = self.schedule.at(t)
-        return noise_of(out, batch, alpha_bar, self.prediction).unflatten(0, (branches, n))
+        return noise_of(out.to(exact), exact, alpha_bar, self.prediction).unflatten(0, (branches, n))
 
     def _steered(
         self, batch: Tensor, t: Timestep, conditioning: StableConditioning, added: AddedConditions | None

@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from frameweave.models.loading.device import half_of
+
 Precision = Literal["fp32", "bf16", "fp16"]
 """The number type of forward and backward."""
 
@@ -63,8 +65,7 @@ def resolved(precision: Precision | Literal["auto"], device: torch.device) -> Pr
         return precision
     if device.type == "cpu":
         return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
-    native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16" if native else "fp16"
+    return half_of(device) or "fp32"
 
 
 def autocast(precision: Precision | Literal["auto"], device: torch.device) -> torch.autocast:

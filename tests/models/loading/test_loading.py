@@ -68,7 +68,7 @@ def test_a_hub_id_offline_says_so() -> None:
 
 
 def test_an_unknown_dtype_and_device() -> None:
-    with pytest.raises(InputError, match="choose from fp32, fp16, bf16"):
+    with pytest.raises(InputError, match="choose from auto, fp32, fp16, bf16"):
         load(dtype="int8")
     with pytest.raises(InputError, match="device 'tpu' is not available on this machine"):
         load(device="tpu")
@@ -148,7 +148,7 @@ def test_what_the_scheduler_says_of_predictions(copy: Path) -> None:
 
 def test_half_precision_is_refused_where_a_sampler_starts_without_signal(copy: Path) -> None:
     _scheduler(copy, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing")
-    with pytest.raises(ModelFolderError, match="too near 0 for fp16.*--dtype fp32"):
+    with pytest.raises(ModelFolderError, match="too near 0 for half precision.*--dtype fp32"):
         load(str(copy), device="cpu", dtype="fp16")
     assert load(str(copy), device="cpu").schedule.timesteps(2) == [999, 499]
 

@@ -152,7 +152,7 @@ def forecast(
         trajectory_bytes=taken.trajectory_bytes,
         calls=call.count,
         pictures=call.pictures,
-        speed=timed(model, shapes, latents, call.pictures) if by_a_call else rough(device, model.dtype),
+        speed=timed(model, shapes, latents, call.pictures) if by_a_call else rough(device, model.precision),
         free_bytes=free_bytes(device),
         lower=running.less_memory(editor),
         loops=taken.loops,

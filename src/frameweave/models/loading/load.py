@@ -21,7 +21,7 @@ from frameweave.models.control.loading import load_controls
 from frameweave.models.image_prompt.asked import check_asked
 from frameweave.models.image_prompt.prompts import load_image_prompts
 from frameweave.models.loading.choice import MINIATURE, ModelChoice
-from frameweave.models.loading.device import torch_device, torch_dtype
+from frameweave.models.loading.device import AUTO, torch_device, torch_dtype
 from frameweave.models.loading.fit import check_fit
 from frameweave.models.loading.hub import resolved
 from frameweave.models.loading.parts import FolderParts, Parts
@@ -66,10 +66,12 @@ def load_chosen(choice: ModelChoice) -> StableDiffusion:
     parts = parts_of(choice)
     scheduler = SchedulerConfig.read(parts.config("scheduler"))
     schedule = Schedule.of(scheduler)
-    if schedule.needs_precision and choice.dtype in ("fp16", "bf16"):
+    if schedule.needs_precision and choice.dtype == AUTO:
+        dtype = torch.float32
+    if schedule.needs_precision and dtype in (torch.float16, torch.bfloat16):
         raise ModelFolderError(
             f"{parts.source}: its noise schedule ends in pure noise (zero terminal SNR), too near 0 for "
-            f"{choice.dtype}",
+            "half precision",
             hint="give --dtype fp32",
         )
     vision_network = _extra(CLIPVisionModel.from_pretrained, parts.folder, VISION, choice.vision)

@@ -38,7 +38,7 @@ def as_asked(model: StableDiffusion, choice: ModelChoice, device: torch.device) 
             )
         model.vae.enable_tiling()
     for network in (model.unet, *(control.network for control in model.controls)):
-        check_kernel(choice.attention, network, device, model.dtype)
+        check_kernel(choice.attention, network, device, model.precision)
         if choice.attention != AUTO:
             attend_by(network, choice.attention)
         if choice.compile:
