@@ -378,14 +378,6 @@ def test_a_stopped_edit_goes_on_with_the_edit_alone(noise: str, clip: Clip, tiny
         assert torch.equal(edited(tiny, clip.frames, editor, keeper=keeper), whole)
 
 
-def test_the_edit_is_kept_in_single_precision(clip: Clip, tiny_folder: Path) -> None:
-    half = load(str(tiny_folder), device="cpu", dtype="bf16")
-    keeper = Stopping(0)
-    found = edited(half, clip.frames, Delta(steps=4), keeper=keeper)
-    assert found.dtype == torch.bfloat16
-    assert keeper.x.dtype == torch.float32
-
-
 def test_a_step_tells_how_the_clip_will_look(clip: Clip, tiny: StableDiffusion) -> None:
     told: list[Tensor] = []
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from frameweave.diffusion.sampling import guided, sample
+from frameweave.diffusion.sampling import ddim_step, guided, sample
 from frameweave.editors.registry import make
 from frameweave.editors.running import request_of
 from frameweave.errors import InputError, ModelFolderError, NotFinite
@@ -109,8 +109,37 @@ def test_half_precision_is_near(tiny: StableDiffusion, tiny_folder: Path, dtype:
     half = load(str(tiny_folder), dtype=dtype, device="cpu")
     x = torch.randn(1, 4, 8, 8)
     full = tiny.predict(x, 500, tiny.conditioning(["a red car"]))
-    rough = half.predict(x.to(half.dtype), 500, half.conditioning(["a red car"])).float()
+    rough = half.predict(x, 500, half.conditioning(["a red car"]))
     assert float((rough - full).abs().mean()) < 0.05 * float(full.abs().mean()) + 0.01
+
+
+@pytest.mark.parametrize(
+    ("dtype", "latents"),
+    [("fp16", torch.float32), ("bf16", torch.float32), ("fp32", torch.float32), ("fp64", torch.float64)],
+)
+def test_latents_are_never_of_half_precision(tiny_folder: Path, dtype: str, latents: torch.dtype) -> None:
+    model = load(str(tiny_folder), dtype=dtype, device="cpu")
+    x = model.encode(torch.rand(2, 3, 32, 32))
+    eps = model.predict(x, 500, model.conditioning(["a red car"]))
+    noise = model.noise((2, 4, 4, 4), torch.Generator())
+    assert {x.dtype, eps.dtype, noise.dtype, model.dtype} == {latents}
+    assert model.precision == next(model.unet.parameters()).dtype
+
+
+def test_steps_that_half_precision_would_round_away_add_up(tiny_folder: Path) -> None:
+    """An inversion there and back: what is lost is what the networks round, not what latents would."""
+    exact, half = (load(str(tiny_folder), dtype=dtype, device="cpu") for dtype in ("fp32", "bf16"))
+    x_0, steps = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0)), 50
+    ends = []
+    for model, rounded in ((exact, False), (half, False), (half, True)):
+        conditioning, x = model.conditioning(["a car"]), x_0
+        for t in reversed(model.schedule.timesteps(steps)):
+            eps = model.predict(x, t, conditioning)[0]
+            x = ddim_step(x, eps, model.schedule.at(max(0, t - 20)), model.schedule.at(t))
+            x = x.bfloat16().float() if rounded else x
+        ends.append(x)
+    kept, lost = (float((end - ends[0]).square().mean()) for end in ends[1:])
+    assert kept < 0.75 * lost
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])

@@ -82,7 +82,7 @@ class Anchored(Growing):
     def edit(self, request: EditRequest) -> Latents:
         check_given(request)
         levels = Levels.of(request.schedule, request.timesteps(self.steps), self.start_sigma, rho=self.rho)
-        source = request.x_0.to(torch.promote_types(request.x_0.dtype, torch.float32))  # late steps are tiny
+        source = request.x_0
         unet, leading = request.model.unet, sorted(request.anchors) or spread(self.anchors, len(source))
         rule = Anchoring(
             leading,
@@ -93,13 +93,11 @@ class Anchored(Growing):
         )
         settled = self._settled(request, source, leading, len(levels))
         changed = self._changed(request, source, levels, rule)
-        done, edit, after = request.resumed(
-            settled(torch.zeros_like(source), 0), len(levels), dtype=source.dtype
-        )
+        done, edit, after = request.resumed(settled(torch.zeros_like(source), 0), len(levels))
         resumed, progress = Resumed(done, after=after), request.progress
         with overridden(unet, rule.rule) if leading else nullcontext():
             edit = grown(changed, edit, levels, source, settled=settled, resumed=resumed, progress=progress)
-        return (source + edit).to(request.x_0)
+        return source + edit
 
     def _changed(self, request: EditRequest, source: Tensor, levels: Levels, rule: Anchoring) -> Changed:
         """What the prompt changes in the noise that is predicted; nothing in frames that are given."""

@@ -66,10 +66,10 @@ class Delta(Growing):
 
     def edit(self, request: EditRequest) -> Latents:
         levels = Levels.of(request.schedule, request.timesteps(self.steps), self.start_sigma, rho=self.rho)
-        source = request.x_0.to(torch.promote_types(request.x_0.dtype, torch.float32))  # late steps are tiny
+        source = request.x_0
         changed = self._changed(request, source, levels)
         smoothed = smoothing(request, self.radius, who="delta")
-        done, edit, after = request.resumed(torch.zeros_like(source), len(levels), dtype=source.dtype)
+        done, edit, after = request.resumed(torch.zeros_like(source), len(levels))
         resumed, progress = Resumed(done, after=after), request.progress
         edit = grown(
             changed,
@@ -80,7 +80,7 @@ class Delta(Growing):
             resumed=resumed,
             progress=progress,
         )
-        return (source + edit).to(request.x_0)
+        return source + edit
 
     def _changed(self, request: EditRequest, source: Tensor, levels: Levels) -> Changed:
         """What the prompt changes in the noise that is predicted.
@@ -102,7 +102,7 @@ class Delta(Growing):
             def part(chunk: slice) -> Tensor:
                 def noised(x: Tensor) -> Latents:
                     here = n.to(source) if len(n) == 1 else n[chunk].to(source)
-                    return request.schedule.add_noise(x, here, t).to(request.x_0)
+                    return request.schedule.add_noise(x, here, t)
 
                 def of_source() -> Latents:
                     return source_eps(noised(source[chunk]), t, chunk)

@@ -283,14 +283,12 @@ class EditRequest:
             progress=self.progress,
         )
 
-    def resumed(
-        self, x: Tensor, steps: int, *, dtype: torch.dtype | None = None
-    ) -> tuple[int, Tensor, AfterStep | None]:
+    def resumed(self, x: Tensor, steps: int) -> tuple[int, Tensor, AfterStep | None]:
         """How many steps an earlier run did and its latents (or 0 and x), and whom to tell of the next ones.
 
-        The latents are where the model is, and of its type unless another one is asked for.
+        The latents are where the model is, and of their type there.
         """
-        x, keeper = x.to(self.model.device, dtype or self.model.dtype), self.keeper
+        x, keeper = x.to(self.model.device, self.model.dtype), self.keeper
         if keeper is None:
             return 0, x, None
         kept = keeper.earlier(self.rng)

@@ -229,7 +229,7 @@ class StableDiffusion:
         tower = self.vision_tower
         with self._enough_memory("looking at", frames):
             seen = Chunks(self.chunk_size).over(len(frames), lambda part: tower(frames[part]))
-        return seen.to(self.device, self.dtype)
+        return seen.to(self.device, self.precision)
 
     def predict(
         self, x_t: Float[Tensor, "*branches F C h w"], t: Timestep, conditioning: Conditioning

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.models.loading.device import dtype_name, torch_dtype
 from frameweave.models.loading.load import load
 from frameweave.models.loading.weights import network
 
@@ -65,6 +66,33 @@ def test_an_unknown_name() -> None:
 def test_a_hub_id_offline_says_so() -> None:
     with pytest.raises(ModelFolderError, match="no-such-owner/no-such-model"):
         load("no-such-owner/no-such-model")
+
+
+@pytest.mark.parametrize(
+    ("units", "precision"),
+    [
+        ({}, "fp32"),
+        ({"avx512_f": True}, "fp32"),
+        ({"avx512_bf16": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+    ],
+)
+def test_auto_is_half_where_the_processor_computes_in_it(
+    monkeypatch: pytest.MonkeyPatch, units: dict[str, bool], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    assert dtype_name(torch_dtype("auto", torch.device("cpu"))) == precision
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp16")])
+def test_auto_on_a_gpu_is_half_of_some_kind(
+    monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
+) -> None:
+    def supported(*, including_emulation: bool = True) -> bool:
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert dtype_name(torch_dtype("auto", torch.device("cuda"))) == precision
 
 
 def test_an_unknown_dtype_and_device() -> None:
@@ -151,6 +179,7 @@ def test_half_precision_is_refused_where_a_sampler_starts_without_signal(copy: P
     with pytest.raises(ModelFolderError, match="too near 0 for half precision.*--dtype fp32"):
         load(str(copy), device="cpu", dtype="fp16")
     assert load(str(copy), device="cpu").schedule.timesteps(2) == [999, 499]
+    assert load(str(copy), device="cpu", dtype="auto").precision == torch.float32
 
 
 def test_a_scheduler_that_does_not_say_its_betas(copy: Path) -> None:
