@@ -189,6 +189,7 @@ def test_workers_are_told_whole_paths(
         ("video,prompt,name\na.mp4,x,../b\n", "leave out slashes"),
         ("video,prompt\na.mp4,x\na.mp4,X\n", "is there 2 times"),
         ("video,prompt\na.mp4,a red car,snow\n", "line 2: more fields than the head has; quote a prompt"),
+        ("video,prompt,prompt\na.mp4,a red car,snow\n", "several columns 'prompt', expected one"),
     ],
 )
 def test_wrong_tables_are_told_with_the_line(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from frameweave.data.sources.rows import rows_of
+from frameweave.data.sources.rows import BEYOND, rows_of
 from frameweave.errors import DataError, InputError
 from frameweave.runs.records import Record
 from frameweave.runs.text import unwritable
@@ -34,11 +34,16 @@ def read_edits(table: Path, kind: type[L]) -> Iterator[L]:
             f"{table}: {found}, expected a csv or jsonl table", hint="check the path of the table"
         )
     for number, row in rows_of(table):
-        given = {key: value for key, value in row.items() if value not in (None, "")}
-        if isinstance(given.get(""), list):
+        # pandas writes a first column without a name, in which it counts the rows
+        given = {key: value for key, value in row.items() if key and value not in (None, "")}
+        if BEYOND in given:
             raise DataError(
                 f"{table}, line {number}: more fields than the head has",
                 hint='quote a prompt that has commas: clip.mp4,"a red car, in the snow"',
+            )
+        if doubled := next((key for key, value in given.items() if isinstance(value, list)), None):
+            raise DataError(
+                f"{table}: several columns {doubled!r}, expected one", hint="give each its own name"
             )
         yield _checked(kind, given, f"{table}, line {number}")
 
