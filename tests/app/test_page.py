@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app_server import AppServer
 from browser import chromium
+from frameweave.app.page.clip import samples
+from frameweave.editing.options import EditOptions
 from frameweave.editors.registry import names
 from frameweave.video import probe, read_frames
 
@@ -280,6 +282,38 @@ def test_an_adaptor_is_trained_in_the_form_and_edits(opened: Callable[..., Page]
     job = server.job("a red gizmo in the snow")
     (trained,) = (one for one in server.desk.history() if one.kind == "train")
     assert f"--adaptor {trained.results[0]}" in " ".join(job.asked.words)
+
+
+def test_the_clip_plays_as_long_as_its_edit(opened: Callable[..., Page], server: AppServer) -> None:
+    """Frames of the source beside none of the edit would be compared with its last one."""
+    options = EditOptions(frames=2, steps=2, device="cpu")
+    server.desk.submit(samples()[0].path, ["a short edit"], options)
+    server.wait("a short edit", "done")
+    page = opened()
+    page.locator(".fw-open", has_text="a short edit").click()
+    expect(page.locator("fw-wipe .count")).to_have_text(re.compile(r"^[12] / 2$"))
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="One frame on").click()
+    page.get_by_role("button", name="One frame on").click()
+    expect(page.locator("fw-wipe .count")).to_have_text(re.compile(r"^[12] / 2$"))
+    held = "document.querySelector('fw-wipe').shadowRoot"
+    stage, video = (
+        page.evaluate(f"{held}.querySelector('{one}').clientWidth") for one in (".stage", "video")
+    )
+    tall = page.evaluate(f"{held}.querySelector('.stage').clientHeight")
+    assert stage == video and abs(stage - tall) <= 1  # a square clip: the border's way is the picture's width
+
+
+def test_what_is_said_comes_into_view(opened: Callable[..., Page]) -> None:
+    page = opened(**PHONE)
+    sampled(page)
+    page.get_by_role("button", name="Train an adaptor on this clip").click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    page.get_by_label("What the clip shows").last.fill("a blue gizmo in the snow")
+    number(page, "Steps at most", 1)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(said(page)).to_be_in_viewport()
 
 
 def test_two_earlier_results_are_compared(opened: Callable[..., Page]) -> None:

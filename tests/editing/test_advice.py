@@ -31,6 +31,14 @@ def test_unknown_words_are_named_once_with_what_to_do() -> None:
     assert _said(options.replaced(model="other"), prompts) == []
 
 
+def test_the_adaptor_that_knows_some_of_the_words_is_named() -> None:
+    prompt = (
+        "an old photo of a silver bell on a wooden floor"  # old may stand in any prompt: no adaptor lists it
+    )
+    (said,) = _said(EditOptions(), [prompt])
+    assert "its adaptor strangers has seen " in said and "bell" in said and "--adaptor strangers" in said
+
+
 def test_many_words_are_counted() -> None:
     (said,) = _said(GenerateOptions(), [" ".join(f"word{number}" for number in range(30))])
     assert "word7 and 22 more;" in said and len(said) < 300

@@ -163,10 +163,14 @@ class Adaptor:
 def adaptor_file(name: str) -> Path:
     """Where the adaptor of that name lies: a packaged one such as "miniature", a folder, or its file.
 
+    The folder of a training is as good as that of the adaptor in it.
+
     Raises `ModelFolderError` when it is missing or a pickle.
     """
     folder = packaged_folder(name) or Path(name)
     refuse_pickle(folder)
+    inside = folder / "adaptor"
+    folder = inside if not (folder / FILE).is_file() and (inside / FILE).is_file() else folder
     file = folder / FILE if folder.is_dir() else folder
     if not file.is_file():
         raise ModelFolderError(f"{file}: not there", hint="give a folder that `frameweave train` wrote")

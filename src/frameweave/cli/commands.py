@@ -12,13 +12,29 @@ HEADINGS = (EDIT, ADAPTOR, MEASURE, STUDY, DATA, MINIATURE, OTHER)
 """Under which `--help` lists the commands, in this order."""
 
 GATHERED = {
-    "train": (ADAPTOR, "Train an adaptor. The same command goes on where an earlier run stopped."),
-    "plan": (OTHER, "Estimate the memory and time of an edit or a training before it is started."),
-    "data": (DATA, "Prepare videos with captions for training."),
-    "study": (STUDY, "Run a user study: which of two edits do people prefer?"),
-    "miniature": (MINIATURE, "Train, score and look at the packaged model."),
+    "train": (
+        ADAPTOR,
+        "Train an adaptor. The same command goes on where an earlier run stopped.",
+        "train personal clip.mp4 --shows 'a red gizmo on the grass'",
+    ),
+    "plan": (
+        OTHER,
+        "Estimate the memory and time of an edit or a training before it is started.",
+        "plan edit clip.mp4 'a blue car in the snow'",
+    ),
+    "data": (DATA, "Prepare videos with captions for training.", "data prepare my-videos --out shards"),
+    "study": (
+        STUDY,
+        "Run a user study: which of two edits do people prefer?",
+        "study new runs/grid --out runs/study",
+    ),
+    "miniature": (
+        MINIATURE,
+        "Train, score and look at the packaged model.",
+        "miniature world --clips 5 --out runs/world",
+    ),
 }
-"""Commands that only gather others."""
+"""Commands that only gather others: their heading, what they do, an example."""
 
 _TABLE_OF_VIDEOS = Input(
     name="table",

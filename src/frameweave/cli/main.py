@@ -25,7 +25,10 @@ def _made() -> App:
     )
     headings = {name: Group(name, sort_key=number) for number, name in enumerate(HEADINGS)}
     gathering = {
-        name: App(name=name, help=text, group=headings[heading]) for name, (heading, text) in GATHERED.items()
+        name: App(
+            name=name, help=text, group=headings[heading], help_epilogue=f"Example: frameweave {example}"
+        )
+        for name, (heading, text, example) in GATHERED.items()
     }
     for command in COMMANDS:
         gathered, _, name = command.name.rpartition(" ")

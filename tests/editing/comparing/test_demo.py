@@ -145,6 +145,9 @@ def test_the_page_in_a_browser(folder: Path) -> None:
         page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
         page.goto((folder / "report.html").as_uri())
         assert page.input_value("#left") == "source"
+        for editor in page.locator("#editor option").all_text_contents():
+            page.select_option("#editor", editor)
+            assert page.input_value("#right").startswith(editor)  # what was made, and not what is asked for
         page.locator("#players figure", has_text="true edit").locator(".slice").click()
         assert page.input_value("#right") == "true edit"
         page.select_option("#editor", "vidtome")

@@ -26,6 +26,16 @@ element.addEventListener('click', (event) => {
 });
 element.addEventListener('painted', (event) => trigger('click', event.detail));
 """
+_COMES_INTO_VIEW = """
+let before = element.querySelector('[data-state]')?.dataset.state;
+new MutationObserver(() => {
+  const state = element.querySelector('[data-state]')?.dataset.state;
+  const begun = state !== before && (state === 'waiting' || (state === 'running' && before !== 'waiting'));
+  before = state;
+  if (begun || element.querySelector('[role=alert]')) element.scrollIntoView({ block: 'center' });
+}).observe(element, { childList: true, subtree: true });
+"""
+"""Of problems, and of a job that begins: what was pressed may be far from where it is told."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,8 @@ class Page:
     timer: gr.Timer
 
 
-def _html(value: str = "", name: str = "") -> gr.HTML:
-    return gr.HTML(value, js_on_load=_CLICKS, apply_default_css=False, padding=False, elem_id=name or None)
+def _html(value: str = "", name: str = "", script: str = _CLICKS) -> gr.HTML:
+    return gr.HTML(value, js_on_load=script, apply_default_css=False, padding=False, elem_id=name or None)
 
 
 def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, str]]) -> Page:
@@ -97,7 +107,7 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                 facts = _html(name="fw-facts")
             with gr.Column(elem_classes="fw-part fw-part-prompt"):
                 prompt = prompt_box()
-                problem = _html(name="fw-problem")
+                problem = _html(name="fw-problem", script=_COMES_INTO_VIEW)
                 with gr.Row(elem_classes="fw-go", equal_height=True):
                     edit = gr.Button("Edit", variant="primary", scale=1, min_width=120, elem_id="fw-edit")
                     estimate = gr.Button(
@@ -132,7 +142,7 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                     training = _training()
         with gr.Column(scale=11, min_width=320, elem_classes="fw-right"):
             with gr.Column(elem_classes="fw-part fw-part-status"):
-                status = _html(pieces.status(None), "fw-status")
+                status = _html(pieces.status(None), "fw-status", _COMES_INTO_VIEW)
                 with gr.Row():
                     stop = gr.Button("Stop", visible=False, min_width=120, elem_id="fw-stop")
                     go_on = gr.Button("Go on", visible=False, min_width=120, elem_id="fw-go-on")

@@ -2,6 +2,7 @@
 // One clock draws the same frame of all clips; sprites hold all frames of a clip in one picture.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  const TRUTH = "true edit";
   const $ = (id) => document.getElementById(id);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const pictures = new Map();
@@ -115,7 +116,9 @@
     for (const [id, standard] of [["left", data.left], ["right", null]]) {
       const index = shown.findIndex((one) => one.title === standard);
       $(id).replaceChildren(...shown.map((one) => new Option(one.title)));
-      $(id).selectedIndex = index >= 0 ? index : Math.min(2, shown.length - 1);
+      let edit = Math.min(2, shown.length - 1);
+      if (edit > 1 && shown[edit].title === TRUTH) edit--;  // what was made is looked at first
+      $(id).selectedIndex = index >= 0 ? index : edit;
     }
     frame = 0;
     $("frame").max = count() - 1;
@@ -123,9 +126,10 @@
   }
 
   function list() {
-    const own = data.clips.filter((one) => one.editor === $("editor").value);
+    const own = data.clips.filter((one) => one.editor === $("editor").value), before = clip && clip.prompt;
     $("clip").replaceChildren(...own.map((one) => new Option(
       one.gain === null ? one.prompt : `${one.gain >= 0 ? "+" : "−"}${Math.abs(one.gain).toPrecision(2)}  ${one.prompt}`)));
+    $("clip").selectedIndex = Math.max(0, own.findIndex((one) => one.prompt === before));
     choose();
   }
 

@@ -7,8 +7,8 @@
   const LOOK = `
     :host { display: block; color: var(--body-text-color); font: inherit; }
     .stage { position: relative; background: var(--background-fill-secondary); border-radius: var(--radius-md);
-      overflow: hidden; line-height: 0; touch-action: pan-y; cursor: ew-resize; aspect-ratio: 3 / 2; max-height: min(48vh, 440px);
-      width: 100%; }
+      overflow: hidden; line-height: 0; touch-action: pan-y; cursor: ew-resize; aspect-ratio: var(--shape, 3 / 2);
+      width: min(100%, calc(min(48vh, 440px) * var(--shape, 3 / 2))); margin: 0 auto; }
     .stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
     .line { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; background: #fff;
       box-shadow: 0 0 0 1px #0008; pointer-events: none; }
@@ -81,7 +81,11 @@
 
     get fps() { return Number(this.dataset.fps) || 25; }
 
-    get frames() { return Math.max(1, Math.round((this.left.duration || 0) * this.fps)); }
+    get length() { // seconds that both have
+      return Math.min(this.left.duration || 0, this.right.duration || Infinity);
+    }
+
+    get frames() { return Math.max(1, Math.round(this.length * this.fps)); }
 
     sources() {
       this.videos = JSON.parse(this.dataset.videos || "[]");
@@ -132,11 +136,10 @@
       };
       stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
       stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
-      this.left.addEventListener("ended", () => this.again());
+      for (const video of [this.left, this.right]) video.addEventListener("ended", () => this.again());
       this.left.addEventListener("loadedmetadata", () => {
         const { videoWidth, videoHeight } = this.left;
-        root.querySelector(".stage").style.aspectRatio = `${videoWidth} / ${videoHeight}`;
-        this.get("frame").max = this.frames - 1;
+        root.querySelector(".stage").style.setProperty("--shape", `${videoWidth} / ${videoHeight}`);
         if (this.wanted) this.play(true);
       });
     }
@@ -177,6 +180,8 @@
       if (!left.paused && !right.ended && right.readyState > 1 && Math.abs(right.currentTime - left.currentTime) > DRIFT)
         right.currentTime = left.currentTime;
       if (!left.duration) return;
+      if (!left.paused && left.currentTime >= this.length) this.again();
+      this.get("frame").max = this.frames - 1;
       this.get("frame").value = this.frame();
       this.shadowRoot.querySelector(".count").textContent = `${this.frame() + 1} / ${this.frames}`;
       this.dataset.frame = this.frame();
