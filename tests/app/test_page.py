@@ -291,6 +291,7 @@ def test_the_clip_plays_as_long_as_its_edit(opened: Callable[..., Page], server:
     server.wait("a short edit", "done")
     page = opened()
     page.locator(".fw-open", has_text="a short edit").click()
+    expect(page.locator("#fw-status")).to_be_in_viewport()
     expect(page.locator("fw-wipe .count")).to_have_text(re.compile(r"^[12] / 2$"))
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="One frame on").click()

@@ -108,6 +108,10 @@ def test_a_mask_that_edits_nothing_or_everything_is_said(tmp_path: Path) -> None
         black.check(1)
     white = Mask(saved(tmp_path / "b.png", square(255, 255, "u1")), (64, 64))
     assert white.check(1) == ("the mask is white everywhere: all of each frame is edited",)
+    for name, values in (("c.png", square(2, 1, "u1")), ("d.png", coloured((128, 0, 0), (0, 64, 0)))):
+        assert any(
+            "white everywhere" in note for note in Mask(saved(tmp_path / name, values), (64, 64)).check(1)
+        )
 
 
 def test_a_mask_of_another_shape_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ _CLICKS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-show], [data-load], [data-sample], [data-adaptor]');
   if (button) trigger('click', { ...button.dataset });
+  if (button?.dataset.show) document.getElementById('fw-status').scrollIntoView({ block: 'nearest' });
 });
 element.addEventListener('painted', (event) => trigger('click', event.detail));
 """

@@ -28,7 +28,7 @@ _NUMBER = 31
 """The value up to which the greatest of a picture is the number of an object, and no grey."""
 _COLOURED = 40
 """By how much the channels of a colour differ at least: lossy greys differ too."""
-_DARK = 32
+_DARK = 24
 """The value up to which all channels of a coloured mask are its background."""
 Weights = NDArray[np.float32]
 """Height x width x 1, 0 to 1."""
@@ -40,7 +40,8 @@ class _Values:
 
     frames: int
     greatest: int
-    least: int
+    darkest: int
+    """The least of what is greatest in a pixel."""
     coloured: bool
     numbers: bool
     """Whether they number objects: small numbers, which as greys would hardly edit anything."""
@@ -48,15 +49,16 @@ class _Values:
     @property
     def notes(self) -> tuple[str, ...]:
         """How the mask is understood, in words."""
+        found, white = [], _WHITE
         if self.coloured:
-            return ("the mask has colours: all that is not black is edited",)
-        if self.numbers:
-            return (f"the mask's values are numbers up to {self.greatest}: all but 0 is edited",)
-        if self.greatest < _WHITE:
-            return (f"the mask is white nowhere: its lightest grey, {self.greatest} of 255, edits in part",)
-        if self.least >= _WHITE:
-            return ("the mask is white everywhere: all of each frame is edited",)
-        return ()
+            found, white = ["the mask has colours: all that is not black is edited"], _DARK + 1
+        elif self.numbers:
+            found, white = [f"the mask's values are numbers up to {self.greatest}: all but 0 is edited"], 1
+        elif self.greatest < _WHITE:
+            found = [f"the mask is white nowhere: its lightest grey, {self.greatest} of 255, edits in part"]
+        if self.darkest >= white:
+            found.append("the mask is white everywhere: all of each frame is edited")
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,15 @@ class Mask:
 
     @cached_property
     def _values(self) -> _Values:
-        frames, greatest, least, spread = 0, 0, 255, 0
+        frames, greatest, darkest, spread = 0, 0, 255, 0
         for picture in read_frames(self.path, background=0):
             top, bottom = picture.pixels.max(2), picture.pixels.min(2)
             frames += 1
-            greatest, least = max(greatest, int(top.max())), min(least, int(bottom.min()))
+            greatest, darkest = max(greatest, int(top.max())), min(darkest, int(top.min()))
             spread = max(spread, int((top - bottom).max()))
         most = _NUMBER if is_pictures(self.path) else 1  # black of a lossy video has small values as well
         numbers = greatest <= most and spread == 0
-        return _Values(frames, greatest, least, coloured=spread >= _COLOURED, numbers=numbers)
+        return _Values(frames, greatest, darkest, coloured=spread >= _COLOURED, numbers=numbers)
 
     def _weight(self, pixels: Picture) -> Weights:
         found = self._values
