@@ -103,7 +103,9 @@ def report(page: Path) -> Told:
 def trained(done: tuple[Path, Trained]) -> Told:
     folder, figures = done
     took = {"seconds": figures.seconds, "peak_gib": round(figures.peak_bytes / 2**30, 2)}
-    yield {"folder": str(folder), **figures.figures, **took}
+    made = folder / "adaptor"
+    adaptor = {"adaptor": str(made)} if made.is_dir() else {}  # what --adaptor takes
+    yield {"folder": str(folder), **adaptor, **figures.figures, **took}
 
 
 def planned(rows: Iterable[Estimate]) -> Told:
@@ -129,20 +131,20 @@ def edit_planned(found: Forecast) -> Told:
         "device": found.device,
         "frames": found.frames,
         "pixels": f"{width}x{height}",
+        "minutes": round(sum(map(found.seconds, found.rows)) / 60, 2),
+        "gib": _gib(found.device_bytes),
+        "free_gib": _gib(found.free_bytes),
     }
     for row in found.rows:
         minutes = round(found.seconds(row) / 60, 2)
         told[row.name] = {"gib": _gib(row.device_bytes), "minutes": minutes}
     told |= {
-        "gib": _gib(found.device_bytes),
-        "free_gib": _gib(found.free_bytes),
         "weights_gib": _gib(found.weight_bytes),
         "host_gib": _gib(found.host_bytes),
         "inversion_gib": _gib(found.trajectory_bytes),
         "network_calls": round(found.calls),
         "pictures_per_call": found.pictures,
         "tflop": round(sum(row.flops for row in found.rows) / 1e12, 3),
-        "minutes": round(sum(map(found.seconds, found.rows)) / 60, 2),
         "minutes_told_by": found.speed.told_by,
     }
     if not found.fits:

@@ -9,6 +9,8 @@ import torch
 from peft import LoHaConfig, LoKrConfig, LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
+from frameweave.errors import ModelFolderError
+from frameweave.models.loras.fitted import lora_file
 from frameweave.models.loras.merging import loras
 from frameweave.models.stable_diffusion import StableDiffusion
 from style_loras import Tensors, saved
@@ -221,3 +223,13 @@ def test_diffusers_header_says_alpha(tiny: StableDiffusion, tmp_path: Path) -> N
         file = saved(tensors, tmp_path / "a.safetensors", {"lora_adapter_metadata": json.dumps(table)})
         with loras(tiny, [file]):
             assert torch.allclose(_weight(tiny, MATRIX), before + scale * up @ down, atol=1e-6)
+
+
+def test_a_file_of_peft_without_its_settings_is_no_guess(tiny: StableDiffusion, tmp_path: Path) -> None:
+    rows, columns = _weight(tiny, MATRIX).shape
+    parts = {"lora_A.weight": _draw(2, columns, seed=1), "lora_B.weight": _draw(rows, 2, seed=2)}
+    tensors = {f"base_model.model.{MATRIX}.{name}": tensor for name, tensor in parts.items()}
+    file = saved(tensors, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(ModelFolderError, match="adapter_config.json is not beside it"):
+        lora_file(file)
+    assert lora_file(saved(tensors, tmp_path / "renamed.safetensors")).layers

@@ -25,7 +25,7 @@ class PeftSettings:
     def of(cls, file: TensorFile) -> "PeftSettings | None":
         """From a file's header, or from the settings beside it; None where there are none.
 
-        Raises `ModelFolderError` for settings that are not JSON.
+        Raises `ModelFolderError` for settings that are not JSON, and for a file of PEFT without any.
         """
         if text := file.header.get(_HEADER):
             try:
@@ -35,9 +35,14 @@ class PeftSettings:
                     f"{file.path}: {_HEADER} in its header is no table ({error})", hint="download it again"
                 ) from error
         beside = Path(file.path).with_name(FILE)
-        if file.path.stem != "adapter_model" or not beside.is_file():
+        if file.path.stem != "adapter_model":
             return None
-        return cls(json_object(beside))
+        if not beside.is_file() and not any(key.endswith(".alpha") for key in file.tensors):
+            raise ModelFolderError(
+                f"{file.path}: {FILE} is not beside it, which tells how strong it is",
+                hint="download that too, or rename the file to have it act as if alpha were its rank",
+            )
+        return cls(json_object(beside)) if beside.is_file() else None
 
     def scale(self, layer: str, rank: int | None) -> float:
         """By which a layer's change is multiplied; 1 where nothing is said of it.
