@@ -198,4 +198,4 @@ def test_states_are_told_in_words() -> None:
     assert "Loading the model" in pieces.status(view("running"))
     assert "Stopped after 3 s" in pieces.status(view("cancelled", seconds=3.0))
     assert "Not finished" in pieces.status(view("unfinished"))
-    assert "Nothing has been edited yet" in pieces.status(None)
+    assert "Take a clip" in pieces.status(None)

@@ -34,9 +34,9 @@ Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 """A whole number of at least 0."""
 Positive = Annotated[float, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0, le=1000)]
-"""Frames per second; what is faster than any camera would fill the disk with one frame again and again."""
 """A number above 0."""
+Rate = Annotated[float, Field(gt=0, le=1000)]
+"""Frames per second; more than any camera takes would fill the disk with the same frames again and again."""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A number from 0 to 1."""
 Quality = Annotated[int, Field(ge=0, le=51)]
