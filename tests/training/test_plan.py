@@ -16,15 +16,10 @@ def test_auto_on_a_cpu_follows_its_matrix_units(
     assert resolved("auto", CPU) == precision
 
 
-@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp16")])
-def test_auto_on_a_gpu_is_half_of_some_kind(
-    monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
-) -> None:
-    def supported(*, including_emulation: bool = True) -> bool:
-        return native or including_emulation
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    assert resolved("auto", torch.device("cuda")) == precision
+@pytest.mark.parametrize("half", ["bf16", "fp16"])
+def test_auto_on_a_gpu_is_what_it_computes_in(monkeypatch: pytest.MonkeyPatch, half: str) -> None:
+    monkeypatch.setattr("frameweave.training.plan.half_of", lambda _: half)
+    assert resolved("auto", torch.device("cuda")) == half
 
 
 @pytest.mark.parametrize(
