@@ -11,6 +11,7 @@ from PIL import Image
 
 from frameweave.editing.footage import Fit, Footage
 from frameweave.editing.given.mask import Mask, laid_over
+from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.errors import InputError
 from frameweave.video import TimedPicture, probe, resampled
 from frameweave.video.pixels import upright
@@ -176,3 +177,12 @@ def test_damage_beside_the_range_costs_no_edited_frame(tmp_path: Path) -> None:
     assert sum(footage.edited(picture) for picture in written) == 2
     assert 3 <= len(written) < good
     assert "truncated or damaged" in notes[0]
+
+
+@pytest.mark.parametrize("options", [EditOptions, GenerateOptions])
+def test_more_frames_a_second_than_any_camera_takes_are_refused(
+    options: type[EditOptions | GenerateOptions],
+) -> None:
+    assert options(fps=1000).fps == 1000
+    with pytest.raises(InputError, match="fps is 1000000000.0, expected more than 0 and at most 1000"):
+        options(fps=1e9)

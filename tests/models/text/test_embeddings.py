@@ -7,7 +7,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from frameweave.errors import FrameweaveError, ModelFolderError
+from frameweave.errors import FrameweaveError, InputError, ModelFolderError
 from frameweave.models.identity import fingerprint
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -219,6 +219,11 @@ def test_an_sdxl_model_takes_none_of_another(tiny_xl: StableDiffusion, three: tu
 def test_words_that_are_none(text: str) -> None:
     with pytest.raises(FrameweaveError):
         embedding_file(text)
+
+
+def test_a_word_that_is_a_sign_of_prompts_is_none() -> None:
+    with pytest.raises(InputError, match="'BREAK' cannot stand in a prompt as a word"):
+        embedding_file("BREAK=a.safetensors")
 
 
 def test_a_word_is_given_once(tiny: StableDiffusion, three: tuple[str, Tensor]) -> None:
