@@ -78,7 +78,8 @@ def _of_words(words: Sequence[str]) -> str:
     shown = ", ".join(words[:_SHOWN]) + (f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else "")
     says = f"the Miniature has never seen: {shown}; "
     for name in PACKAGED:
-        if taught := [word for word in words if word in load_adaptor(name).card.words]:
+        known = load_adaptor(name).card.words
+        if taught := [word for word in words if word in known]:
             return f"{says}its adaptor {name} has seen {', '.join(taught[:_SHOWN])}: give --adaptor {name}"
     return (
         f"{says}it knows small drawn objects only, such as 'a red car in the snow': give --model for "

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-import torch
-
 from frameweave.diffusion.samplers.names import SamplerName, Spacing
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.editing.sampling_options import SamplingOptions
@@ -12,6 +10,7 @@ from frameweave.editors import registry
 from frameweave.editors.base import Editor
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.distilled import check_invertible
+from frameweave.models.loading.device import HALF
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import Progress
 
@@ -69,7 +68,7 @@ def sampler_of(
     if spacing is None and editor.takes_spacing and name not in _OF_FEW_STEPS:
         spacing = "trailing" if options.zero_snr else schedule.own_spacing if name == own else None
     sampler = _asked(options, name, spacing)
-    if sampler.on(schedule).needs_precision and model.precision in (torch.float16, torch.bfloat16):
+    if sampler.on(schedule).needs_precision and model.precision in HALF:
         raise ModelFolderError(
             "the sampler starts in pure noise (zero terminal SNR), which is too near 0 for half precision",
             hint="give --dtype fp32, or --spacing leading",

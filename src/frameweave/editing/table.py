@@ -41,7 +41,7 @@ def read_edits(table: Path, kind: type[L]) -> Iterator[L]:
                 f"{table}, line {number}: more fields than the head has",
                 hint='quote a prompt that has commas: clip.mp4,"a red car, in the snow"',
             )
-        lists = [] if table.suffix in (".json", ".jsonl") else given.items()
+        lists = [] if table.suffix.lower() in (".json", ".jsonl") else given.items()
         if doubled := next((key for key, value in lists if isinstance(value, list)), None):
             raise DataError(
                 f"{table}: several columns {doubled!r}, expected one", hint="give each its own name"

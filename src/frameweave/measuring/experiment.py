@@ -29,7 +29,7 @@ from frameweave.measuring.records import REFERENCE
 from frameweave.models.identity import BY_CONTENT, given_contents, inputs_of
 from frameweave.models.identity import settings_of as chosen_settings
 from frameweave.models.loading.choice import ModelChoice
-from frameweave.models.loading.device import dtype_name, torch_device, torch_dtype
+from frameweave.models.loading.device import AUTO, dtype_name, torch_device, torch_dtype
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
@@ -224,7 +224,9 @@ def works_of(
 ) -> Iterator[PairWork]:
     """One for each pair, with all its cells."""
     loading = Loading(choice=options.choice, depth_model=options.depth_model, threads=options.threads)
-    dtype = dtype_name(torch_dtype(options.dtype, torch_device(options.device)))
+    dtype = options.dtype
+    if dtype == AUTO:  # others need not be there on this machine, if the work is done elsewhere
+        dtype = dtype_name(torch_dtype(dtype, torch_device(options.device)))
     fixed = {"weights": _weights(options), "dtype": dtype, "editing": EDITING}
     chosen = chosen_settings(_bare(options))
     effect_of = cache(_effect)

@@ -1,4 +1,4 @@
-"""A Stable Diffusion 1.x, 2.x or SDXL model behind the seam."""
+"""A Stable Diffusion 1.x, 2.x or SDXL model behind the seam. One long file, because it is one class."""
 
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
@@ -260,14 +260,14 @@ class StableDiffusion:
         extra = {} if not conditioning.maps else self._steered(batch, told, conditioning, added)
         if added is not None:
             extra["added_cond_kwargs"] = added
-        beside = (
-            [] if picture is None else [picture.flatten(0, 1).to(batch) / self.vae.config["scaling_factor"]]
-        )
         text = texts.expand(-1, n, -1, -1).flatten(0, 1)
         if self.embeds_guidance:
             extra |= {"timestep_cond": guidance_embedding(self.unet, conditioning.guidance, batch)}
         read = conditioning.read(text, first_of(t))
-        out = self.unet(torch.cat([batch, *beside], 1), told, read, return_dict=False, **extra)[0]
+        seen = batch
+        if picture is not None:
+            seen = torch.cat([batch, picture.flatten(0, 1).to(batch) / self.vae.config["scaling_factor"]], 1)
+        out = self.unet(seen, told, read, return_dict=False, **extra)[0]
         if isinstance(t, Tensor):
             alpha_bar = self.schedule.alpha_bar.to(t.device)[t][:, None, None, None].repeat(branches, 1, 1, 1)
         else:

@@ -97,7 +97,8 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
     own = [
         _Video(_title(view, number), addresses.played(view.id, number))
         for number, path in enumerate(view.results)
-        if path.stem != "source"  # a panel of a comparison, which stands first anyway
+        if view.kind != "compare"
+        or path.stem != "source"  # its panel of the source, which stands first anyway
     ]
     others = [
         _Video(f"{_title(one, number)} ({_when(one)})", addresses.played(one.id, number))

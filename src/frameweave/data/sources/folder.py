@@ -40,13 +40,12 @@ def files_below(folder: Path) -> Iterator[Path]:
 
     Links to folders are followed, each folder once, and not upwards.
     """
-    top = folder.resolve()
-    folders, links, seen = deque([folder]), deque[Path](), {*top.parents}
+    folders, links, seen = deque([folder]), deque[Path](), {*folder.resolve().parents}
     while folders or links:
         here = folders.popleft() if folders else links.popleft()
-        if here.resolve() in seen:
+        if (place := here.resolve()) in seen:
             continue
-        seen.add(here.resolve())
+        seen.add(place)
         with suppress(PermissionError):
             for path in sorted(here.iterdir()):
                 if is_hidden(PurePath(path.name)):

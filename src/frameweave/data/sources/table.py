@@ -87,10 +87,10 @@ class TableReader:
         names = list(names)
         found = columns_of(names)
         if not found["path"] and not (found["id"] and self._below):
-            listed = ", ".join(names)[:200]
+            there = ", ".join(names)[:200]
             near = difflib.get_close_matches("path", map(str.lower, names), n=1, cutoff=0.5)
             raise DataError(
-                f"{self.file}: columns {listed}, expected path and caption",
+                f"{self.file}: columns {there}, expected path and caption",
                 hint=f"rename {near[0]} to path" if near else "name the columns in the first row",
             )
         parts = [name for name in names if _PART.fullmatch(name.strip().lower())]

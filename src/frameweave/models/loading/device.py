@@ -12,6 +12,7 @@ DTYPES = {
     "bf16": torch.bfloat16,
     "fp64": torch.float64,
 }
+HALF = (torch.float16, torch.bfloat16)
 AUTO = "auto"
 _CPU_UNITS = ("amx_bf16", "avx512_bf16")
 

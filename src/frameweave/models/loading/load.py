@@ -21,7 +21,7 @@ from frameweave.models.control.loading import load_controls
 from frameweave.models.image_prompt.asked import check_asked
 from frameweave.models.image_prompt.prompts import load_image_prompts
 from frameweave.models.loading.choice import MINIATURE, ModelChoice
-from frameweave.models.loading.device import AUTO, torch_device, torch_dtype
+from frameweave.models.loading.device import AUTO, HALF, torch_device, torch_dtype
 from frameweave.models.loading.fit import check_fit
 from frameweave.models.loading.hub import resolved
 from frameweave.models.loading.parts import FolderParts, Parts
@@ -66,14 +66,14 @@ def load_chosen(choice: ModelChoice) -> StableDiffusion:
     parts = parts_of(choice)
     scheduler = SchedulerConfig.read(parts.config("scheduler"))
     schedule = Schedule.of(scheduler)
-    if schedule.needs_precision and choice.dtype == AUTO:
+    if schedule.needs_precision and dtype in HALF:
+        if choice.dtype != AUTO:
+            raise ModelFolderError(
+                f"{parts.source}: its noise schedule ends in pure noise (zero terminal SNR), too near 0 for "
+                "half precision",
+                hint="give --dtype fp32",
+            )
         dtype = torch.float32
-    if schedule.needs_precision and dtype in (torch.float16, torch.bfloat16):
-        raise ModelFolderError(
-            f"{parts.source}: its noise schedule ends in pure noise (zero terminal SNR), too near 0 for "
-            "half precision",
-            hint="give --dtype fp32",
-        )
     vision_network = _extra(CLIPVisionModel.from_pretrained, parts.folder, VISION, choice.vision)
     unet = parts.network(UNet2DConditionModel, "unet")
     vae, temporal = vae_of(parts, choice.vae)

@@ -37,12 +37,14 @@ class PeftSettings:
         beside = Path(file.path).with_name(FILE)
         if file.path.stem != "adapter_model":
             return None
-        if not beside.is_file() and not any(key.endswith(".alpha") for key in file.tensors):
-            raise ModelFolderError(
-                f"{file.path}: {FILE} is not beside it, which tells how strong it is",
-                hint="download that too, or rename the file to have it act as if alpha were its rank",
-            )
-        return cls(json_object(beside)) if beside.is_file() else None
+        if beside.is_file():
+            return cls(json_object(beside))
+        if any(key.endswith(".alpha") for key in file.tensors):
+            return None
+        raise ModelFolderError(
+            f"{file.path}: {FILE} is not beside it, which tells how strong it is",
+            hint="download that too, or rename the file to have it act as if alpha were its rank",
+        )
 
     def scale(self, layer: str, rank: int | None) -> float:
         """By which a layer's change is multiplied; 1 where nothing is said of it.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from frameweave.errors import InputError
+from frameweave.models.loading.device import HALF
 
 AUTO = "auto"
 KERNELS = {
@@ -18,7 +19,6 @@ KERNELS = {
     "cudnn": SDPBackend.CUDNN_ATTENTION,
     "math": SDPBackend.MATH,
 }
-_HALF = (torch.float16, torch.bfloat16)
 
 
 def attend_by(network: nn.Module, name: str) -> None:
@@ -55,7 +55,7 @@ def check_kernel(name: str, network: nn.Module, device: torch.device, dtype: tor
                 F.scaled_dot_product_attention(x, x, x)
         except RuntimeError as error:
             kind = str(dtype).removeprefix("torch.")
-            half = dtype not in _HALF and device.type == "cuda" and name in ("flash", "cudnn")
+            half = dtype not in HALF and device.type == "cuda" and name in ("flash", "cudnn")
             raise InputError(
                 f"--attention {name}: torch has no such kernel for {device.type}, {kind} and heads of width "
                 f"{width}",

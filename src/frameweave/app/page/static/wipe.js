@@ -136,7 +136,7 @@
       };
       stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
       stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
-      for (const video of [this.left, this.right]) video.addEventListener("ended", () => this.again());
+      this.left.addEventListener("ended", () => this.again());
       this.left.addEventListener("loadedmetadata", () => {
         const { videoWidth, videoHeight } = this.left;
         root.querySelector(".stage").style.setProperty("--shape", `${videoWidth} / ${videoHeight}`);
