@@ -20,11 +20,12 @@ from frameweave.api import (
 )
 
 from .adaptor import ADAPTOR, Chosen
+from .anchors import edited_frames
 from .batches import frames_of, images_of, resized
 from .progress import NodeProgress
 
 _MOST = 2**64 - 1
-_PRECISIONS = ["fp32", "fp16", "bf16"]
+_PRECISIONS = ["fp32", "auto", "bf16", "fp16"]
 
 _model = lru_cache(maxsize=1)(load_model)
 """The last model stays loaded for the next run."""
@@ -56,6 +57,15 @@ class FrameweaveEdit:
             "default": 0, "min": 0, "max": 4096, "step": 8,
             "tooltip": "Longer side at which the frames are edited, in pixels. 0: the model's own.",
         }  # fmt: skip
+        anchors = {"tooltip": "Frames that you have edited in any program, for the editor anchored."}
+        numbers = {
+            "default": "",
+            "tooltip": "Which frames they are, such as 0, 40; the first frame of the video is 0.",
+        }
+        precision = {
+            "default": "fp32",
+            "tooltip": "Of the networks. auto: half precision where the device computes in it.",
+        }
         editors = editor_names()
         return {
             "required": {
@@ -72,8 +82,10 @@ class FrameweaveEdit:
                 "negative_prompt": ("STRING", {"default": "", "multiline": True}),
                 "adaptor": (ADAPTOR, {"tooltip": "From the node Frameweave Adaptor."}),
                 "size": ("INT", size),
-                "precision": (_PRECISIONS, {"default": "fp32", "tooltip": "Half precision is for GPUs."}),
+                "precision": (_PRECISIONS, precision),
                 "settings": ("STRING", settings),
+                "anchors": ("IMAGE", anchors),
+                "anchor_frames": ("STRING", numbers),
             },
         }
 
@@ -94,13 +106,17 @@ class FrameweaveEdit:
         size: int = 0,
         precision: str = "fp32",
         settings: str = "",
+        anchors: Tensor | None = None,
+        anchor_frames: str = "",
     ) -> tuple[Tensor]:
         """Edit the frames at a size that the model takes, and give them back at their own."""
         progress, loaded = NodeProgress(), _model(model, dtype=precision)
         chosen = _editor(editor, {"steps": str(steps), "guidance": str(guidance)}, settings)
         frames = frames_of(images)
         own = frames.shape[3], frames.shape[2]
-        clip = Clip.of(resized(frames, working_size(own, size or loaded.longer_side(own), loaded.multiple)))
+        worked = working_size(own, size or loaded.longer_side(own), loaded.multiple)
+        given = edited_frames(anchors, anchor_frames, own, len(frames))
+        clip = Clip.of(resized(frames, worked))
         use = None if adaptor is None else adaptor.adaptor.use(
             editor, strength=adaptor.strength, tokens=adaptor.tokens, T=loaded.schedule.T
         )  # fmt: skip
@@ -115,9 +131,13 @@ class FrameweaveEdit:
                 negative_prompt=negative_prompt,
                 depth=_depth(chosen, editor, clip, loaded, model),
                 rng=torch.Generator().manual_seed(seed % 2**63),
+                anchors={number: resized(frame, worked)[0] for number, frame in given.items()},
                 progress=progress,
             )
-        return (images_of(resized(edited.frames, own)),)
+        result = resized(edited.frames, own)
+        for number, frame in given.items():
+            result[number] = frame[0]  # as it was given, at any working size
+        return (images_of(result),)
 
 
 def _editor(name: str, usual: dict[str, str], settings: str) -> Editor:

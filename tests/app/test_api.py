@@ -17,7 +17,7 @@ from frameweave.app.options import AppOptions
 from frameweave.app.web import make_app
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
-from frameweave.video import probe
+from frameweave.video import probe, read_frames
 from videos import colour_ramp, write_video
 
 HERE = "http://127.0.0.1:7860"
@@ -29,22 +29,49 @@ def client(desk: Desk, options: AppOptions) -> Iterator[TestClient]:
     yield TestClient(make_app(desk, options), base_url=HERE)
 
 
-def submitted(client: TestClient, video: Path, settings: EditOptions, **files: tuple[str, bytes]) -> str:
-    """An edit by HTTP; its id."""
+def submitted(
+    client: TestClient,
+    video: Path,
+    settings: EditOptions,
+    frames: tuple[int, ...] = (),
+    **files: tuple[str, bytes],
+) -> str:
+    """An edit by HTTP; its id. `frames` are the numbers of edited frames."""
     chosen = {
         key: value
         for key, value in settings.table().items()
-        if key in ("model", "device", "steps", "use_cache")
+        if key in ("model", "device", "editor", "steps", "use_cache")
     }
     answer = client.post(
         EDITS,
-        data={"prompts": ["a red car"], "settings": json.dumps(chosen)},
+        data={"prompts": ["a red car"], "settings": json.dumps(chosen), "anchor_frames": frames},
         files={"video": (video.name, video.read_bytes()), **files},
     )
     assert answer.status_code == 202, answer.text
     found = answer.json()
     assert found["status"] == f"{JOBS}/{found['id']}"
     return found["id"]
+
+
+def test_edited_frames_come_along(
+    client: TestClient, desk: Desk, video: Path, settings: EditOptions, tmp_path: Path
+) -> None:
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "red.png")
+    frame = ("red.png", (tmp_path / "red.png").read_bytes())
+    job = submitted(client, video, settings.replaced(editor="anchored"), (1,), anchors=frame)
+    over(desk, job)
+    options = desk.settings_of(job).options
+    assert isinstance(options, EditOptions)
+    (anchor,) = options.anchor
+    assert anchor.startswith("1=") and Path(anchor[2:]).read_bytes() == frame[1]
+    shown = list(read_frames(desk.view(job).results[0]))[1].pixels
+    assert shown[..., 0].mean() > 230 and shown[..., 1:].mean() < 25
+    answer = client.post(
+        EDITS,
+        data={"prompts": ["a red car"], "anchor_frames": [0, 1]},
+        files={"video": (video.name, video.read_bytes()), "anchors": frame},
+    )
+    assert answer.status_code == 422 and "1 anchors and 2" in answer.text
 
 
 def test_an_edit_from_the_upload_to_the_result(

@@ -23,11 +23,13 @@ from frameweave.app.job import Asked, JobView
 from frameweave.app.options import AppOptions
 from frameweave.app.page import pieces
 from frameweave.app.page.adaptors import adaptor_choices
+from frameweave.app.page.anchors import with_more
 from frameweave.app.page.building import Building, prompt_box
 from frameweave.app.page.clip import Sample, samples
 from frameweave.app.page.controls import Setting, settings_of
 from frameweave.app.page.form import Form
 from frameweave.app.page.mask import png_in
+from frameweave.app.uploads import Uploads
 from frameweave.editing.listed import listed
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
@@ -37,15 +39,22 @@ VIDEO = Path("clip.mp4")
 
 
 @pytest.fixture(scope="module")
-def form() -> Form:
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Uploads:
+    return Uploads(tmp_path_factory.mktemp("uploads"), 10**6)
+
+
+@pytest.fixture(scope="module")
+def form(uploads: Uploads) -> Form:
     async def built() -> Form:
         with gr.Blocks(analytics_enabled=False):
-            building = Building(AppOptions(), adaptor_choices([Path("runs/personal-0001/adaptor")]))
+            adaptors = adaptor_choices([Path("runs/personal-0001/adaptor")])
+            building = Building(AppOptions(), adaptors, uploads)
             prompt = prompt_box()
             editor, editors = building.editor()
             more = building.prompts()
             adaptor, sampler = building.model()
             building.extras()
+            building.anchors()
             ends = gr.Slider(1, 24, 1, step=1), gr.Slider(1, 24, 24, step=1)
         return Form(prompt, more, editor, sampler, adaptor, editors, building.plain, *ends)
 
@@ -132,6 +141,30 @@ def test_an_earlier_edit_fills_the_form_so_that_it_asks_for_the_same(
     assert set(again) == set(form.components)
     assert form.options(again, times, None) == options
     assert form.prompts(again) == prompts
+
+
+def test_edited_frames_are_lines_of_numbers_and_pictures(
+    form: Form, uploads: Uploads, tmp_path: Path
+) -> None:
+    """The form counts frames from 1, as its range does; the command line from 0."""
+    names: list[str] = []
+    for name in ("red.png", "blue.png"):
+        Image.new("RGB", (8, 8), name[:-4]).save(tmp_path / name)
+        names.append(uploads.keep(tmp_path / name, name).path.name)
+    lines = with_more(f"2: {names[0]}", [names[1], names[0]])
+    assert lines == f"2: {names[0]}\n1: {names[1]}\n3: {names[0]}"
+    values = untouched(form) | {form.field("anchor"): lines}
+    options = form.options(values, EIGHTHS, None)
+    paths = [uploads.known(name).path for name in names]
+    assert options.anchor == (f"1={paths[0]}", f"0={paths[1]}", f"2={paths[0]}")
+    again = form.shown(Asked(VIDEO, ("a",), options), EIGHTHS)
+    assert again[form.field("anchor")] == lines
+
+
+@pytest.mark.parametrize("line", ["red.png", "0: red.png", "first: red.png", "1:", "1: ../red.png"])
+def test_a_line_that_is_no_edited_frame_is_told(form: Form, line: str) -> None:
+    with pytest.raises(InputError):
+        form.options(untouched(form) | {form.field("anchor"): line}, EIGHTHS, None)
 
 
 def test_a_long_prompt_is_refused(form: Form) -> None:

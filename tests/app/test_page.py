@@ -10,6 +10,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from PIL import Image
 
 if find_spec("gradio") is None:
     pytest.skip("no Gradio on this machine", allow_module_level=True)
@@ -267,6 +268,25 @@ def test_what_is_painted_is_edited_and_nothing_else(opened: Callable[..., Page],
     changed = np.abs(made - source).max(2)
     assert changed[30:34, 10:18].mean() > 20  # where it was painted
     assert changed[:, 40:].mean() < 6  # the coding of the file
+
+
+def test_edited_frames_lead_the_others(
+    opened: Callable[..., Page], server: AppServer, tmp_path: Path
+) -> None:
+    page = opened()
+    sampled(page)
+    first = next(read_frames(samples()[0].path)).pixels
+    Image.fromarray(255 - first).save(tmp_path / "edited.png")
+    page.get_by_role("button", name="Frames that you have edited").click()
+    page.locator("#fw-anchor-file input").set_input_files(tmp_path / "edited.png")
+    expect(page.get_by_label("Which frames they are")).to_have_value(re.compile(r"^1: edited-\w+\.png$"))
+    expect(page.get_by_label("Editor", exact=False).first).to_have_value("anchored")
+    number(page, "Steps", 2)
+    page.get_by_label("Prompt", exact=True).fill("a negative of a car")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    server.wait("a negative of a car", "done")
+    made = next(read_frames(server.job("a negative of a car").results[0])).pixels
+    assert np.abs(made.astype(int) - (255 - first)).mean() < 6  # the coding of the file
 
 
 def test_an_adaptor_is_trained_in_the_form_and_edits(opened: Callable[..., Page], server: AppServer) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from frameweave.editors._parts import carrying
 from frameweave.editors._parts.carrying import Carrying
 from frameweave.video.motion.motion import Motion
 
@@ -77,3 +78,10 @@ def test_nothing_goes_across_a_cut() -> None:
     drawn = Carrying.over(motion, [1]).drawn(x, 1.0)
     assert torch.equal(drawn[4:], x[4:])
     assert not torch.equal(drawn[3], x[3])
+
+
+def test_how_many_frames_are_drawn_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(FRAMES, 4, SIZE, SIZE)
+    whole = Carrying.over(panning(), [0, 5]).drawn(x, 0.7)
+    monkeypatch.setattr(carrying, "_AT_ONCE", 3)
+    assert torch.equal(Carrying.over(panning(), [0, 5]).drawn(x, 0.7), whole)

@@ -19,7 +19,7 @@ from frameweave.editing.options import EditOptions
 from frameweave.editors import registry
 from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
-from frameweave.measuring.bench import bench
+from frameweave.measuring.bench.editing import editing_row
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -106,11 +106,9 @@ def test_every_command_has_it(
     assert "first_frame" in {cell["editor"] for cell in cells}
 
 
-def test_bench_measures_it(first_frame: None, tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "_STEPS", 2)
-    monkeypatch.setattr(bench, "_FRAMES", 3)
+def test_bench_measures_it(first_frame: None, tiny: StableDiffusion) -> None:
     assert "first_frame" in registry.names()  # the rows of `bench` are over these
-    row = bench._editing(tiny, "first_frame", {}, 1)  # pyright: ignore[reportPrivateUsage]
+    row = editing_row(tiny, "first_frame", {}, steps=2, frames=3, repeats=1)
     assert row.figure == "first_frame: edit over its 18 bare frame-forwards"  # 2 steps x 3 frames x (1 + 2)
 
 

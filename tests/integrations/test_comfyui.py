@@ -135,6 +135,28 @@ def test_editors_that_need_depth_or_gradients(nodes: ModuleType, images: Tensor,
     assert made.shape == images.shape and made.isfinite().all()
 
 
+def test_frames_edited_elsewhere_lead_the_others(nodes: ModuleType, images: Tensor) -> None:
+    """They come back as they were given, whatever the size at which the others are edited."""
+    asked = {"images": images, **ASKED, "editor": "anchored", "size": 32}
+    given = images[1:].flip(2)
+    (made,) = called(nodes, "FrameweaveEdit", {**asked, "anchors": given, "anchor_frames": "1"})
+    (without,) = called(nodes, "FrameweaveEdit", asked)
+    assert torch.equal(made[1], given[0])
+    assert not torch.equal(made[0], without[0])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [("", "0 numbers for 1"), ("0, 1", "2 numbers for 1"), ("2", "from 0 to 1"), ("first", "'first'")],
+)
+def test_numbers_that_fit_no_frame_are_told(
+    nodes: ModuleType, images: Tensor, numbers: str, said: str
+) -> None:
+    asked = {"images": images, **ASKED, "editor": "anchored", "anchors": images[:1]}
+    with pytest.raises(InputError, match=said):
+        called(nodes, "FrameweaveEdit", {**asked, "anchor_frames": numbers})
+
+
 def test_settings_are_the_editor_s(nodes: ModuleType, images: Tensor) -> None:
     asked = {"images": images, **ASKED, "editor": "delta"}
     (kept,) = called(nodes, "FrameweaveEdit", {**asked, "settings": "start_sigma = 0\n\nradius=0"})

@@ -31,6 +31,7 @@ def api_router(desk: Desk) -> APIRouter:
         options = _options(form.settings)
         if form.mask is not None:
             options = options.replaced(mask=desk.uploads.keep_mask(form.mask.file.read()))
+        options = options.replaced(anchor=(*options.anchor, *_anchors(form, desk)))
         upload = desk.uploads.keep(form.video.file, form.video.filename or "video.mp4")
         job = desk.submit(upload.path, form.prompts, options)
         return Submitted(id=job, status=_place(job))
@@ -111,6 +112,16 @@ def _options(settings: str) -> EditOptions:
     if chosen := sorted(table.keys() & set(_OURS)):
         raise InputError(f"{chosen[0]}: the app chooses it", hint="leave it out")
     return EditOptions.of_table(table)
+
+
+def _anchors(form: EditForm, desk: Desk) -> tuple[str, ...]:
+    if len(form.anchors) != len(form.anchor_frames):
+        raise InputError(
+            f"{len(form.anchors)} anchors and {len(form.anchor_frames)} anchor_frames",
+            hint="say of each edited frame which one it is",
+        )
+    kept = [desk.uploads.keep(one.file, one.filename or "frame.png").path for one in form.anchors]
+    return tuple(f"{number}={path}" for number, path in zip(form.anchor_frames, kept, strict=True))
 
 
 def _place(job: str) -> str:

@@ -109,6 +109,10 @@ class EditForm(ApiRecord):
     """A JSON object of settings."""
     mask: UploadFile | None = None
     """A PNG picture, white where to edit."""
+    anchors: list[UploadFile] = []
+    """Frames that were edited in another program, for the editor anchored."""
+    anchor_frames: list[Annotated[int, Field(ge=0)]] = []
+    """Which frames they are, one number for each; the first frame of the video is 0."""
 
 
 class Submitted(ApiRecord):

@@ -224,3 +224,5 @@ class BenchOptions(Settings):
     """The editors to measure; default: all."""
     set: tuple[str, ...] = ()
     """Settings of the editors: name=value for all that have it, or editor.name=value for one."""
+    lengths: tuple[Count, ...] = ()
+    """Numbers of frames for part length; default: 16, 32, 64, 128 and 300, with quick 16 and 32."""

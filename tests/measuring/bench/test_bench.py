@@ -1,12 +1,16 @@
 """The bench on a tiny model, where its figures mean nothing: what is asked for is measured, and no more."""
 
 import pytest
+import torch
 
 from frameweave.errors import InputError
 from frameweave.measuring.bench import bench as whole
 from frameweave.measuring.bench import training
 from frameweave.measuring.bench.bench import bench
+from frameweave.measuring.bench.editing import editing_row, network_calls
 from frameweave.measuring.options import BenchOptions
+from frameweave.models.control.asked import DEPTH
+from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 
 
@@ -31,6 +35,44 @@ def test_only_what_is_asked_for_is_measured(tiny: StableDiffusion, monkeypatch: 
         "framewise",
     ]
     assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("editor", "calls", "forwards"),
+    [
+        # Steps x (inversion of 3 frames, then both branches of them).
+        ("framewise", [(3, False), (3, False), (6, False), (6, False)], 18),
+        # Every call is steered by depth.
+        ("text2video_zero", [(6, True), (6, True)], 12),
+    ],
+)
+def test_the_floor_is_the_calls_that_were_made(
+    tiny: StableDiffusion, editor: str, calls: list[tuple[int, bool]], forwards: int
+) -> None:
+    row = editing_row(tiny, editor, {}, steps=2, frames=3, repeats=1)
+    assert row.figure == f"{editor}: edit over its {forwards} bare frame-forwards"
+    assert row.value > 0
+    given = [torch.zeros(frames, 4, 32, 32) for frames, _ in calls]
+    one = tiny.conditioning(["a red car"])
+    steered = tiny.conditioning(["a red car"], Guides(maps={DEPTH: torch.rand(1, 1, 64, 64)}))
+
+    def made() -> None:
+        for x, (frames, controlnet) in zip(given, calls, strict=True):
+            with torch.no_grad():
+                tiny.predict(x, 500, (steered if controlnet else one).of([0] * frames))
+
+    assert [(call.frames, call.controlnet) for call in network_calls(tiny, made)] == calls
+
+
+def test_a_backward_pass_counts_as_two_more(tiny: StableDiffusion) -> None:
+    """vid2vid-zero's null text is learned at each step; its edit has none."""
+    x = torch.zeros(2, 4, 32, 32, requires_grad=True)
+
+    def made() -> None:
+        tiny.predict(x, 500, tiny.conditioning(["a red car"]))
+
+    (call,) = network_calls(tiny, made)
+    assert call.backward and call.frame_forwards == 6
 
 
 @pytest.mark.parametrize(

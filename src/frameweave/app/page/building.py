@@ -9,6 +9,7 @@ from gradio.components import Component
 
 from frameweave.app.loading import after_the_worker
 from frameweave.app.options import AppOptions
+from frameweave.app.page.anchors import anchors_of, shown_anchors
 from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import EditorControls, editor_controls, sampler_choices
 from frameweave.app.page.fields import (
@@ -25,6 +26,7 @@ from frameweave.app.page.fields import (
     written,
 )
 from frameweave.app.page.form import LONGEST
+from frameweave.app.uploads import Uploads
 from frameweave.editing.listed import known, listed, names
 from frameweave.editing.model_options import Dtype
 from frameweave.editing.options import EditOptions
@@ -45,6 +47,11 @@ def prompt_box() -> gr.Textbox:
     )
 
 
+def quiet(text: str) -> gr.HTML:
+    """A sentence between the controls."""
+    return gr.HTML(f'<p class="fw-quiet">{text}</p>', apply_default_css=False, padding=False)
+
+
 @dataclass
 class Building:
     """Places the controls in the layout that is open, section by section."""
@@ -52,6 +59,7 @@ class Building:
     options: AppOptions
     adaptors: Sequence[tuple[str, str]]
     """Titles and folders of those that can be chosen."""
+    uploads: Uploads
 
     def __post_init__(self) -> None:
         if any(known(name) is None for name in names()):
@@ -208,6 +216,27 @@ class Building:
             positive,
             or_zero,
         )
+
+    def anchors(self) -> gr.File:
+        """Frames of the clip that were edited elsewhere; the control that takes them is given back."""
+        quiet("Edit a frame of the clip in any program, and give it here. anchored carries it to the others.")
+        file = gr.File(
+            label="Edited frames",
+            file_count="multiple",
+            file_types=["image"],
+            height=120,
+            elem_id="fw-anchor-file",
+            elem_classes="fw-drop",
+        )
+        box = gr.Textbox(
+            label="Which frames they are",
+            info="One a line: the frame's number, the first is 1, and the picture.",
+            placeholder="40: frame.png",
+            lines=1,
+            max_lines=6,
+        )
+        self._add("anchor", box, lambda value: anchors_of(value, self.uploads), shown_anchors)
+        return file
 
     def _add(
         self,

@@ -1,4 +1,4 @@
-"""What happens when the clip is chosen, its range is moved, and a mask is painted."""
+"""What happens when the clip is chosen, its range is moved, and a mask or edited frames are given."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +7,15 @@ from typing import Any
 import gradio as gr
 
 from frameweave.app.page import pieces
+from frameweave.app.page.anchors import with_more
 from frameweave.app.page.clip import samples, times_of, warnings
 from frameweave.app.page.form import Values
 from frameweave.app.page.mask import png_in
 from frameweave.app.page.workplace import Updates, Workplace, connect
 from frameweave.errors import FrameweaveError, InputError
+
+_ANCHORED = "anchored"
+"""The editor that carries edited frames to the others."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class ClipEvents:
         connect(page.paint.click, self.painting, [*first, page.painted], mask)
         connect(page.mask_file.upload, self.masked, [*first, page.mask_file], mask)
         connect(page.mask_file.clear, self.unmasked, None, mask)
+        anchored = [page.anchor_file, form.field("anchor"), page.problem]
+        connect(page.anchor_file.upload, self.anchored, anchored[:2], [*anchored, *self.place.of_editor])
         connect(page.mask.click, self.painted, None, [page.painted, page.problem])
 
     def uploaded(self, file: str | None) -> Updates:
@@ -94,6 +100,16 @@ class ClipEvents:
 
     def unmasked(self) -> Updates:
         return {self.place.page.painted: None, self.place.page.mask: ""}
+
+    def anchored(self, files: list[str] | None, lines: str | None) -> Updates:
+        """Edited frames were given: the editor that takes them is chosen."""
+        page, uploads = self.place.page, self.place.desk.uploads
+        try:
+            names = [uploads.keep(Path(file), Path(file).name).path.name for file in files or ()]
+            told = {page.form.field("anchor"): with_more(lines, names), page.problem: ""}
+        except FrameweaveError as error:
+            return {page.anchor_file: None, page.problem: pieces.problem(error)}
+        return {page.anchor_file: None, **told, **self.place.with_editor(_ANCHORED)}
 
     def painted(self, event: gr.EventData) -> Updates:
         """A stroke was painted; without any there is no mask."""

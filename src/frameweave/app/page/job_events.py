@@ -126,8 +126,9 @@ class JobEvents:
         upload = self.place.kept(asked.video)
         values = form.shown(asked, times_of(upload.path))
         first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
-        found = self.place.with_clip(upload) | self.place.with_editor(options.editor, values[form.sampler])
-        found |= {one: gr.update(value=value) for one, value in values.items() if one not in found}
+        found = self.place.with_clip(upload)
+        found |= {one: gr.update(value=value) for one, value in values.items()}
+        found |= self.place.with_editor(options.editor, values[form.sampler])
         found |= self.place.with_range(upload, first, last)
         if options.mask is None:
             return found

@@ -8,10 +8,11 @@ import gradio as gr
 
 from frameweave.app.options import AppOptions
 from frameweave.app.page import pieces
-from frameweave.app.page.building import Building, prompt_box
+from frameweave.app.page.building import Building, prompt_box, quiet
 from frameweave.app.page.clip import samples
 from frameweave.app.page.form import Form
 from frameweave.app.pictures import Shown
+from frameweave.app.uploads import Uploads
 from frameweave.training.personal_options import PersonalOptions
 from frameweave.video.pages import rendered
 from frameweave.video.timeline import MAX_FRAMES
@@ -67,6 +68,7 @@ class Page:
     paint: gr.Button
     mask: gr.HTML
     mask_file: gr.File
+    anchor_file: gr.File
     status: gr.HTML
     result: gr.HTML
     stop: gr.Button
@@ -87,12 +89,14 @@ def _html(value: str = "", name: str = "", script: str = _CLICKS) -> gr.HTML:
     return gr.HTML(value, js_on_load=script, apply_default_css=False, padding=False, elem_id=name or None)
 
 
-def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, str]]) -> Page:
+def laid_out(
+    options: AppOptions, shown: Shown, uploads: Uploads, adaptors: Sequence[tuple[str, str]]
+) -> Page:
     """Build the page in the `gr.Blocks` that is open."""
     clip = gr.BrowserState(None, storage_key="frameweave-clip", secret=_SECRET)
     painted = gr.BrowserState(None, storage_key="frameweave-mask", secret=_SECRET)
     job = gr.BrowserState(None, storage_key="frameweave-job", secret=_SECRET)
-    building = Building(options, adaptors)
+    building = Building(options, adaptors, uploads)
     gr.HTML(rendered("frameweave.app.page", "head.html"), apply_default_css=False, padding=False)
     with gr.Row(elem_classes="fw-columns"):
         with gr.Column(scale=9, min_width=320, elem_classes="fw-left"):
@@ -139,6 +143,8 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
                             height=120,
                             elem_classes="fw-drop",
                         )
+                with gr.Accordion("Frames that you have edited", open=False):
+                    anchor_file = building.anchors()
                 with gr.Accordion("Train an adaptor on this clip", open=False):
                     training = _training()
         with gr.Column(scale=11, min_width=320, elem_classes="fw-right"):
@@ -166,6 +172,7 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
         paint=paint,
         mask=mask,
         mask_file=mask_file,
+        anchor_file=anchor_file,
         status=status,
         result=result,
         stop=stop,
@@ -181,11 +188,9 @@ def laid_out(options: AppOptions, shown: Shown, adaptors: Sequence[tuple[str, st
 
 def _training() -> Training:
     usual = PersonalOptions.model_fields
-    gr.HTML(
-        '<p class="fw-quiet">For things that the model does not know. It learns from the frames of the clip '
-        "and stops when it no longer gets better.</p>",
-        apply_default_css=False,
-        padding=False,
+    quiet(
+        "For things that the model does not know. It learns from the frames of the clip and stops when it no "
+        "longer gets better."
     )
     shows = gr.Textbox(
         label="What the clip shows", info="As in a prompt, with a word of your own for what is new.",

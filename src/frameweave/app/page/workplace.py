@@ -63,6 +63,7 @@ class Workplace:
             page.facts: pieces.facts(upload, ()),
             page.painted: None,
             page.mask: "",
+            page.form.field("anchor"): "",
             page.problem: "",
         } | self.with_range(upload, 1, count)
 
@@ -75,6 +76,7 @@ class Workplace:
             page.part: gr.update(visible=False),
             page.painted: None,
             page.mask: "",
+            page.form.field("anchor"): "",
         }
 
     def with_range(self, upload: Upload, first: int, last: int) -> Updates:
@@ -116,7 +118,7 @@ class Workplace:
         """What changes with the clip."""
         page, form = self.page, self.page.form
         shown = [page.facts, page.limits, page.part, page.mask, page.painted, page.problem, page.file]
-        return [page.clip, form.first, form.last, *shown]
+        return [page.clip, form.first, form.last, form.field("anchor"), *shown]
 
     @property
     def of_editor(self) -> list[Any]:

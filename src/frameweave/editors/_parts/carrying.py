@@ -69,7 +69,9 @@ class Carrying:
             [self._drawn(x, part, share, region) for part in torch.arange(len(x)).split(_AT_ONCE)]
         )
 
-    def _drawn(self, x: Latents, frames: Int[Tensor, " n"], share: float, region: Tensor | None) -> Latents:
+    def _drawn(
+        self, x: Latents, frames: Int[Tensor, " n"], share: float, region: Tensor | None
+    ) -> Float[Tensor, "n C h w"]:
         here = out = x[frames]
         ways = self.earlier, self.later
         gaps = [(way.anchor[frames] - frames).abs().to(x) for way in ways]

@@ -14,21 +14,18 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from frameweave.editors import registry, running
+from frameweave.editors import registry
 from frameweave.measuring.bench.data import data_rows
+from frameweave.measuring.bench.editing import editing_row
 from frameweave.measuring.bench.length import length_rows
 from frameweave.measuring.bench.metrics import metrics_row
 from frameweave.measuring.bench.paired import Row, paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
 from frameweave.measuring.options import BenchOptions, BenchPart
-from frameweave.models.control.asked import DEPTH
 from frameweave.models.loading.load import load
 from frameweave.models.memory import peak_bytes
-from frameweave.models.seam import Guides
-from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import VideoWriter, read_frames
-from frameweave.video.clip import Clip
 from frameweave.world.render import render_clip
 from frameweave.world.scene import sample_scenes
 
@@ -51,12 +48,16 @@ def _rows(
     options: BenchOptions, settings: Mapping[str, Mapping[str, JsonValue]], progress: Progress
 ) -> Iterator[Row]:
     quick, repeats = options.quick, 1 if options.quick else 3
+    lengths = sorted(set(options.lengths or ((16, 32) if quick else (16, 32, 64, 128, 300))))
     model = cache(lambda: load(device="cpu"))
     parts: dict[BenchPart, Callable[[], Iterator[Row]]] = {
         "start": lambda: iter([_import_time()]),
         "world": lambda: iter([_world_speed()]),
-        "editing": lambda: (_editing(model(), name, own, repeats) for name, own in settings.items()),
-        "length": lambda: length_rows(list(settings), quick=quick, progress=progress),
+        "editing": lambda: (
+            editing_row(model(), name, own, steps=_STEPS, frames=_FRAMES, repeats=repeats)
+            for name, own in settings.items()
+        ),
+        "length": lambda: length_rows(list(settings), lengths, progress=progress),
         "training": lambda: training_rows(3 if quick else 15),
         "adaptor": lambda: iter([adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)]),
         "metrics": lambda: iter([metrics_row(model(), repeats, frames=_FRAMES, steps=_STEPS)]),
@@ -94,77 +95,6 @@ def _world_speed() -> Row:
     took = seconds(lambda: render_clip(scenes, 16))
     torch.set_num_threads(threads)
     return row("world, frames per second on one core", 512 / took, "> 300")
-
-
-def _editing(model: StableDiffusion, name: str, settings: Mapping[str, object], repeats: int) -> Row:
-    """An edit over the bare batched network calls that it needs."""
-    clip = Clip.of(render_clip(sample_scenes(1, seed=1), _FRAMES).frames)
-    editor = registry.make(name, {"steps": _STEPS, **settings})
-    depth = torch.rand(_FRAMES, 1, 64, 64) if editor.needs_depth else None
-    x = model.encode(clip.frames)
-    near = {} if depth is None else {DEPTH: depth[:1]}
-    conditioning = model.conditioning(["a red duck in the snow"], Guides(maps=near))
-
-    def edit() -> None:
-        running.edit_clip(
-            editor,
-            clip,
-            "a red duck in the snow",
-            model,
-            source_prompt="a blue duck in the snow",
-            depth=depth,
-            rng=torch.Generator().manual_seed(0),
-        )
-
-    calls = (None if settings else frame_forwards(name, _FRAMES)) or _counted(model, edit)
-
-    @torch.no_grad()
-    def forwards() -> None:
-        for t in model.schedule.timesteps(_STEPS):
-            for count in calls:
-                model.predict(x[:1].expand(count, -1, -1, -1), t, conditioning.of([0] * count))
-
-    total = sum(calls) * _STEPS
-    return row(
-        f"{name}: edit over its {total} bare frame-forwards", paired(edit, forwards, repeats), "<= 1.10"
-    )
-
-
-def _counted(model: StableDiffusion, edit: Callable[[], None]) -> list[int]:
-    """The same of an editor from another package: the mean per step of what it sends through the UNet."""
-    batches: list[int] = []
-    hook = model.unet.register_forward_pre_hook(lambda _module, args: batches.append(len(args[0])))
-    try:
-        edit()
-    finally:
-        hook.remove()
-    return [max(1, round(sum(batches) / _STEPS))]
-
-
-def frame_forwards(name: str, frames: int) -> list[int]:
-    """How many frames go through the UNet in each kind of call at one timestep (a mean over all).
-
-    Nothing for an editor from another package.
-
-    Inversion is one branch, an edit two, plug-and-play three (source, uncond, cond). TokenFlow has
-    its key frames besides; VidToMe's chunks come one after the other, as it cuts them on average:
-    2, 4 .. 4, 2 frames. Groups of shuffled have up to 9. vid2vid-zero's null text takes five: the
-    source's branch, the null branch forward and backward (which counts two), and the null branch again
-    with its new text; its edit has source and target in both branches while the source's attention is
-    taken, and two afterwards. FLATTEN's source goes through in a call of its own, in four steps of five.
-    Of delta's steps a fifth is not taken; each other one has a call for the source and one for the edit.
-    """
-    keys = -(-frames // 8)
-    return {
-        "delta": [round(0.8 * frames), round(1.6 * frames)],
-        "flatten": [frames, 4 * frames // 5, 2 * frames],
-        "framewise": [frames, 2 * frames],
-        "text2video_zero": [2 * frames],
-        "shuffled": [frames, *[2 * len(part) for part in np.array_split(range(frames), -(-frames // 9))]],
-        "tokenflow": [frames, 3 * keys, 3 * frames],
-        "vidtome": [frames, 3 * 2, *[3 * 4] * ((frames - 4) // 4), 3 * 2],
-        "vid2vid_zero": [frames, 5 * frames, 4 * frames],
-    }.get(name, [])
 
 
 def _source(path: Path, seconds: int) -> Path:

@@ -1,4 +1,4 @@
-"""Long clips: memory at 300 frames over that at 32, and time by the number of frames, for every editor."""
+"""Long clips: time per frame and peak memory by the number of frames, for every editor."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from frameweave.world.render import render_clip
 from frameweave.world.scene import sample_scenes
 
 _STEPS = 4  # neither peak nor growth depends on it
-_SHORT, _LONG = 32, 300
+_MIB = 2**20
 _JOB = """
 import json, sys
 from pathlib import Path
@@ -29,26 +29,30 @@ print(json.dumps({"peak": peak_bytes(), "seconds": done.seconds["edit"]}))
 """
 
 
-def length_rows(editors: Sequence[str], *, quick: bool = False, progress: Progress = SILENT) -> Iterator[Row]:
-    """Whole jobs in processes of their own, from file to file."""
-    counts = (16, 32) if quick else (16, 32, 64, 128, 300)
+def length_rows(
+    editors: Sequence[str], lengths: Sequence[int], *, progress: Progress = SILENT
+) -> Iterator[Row]:
+    """Whole jobs in processes of their own, from file to file; each length beside the first."""
+    first = lengths[0]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         scenes = sample_scenes(1, seed=1)
-        for count in counts:
+        for count in lengths:
             Clip.of(render_clip(scenes, count).frames).write(root / f"{count}.mp4")
         for name in editors:
             found: dict[int, dict[str, float]] = {}
-            for count in counts:
+            for count in lengths:
                 progress.note(f"{name}: {count} frames")
                 found[count] = _measured(root, name, count)
-            per_frame = {count: found[count]["seconds"] / count for count in counts}
-            for count in counts[1:]:
-                figure = f"{name}: time per frame at {count} over {counts[0]} frames"
-                yield row(figure, per_frame[count] / per_frame[counts[0]], "about 1")
-            if not quick:
-                figure = f"{name}: peak memory at {_LONG} over {_SHORT} frames"
-                yield row(figure, found[_LONG]["peak"] / found[_SHORT]["peak"], "<= 1.5")
+            per_frame = {count: found[count]["seconds"] / count for count in lengths}
+            peak = {count: found[count]["peak"] for count in lengths}
+            yield row(f"{name}: time per frame at {first} frames, ms", 1000 * per_frame[first], "")
+            yield row(f"{name}: peak memory at {first} frames, MiB", peak[first] / _MIB, "")
+            for count in lengths[1:]:
+                figure = f"{name}: time per frame at {count} over {first} frames"
+                yield row(figure, per_frame[count] / per_frame[first], "about 1")
+                figure = f"{name}: peak memory at {count} over {first} frames"
+                yield row(figure, peak[count] / peak[first], "<= 1.5")
 
 
 def _measured(root: Path, name: str, count: int) -> dict[str, float]:
