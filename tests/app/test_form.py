@@ -226,6 +226,19 @@ def test_the_wipe_shows_the_source_the_results_and_earlier_ones() -> None:
     assert "Done in 1 min 15 s" in pieces.status(done)
 
 
+def test_a_result_may_be_called_source() -> None:
+    """A comparison has a panel of its source by that name, which is left out; an edit may be called so."""
+    for compared in (False, True):
+        asked = Asked(VIDEO, ("source",), EditOptions(compare=compared))
+        made = JobView(
+            id="edit-0003", version=1, state="done", when=0.0, asked=asked,
+            results=(Path("source.mp4"), Path("framewise.mp4")),
+        )  # fmt: skip
+        html = pieces.result(made, ()).replace("&#34;", '"')
+        assert ('/results/0?form=player"' in html) == (not compared)
+        assert '/results/1?form=player"' in html
+
+
 def test_states_are_told_in_words() -> None:
     assert "Waiting: 2 before this one" in pieces.status(view("waiting", before=2))
     assert "Loading the model" in pieces.status(view("running"))

@@ -210,6 +210,15 @@ def test_lines_inside_a_field_end_no_row(tmp_path: Path) -> None:
     assert [row.prompt for row in read_edits(tmp_path / "a.jsonl", Line)] == ["a\u2028car"]
 
 
+@pytest.mark.parametrize("name", ["EDITS.JSONL", "edits.Jsonl"])
+def test_the_kind_of_a_table_is_told_by_its_name_in_any_case(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('{"video": "a.mp4", "prompt": ["a red", "car"]}\n')
+    with pytest.raises(DataError, match="line 1.*prompt"):
+        next(read_edits(tmp_path / name, Line))
+    (tmp_path / name).write_text('{"video": "a.mp4", "prompt": "a red car"}\n')
+    assert [row.prompt for row in read_edits(tmp_path / name, Line)] == ["a red car"]
+
+
 def test_wrong_json_is_told_with_the_line(options: EditManyOptions, tmp_path: Path) -> None:
     file = tmp_path / "edits.jsonl"
     for text, message in (

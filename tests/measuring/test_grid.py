@@ -323,6 +323,18 @@ def test_a_cell_is_found_by_values_that_stay(tmp_path: Path) -> None:
         assert work.cells[0].key == digest
 
 
+def test_the_workers_device_need_not_be_here(tmp_path: Path) -> None:
+    """The head of a cluster only tells what is to be done."""
+    options = SMALL.replaced(arms=(), device="cuda:7", dtype="fp16", out=tmp_path / "run")
+    with pytest.raises(InputError, match="cuda:7"):
+        asked.items_of(None, options)
+    options = options.replaced(ray_address="10.0.0.1:6379", workers=1)
+    items, _ = asked.items_of(None, options)
+    run = Run(tmp_path / "run", RunRecord(command="grid"))
+    for work in experiment.works_of(run, items, [Arm(name="without")], options):
+        assert (work.loading.choice.device, work.loading.choice.dtype) == ("cuda:7", "fp16")
+
+
 def test_each_clip_may_have_an_adaptor_of_its_own(tmp_path: Path) -> None:
     whole = load_adaptor("miniature")
     for name, strength in (("000", 1.0), ("001", 0.5)):

@@ -48,7 +48,8 @@ def items_of(table: Path | None, options: ExperimentOptions) -> tuple[Sequence[I
             "--overwrite in shards: each would delete what the others made",
             hint="delete the folder first, then start the shards without it",
         )
-    torch_device(options.device)
+    if options.ray_address is None:  # the work is done here
+        torch_device(options.device)
     settings_of(options)
     _check_flow(options.flow, world=table is None)
     if table is None and options.model != "miniature":
