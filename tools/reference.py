@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
 _HEAD = """# Commands and settings
 
 This page is made from the program (`make reference`). `frameweave COMMAND --help` shows the same.
-`frameweave editors` lists the settings of every editor, `frameweave editors --json` as a JSON schema.
+`frameweave editors NAME` lists the settings of an editor, `frameweave editors --json` all as JSON schemas.
 """
 
 

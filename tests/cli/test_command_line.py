@@ -179,6 +179,7 @@ def test_what_takes_no_model_imports_none(tmp_path: Path) -> None:
     calls = [
         ["--version"],
         ["editors"],
+        ["editors", "delta"],
         ["editors", "--json"],
         ["doctor"],
         ["edit", str(torn), "x"],
@@ -188,9 +189,9 @@ def test_what_takes_no_model_imports_none(tmp_path: Path) -> None:
         ["grid", "--editors", "framewise", "--set", "nothing=1"],
     ]
     done = fresh(*calls)
-    assert {call.err for call in done[:4]} == {""} and [call.code for call in done] == [0] * 4 + [2] * 5
+    assert {call.err for call in done[:5]} == {""} and [call.code for call in done] == [0] * 5 + [2] * 5
     told = ["not a readable video", "did you mean steps", "did you mean vidtome", "name=value", "'nothing'"]
-    assert [part in call.err for part, call in zip(told, done[4:], strict=True)] == [True] * 5, done[4:]
+    assert [part in call.err for part, call in zip(told, done[5:], strict=True)] == [True] * 5, done[5:]
     assert [call.imported for call in done] == [[]] * len(calls)
 
 
@@ -209,6 +210,34 @@ def test_of_an_editor_that_has_changed_the_class_is_asked(
     listed.FILE.write_text(listed.written(wrong), encoding="utf-8")
     assert listed.known("framewise") is None
     assert next(one.what for one in listed.listed() if one.editor == "framewise") != "Old."
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("edit", "VIDEO is missing: An mp4"),
+        ("edit a.mp4", "PROMPTS is missing: What the video shall show, in quotes"),
+        ("edit a.mp4 red --size", "--size: nothing behind it, expected a value"),
+        (
+            "edit a.mp4 red --tokens=maybe",
+            "--tokens is maybe, expected nothing behind it; give --tokens or --no-",
+        ),
+        ("bench fast", "fast: not expected here; see frameweave bench --help"),
+        ("rerun", "RUN is missing: A run folder"),
+        ("edit a.mp4 red --siz 3", "Did you mean --size?"),
+        ("edit a.mp4 red --size huge", "size is huge, expected a whole number"),
+        ("edit a.mp4 red --steps 1.5", "steps is 1.5, expected a whole number"),
+        ("edit a.mp4 red --steps 0x10", "steps is 0x10, expected a whole number"),
+        ("edit a.mp4 red --guidance 7,5", "guidance is 7,5, expected a number"),
+        ("bench --lengths 16 --lengths many", "lengths is many, expected a whole number"),
+        ("train lora --t-range 0 all", "t_range is all, expected a number"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_told_in_plain_words(called: Called, words: str, said: str) -> None:
+    done = called(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("frameweave: ") and said in line
 
 
 def test_errors_are_json_for_programs(called: Called) -> None:
@@ -353,7 +382,14 @@ def test_doctor_and_editors(called: Called, monkeypatch: pytest.MonkeyPatch) -> 
         missing = importlib.util.find_spec(package) is None
         assert (f"pip install 'frameweave[{extra}]'" in found) == missing
     assert "frameweave[dev]" not in found
-    listed = " ".join(called("editors").stdout.split())
+    overview = called("editors").stdout
+    assert [line.split()[0] for line in overview.splitlines() if line.startswith(" ") and line[1] != " "] == (
+        registry.names()
+    )
+    assert "start_sigma" not in overview
+    assert "did you mean delta?" in called("editors", "delt").stderr
+    listed = " ".join(called("editors", "delta", "framewise", "tokenflow").stdout.split())
+    assert "start_sigma 4.5" in listed and "vid2vid" not in listed
     assert "Share of the steps that are inverted and sampled" in listed
     assert "One of inverted, random." in listed
     lines = [json.loads(line) for line in called("editors", "--json").stdout.splitlines()]

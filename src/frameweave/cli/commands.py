@@ -176,9 +176,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="editors",
         group=EDIT,
-        help="List the editors and their settings.\n\nWith --json a line for each editor: the JSON schema "
-        "of its settings.",
-        example="editors",
+        help="List the editors, or the settings of those that are named.\n\nWith --json a line for each "
+        "editor: the JSON schema of its settings.",
+        example="editors tokenflow",
+        inputs=(
+            Input(name="editors", kind=str, many=True, default=(), help="Editors whose settings are listed."),
+        ),
         work="frameweave.cli.editors:editors",
     ),
     _stage("depth", "Train the depth ControlNet (stage 1).", "--out runs/train"),

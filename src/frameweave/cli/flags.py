@@ -83,15 +83,16 @@ def _of_field(command: Command, name: str, field: FieldInfo, group: Group) -> in
     if name in _ALSO:
         names.append(_ALSO[name])
     annotation = _plain_type(field)
+    typed = _as_text(annotation)
     about = Parameter(
         name=tuple(dict.fromkeys(names)),
         help=_help(command.kind, name, field),
         group=group,
         show_default=_shown(field.default),
         completer=completion.of_setting(name),
-        metavar=_metavar(field) if annotation is str and _read_from_text(field) else None,
+        metavar=_metavar(field, annotation) if typed != annotation or _read_from_text(field) else None,
     )
-    return _keyword(name, annotation, about)
+    return _keyword(name, typed, about)
 
 
 def _keyword(name: str, annotation: Any, about: Parameter) -> inspect.Parameter:
@@ -145,6 +146,18 @@ def _bare(annotation: Any) -> Any:
     return annotation
 
 
+def _as_text(annotation: Any) -> Any:
+    """The same with text for numbers: the settings read them strictly, where 1.5 steps are none."""
+    if annotation in (int, float):
+        return str
+    arguments = tuple(one if one is ... else _as_text(one) for one in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return tuple[arguments]
+    if get_origin(annotation) is Union:
+        return Union[arguments]  # noqa: UP007 - made while running
+    return annotation
+
+
 def _read_from_text(field: FieldInfo) -> bool:
     return any(isinstance(one, BeforeValidator) for one in marks(field))
 
@@ -162,6 +175,11 @@ def _metadata(annotation: Any, found: Sequence[Any]) -> list[Any]:
     return list(found)
 
 
-def _metavar(field: FieldInfo) -> str:
-    names = {int: "INT", float: "TIME"}
+def _metavar(field: FieldInfo, annotation: Any) -> str:
+    names = {int: "INT", float: "FLOAT"}
+    if get_origin(annotation) is tuple:
+        several = [names.get(one, "STR") for one in get_args(annotation) if one is not ...]
+        return " ".join(several) if len(get_args(annotation)) == len(several) else f"{several[0]}..."
+    if _read_from_text(field):
+        names[float] = "TIME"
     return names.get(_bare(field.annotation), "STR")

@@ -5,10 +5,10 @@ import os
 import sys
 from typing import Annotated, NoReturn
 
-from cyclopts import App, CycloptsError, Group, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from frameweave import __version__
-from frameweave.cli import console
+from frameweave.cli import console, usage
 from frameweave.cli.commands import COMMANDS, GATHERED, HEADINGS, OTHER
 from frameweave.errors import FrameweaveError, InputError
 from frameweave.runs.text import unwritable
@@ -89,8 +89,8 @@ def run() -> None:
     except FrameweaveError as error:
         _fail(error.args[0], hint=error.hint, exit_code=error.exit_code)
     except CycloptsError as error:
-        quotes = 'put a prompt in quotes: "a red car"' if isinstance(error, UnusedCliTokensError) else ""
-        _fail(" ".join(str(error).split()), hint=quotes, exit_code=2)
+        message, hint = usage.told(error)
+        _fail(message, hint=hint, exit_code=2)
     except KeyboardInterrupt:
         _fail("interrupted; no unfinished file was left", exit_code=130)
     except BrokenPipeError:

@@ -131,7 +131,8 @@ def edit_planned(found: Forecast) -> Told:
         "device": found.device,
         "frames": found.frames,
         "pixels": f"{width}x{height}",
-        "minutes": round(sum(map(found.seconds, found.rows)) / 60, 2),
+        "minutes": round(found.whole / 60, 2),
+        "minutes_between": [round(seconds / 60, 2) for seconds in found.between],
         "gib": _gib(found.device_bytes),
         "free_gib": _gib(found.free_bytes),
     }

@@ -32,7 +32,7 @@ class SamplingOptions(PromptOptions):
     shape of the frames."""
     sampler: SamplerName | None = None
     """The sampler; default: ddim in editors that invert the source, else what the model's files name;
-    `frameweave editors` lists what each editor takes."""
+    `frameweave editors NAME` lists what an editor takes."""
     spacing: Spacing | None = None
     """How the sampler's timesteps are spread; default: as the model's files say."""
     eta: Share | None = None
@@ -43,4 +43,4 @@ class SamplingOptions(PromptOptions):
     """Begin with pure noise (zero terminal SNR): for v-prediction models that were trained so but whose files
     do not say it. The spacing is trailing then, unless one is given."""
     set: tuple[str, ...] = ()
-    """Settings of the editor itself, as name=value; `frameweave editors` lists them."""
+    """Settings of the editor itself, as name=value; `frameweave editors NAME` lists them."""

@@ -94,7 +94,7 @@ def check_sampler(editor: Editor, sampler: Sampler, *, sees_source: bool = True)
     """Raise `InputError` for a sampler that the editor cannot use, or not in that way."""
     allowed, inverts = samplers_of(editor, sees_source=sees_source), sees_source and editor.inverts
     own = "its published program has its own" if getattr(editor, "as_published", False) else "it has its own"
-    hint = "take what `frameweave editors` lists"
+    hint = "take what `frameweave editors NAME` lists"
     if sampler.name not in allowed:
         reason = ": it draws noise anew, which is none of the source's" if inverts and sampler.draws else ""
         wrong = f"sampler {sampler.name}, expected {' or '.join(allowed)}{reason}"

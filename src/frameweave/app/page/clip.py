@@ -74,22 +74,17 @@ def warnings(prompts: Sequence[str], options: EditOptions) -> list[str]:
 def estimate(upload: Upload, prompts: Sequence[str], options: EditOptions) -> str:
     """What the edit will take, in a sentence: size, time and memory. The model is loaded for it."""
     after_the_worker()
+    from frameweave.editing.planning.beforehand import span
     from frameweave.editing.planning.forecast import plan_edit
 
     given = {name: getattr(options, name) for name in EditOptions.model_fields}
     found = plan_edit(str(upload.path), prompts, PlanEditOptions.of_table(given))
-    seconds = sum(found.seconds(row) for row in found.rows)
     width, height = found.size
     scale = max(upload.width, upload.height) / max(found.size)
     enlarged = f", and enlarged {scale:.2g} times" if scale > 1.05 else ""
     room = "" if found.fits else f"; only {found.free_bytes / 1e9:.1f} GB are free"
     return (
-        f"{found.frames} frames are edited at {width} × {height} pixels{enlarged}. It takes about "
-        f"{_rough(seconds)} and {found.device_bytes / 1e9:.1f} GB of memory{room}. The time is a rough guess."
+        f"{found.frames} frames are edited at {width} × {height} pixels{enlarged}. It takes "
+        f"{span(*found.between)} and {found.device_bytes / 1e9:.1f} GB of memory{room}. "
+        "The time is a rough guess."
     )
-
-
-def _rough(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

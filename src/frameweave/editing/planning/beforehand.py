@@ -22,7 +22,8 @@ _READ, _WRITTEN = "batches of frames read", "frames written"
 class Beforehand:
     """The whole of an edit, before it begins."""
 
-    seconds: float
+    between: tuple[float, float]
+    """Seconds: as quickly and as slowly as it may go."""
     device_bytes: int
     """The most on the device, weights included."""
     parts: tuple[tuple[str, float], ...]
@@ -31,7 +32,7 @@ class Beforehand:
     @property
     def told(self) -> str:
         """In words."""
-        return f"about {in_words(self.seconds)}, with up to {self.device_bytes / 2**30:.1f} GiB of memory"
+        return f"{span(*self.between)}, with up to {self.device_bytes / 2**30:.1f} GiB of memory"
 
 
 def beforehand(
@@ -58,7 +59,7 @@ def of_source(
         found = forecast(editor, model, source, prompts, options)
     except RunError:
         return None
-    return Beforehand(found.whole, found.device_bytes, tuple(_parts(found, len(prompts))))
+    return Beforehand(found.between, found.device_bytes, tuple(_parts(found, len(prompts))))
 
 
 def _parts(found: Forecast, prompts: int) -> list[tuple[str, float]]:
@@ -70,6 +71,19 @@ def _parts(found: Forecast, prompts: int) -> list[tuple[str, float]]:
                 parts.append((name, flops / found.speed.flops_per_second))
         parts.append((_WRITTEN, found.seconds(write) / prompts))
     return parts
+
+
+def span(least: float, most: float) -> str:
+    """From so many seconds to so many.
+
+    >>> span(7, 7.3), span(7, 18), span(50, 130), span(1e4, 1e4)
+    ('about 7 seconds', '7 to 20 seconds', '50 seconds to 2 minutes', 'about 2.8 hours')
+    """
+    first, last = in_words(least), in_words(most)
+    if first == last:
+        return f"about {first}"
+    (number, unit), (_, other) = first.split(), last.split()
+    return f"{number if unit.rstrip('s') == other.rstrip('s') else first} to {last}"
 
 
 def in_words(seconds: float) -> str:

@@ -77,6 +77,11 @@ class Forecast:
         return sum(map(self.seconds, self.rows))
 
     @property
+    def between(self) -> tuple[float, float]:
+        """The same, as quickly and as slowly as it may go."""
+        return self.whole * self.speed.quicker, self.whole * self.speed.slower
+
+    @property
     def fits(self) -> bool:
         """Whether the memory that is free now suffices."""
         return self.device_bytes < self.free_bytes

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 import torch
@@ -23,17 +24,26 @@ _AT_LEAST, _AT_MOST = 2, 20
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """Operations per second, and what tells so."""
+    """Operations per second, how far it may be from that, and what tells so."""
 
     flops_per_second: float
+    quicker: float
+    """The quickest of what was timed, in shares of its usual time: at most 1."""
+    slower: float
+    """The slowest of it, at least 1: how far other programs may be in the way."""
     told_by: Literal["one timed call of the network", "a matrix product, which is rough"]
 
 
 def rough(device: torch.device, dtype: torch.dtype) -> Speed:
     """From a product of two matrices, in milliseconds; the network may be half or twice as quick."""
     a = torch.ones(_SIDE, _SIDE, device=device, dtype=dtype)
-    seconds = _quickest(lambda: a @ a, device)
-    return Speed(flops_per_second=_SHARE * 2 * _SIDE**3 / seconds, told_by="a matrix product, which is rough")
+    seconds = median(_seconds(lambda: a @ a, device))
+    return Speed(
+        flops_per_second=_SHARE * 2 * _SIDE**3 / seconds,
+        quicker=0.5,
+        slower=2,
+        told_by="a matrix product, which is rough",
+    )
 
 
 @torch.no_grad()
@@ -52,17 +62,23 @@ def timed(model: StableDiffusion, shapes: StableDiffusion, latents: tuple[int, i
     with Meter(model.device) as meter:
         call(shapes, torch.device("meta"))
     call(model, model.device)
-    seconds = _quickest(lambda: call(model, model.device), model.device)
-    return Speed(flops_per_second=meter.flops / seconds, told_by="one timed call of the network")
+    seconds = _seconds(lambda: call(model, model.device), model.device)
+    usual = median(seconds)
+    return Speed(
+        flops_per_second=meter.flops / usual,
+        quicker=min(seconds) / usual,
+        slower=max(seconds) / usual,
+        told_by="one timed call of the network",
+    )
 
 
-def _quickest(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of the quickest of as many as fit into a second: other programs may be in the way."""
+def _seconds(work: Callable[[], object], device: torch.device) -> list[float]:
+    """Of each of as many as fit into a second."""
     found: list[float] = []
     while len(found) < _AT_LEAST or (len(found) < _AT_MOST and sum(found) < 1):
         start = time.perf_counter()
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        found.append(time.perf_counter() - start)
-    return max(min(found), 1e-9)
+        found.append(max(time.perf_counter() - start, 1e-9))
+    return found
