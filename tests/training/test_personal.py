@@ -11,6 +11,7 @@ from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import DataError, InputError
 from frameweave.progress import SILENT
+from frameweave.runs.places import slug
 from frameweave.training.low_rank import LowRank
 from frameweave.training.patience import WATCHED, Patience
 from frameweave.training.personal_options import PersonalOptions
@@ -105,6 +106,19 @@ def test_a_clip_is_learned_and_edited(
         out=tmp_path / "e",
     )
     assert edit(clip, ["a blue gizmo"], edits)[0].video.is_file()
+
+
+def test_each_clip_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a set.v2").mkdir()
+    for clip, folder in (
+        ("My Rabbit.mp4", "my-rabbit"),
+        ("a set.v2", "a-set-v2"),
+        (".", slug(tmp_path.name, 40)),
+    ):
+        asked = PersonalOptions().of_clip(Path(clip))
+        assert (asked.data, asked.out) == (clip, Path(f"runs/personal-{folder}"))
+    assert PersonalOptions(out=Path("x")).of_clip(Path("a.mp4")).out == Path("x")
 
 
 def test_what_cannot_be_trained_on_is_told_first(

@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from frameweave.runs.places import slug
 from frameweave.runs.settings import Count, NotNegative, Positive, Share
 from frameweave.training.options import TrainOptions
+
+_LONGEST = 40  # letters of the clip's name in that of the folder
 
 
 class PersonalOptions(TrainOptions):
@@ -56,5 +59,11 @@ class PersonalOptions(TrainOptions):
     is never."""
     preview_every: NotNegative = 100
     """Optimiser steps between preview pictures with and without the adaptor; 0 is never."""
-    out: Path = Path("runs/personal")
-    """The run folder; a run in it with the same settings goes on."""
+    out: Path = Path("runs/personal-{clip}")
+    """The run folder; {clip} stands for the clip's name. A run in it with the same settings goes on."""
+
+    def of_clip(self, clip: Path) -> "PersonalOptions":
+        """The same for a clip, or a folder of a few."""
+        whole = clip.absolute()
+        named = slug(whole.name if clip.is_dir() else whole.stem, _LONGEST) or "clip"
+        return self.replaced(data=str(clip), out=Path(str(self.out).replace("{clip}", named)))
