@@ -7,6 +7,12 @@ from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.diffusion.sampling import Eps, clean, ddim_step, guided, sample
 from frameweave.diffusion.schedule import Schedule, Window
+from frameweave.editing.comparing.compare import compare
+from frameweave.editing.edit import edit
+from frameweave.editing.generate import generate
+from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.editing.steadying.options import SteadyOptions
+from frameweave.editing.steadying.steady import steady
 from frameweave.editors.base import Editor, Generator
 from frameweave.editors.registry import load as load_editor
 from frameweave.editors.registry import names as editor_names
@@ -57,6 +63,7 @@ __all__ = [
     "Count",
     "DataError",
     "DepthEstimator",
+    "EditOptions",
     "EditRequest",
     "Editor",
     "Eps",
@@ -64,6 +71,7 @@ __all__ = [
     "FlowProvider",
     "Frames",
     "FrameweaveError",
+    "GenerateOptions",
     "Generator",
     "GivenFlow",
     "Guides",
@@ -87,6 +95,7 @@ __all__ = [
     "Split",
     "StableDiffusion",
     "Steady",
+    "SteadyOptions",
     "Timesteps",
     "Tokens",
     "Trajectory",
@@ -94,12 +103,15 @@ __all__ = [
     "Window",
     "blended",
     "clean",
+    "compare",
     "ddim_step",
+    "edit",
     "edit_clip",
     "editor_names",
     "embeddings",
     "flow_names",
     "flow_of",
+    "generate",
     "guided",
     "load_adaptor",
     "load_depth_estimator",
@@ -114,6 +126,7 @@ __all__ = [
     "request_of",
     "sample",
     "self_attentions",
+    "steady",
     "text_request",
     "windowed",
     "working_size",

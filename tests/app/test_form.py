@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
+from dataclasses import replace
 from fractions import Fraction
 from importlib.util import find_spec
 from io import BytesIO
@@ -218,11 +219,12 @@ def test_the_wipe_shows_the_source_the_results_and_earlier_ones() -> None:
         id="edit-0002", version=1, state="done", when=0.0, results=(Path("a.mp4"), Path("b.mp4")),
         asked=Asked(VIDEO, ("one", "two"), EditOptions()),
     )  # fmt: skip
-    html = pieces.result(done, (other, done))
+    elsewhere = replace(other, id="edit-0003", asked=Asked(Path("b.mp4"), ("three",), EditOptions()))
+    html = pieces.result(done, (other, done, elsewhere))
     held = html.split('data-videos="')[1].split('"')[0].replace("&#34;", '"')
     titles = [one["title"] for one in json.loads(held)]
     assert titles[:2] == ["source", "<b>red</b> & ${car} `{{x}}`"]
-    assert [title.split(" (")[0] for title in titles[2:]] == ["one", "two"]
+    assert [title.split(" (")[0] for title in titles[2:]] == ["one", "two"]  # of the same clip
     assert "Done in 1 min 15 s" in pieces.status(done)
 
 
@@ -244,4 +246,6 @@ def test_states_are_told_in_words() -> None:
     assert "Loading the model" in pieces.status(view("running"))
     assert "Stopped after 3 s" in pieces.status(view("cancelled", seconds=3.0))
     assert "Not finished" in pieces.status(view("unfinished"))
+    cards = pieces.history((view("cancelled"), view("unfinished"), view("failed")), None)
+    assert [word in cards for word in ("· stopped ·", "· not finished ·", "· failed ·")] == [True] * 3
     assert "Take a clip" in pieces.status(None)

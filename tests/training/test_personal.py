@@ -116,9 +116,8 @@ def test_each_clip_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
         ("a set.v2", "a-set-v2"),
         (".", slug(tmp_path.name, 40)),
     ):
-        asked = PersonalOptions().of_clip(Path(clip))
-        assert (asked.data, asked.out) == (clip, Path(f"runs/personal-{folder}"))
-    assert PersonalOptions(out=Path("x")).of_clip(Path("a.mp4")).out == Path("x")
+        assert PersonalOptions(data=clip).placed.out == Path(f"runs/personal-{folder}")
+    assert PersonalOptions(data="a.mp4", out=Path("x")).placed.out == Path("x")
 
 
 def test_what_cannot_be_trained_on_is_told_first(

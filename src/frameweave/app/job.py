@@ -16,6 +16,7 @@ State = Literal["waiting", "running", "done", "failed", "cancelled", "unfinished
 
 GOES_ON: tuple[State, ...] = ("failed", "cancelled", "unfinished")
 """States from which a job can go on."""
+_API = "frameweave.api"
 
 
 class NoSuchJob(InputError):
@@ -55,16 +56,15 @@ class Asked:
         said = self._said
         if isinstance(said, PersonalOptions):
             return as_python("frameweave.training.train:train", [said.stages], said)
-        if said.compare:
-            work, given = "frameweave.editing.comparing.compare:compare", [self.video, *self.prompts]
-        else:
-            work, given = "frameweave.editing.edit:edit", [self.video, list(self.prompts)]
-        return as_python(work, given, said)
+        work = "compare" if said.compare else "edit"
+        prompts = self.prompts[0] if said.compare else list(self.prompts)
+        return as_python(f"{_API}:{work}", [self.video, prompts], said, kind_from=_API)
 
     @property
     def _said(self) -> EditOptions | PersonalOptions:
         """Without the run folder, which the job alone has."""
-        return self.options.replaced(out=type(self.options).model_fields["out"].default)
+        said = self.options.replaced(out=type(self.options).model_fields["out"].default)
+        return said.replaced(data=str(self.video)) if isinstance(said, PersonalOptions) else said
 
 
 @dataclass(frozen=True)

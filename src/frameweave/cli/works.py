@@ -80,7 +80,7 @@ def train(options: TrainOptions, *, progress: Progress) -> Any:
 
 
 def train_personal(clip: Path, options: PersonalOptions, *, progress: Progress) -> Any:
-    return train(options.of_clip(clip), progress=progress)
+    return train(options.replaced(data=str(clip)).placed, progress=progress)
 
 
 def plan(options: TrainOptions, *, progress: Progress) -> Any:

@@ -36,8 +36,10 @@ def as_words(
     return ["frameweave", *command.split(), *inputs, *flags]
 
 
-def as_python(work: str, given: Sequence[object], settings: Settings) -> str:
+def as_python(work: str, given: Sequence[object], settings: Settings, *, kind_from: str = "") -> str:
     """A script that calls a library function, named as "module:function", with inputs and settings.
+
+    `kind_from` is the module from which it takes the settings' class; default: where that is defined.
 
     >>> from frameweave.study.options import StudyReportOptions
     >>> report = "frameweave.study.results.report:study_report"
@@ -58,7 +60,10 @@ def as_python(work: str, given: Sequence[object], settings: Settings) -> str:
     made = f"{kind.__name__}(\n{''.join(rows)})" if rows else f"{kind.__name__}()"
     call = f"options = {made}\n{name}({', '.join([*map(_written, given), 'options'])})"
     paths = "from pathlib import Path\n\n" if "Path(" in call else ""
-    imports = sorted([f"from {kind.__module__} import {kind.__name__}", f"from {module} import {name}"])
+    taken: dict[str, list[str]] = {}
+    for place, one in ((kind_from or kind.__module__, kind.__name__), (module, name)):
+        taken.setdefault(place, []).append(one)
+    imports = [f"from {place} import {', '.join(taken[place])}" for place in sorted(taken)]
     return paths + "\n".join(imports) + f"\n\n{call}"
 
 

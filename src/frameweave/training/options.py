@@ -246,6 +246,11 @@ class TrainOptions(
     """The run folder; a run in it with the same settings goes on."""
 
     @property
+    def placed(self) -> "TrainOptions":
+        """The same with the run folder's whole name, which may be made from the data's."""
+        return self
+
+    @property
     def common_noise(self) -> float:
         """The share of the noise's variance that the frames of a group have in common."""
         return {"shared": 1.0, "mixed": self.noise_correlation, "independent": 0.0}[self.noise_sharing]

@@ -62,8 +62,8 @@ class PersonalOptions(TrainOptions):
     out: Path = Path("runs/personal-{clip}")
     """The run folder; {clip} stands for the clip's name. A run in it with the same settings goes on."""
 
-    def of_clip(self, clip: Path) -> "PersonalOptions":
-        """The same for a clip, or a folder of a few."""
-        whole = clip.absolute()
-        named = slug(whole.name if clip.is_dir() else whole.stem, _LONGEST) or "clip"
-        return self.replaced(data=str(clip), out=Path(str(self.out).replace("{clip}", named)))
+    @property
+    def placed(self) -> "PersonalOptions":
+        clip = Path(self.data).absolute()
+        named = slug(clip.name if clip.is_dir() else clip.stem, _LONGEST) or "clip"
+        return self.replaced(out=Path(str(self.out).replace("{clip}", named)))

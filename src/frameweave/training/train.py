@@ -77,7 +77,7 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
     With several processes (`accelerate launch`) the first one writes. Raises `InputError` for an
     unknown stage or unusable settings, before anything heavy is loaded.
     """
-    start = time.monotonic()
+    start, options = time.monotonic(), options.placed
     check_stages(stages, options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)

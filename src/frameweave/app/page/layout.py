@@ -138,7 +138,7 @@ def laid_out(
                         paint = gr.Button("Paint a mask on the first frame")
                         mask = _html(name="fw-mask")
                         mask_file = gr.File(
-                            label="Or upload a mask: white where to edit",
+                            label="Or a mask file: white where to edit",
                             file_types=["image", "video"],
                             height=120,
                             elem_classes="fw-drop",

@@ -103,7 +103,8 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
     others = [
         _Video(f"{_title(one, number)} ({_when(one)})", addresses.played(one.id, number))
         for one in history
-        if one.id != view.id and one.state == "done" and one.kind == "edit"
+        if (one.state, one.kind) == ("done", "edit")
+        if one.id != view.id and one.asked.video == view.asked.video  # other clips say nothing beside it
         for number in range(len(one.results))
     ]
     videos = [_Video("source", addresses.source(view.id)), *own, *others[:_CHOICES]]
@@ -135,6 +136,8 @@ def history(views: Sequence[JobView], chosen: str | None) -> str:
     return rendered(_ROOM, "history.html", cards=cards, chosen=chosen)
 
 
+_STATES = {"cancelled": "stopped", "unfinished": "not finished"}
+"""In the words of the page, which has Stop and Go on."""
 _SAID = {
     "running": "Loading the model",
     "failed": "It did not work",
@@ -191,7 +194,7 @@ def _line(view: JobView) -> str:
     what = options.editor if isinstance(options, EditOptions) else "training"
     if view.kind == "compare":
         what = "all editors"
-    state = _duration(view.seconds) if view.state == "done" else view.state
+    state = _duration(view.seconds) if view.state == "done" else _STATES.get(view.state, view.state)
     return f"{what} · {state} · {_when(view)}"
 
 
