@@ -104,7 +104,7 @@ class JsonLines:
 
 
 def _figures(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    return "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
 
 
 def _emit(**event: object) -> None:

@@ -1,5 +1,7 @@
 """What a training run tells: log.jsonl, live figures for the bar, tensorboard and wandb when asked for."""
 
+from collections.abc import Mapping
+
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, WandBTracker
 
 from frameweave.errors import require_extra
@@ -7,6 +9,9 @@ from frameweave.progress import Progress
 from frameweave.runs.run import Run
 from frameweave.training.fit import Step
 from frameweave.training.options import TrainOptions
+
+_WITHOUT = "_without"
+"""How the name of a figure ends that was measured with the adaptor switched off."""
 
 
 class TrainingLog:
@@ -34,17 +39,32 @@ class TrainingLog:
         values = {"gradient_norm": step.gradient_norm, "rate": step.rate, "groups_per_second": speed}
         values |= step.terms
         values |= {f"gradient_norm_{term}": norm for term, norm in step.term_norms.items()} | step.watched
-        self.progress.measure(**step.terms, gradient_norm=step.gradient_norm, groups_per_second=speed)
+        counting = {name: value for name, value in step.terms.items() if value}  # one switched off is 0
+        self.progress.measure(**counting, groups_per_second=speed)
         if step.watched and self.main:
-            told = {**step.terms, **step.watched}
-            figures = "  ".join(f"{name} {value:.4g}" for name, value in told.items())
-            self.progress.note(f"{self.stage} step {step.number}: {figures}")
+            self.progress.note(f"{self.stage} step {step.number}: {in_words(counting | step.watched)}")
         if not self.main:
             return
         rounded = {key: float(f"{value:.6g}") for key, value in values.items()}
         self.run.log(stage=self.stage, step=step.number, **rounded)
         for tracker in self.trackers:
             tracker.log(values, step=step.number)
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """Losses as people read them; those that are 0 are left out.
+
+    >>> in_words({"noise": 0.0328, "held_out_noise": 0.072, "held_out_noise_without": 0.0951})
+    'noise 0.0328, held-out noise 0.072 (without the adaptor 0.0951)'
+    """
+    told: list[str] = []
+    for name, value in figures.items():
+        if not value or name.endswith(_WITHOUT):
+            continue
+        without = figures.get(f"{name}{_WITHOUT}")
+        beside = f" (without the adaptor {without:.3g})" if without else ""
+        told.append(f"{name.replace('held_out', 'held-out').replace('_', ' ')} {value:.3g}{beside}")
+    return ", ".join(told)
 
 
 def _trackers(stage: str, options: TrainOptions) -> list[GeneralTracker]:
