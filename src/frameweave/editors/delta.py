@@ -47,8 +47,8 @@ class Delta(Growing):
     """Noise of the steps: shared, a new one at each step, the same for all frames; fixed, one for all steps
     and frames; per_frame, a new one for each frame, which flickers."""
     negative: Literal["prompt", "source"] = "prompt"
-    """What guidance leads away from: prompt, the negative prompt; source, the source prompt, which keeps
-    more of the clip where guidance is strong."""
+    """What guidance leads away from: prompt, the negative prompt; source, the source prompt, as in FlowAlign,
+    which changes more: give less guidance with it."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too, the clip and its edit alike."""
     controlnet_scale: float = 1.0
