@@ -6,6 +6,7 @@ from shutil import copytree
 from typing import Any
 
 import pytest
+import torch
 
 from frameweave.editing import edit as edit_module
 from frameweave.editing.comparing.compare import compare
@@ -15,6 +16,7 @@ from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.sampling import sampler_of
 from frameweave.editing.setup import editor_of, load_model
 from frameweave.errors import InputError, ModelFolderError
+from frameweave.models.loading import device
 from killed import Killed, kill_after
 from notes import Notes
 from videos import colour_ramp, write_video
@@ -158,6 +160,16 @@ def test_pure_noise_at_the_start(
     half = asked.replaced(dtype="bf16")
     with pytest.raises(ModelFolderError, match="too near 0 for half precision"):
         edit(video, ["a red car"], half.replaced(overwrite=True))
+
+
+def test_the_precision_that_is_chosen_itself_suits_pure_noise(
+    options: EditOptions, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "half_of", lambda _device: "bf16")
+    folder = saying(tiny_folder, tmp_path / "v", prediction_type="v_prediction")
+    asked = options.replaced(model=folder, dtype="auto")
+    assert load_model(asked).precision == torch.bfloat16
+    assert load_model(asked.replaced(zero_snr=True)).precision == torch.float32
 
 
 def test_inversions_are_kept_by_what_changes_them(options: EditOptions, video: Path) -> None:

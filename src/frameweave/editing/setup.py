@@ -1,6 +1,7 @@
 """What every edit sets up from its options: editor, model, depth estimator, kept inversions."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from frameweave.diffusion.inversion import Remembered
@@ -19,6 +20,7 @@ from frameweave.errors import InputError, ModelFolderError
 from frameweave.models import depth as depth_model
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.loading.choice import ModelChoice
+from frameweave.models.loading.device import AUTO
 from frameweave.models.loading.load import load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import Progress
@@ -32,8 +34,12 @@ def load_model(
     options: ModelOptions, load: Callable[[ModelChoice], StableDiffusion] = load_chosen
 ) -> StableDiffusion:
     """The model of the options, with their noise schedule. Raises what `scheduled` raises."""
-    model = load(options.choice)
-    return scheduled(model, options) if isinstance(options, SamplingOptions) else model
+    if not isinstance(options, SamplingOptions):
+        return load(options.choice)
+    choice = options.choice
+    if options.zero_snr and choice.dtype == AUTO:  # pure noise is too near 0 for half precision
+        choice = replace(choice, dtype="fp32")
+    return scheduled(load(choice), options)
 
 
 def editor_of(options: EditOptions | GenerateOptions) -> Editor:
