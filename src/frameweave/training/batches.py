@@ -1,5 +1,6 @@
 """The micro-batches of a run: which groups, timesteps, noise, texts; a pure function of the step's number."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -47,6 +48,26 @@ class Batch:
     """G, K, F."""
     motion: Float[Tensor, "G F_minus_1 3 h w"] | None = None
     """Within each group, see `GroupMotion`; None where the training does not need it."""
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches of equal frames and timesteps as one; without vision states, which tokens have read before."""
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+    motions = [batch.motion for batch in batches if batch.motion is not None]
+    return Batch(
+        x_t=torch.cat([batch.x_t for batch in batches]),
+        eps=torch.cat([batch.eps for batch in batches]),
+        t=torch.cat([batch.t for batch in batches]),
+        text=torch.cat([batch.text for batch in batches]),
+        pooled=torch.cat([batch.pooled for batch in batches]),
+        depth=torch.cat([batch.depth for batch in batches]),
+        vision=None,
+        replaced=first.replaced,
+        shape=(sum(batch.shape[0] for batch in batches), *first.shape[1:]),
+        motion=torch.cat(motions) if motions else None,
+    )
 
 
 @dataclass(eq=False)

@@ -1,5 +1,6 @@
 """What the three stages share: the noise prediction under tokens and depth, and the held-out batch."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from frameweave.models.conditioning import StableConditioning
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.training.batches import Batch
+from frameweave.training.batches import Batch, joined
 from frameweave.training.options import TrainOptions
 
 
@@ -54,6 +55,26 @@ class Denoiser:
             branches = torch.stack([empty.expand_as(batch.text), batch.text])
             return concat_tokens(prefix, branches, form="sequence")[0]
         return concat_tokens(prefix, batch.text[None])[0]
+
+    def together(
+        self, batches: Sequence[Batch], forward: Callable[[Batch, Tensor], Sequence[Tensor]]
+    ) -> list[tuple[Batch, Tensor, list[Tensor]]]:
+        """Each batch with its states and its part of what `forward` gives of many at once, samples first.
+
+        Those whose texts are equally long go through together.
+        """
+        given = [(batch, self.states(batch)) for batch in batches]
+        parts: dict[int, list[Tensor]] = {}
+        for length in dict.fromkeys(states.shape[1] for _, states in given):
+            chosen = [index for index, (_, states) in enumerate(given) if states.shape[1] == length]
+            found = forward(
+                joined([given[index][0] for index in chosen]),
+                torch.cat([given[index][1] for index in chosen]),
+            )
+            sizes = [len(given[index][0].x_t) for index in chosen]
+            for index, *own in zip(chosen, *(one.split(sizes) for one in found), strict=True):
+                parts[index] = own
+        return [(batch, states, parts[index]) for index, (batch, states) in enumerate(given)]
 
     def __call__(self, batch: Batch, states: Float[Tensor, "S PL D"]) -> Float[Tensor, "S C h w"]:
         """The noise predicted in each sample under its text, as float32."""

@@ -1,10 +1,11 @@
 """Stage 1: the depth ControlNet, trained from the model's own or else from the UNet's encoder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from frameweave.training.batches import Batches
+from frameweave.training.batches import Batches, joined
 from frameweave.training.denoising import Denoiser
 
 
@@ -23,8 +24,16 @@ class DepthControl:
         )
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        batch = self.batches(step)
-        return {"noise": self.denoiser.noise_term(self.denoiser(batch, batch.text), batch)}
+        return self.losses([step])[0]
+
+    def losses(self, steps: Sequence[int]) -> list[dict[str, Tensor]]:
+        batches = [self.batches(step) for step in steps]
+        sizes, whole = [len(batch.x_t) for batch in batches], joined(batches)
+        parts = self.denoiser(whole, whole.text).split(sizes)
+        return [
+            {"noise": self.denoiser.noise_term(eps_hat, batch)}
+            for eps_hat, batch in zip(parts, batches, strict=True)
+        ]
 
     def watch(self) -> dict[str, float]:
         """The held-out noise loss at fixed noise and timesteps."""

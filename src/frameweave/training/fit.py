@@ -17,8 +17,10 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from frameweave.errors import RunError
+from frameweave.models.memory import is_out_of_memory
 from frameweave.progress import SILENT
 from frameweave.training.checkpoint import latest, read, save
+from frameweave.training.packing import Packing
 from frameweave.training.plan import Plan, autocast
 from frameweave.training.state import State
 
@@ -89,6 +91,8 @@ def fit(
             )
         note(f"going on from step {first}")
     stage.module.train()
+    with autocast(plan.precision, accelerator.device):
+        packing = Packing.of(stage, stage.loss, plan.accumulate, accelerator.device, note)
     done = stored = first
     consistent = True
     buffers = state.copied_buffers()
@@ -98,7 +102,7 @@ def fit(
             alone: dict[str, float] = {}
             if plan.norms_every and number % plan.norms_every == 0:
                 alone = _term_norms(stage, state, plan, accelerator.device, number - 1)
-            terms = _backward(stage, state, plan, accelerator, number - 1)
+            terms = _backward(packing, state, plan, accelerator, number - 1)
             norm = state.clip(plan.clip_norm)
             _check(number, terms, norm, state.scaler, saved)
             consistent = False
@@ -151,22 +155,35 @@ def new_accelerator() -> Accelerator:
 
 
 def _backward(
-    stage: TrainStage, state: State, plan: Plan, accelerator: Accelerator, step: int
+    packing: Packing, state: State, plan: Plan, accelerator: Accelerator, step: int
 ) -> dict[str, float]:
     """The mean gradient over micro-steps and processes, left in the weights; returns the mean terms."""
-    state.optimiser.zero_grad(set_to_none=True)
-    seen: list[dict[str, float]] = []
-    for micro in range(plan.accumulate):
-        with autocast(plan.precision, accelerator.device):
-            terms = stage.loss(step * plan.accumulate + micro)
-        total = torch.stack(list(terms.values())).sum()
-        state.scaler.scale(total / plan.accumulate).backward()
-        seen.append({key: float(value.detach()) for key, value in terms.items()})
-    means = _mean(seen)
+    while True:
+        try:
+            means = _mean(_accumulated(packing, state, plan, accelerator, step))
+            break
+        except RuntimeError as error:
+            if packing.at_once == 1 or not is_out_of_memory(error):
+                raise
+            packing.halve()
     if accelerator.num_processes > 1:
         _share_gradients(list(state.weights.values()), accelerator)
         means = _mean(gather_object([means]))
     return means
+
+
+def _accumulated(
+    packing: Packing, state: State, plan: Plan, accelerator: Accelerator, step: int
+) -> list[dict[str, float]]:
+    state.optimiser.zero_grad(set_to_none=True)
+    seen: list[dict[str, float]] = []
+    for steps in packing.parts(step * plan.accumulate, plan.accumulate):
+        with autocast(plan.precision, accelerator.device):
+            found = packing.losses(steps)
+        total = torch.stack([torch.stack(list(terms.values())).sum() for terms in found]).sum()
+        state.scaler.scale(total / plan.accumulate).backward()
+        seen += [{key: float(value.detach()) for key, value in terms.items()} for terms in found]
+    return seen
 
 
 def _term_norms(

@@ -1,7 +1,7 @@
 """What a training run will take: memory, time, operations, from short probes of its real stages.
 
 Each probe is a fresh process that builds the stage and takes a few steps, so that its peak memory is
-its own. Batches above two groups are not probed: memory and time grow by the same amount with each
+its own. Passes of more than two groups are not probed: memory and time grow by the same amount with each
 group, so one and two groups tell the rest, and a plan never needs the memory of the run.
 """
 
@@ -26,12 +26,12 @@ from frameweave.models.memory import free_bytes, peak_bytes
 from frameweave.progress import SILENT, Progress
 from frameweave.training.fit import fit
 from frameweave.training.options import TrainOptions
+from frameweave.training.packing import fitting, saved_bytes
 from frameweave.training.plan import autocast
 from frameweave.training.sources.groups import Part, sources
 from frameweave.training.stages import Workshop, plan_of
 from frameweave.training.train import check_stages
 
-_PROBED_BATCH = 2
 _STEPS = 4
 _HELD_OUT = 2
 
@@ -45,26 +45,30 @@ class Probe:
     encode: float
     """Encoding one group that is not in the cache."""
     micro: float
-    """One micro-step, forward and backward."""
+    """One pass, forward and backward."""
     watch: float
     """The held-out figures of one group."""
     save: float
     """One checkpoint."""
     peak_bytes: float
+    saved_bytes: float
+    """What the forward pass keeps for the backward pass."""
     flops: float
-    """Operations of one micro-step, as torch counts them (2 per multiply-add)."""
+    """Operations of one pass, as torch counts them (2 per multiply-add)."""
+    at_once: int = 1
+    """Micro-steps of a pass."""
 
     def at(self, batch: int, two: "Probe") -> "Probe":
         """This probe of one group and one of two, extended in a straight line to `batch` groups.
 
-        >>> one = Probe(load=5, encode=1, micro=2, watch=1, save=0, peak_bytes=10, flops=6)
-        >>> at = one.at(4, replace(one, micro=3, peak_bytes=14, flops=12))
-        >>> at.micro, at.peak_bytes, at.flops, at.load
-        (5, 22, 24, 5)
+        >>> one = Probe(load=5, encode=1, micro=2, watch=1, save=0, peak_bytes=10, saved_bytes=4, flops=6)
+        >>> at = one.at(4, replace(one, micro=3, peak_bytes=14, saved_bytes=8, flops=12))
+        >>> at.micro, at.peak_bytes, at.saved_bytes, at.flops, at.load
+        (5, 22, 16, 24, 5)
         """
         grown = {
             name: getattr(self, name) + (batch - 1) * (getattr(two, name) - getattr(self, name))
-            for name in ("micro", "peak_bytes", "flops")
+            for name in ("micro", "peak_bytes", "saved_bytes", "flops")
         }
         return replace(self, **grown)
 
@@ -95,12 +99,19 @@ def plan_training(
     groups, held_out = (len(source) for source in sources(options))
     probes: dict[str, Probe] = {}
     for stage in progress.track(stages, "probing stages"):
-        if options.batch <= _PROBED_BATCH:
-            probes[stage] = _probed(stage, options)
-        else:
-            one, two = (_probed(stage, options.replaced(batch=batch)) for batch in (1, 2))
-            probes[stage] = one.at(options.batch, two)
+        probes[stage] = _planned(stage, options)
     return estimates(probes, options, groups=groups, held_out=held_out)
+
+
+def _planned(stage: str, options: TrainOptions) -> Probe:
+    """One pass of the stage: a batch, or several micro-steps' that go through together."""
+    one = _probed(stage, options.replaced(batch=1))
+    if options.batch == options.accumulate == 1:
+        return one
+    two = _probed(stage, options.replaced(batch=2))
+    saved = one.at(options.batch, two).saved_bytes
+    at_once = fitting(saved, options.accumulate, torch_device("auto"))
+    return replace(one.at(options.batch * at_once, two), at_once=at_once)
 
 
 def estimates(
@@ -111,14 +122,15 @@ def estimates(
     seen = 0
     for stage, probe in probes.items():
         plan = plan_of(stage, options)
-        micros = plan.steps * plan.accumulate
-        seen = max(seen, min(groups, micros * options.batch))
+        passes = plan.steps * -(-plan.accumulate // probe.at_once)
+        seen = max(seen, min(groups, plan.steps * plan.accumulate * options.batch))
         watches = plan.steps // plan.watch_every + (plan.steps % plan.watch_every > 0)
-        work = micros * probe.micro + watches * held_out * probe.watch
+        work = passes * probe.micro + watches * held_out * probe.watch
         if plan.norms_every and stage == "lora":  # a forward pass, and a backward pass for each of two terms
-            work += plan.steps // plan.norms_every * probe.micro * 5 / 3
+            work += plan.steps // plan.norms_every * probe.micro / probe.at_once * 5 / 3
         seconds = work + (1 + work / (60 * plan.save_minutes)) * probe.save
-        rows.append(_row(stage, seconds, probe.peak_bytes, probe.flops, probe.flops / probe.micro))
+        flops = probe.flops / probe.at_once
+        rows.append(_row(stage, seconds, probe.peak_bytes, flops, probe.flops / probe.micro))
     every = list(probes.values())
     encoding = (seen + held_out) * max(probe.encode for probe in every)
     total = sum(row.seconds for row in rows) + max(probe.load for probe in every) + encoding
@@ -193,6 +205,8 @@ def probe(stage: str, options: TrainOptions) -> Probe:
         steps = fit(built.stage, plan, options.out / stage)
         times = [_timed(lambda: next(steps))[0] for _ in range(_STEPS)]
         peak = peak_bytes()
+        with autocast(plan.precision, workshop.model.device):
+            saved = saved_bytes(lambda: built.stage.loss(0))
         micro = median(times[1:-1])
         with torch.no_grad(), autocast(plan.precision, workshop.model.device):
             watch = _timed(built.stage.watch)[0]
@@ -212,6 +226,7 @@ def probe(stage: str, options: TrainOptions) -> Probe:
         watch=watch / held_out,
         save=save,
         peak_bytes=peak,
+        saved_bytes=saved,
         flops=flops,
     )
 

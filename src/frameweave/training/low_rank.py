@@ -1,5 +1,6 @@
 """Stage 3: the LoRA, trained at the noisiest timesteps with the temporal loss (Eq. 9)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,9 +61,23 @@ class LowRank:
         self.window = Window(*options.temporal_range, self.denoiser.model.schedule.T)
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        options, batch = self.denoiser.options, self.batches(step)
-        states = self.denoiser.states(batch)
-        eps_hat, features = self._forward(batch, states)
+        return self.losses([step])[0]
+
+    def losses(self, steps: Sequence[int]) -> list[dict[str, Tensor]]:
+        def forward(batch: Batch, states: Tensor) -> list[Tensor]:
+            eps_hat, features = self._forward(batch, states)
+            return [eps_hat, *features]
+
+        found = self.denoiser.together([self.batches(step) for step in steps], forward)
+        return [
+            self._terms(step, batch, states, eps_hat, features)
+            for step, (batch, states, (eps_hat, *features)) in zip(steps, found, strict=True)
+        ]
+
+    def _terms(
+        self, step: int, batch: Batch, states: Tensor, eps_hat: Tensor, features: list[Tensor]
+    ) -> dict[str, Tensor]:
+        options = self.denoiser.options
         terms = {
             "noise": self.denoiser.noise_term(eps_hat, batch),
             "temporal": options.temporal_weight * self.temporal(features, batch),

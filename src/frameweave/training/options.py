@@ -194,9 +194,10 @@ class OptimiserOptions(Settings):
     heading = "Optimiser"
 
     batch: Count = 1
-    """Groups in one forward pass, over all processes together."""
+    """Groups of a micro-step, over all processes together."""
     accumulate: Count = 8
-    """Forward passes before each optimiser step (gradient accumulation)."""
+    """Micro-steps before each optimiser step (gradient accumulation); as many as memory holds go through the
+    networks together."""
     schedule: Literal["constant", "flat_cosine"] = "constant"
     """How the learning rate goes on after the warm-up."""
     warmup: NotNegative = 50

@@ -45,9 +45,10 @@ class PersonalOptions(TrainOptions):
     learning_rate: Positive = 2e-3
     """Learning rate of the LoRA stage."""
     batch: Count = 4
-    """Groups in one forward pass, over all processes together."""
+    """Groups of a micro-step, over all processes together."""
     accumulate: Count = 1
-    """Forward passes before each optimiser step (gradient accumulation)."""
+    """Micro-steps before each optimiser step (gradient accumulation); as many as memory holds go through the
+    networks together."""
     warmup: NotNegative = 10
     """Optimiser steps in which the learning rate rises to its value."""
     ema: Share = 0.95

@@ -1,5 +1,6 @@
 """Stage 2: the shared tokens and the projection of the unshared ones (Eqs. 4, 7), with a frozen UNet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -25,9 +26,12 @@ class SharedTokens:
         self.module: nn.Module = nn.ModuleDict({"tokens": self.denoiser.tokens.requires_grad_(True)})
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        batch = self.batches(step)
-        states = self.denoiser.states(batch)
-        return {"noise": self.denoiser.noise_term(self.denoiser(batch, states), batch)}
+        return self.losses([step])[0]
+
+    def losses(self, steps: Sequence[int]) -> list[dict[str, Tensor]]:
+        batches = [self.batches(step) for step in steps]
+        found = self.denoiser.together(batches, lambda batch, states: [self.denoiser(batch, states)])
+        return [{"noise": self.denoiser.noise_term(eps_hat, batch)} for batch, _, (eps_hat,) in found]
 
     def watch(self) -> dict[str, float]:
         """The noise loss on held-out groups at fixed noise, with the tokens and with the text alone."""
