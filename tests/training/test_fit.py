@@ -1,5 +1,6 @@
 """The training loop: exact resume, a stop at non-finite losses, and that it learns at all."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from frameweave.errors import RunError
-from frameweave.training import checkpoint
+from frameweave.training import checkpoint, packing
 from frameweave.training.fit import Step, fit, load_average
 from frameweave.training.plan import Plan
 
@@ -130,6 +131,45 @@ def test_an_interrupt_saves_the_last_whole_step_and_goes_on_with_the_same_bits(t
     trained(Regression(), PLAN, tmp_path / "whole")
     whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+class Packed(Regression):
+    """Without a norm over the batch, so that micro-steps may go together."""
+
+    def __init__(self, fits: int = 8) -> None:
+        super().__init__()
+        self.module = nn.Sequential(self.module[0], *self.module[2:])
+        self.fits = fits
+        self.packs: list[int] = []
+
+    def losses(self, steps: Sequence[int]) -> list[dict[str, Tensor]]:
+        self.packs.append(len(steps))
+        if len(steps) > self.fits:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [self.loss(step) for step in steps]
+
+
+def test_micro_steps_go_together_and_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, notes = Plan(steps=3, warmup=1, accumulate=6, precision="fp32"), []
+    stage, halved, single = Packed(), Packed(fits=2), Packed()
+    list(fit(stage, plan, tmp_path / "packed"))
+    assert stage.packs == [4, 2] * 3  # powers of two
+    list(fit(halved, plan, tmp_path / "halved", note=notes.append))
+    assert halved.packs == [4, *[2] * 9] and notes == ["out of memory: going on with 2 micro-steps at once"]
+    monkeypatch.setattr(packing, "total_memory", lambda: 1)
+    list(fit(single, plan, tmp_path / "single"))
+    assert single.packs == []
+    for other in ("packed", "halved"):
+        for key, value in state(tmp_path / "single").items():
+            assert torch.allclose(value.float(), state(tmp_path / other)[key].float(), atol=1e-6), key
+
+
+def test_what_is_kept_for_the_backward_pass_is_counted_once() -> None:
+    weight = torch.randn(10, 10, requires_grad=True)
+    x = torch.randn(5, 10)
+    assert packing.saved_bytes(lambda: (x @ weight) + (x @ weight)) == 4 * x.numel()
+    with torch.no_grad():
+        assert packing.saved_bytes(lambda: x @ weight) == 0
 
 
 def test_the_learning_rate_warms_up_and_the_terms_are_told(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from frameweave.training.forecast import Probe, estimates, plan_training, probe
 from frameweave.training.options import TrainOptions
 from videos import colour_ramp, write_video
 
-PROBE = Probe(load=5.0, encode=0.5, micro=2.0, watch=0.25, save=1.0, peak_bytes=2**30, flops=4e12)
+PROBE = Probe(
+    load=5.0, encode=0.5, micro=2.0, watch=0.25, save=1.0, peak_bytes=2**30, saved_bytes=2**28, flops=4e12
+)
 OPTIONS = TrainOptions(
     steps=100, tokens_steps=10, accumulate=2, batch=1, watch_every=30, norms_every=50, save_minutes=2.0
 )
@@ -25,6 +27,17 @@ def test_the_arithmetic_by_hand() -> None:
     assert whole.seconds == pytest.approx(tokens.seconds + lora.seconds + 5.0 + (64 + 8) * 0.5)
     assert lora.flops_per_second == pytest.approx(2e12)
     assert whole.peak_bytes == 2**30
+
+
+def test_micro_steps_that_go_together_are_one_pass() -> None:
+    packed = replace(PROBE, at_once=2)
+    (lora, _whole), (one, _) = (
+        estimates({"lora": found}, OPTIONS.replaced(norms_every=0), groups=64, held_out=8)
+        for found in (packed, PROBE)
+    )
+    work = 100 * 2.0 + 4 * 8 * 0.25
+    assert lora.seconds == pytest.approx(work + (1 + work / 120) * 1.0)
+    assert lora.flops == one.flops / 2  # of a micro-step
 
 
 def test_few_steps_encode_few_groups() -> None:

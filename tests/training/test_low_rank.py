@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,9 +19,10 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.training.along_motion import followed
 from frameweave.training.batches import Batches, position
 from frameweave.training.denoising import Denoiser
+from frameweave.training.depth_control import DepthControl
 from frameweave.training.low_rank import LowRank, check_frames, timesteps_drawn
 from frameweave.training.options import TrainOptions
-from frameweave.training.shared_tokens import begin_with_words, word_states
+from frameweave.training.shared_tokens import SharedTokens, begin_with_words, word_states
 from frameweave.video.group import FrameGroup
 
 OPTIONS = TrainOptions(batch=2, accumulate=1, p_share=1.0, vision_drop=0.0)
@@ -140,6 +142,45 @@ def test_the_temporal_loss_reaches_the_lora_and_falls_when_minimised_alone(
             optimiser.step()
             losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"temporal_mode": "both", "depth_control": True},
+        {"temporal_norm": "T", "equivariance_weight": 0.1, "token_mode": "replace"},
+        {"tokens_form": "sequence", "min_snr": 5.0},
+    ],
+)
+def test_micro_steps_together_are_those_one_by_one(
+    groups: CachedGroups, model: StableDiffusion, settings: dict[str, Any]
+) -> None:
+    """Some have their prompts replaced, some not, and some see no picture."""
+    options = OPTIONS.replaced(p_share=0.5, vision_drop=0.3, **settings)
+    batches = Batches(groups, model, options, (0.8, 1.0), timesteps_drawn(options))
+    assert len({batches(step).replaced for step in range(6)}) == 2
+    with added_lora(model.unet, rank=4, alpha=4, layers=pattern("down")) as lora:
+        stage = LowRank(Denoiser(model, options, tokens()), lora, batches, batches)
+        with torch.no_grad():
+            found, alone = stage.losses(range(6)), [stage.loss(step) for step in range(6)]
+    for ours, theirs in zip(found, alone, strict=True):
+        assert ours.keys() == theirs.keys()
+        for name, value in theirs.items():
+            assert float(ours[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-7), name
+
+
+def test_micro_steps_of_the_other_stages_together(groups: CachedGroups, model: StableDiffusion) -> None:
+    options = OPTIONS.replaced(p_share=0.5, vision_drop=0.3, depth_control=True)
+    batches = Batches(groups, model, options, (0.0, 1.0))
+    for stage in (
+        SharedTokens(Denoiser(model, options, tokens()), batches, batches),
+        DepthControl(Denoiser(model, options, None, train_control=True), batches, batches),
+    ):
+        with torch.no_grad():
+            found, alone = stage.losses(range(4)), [stage.loss(step) for step in range(4)]
+        for ours, theirs in zip(found, alone, strict=True):
+            assert float(ours["noise"]) == pytest.approx(float(theirs["noise"]), rel=1e-4)
 
 
 def test_outside_its_range_the_temporal_term_is_zero(groups: CachedGroups, model: StableDiffusion) -> None:
