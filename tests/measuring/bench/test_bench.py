@@ -14,12 +14,12 @@ from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
 
 
-def test_a_training_step_is_measured_in_three_ways(
+def test_a_training_step_is_measured_in_four_ways(
     tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "load", lambda **_: tiny)
     rows = list(training.training_rows(1))
-    assert len(rows) == 3 and all(row.value > 0 for row in rows)
+    assert len(rows) == 4 and all(row.value > 0 for row in rows)
 
 
 def test_only_what_is_asked_for_is_measured(tiny: StableDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
