@@ -219,7 +219,7 @@ class Building:
 
     def anchors(self) -> gr.File:
         """Frames of the clip that were edited elsewhere; the control that takes them is given back."""
-        quiet("Edit a frame of the clip in any program, and give it here. anchored carries it to the others.")
+        quiet("Edit a frame of the clip in any program, and give it here. The others follow it.")
         file = gr.File(
             label="Edited frames",
             file_count="multiple",
