@@ -12,7 +12,9 @@ from frameweave.runs.settings import Count, InputPath, NotNegative, Settings, Sh
 ClipSet = Literal[
     "test", "development", "validation", "strangers", "strangers-development", "strangers-validation"
 ]
-BenchPart = Literal["start", "world", "editing", "length", "training", "adaptor", "metrics", "data", "video"]
+BenchPart = Literal[
+    "start", "world", "editing", "length", "size", "training", "adaptor", "metrics", "data", "video"
+]
 FREE = ("threads", "table", "baseline", *EngineOptions.model_fields)
 """What may change when an experiment goes on: it says where cells are made, not what is in them."""
 
@@ -226,3 +228,5 @@ class BenchOptions(Settings):
     """Settings of the editors: name=value for all that have it, or editor.name=value for one."""
     lengths: tuple[Count, ...] = ()
     """Numbers of frames for part length; default: 16, 32, 64, 128 and 300, with quick 16 and 32."""
+    sizes: tuple[Count, ...] = ()
+    """Longer sides, in pixels, for part size; default: 64, 128 and 256, with quick 64 and 128."""

@@ -1,11 +1,13 @@
 """The bench on a tiny model, where its figures mean nothing: what is asked for is measured, and no more."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from frameweave.errors import InputError
 from frameweave.measuring.bench import bench as whole
-from frameweave.measuring.bench import training
+from frameweave.measuring.bench import growth, training
 from frameweave.measuring.bench.bench import bench
 from frameweave.measuring.bench.editing import editing_row, network_calls
 from frameweave.measuring.options import BenchOptions
@@ -35,6 +37,26 @@ def test_only_what_is_asked_for_is_measured(tiny: StableDiffusion, monkeypatch: 
         "framewise",
     ]
     assert len(loaded) == 1
+
+
+def test_growth_is_told_beside_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(_root: Path, _name: str, count: int, size: int) -> growth.Taken:
+        return growth.Taken(seconds_per_frame=(size or 64) / 1000, peak_bytes=2**20 * count)
+
+    monkeypatch.setattr(growth, "taken", taken)
+    options = BenchOptions(
+        parts=("length", "size"), editors=("delta",), lengths=(32, 16), sizes=(64, 128), quick=True
+    )
+    assert [(row.figure, row.value) for row in bench(options)] == [
+        ("delta, 16 frames: time per frame, ms", 64),
+        ("delta, 16 frames: peak memory, MiB", 16),
+        ("delta, 32 frames over 16 frames: time per frame", 1),
+        ("delta, 32 frames over 16 frames: peak memory", 2),
+        ("delta, 64 pixels: time per frame, ms", 64),
+        ("delta, 64 pixels: peak memory, MiB", 4),
+        ("delta, 128 pixels over 64 pixels: time per frame", 2),
+        ("delta, 128 pixels over 64 pixels: peak memory", 1),
+    ]
 
 
 @pytest.mark.parametrize(

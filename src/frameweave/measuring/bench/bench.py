@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from frameweave.editors import registry
 from frameweave.measuring.bench.data import data_rows
 from frameweave.measuring.bench.editing import editing_row
-from frameweave.measuring.bench.length import length_rows
+from frameweave.measuring.bench.growth import length_rows, size_rows
 from frameweave.measuring.bench.metrics import metrics_row
 from frameweave.measuring.bench.paired import Row, paired, row, seconds
 from frameweave.measuring.bench.training import adaptor_row, training_rows
@@ -49,6 +49,7 @@ def _rows(
 ) -> Iterator[Row]:
     quick, repeats = options.quick, 1 if options.quick else 3
     lengths = sorted(set(options.lengths or ((16, 32) if quick else (16, 32, 64, 128, 300))))
+    sizes = sorted(set(options.sizes or ((64, 128) if quick else (64, 128, 256))))
     model = cache(lambda: load(device="cpu"))
     parts: dict[BenchPart, Callable[[], Iterator[Row]]] = {
         "start": lambda: iter([_import_time()]),
@@ -58,6 +59,7 @@ def _rows(
             for name, own in settings.items()
         ),
         "length": lambda: length_rows(list(settings), lengths, progress=progress),
+        "size": lambda: size_rows(list(settings), sizes, progress=progress),
         "training": lambda: training_rows(3 if quick else 15),
         "adaptor": lambda: iter([adaptor_row(repeats, frames=4 if quick else _FRAMES, steps=50)]),
         "metrics": lambda: iter([metrics_row(model(), repeats, frames=_FRAMES, steps=_STEPS)]),
