@@ -13,6 +13,8 @@ from frameweave.cli import rerun as module
 from frameweave.cli.commands import BY_NAME, BY_RUN
 from frameweave.cli.rerun import rerun
 from frameweave.errors import FrameweaveError, InputError
+from frameweave.runs.identity import contents
+from frameweave.runs.run_file import read_run
 from frameweave.runs.settings import Settings, write_toml
 
 Done = tuple[str, tuple[Any, ...], Settings]
@@ -176,3 +178,32 @@ def test_a_command_that_writes_no_run_file_gets_one(
     source, settings = found
     assert source == tmp_path / "videos"  # whatever folder it is called in
     assert (settings.groups, settings.seed) == (3, 4)
+
+
+def test_files_are_those_that_the_run_named(
+    done: list[Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From wherever it is repeated, and what they hold by now is compared."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        for name in ("m.png", "a@b.png", "ink.safetensors"):
+            (folder / name).write_bytes(folder.name.encode())
+    settings = {
+        "mask": "m.png", "anchor": ["0=a@b.png"], "lora": ["ink.safetensors@0.5:0-0.6", "owner/name@2"],
+        "editor": "anchored", "model": "miniature", "flow": "dis",
+    }  # fmt: skip
+    run = run_file(first / "run", "edit", settings, {"video": str(first / "m.png"), "prompts": ["a car"]})
+    tables = read_run(run).updated(
+        environment={"folder": str(first)}, contents={"mask": contents(first / "m.png"), "video": "other"}
+    )
+    tables.write(run / "run.toml")
+    monkeypatch.chdir(second)
+    rerun(run)
+    found = done[0][2].table()
+    assert found["mask"] == str(first / "m.png") and found["anchor"] == [f"0={first}/a@b.png"]
+    assert found["lora"] == [f"{first}/ink.safetensors@0.5:0-0.6", "owner/name@2"]
+    assert (found["model"], found["flow"]) == ("miniature", "dis")
+    told = capsys.readouterr()
+    assert f"{first}/m.png: it has changed since that run" in " ".join((told.out + told.err).split())
+    assert (told.out + told.err).count("has changed") == 1

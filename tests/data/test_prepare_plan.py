@@ -14,6 +14,7 @@ from frameweave.data.plan import PLAN
 from frameweave.data.prepare_plan import plan_of
 from frameweave.errors import DataError, RunError
 from frameweave.progress import SILENT
+from notes import Notes
 
 
 def named_clips(folder: Path, count: int) -> Path:
@@ -171,3 +172,31 @@ def test_an_index_of_others_is_no_data_set(content: str, source: Path, options: 
         with pytest.raises(RunError, match="not empty, and no data set"):
             planned(source, options.replaced(mode=mode))
     assert (options.out / "index.json").read_text() == content
+
+
+def test_a_source_that_has_changed_is_told(source: Path, options: PrepareOptions) -> None:
+    def told(mode: str) -> list[str]:
+        notes = Notes()
+        plan_of(str(source), options.replaced(mode=mode), notes)
+        return [note for note in notes.texts if "since this data set was planned" in note]
+
+    planned(source, options)
+    assert told("resume") == told("extend") == []
+    (source / "clip0.txt").write_text("corrected\n")
+    later = (options.out / PLAN).stat().st_mtime + 10
+    os.utime(source / "clip1.mp4", (later, later))
+    (source / "clip2.mp4").unlink()
+    (source / "new.mp4").touch()
+    (source / "new.txt").write_text("a new one\n")
+    (note,) = told("resume")
+    assert "2 differ, 1 are new, 1 are gone; it stays as it was planned" in note
+    (note,) = told("extend")
+    assert "2 differ, 1 are gone" in note
+
+
+def test_prompts_that_fit_no_clip_are_refused(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    prompt = {"source": "a car", "prompt": "a red car", "kind": "colour", "changed": ["red"]}
+    file.write_text(json.dumps({"id": "clip0.mp4", "prompts": [prompt]}) + "\n")
+    with pytest.raises(DataError, match="prompts for 'clip0.mp4' and others, but clips are called"):
+        planned(source, options.replaced(prompts=file))

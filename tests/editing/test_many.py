@@ -246,3 +246,24 @@ def test_a_drawn_seed_is_refused_for_all(tmp_path: Path) -> None:
     """The same command could not go on with it."""
     with pytest.raises(InputError, match="seed is -1, expected at least 0"):
         EditManyOptions(seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ('"frames": 2.9', "2.9, expected a whole number"),
+        ('"frames": true', "expected a whole number"),
+        ('"seed": 1.5', "expected a whole number"),
+        ('"seed": "x"', "expected a whole number"),
+        ('"end": NaN', "seconds as 1.5"),
+        ('"start": true', "seconds as 1.5"),
+    ],
+)
+def test_numbers_of_a_line_are_read_strictly(cell: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(f'{{"video": "a.mp4", "prompt": "x", {cell}}}\n')
+    with pytest.raises(DataError, match=told):
+        next(read_edits(file, Line))
+    file.write_text('{"video": "a.mp4", "prompt": "x", "seed": "1.0", "frames": 2.0}\n')
+    (line,) = read_edits(file, Line)
+    assert (line.seed, line.frames) == (1, 2)

@@ -113,3 +113,12 @@ def test_a_clip_from_text_goes_to_a_file(options: EditOptions, tmp_path: Path) -
     assert generate("a fish", made.replaced(out=tmp_path / "fish.mp4")).video == tmp_path / "fish.mp4"
     assert generate("a fish", made).video == Path("runs/generate-0001-a-fish/generated.mp4")
     assert names(tmp_path) == ["fish.mp4", "fish.mp4.toml", "runs"]
+
+
+def test_a_record_of_several_videos_stays(options: EditOptions, video: Path, tmp_path: Path) -> None:
+    asked = options.replaced(out=tmp_path / "red.mp4")
+    edit(video, ["a red car", "a blue car"], asked)
+    with pytest.raises(RunError, match="its run has prompts"):
+        edit(video, ["a red car"], asked)
+    edit(video, ["a red car", "a blue car"], asked)  # it is finished
+    edit(video, ["a red car"], asked.replaced(overwrite=True))

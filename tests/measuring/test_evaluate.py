@@ -14,7 +14,7 @@ from PIL import Image
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import evaluate as evaluate_module
 from frameweave.measuring.evaluate import evaluate
-from frameweave.measuring.evaluate_items import Item, items_of
+from frameweave.measuring.evaluate_items import Item, clip_of, items_of
 from frameweave.measuring.metrics import flow
 from frameweave.measuring.metrics.base import Case
 from frameweave.measuring.options import EvaluateOptions
@@ -369,3 +369,26 @@ def test_a_file_whose_name_is_no_utf8_is_measured(videos: Path, tmp_path: Path) 
     assert (done.videos, done.failed) == (1, {})
     line = json.loads((tmp_path / "run" / "scores.jsonl").read_text().splitlines()[0])
     assert line["video"] == "\\xff.mp4"
+
+
+def test_what_belongs_to_an_edit_is_never_guessed(videos: Path, tmp_path: Path) -> None:
+    """A video before a picture or a folder of its name, depth never, and of two videos neither."""
+    sources = tmp_path / "sources"
+    shutil.copytree(videos / "sources", sources)
+    plain = evaluate(videos / "edited", EvaluateOptions(source=sources, out=tmp_path / "plain"))
+    for name in ("0.depth", "1.depth"):
+        (sources / name).mkdir()
+        for number in range(4):
+            Image.new("L", (64, 64), 99).save(sources / name / f"{number}.png")
+    Image.new("RGB", (64, 64), "red").save(sources / "0.jpg")
+    beside = evaluate(videos / "edited", EvaluateOptions(source=sources, out=tmp_path / "beside"))
+    assert beside.means == plain.means
+    assert [item.name for item in items_of(sources, EvaluateOptions())] == ["0.mp4", "1.mp4"]
+    shutil.copy(sources / "1.mp4", sources / "0.mov")
+    assert (
+        evaluate(videos / "edited", EvaluateOptions(source=sources, out=tmp_path / "same")).means
+        == plain.means
+    )  # the very name
+    (sources / "0.mp4").rename(sources / "0.mkv")
+    with pytest.raises(DataError, match="0.mkv and 0.mov may both belong to 0.mp4"):
+        clip_of(next(items_of(videos / "edited", EvaluateOptions(source=sources))))

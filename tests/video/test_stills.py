@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from frameweave.errors import InputError
 from frameweave.video import frames_at, probe, read_frames, timeline
+from frameweave.video.stills import opened_picture, pixels_of
 from odd_videos import QUARTERS, card, number_of, quarters_of
 
 CARD = Image.fromarray(card(3))
@@ -156,3 +157,11 @@ def test_what_systems_leave_beside_pictures_is_no_picture(tmp_path: Path) -> Non
     (tmp_path / "._0.png").write_bytes(b"\0\5\26\7")
     assert probe(tmp_path).frames == 1
     assert len(timeline(tmp_path)) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_floats_that_are_no_numbers_are_black_or_white(tmp_path: Path) -> None:
+    values = np.array([[0.0, 1.0], [np.nan, np.inf]], np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with opened_picture(tmp_path / "a.tif") as image:
+        assert pixels_of(image)[..., 0].tolist() == [[0, 255], [0, 255]]

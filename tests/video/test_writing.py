@@ -13,8 +13,9 @@ import torch
 
 from frameweave.errors import InputError
 from frameweave.video import VideoWriter, probe, read_frames
+from frameweave.video.along import Along
 from frameweave.video.clip import Clip
-from frameweave.video.writing import check_quality
+from frameweave.video.writing import check_quality, lost_in
 from videos import colour_ramp, sound_packets, write_video
 
 
@@ -181,3 +182,10 @@ def test_quality_is_chosen(tmp_path: Path) -> None:
     check_quality(30, ".webm")
     with pytest.raises(InputError, match="crf with a .gif"):
         check_quality(30, ".gif")
+
+
+def test_frames_that_a_gif_cannot_tell_apart_are_told(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", colour_ramp(2, (8, 8)))
+    given = (Along(video, sound=False), (8, 8), Fraction(1))
+    assert lost_in(".gif", *given, 240) == ("240 frames per second: a gif shows 100 of them",)
+    assert lost_in(".gif", *given, 100) == lost_in(".mp4", *given, 240) == ()

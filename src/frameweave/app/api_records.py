@@ -99,7 +99,9 @@ class JobStatus(ApiRecord):
 
 
 class EditForm(ApiRecord):
-    """What an edit is asked for with."""
+    """What an edit is asked for with. Settings go into `settings`, and not beside it."""
+
+    model_config = ConfigDict(extra="forbid")
 
     video: UploadFile
     """The video, or a picture."""

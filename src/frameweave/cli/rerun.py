@@ -12,6 +12,8 @@ from frameweave.cli.command import REQUIRED, Command, Input
 from frameweave.cli.commands import BY_RUN
 from frameweave.cli.flags import FILE, function_of
 from frameweave.errors import InputError
+from frameweave.runs.elsewhere import changed as changes
+from frameweave.runs.elsewhere import placed
 from frameweave.runs.run_file import RunRecord, read_run
 
 _EVERYWHERE = ("--json", "--quiet")
@@ -33,7 +35,7 @@ def rerun(
     """Repeat the run: its command with its inputs and settings, and the flags that are given here."""
     record = read_run(run)
     command = _command(record, run)
-    table = {key: value for key, value in record.settings.items() if key not in HOW}
+    table = {key: value for key, value in placed(record).items() if key not in HOW}
     inputs = [_given(record, one, run) for one in command.inputs]
     if command.name == "train all":
         table["stages"] = _given(record, Input(name="stages", help="", kind=str, many=True), run)
@@ -42,6 +44,8 @@ def rerun(
         if FILE in changed:
             raise InputError("--from beside rerun", hint="give one file of settings: rerun RUN")
         settings = settled(command, table, changed, where=str(run))
+        for told in changes(record, {name: value for name, value in table.items() if name not in changed}):
+            console.progress().note(told)
         if "out" not in changed and (out := getattr(settings, "out", None)) is not None:
             settings = settings.replaced(out=_free(out))
         perform(command, inputs, settings)

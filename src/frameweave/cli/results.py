@@ -65,10 +65,11 @@ def edited(done: list[Edited] | dict[str, str]) -> Told:
 
 def _described(video: Path) -> str:
     """Its pixels, frames and bytes."""
-    from frameweave.video import probe
+    from frameweave.video import probe, timeline
 
     info, size = probe(video), video.stat().st_size if video.is_file() else 0
-    told = f"{info.width} x {info.height}, {info.frames} frames"
+    frames = info.frames or len(timeline(video))  # mkv and webm files do not say it
+    told = f"{info.width} x {info.height}, {frames} frames"
     return f"{told}, {size / 1e6:.1f} MB" if size >= 1e5 else f"{told}, {max(1, size / 1e3):.0f} kB"
 
 

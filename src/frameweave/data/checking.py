@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frameweave.data.dataset import Index, Row, read_index
-from frameweave.data.plan import PLAN, Plan
+from frameweave.data.plan import PLAN, UNDIVIDED, Plan, split_of
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.seal import made_in, read_seal, successes
 from frameweave.data.shards.tars import read_members
@@ -39,7 +39,8 @@ def check(folder: Path, *, progress: Progress = SILENT) -> Checked:
         found.faults.extend(_groups(folder, progress))
         found.faults.extend(_shared_origins(folder))
         found.faults.extend(_twice(folder, index))
-        found.remarks.extend(_copies(folder, index))
+        for across, told in _copies(folder, index):
+            (found.faults if across else found.remarks).append(told)
     return found
 
 
@@ -74,7 +75,7 @@ def _shared_origins(folder: Path) -> Iterator[str]:
     for shard in Plan.open(folder).shards():
         for clip in shard.clips:
             if clip.origin:
-                splits[clip.origin].add(clip.split or "all")
+                splits[clip.origin].add(clip.split or UNDIVIDED)
     shared = sorted(origin for origin, names in splits.items() if len(names) > 1)
     if shared:
         yield f"{len(shared)} origins lie in several splits, such as {', '.join(shared[:3])}"
@@ -92,12 +93,14 @@ def _twice(folder: Path, index: Index) -> Iterator[str]:
         yield f"{len(twice)} clips gave groups in several shards, such as {first}"
 
 
-def _copies(folder: Path, index: Index) -> Iterator[str]:
-    clips: defaultdict[str, list[str]] = defaultdict(list)
+def _copies(folder: Path, index: Index) -> Iterator[tuple[bool, str]]:
+    """Videos that are there more than once, and whether in several splits."""
+    clips: defaultdict[str, dict[str, str]] = defaultdict(dict[str, str])
     for row in index.shards:
         for made in made_in(folder, row.shard):
             if made.source is not None and made.source.sha256:
-                clips[made.source.sha256].append(made.clip)
-    copies = sorted(names for names in clips.values() if len(set(names)) > 1)
-    if copies:
-        yield f"{len(copies)} videos are there more than once, such as {', '.join(copies[0][:3])}"
+                clips[made.source.sha256][made.clip] = split_of(row.shard)
+    copies = sorted((list(names), len({*names.values()}) > 1) for names in clips.values() if len(names) > 1)
+    for across, where in ((True, "in several splits"), (False, "more than once")):
+        if found := [names for names, several in copies if several == across]:
+            yield across, f"{len(found)} videos are there {where}, such as {', '.join(found[0][:3])}"

@@ -22,6 +22,8 @@ from frameweave.errors import DataError
 from frameweave.runs.atomic import staged
 
 PLAN = "plan.jsonl"
+UNDIVIDED = "all"
+"""The split of clips that are in none."""
 FORMAT = 1
 PLAN_CHANGED = "copy plan.jsonl again, or prepare anew with --mode overwrite"
 _HINT = "prepare the data set anew"
@@ -102,7 +104,7 @@ def write_plan(
     Shards of a split differ by one clip at most. The files that it comes `instead_of` go just before it
     is there: none of an earlier data set is ever beside it. Raises `DataError` when there is no clip to use.
     """
-    counts = Counter(item.split or "all" for item in reader if isinstance(item, ClipRecord))
+    counts = Counter(item.split or UNDIVIDED for item in reader if isinstance(item, ClipRecord))
     if not counts:
         reasons = Counter(item.reason for item in reader if isinstance(item, Skipped))
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "nothing found"
@@ -111,7 +113,9 @@ def write_plan(
         header = Header(format=FORMAT, settings=settings, **dict(choice))
         file.write(f"{header.line()}\n")
         for split, count in sorted(counts.items()):
-            own = (item for item in reader if isinstance(item, ClipRecord) and (item.split or "all") == split)
+            own = (
+                item for item in reader if isinstance(item, ClipRecord) and (item.split or UNDIVIDED) == split
+            )
             for plan in planned(own, split, count, choice.clips_per_shard):
                 file.write(f"{plan.line(lean=True)}\n")
         for item in reader:

@@ -6,7 +6,7 @@ from pathlib import Path
 from frameweave.data.captions.prompts_file import Prompted, sum_of
 from frameweave.data.dataset import INDEX, files_of, is_dataset, read_index
 from frameweave.data.options import PrepareOptions, ShardSettings
-from frameweave.data.plan import PLAN, PLAN_CHANGED, Choice, Plan, write_plan
+from frameweave.data.plan import PLAN, PLAN_CHANGED, UNDIVIDED, Choice, Plan, write_plan
 from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.data.shards.seal import failures, seal_of
 from frameweave.data.sources.detect import chosen_clips
@@ -56,6 +56,8 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     plan = Plan.open(out)
     _check_whole(plan)
     _check_same(plan, source, options)
+    if options.mode in ("resume", "extend"):
+        _note_changes(plan, _reader(source, options), options, progress)
     if options.mode == "extend":
         _extend(plan, _reader(source, options), options, progress)
     if options.mode == "retry-failed":
@@ -114,6 +116,34 @@ def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
         )
 
 
+def _note_changes(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
+    """Say what of the source is otherwise than when it was planned: shards are of the plan."""
+    planned_at = plan.file.stat().st_mtime
+    planned = {clip.id: clip.line() for shard in plan.shards() for clip in shard.clips}
+    changed = new = 0
+    for item in reader:
+        if not isinstance(item, ClipRecord):
+            continue
+        before = planned.pop(item.id, None)
+        if before is None:
+            new += options.mode == "resume"  # the other mode adds them
+        elif before != item.line() or _changed_since(item.path, planned_at):
+            changed += 1
+    found = {"differ": changed, "are new": new, "are gone": len(planned)}
+    if told := ", ".join(f"{count} {what}" for what, count in found.items() if count):
+        progress.note(
+            f"clips of the source since this data set was planned: {told}; it stays as it was planned: "
+            "--mode overwrite makes it anew, --mode extend adds new clips"
+        )
+
+
+def _changed_since(video: str, moment: float) -> bool:
+    try:
+        return Path(video).stat().st_mtime > moment
+    except OSError:  # inside an archive
+        return False
+
+
 def _extend(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
     known = {clip.id for shard in plan.shards() for clip in shard.clips}
     told = {item.line() for item in plan.skipped()}
@@ -145,6 +175,6 @@ def _retry(plan: Plan, options: PrepareOptions, progress: Progress) -> None:
 
 
 def _append(plan: Plan, clips: list[ClipRecord], options: PrepareOptions) -> None:
-    for split in sorted({clip.split or "all" for clip in clips}):
-        own = [clip for clip in clips if (clip.split or "all") == split]
+    for split in sorted({clip.split or UNDIVIDED for clip in clips}):
+        own = [clip for clip in clips if (clip.split or UNDIVIDED) == split]
         plan.extended(split, own, options.clips_per_shard)

@@ -11,6 +11,7 @@ from frameweave.adaptor.options import AUTO
 from frameweave.adaptor.packaged import PACKAGED
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
+from frameweave.diffusion.deltas import Levels
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
 from frameweave.diffusion.spacing import shown
 from frameweave.editing.model_options import ModelOptions
@@ -19,6 +20,7 @@ from frameweave.editors.base import Editor
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.control.controls import over_steps, shares_told
 from frameweave.models.loading.choice import MINIATURE
+from frameweave.models.loras.asked import asked
 from frameweave.models.seam import Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.vision import NAME_A_TOWER
@@ -106,6 +108,8 @@ def adapted(
     model = in_steps(model, timesteps)
     for note in shares_told(model.controls, timesteps) if editor.needs_depth else ():
         progress.note(note)
+    for note in _loras_told(options.lora, _taken(editor, model, timesteps), model.schedule.T):
+        progress.note(note)
     if options.adaptor is None:
         yield model
         return
@@ -126,9 +130,26 @@ def adapted(
         )
     if sees and model.vision_tower is not None and (told := other_tower(adaptor.card, model.vision_tower)):
         progress.note(told)
-    progress.note(_told(use, timesteps))
+    progress.note(_told(use, _taken(editor, model, timesteps)))
     with adaptor.on(model, use) as adapted_model:
         yield adapted_model
+
+
+def _taken(editor: Editor, model: StableDiffusion, timesteps: Sequence[float]) -> Sequence[float]:
+    """Those of a sampler's timesteps that the editor takes: some begin later."""
+    start = getattr(editor, "start_sigma", None)
+    return timesteps if start is None else Levels.of(model.schedule, timesteps, start).t
+
+
+def _loras_told(texts: Sequence[str], timesteps: Sequence[float], T: int) -> list[str]:
+    """In words, in how many steps each LoRA acts that has a share of the timesteps."""
+    uses = [use for use in map(asked, texts) if (use.start, use.end) != (0, 1)]
+    counts = [sum(use.acts_at(t, T) for t in timesteps) for use in uses]
+    return [
+        f"the LoRA {use.name} acts in {count} of {len(timesteps)} steps"
+        + ("" if count else "; WARNING: give it a longer share")
+        for use, count in zip(uses, counts, strict=True)
+    ]
 
 
 def _told(use: AdaptorUse, timesteps: Sequence[float]) -> str:

@@ -97,7 +97,7 @@ def edit(
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
     along, size = Along(video, sound=options.audio), (info.width, info.height)
-    for note in lost_in(place.suffix, along, size, info.pixel_shape):
+    for note in lost_in(place.suffix, along, size, info.pixel_shape, float(options.fps or info.fps)):
         progress.note(note)
     anchors, timer = given_frames(options.anchor, footage, checked.edited), Timer()
     plan = place.planned("edit", options, given_to_edit(video, prompts, options))

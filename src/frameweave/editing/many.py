@@ -32,10 +32,16 @@ _load = lru_cache(maxsize=1)(load_chosen)
 
 
 def _whole(value: Any) -> int:
+    """Tables of other programs hold whole numbers as 2.0, too."""
     try:
-        return int(value)
+        found = float(value)
     except TypeError as error:
         raise ValueError(str(error)) from error
+    except ValueError:
+        found = 0.5
+    if isinstance(value, bool) or not found.is_integer():
+        raise ValueError(f"{value}, expected a whole number")
+    return int(found)
 
 
 def _seed(value: object) -> int:

@@ -68,7 +68,14 @@ def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
                 f"--as-published: the editor {name} has no published program", hint="leave --as-published out"
             )
         settings["as_published"] = True
-    return settings | registry.asked_of_each([name], options.set)[name]
+    asked = registry.asked_of_each([name], options.set)[name]
+    for setting, given in settings.items():
+        if given is not None and asked.get(setting, given) != given:
+            raise InputError(
+                f"--{setting.replace('_', '-')} {given} and --set {setting}={asked[setting]}",
+                hint="give one of them; --empty-set drops the settings of an earlier run",
+            )
+    return settings | asked
 
 
 def steady_of(options: SteadierOptions) -> Steady | None:

@@ -27,6 +27,8 @@ from frameweave.video.in_step import read_in_step
 from frameweave.video.reading import VIDEOS
 from frameweave.video.sequences import PICTURES
 
+_DEPTH_FOLDER = ".depth"
+"""How the name of a folder ends that holds a clip's depth, beside it in a folder of data."""
 _BESIDE = ("source", "truth", "mask")
 
 
@@ -115,7 +117,11 @@ def _videos_in(folder: Path) -> list[Path]:
     files = any(path.suffix.lower() in VIDEOS and path.is_file() for path in there)
     if not files and any(path.suffix.lower() in PICTURES for path in there):
         return []
-    return sorted(path for path in there if path.suffix.lower() in VIDEOS or path.is_dir())
+    return sorted(
+        path
+        for path in there
+        if path.suffix.lower() in VIDEOS or (path.is_dir() and path.suffix != _DEPTH_FOLDER)
+    )
 
 
 def _beside(item: Item, other: Path) -> Path:
@@ -125,11 +131,20 @@ def _beside(item: Item, other: Path) -> Path:
     shown = [
         path
         for path in sorted(other.iterdir())
-        if path.suffix.lower() in (*VIDEOS, *PICTURES) or path.is_dir()
+        if path.suffix.lower() in (*VIDEOS, *PICTURES) or (path.is_dir() and path.suffix != _DEPTH_FOLDER)
     ]
-    for path in shown:
-        if path.stem == item.edited.stem:
-            return path
+    for alike in (
+        [path for path in shown if path.name == item.edited.name],
+        [path for path in shown if path.stem == item.edited.stem and path.suffix.lower() in VIDEOS],
+        [path for path in shown if path.stem == item.edited.stem],
+    ):
+        if len(alike) > 1:
+            names = " and ".join(path.name for path in alike)
+            raise DataError(
+                f"{other}: {names} may both belong to {item.edited.name}", hint="leave one of them there"
+            )
+        if alike:
+            return alike[0]
     if _videos_in(other) or any(path.stem in item.names for path in shown):
         raise DataError(f"{other}: nothing called {item.edited.stem} in it", hint="give both the same names")
     return other  # a folder of pictures

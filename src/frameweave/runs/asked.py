@@ -13,6 +13,7 @@ def asked_by_editor(known: Mapping[str, Collection[str]], texts: Sequence[str]) 
     Raises `InputError` for a setting that none of the editors has.
     """
     asked: dict[str, dict[str, str]] = {name: {} for name in known}
+    given: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
@@ -25,6 +26,8 @@ def asked_by_editor(known: Mapping[str, Collection[str]], texts: Sequence[str]) 
         if not takers:
             every = sorted({field for name in meant for field in known[name]})
             raise unknown_setting(f"setting of {', '.join(meant)}", own, every)
+        if given.setdefault(key, value) != value:
+            raise InputError(f"--set {key}={given[key]} and --set {text}", hint="give it once")
         for name in takers:
             asked[name][own] = value
     return asked

@@ -29,7 +29,7 @@ from frameweave.runs.identity import Input, check_apart
 from frameweave.runs.lock import check_free, locked
 from frameweave.runs.places import Numbered, point_at
 from frameweave.runs.records import JsonObject
-from frameweave.runs.run_file import RUN_FILE, RunRecord, differing, read_run, refused
+from frameweave.runs.run_file import FOLDER, RUN_FILE, RunRecord, differing, read_run, refused
 from frameweave.runs.settings import Settings
 from frameweave.runs.takeable import check_folder_name, check_takeable, check_writable
 
@@ -246,7 +246,7 @@ def environment() -> dict[str, str]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "missing"
-    return versions | {"command_line": shlex.join(sys.argv)}
+    return versions | {"command_line": shlex.join(sys.argv), FOLDER: str(Path.cwd())}
 
 
 def _unfinished(place: Numbered, record: RunRecord, free: Sequence[str]) -> Path | None:

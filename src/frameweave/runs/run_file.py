@@ -13,6 +13,8 @@ from frameweave.runs.records import JsonObject, Record
 from frameweave.runs.settings import Settings, read_toml, write_toml
 
 RUN_FILE = "run.toml"
+FOLDER = "folder"
+"""Under which name the environment of a run has the folder in which it was called."""
 WAITING, CANCELLED, FAILED = "waiting", "cancelled", "failed"
 """What a run file says of a run that has not come to its end."""
 # settings that say how and where a run starts and what it shows meanwhile, not what it does

@@ -1,5 +1,6 @@
 """Times of a video as people write them."""
 
+import math
 import re
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)s?")
@@ -13,6 +14,8 @@ def seconds(value: object) -> object:
 
     Raises `ValueError` for any other text.
     """
+    if isinstance(value, bool) or (isinstance(value, float) and math.isnan(value)):
+        raise ValueError("seconds as 1.5 or 1.5s, or minutes as 1:02.5")
     if not isinstance(value, str):
         return value
     found = _TIME.fullmatch(value.strip())

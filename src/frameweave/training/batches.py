@@ -91,6 +91,12 @@ class Batches:
                 f"a batch of {self.options.batch} groups for {self.processes} processes",
                 hint=f"give --batch as a multiple of {self.processes}",
             )
+        low, high = (round(share * self.model.schedule.T) for share in self.t_range)
+        if low == high:
+            raise InputError(
+                f"the window from {self.t_range[0]:g} T to {self.t_range[1]:g} T holds no timestep",
+                hint=f"give a wider --t-range: T is {self.model.schedule.T}",
+            )
         self._state = lru_cache(maxsize=4096)(self._encoded)
 
     def __call__(self, step: int) -> Batch:

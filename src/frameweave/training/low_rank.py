@@ -58,7 +58,15 @@ class LowRank:
             parts["tokens"] = self.denoiser.tokens.requires_grad_(options.train_tokens)
         self.module: nn.Module = nn.ModuleDict(parts)
         self.layers = decoder_layers(unet, options.temporal_layers)
-        self.window = Window(*options.temporal_range, self.denoiser.model.schedule.T)
+        T = self.denoiser.model.schedule.T
+        self.window = Window(*options.temporal_range, T)
+        trained, counts = Window(*options.t_range, T).values, self.window.values
+        if options.temporal_mode != "none" and max(trained[0], counts[0]) > min(trained[1], counts[1]):
+            raise InputError(
+                f"trained at t from {trained[0]} to {trained[1]}, and the temporal loss counts from "
+                f"{counts[0]} to {counts[1]}",
+                hint="give --temporal-range too, or --temporal-mode none",
+            )
 
     def loss(self, step: int) -> dict[str, Tensor]:
         return self.losses([step])[0]

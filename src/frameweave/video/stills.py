@@ -60,7 +60,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits as 8 bits: by its depth, or for numbers of 32 bits by how large they are."""
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
-    values = np.asarray(image, np.float32)
+    values = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
     levels = 65535.0 if image.mode.startswith("I;16") else _levels(values)
     scaled = Image.fromarray(np.rint((values / levels).clip(0, 1) * 255).astype(np.uint8))
     scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}
@@ -70,7 +70,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 def _levels(values: NDArray[np.float32]) -> float:
     """What white is: floats are meant from 0 to 1 (a little more is glare), whole numbers by their bits."""
-    greatest = float(np.nanmax(values, initial=0))
+    greatest = float(np.max(values, where=np.isfinite(values), initial=0))
     usual = ((2.0, 1.0), (255.0, 255.0), (65535.0, 65535.0))
     return next((white for most, white in usual if greatest <= most), greatest)
 

@@ -79,11 +79,19 @@ def lost_by_size(suffix: str, size: tuple[int, int]) -> tuple[str, ...]:
     return (f"{size[0]} x {size[1]} is odd: the result is 4:4:4, which some players do not show",)
 
 
-def lost_in(suffix: str, along: Along, size: tuple[int, int], pixel_shape: Fraction) -> tuple[str, ...]:
+_MOST_OF_GIF = 100
+"""Frames per second: a gif tells hundredths of a second apart."""
+
+
+def lost_in(
+    suffix: str, along: Along, size: tuple[int, int], pixel_shape: Fraction, fps: Fraction | float = 0
+) -> tuple[str, ...]:
     """All that a video of that suffix, one of `SUFFIXES`, does not hold of what is written, in words."""
+    most = _MOST_OF_GIF if suffix == ".gif" else float("inf")
+    rates = (f"{fps:g} frames per second: a gif shows {most} of them",) if fps > most else ()
     shape = "this format cannot tell the shape of pixels: the result is shown with square ones"
     shapes = () if pixel_shape == 1 or tells_pixel_shape(suffix) else (shape,)
-    return (*lost_along(along, suffix), *lost_by_size(suffix, size), *shapes)
+    return (*lost_along(along, suffix), *lost_by_size(suffix, size), *shapes, *rates)
 
 
 def check_quality(crf: int | None, suffix: str) -> None:

@@ -360,3 +360,21 @@ def test_any_bytes_give_records_or_an_error_of_ours(
             list(MsrVttReader(folder, division))
         except DataError:
             continue
+
+
+def test_lists_of_two_divisions_are_refused(tmp_path: Path) -> None:
+    """A clip to test with would be trained on."""
+    videos(tmp_path / "videos", range(3))
+    rows = {
+        "cap_train": [0, 1], "cap_test": [2], "ret_train": [0, 2], "ret_test": [1],
+    }  # fmt: skip
+    for name, numbers in rows.items():
+        told = [{"video_id": f"video{n}", "caption": f"about {n}"} for n in numbers]
+        (tmp_path / f"{name}.json").write_text(json.dumps(told))
+    with pytest.raises(DataError, match="video[12] is in the split (train|test), and in (train|test) before"):
+        records(tmp_path)
+    for name in ("ret_train", "ret_test"):
+        (tmp_path / f"{name}.json").unlink()
+    assert {clip.id: clip.split for clip in records(tmp_path)} == {
+        "video0": "train", "video1": "train", "video2": "test",
+    }  # fmt: skip

@@ -399,3 +399,37 @@ def test_folders_behind_links_are_looked_into(tmp_path: Path) -> None:
     assert [clip.path for clip in taken(tmp_path / "set" / "clips.csv")] == [
         str(tmp_path / "set" / "linked" / "more" / "a.mp4")
     ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "clip_start,clip_end",
+        "begin,end",
+        "begin_time,end_time",
+        "start_ms,end_ms",
+        "start_time_s,end_time_s",
+        "frame_start,frame_end",
+        "first_frame,last_frame",
+        "from,to",
+        "in,out",
+        "t0,t1",
+        "segment",
+        "Timestamps",
+    ],
+)
+def test_parts_of_videos_by_any_name_are_refused(columns: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    values = ",".join("1" for _ in columns.split(","))
+    (tmp_path / "a.csv").write_text(f"path,caption,{columns}\na.mp4,a dog,{values}\n")
+    with pytest.raises(DataError, match="videos are taken whole"):
+        taken(tmp_path / "a.csv")
+
+
+def test_a_later_object_of_a_part_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    first = {"path": "a.mp4", "caption": "a dog"}
+    lines = [first, first | {"start": 1, "end": 2}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(DataError, match="start and end"):
+        taken(tmp_path / "a.jsonl")

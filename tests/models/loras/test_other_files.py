@@ -15,6 +15,7 @@ from frameweave.models.loading.load import load
 from frameweave.models.loras.asked import asked
 from frameweave.models.loras.fitted import lora_file
 from frameweave.models.loras.merging import loras
+from frameweave.models.loras.peft_settings import PeftSettings
 from frameweave.models.stable_diffusion import StableDiffusion
 from style_loras import Tensors, kohya, random_pairs, same, saved, states
 from tiny_xl import WIDTH as XL_WIDTH
@@ -223,3 +224,10 @@ def test_loading_tells_before_the_model_is_read(tiny_folder: Path, tmp_path: Pat
     lora = saved({"emb_params": tensor}, tmp_path / "a.safetensors")
     with pytest.raises(ModelFolderError, match="--embedding"):
         load(str(tmp_path), lora=(lora,))
+
+
+def test_an_alpha_of_zero_is_none_at_all() -> None:
+    """And no gap, which means 1."""
+    assert PeftSettings({"r": 4, "lora_alpha": 0}).scale("unet.x", 4) == 0
+    assert PeftSettings({"r": 4, "lora_alpha": 8, "alpha_pattern": {"x": 0}}).scale("x", 4) == 0
+    assert PeftSettings({"r": 4}).scale("x", 4) == 1

@@ -49,6 +49,15 @@ class Prompted:
         return {clip.id: clip.prompts for clip in read_prompts(self.file)}
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
+        missing, clip = dict.fromkeys(self._prompts), ""
         for item in self.reader:
             found = self._prompts.get(item.id, ())
+            if isinstance(item, ClipRecord):
+                missing.pop(item.id, None)
+                clip = item.id
             yield item.replaced(prompts=found) if isinstance(item, ClipRecord) and found else item
+        if missing and len(missing) == len(self._prompts):
+            raise DataError(
+                f"{self.file}: prompts for {next(iter(missing))!r} and others, but clips are called {clip!r}",
+                hint="caption the source that is prepared, so that the ids are the same",
+            )

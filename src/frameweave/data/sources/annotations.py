@@ -76,6 +76,7 @@ def read_annotations(files: list[Path]) -> Annotations:
 
     Raises `DataError`, with line and column where it can, for a file that is cut or of another form.
     """
+    splits: dict[str, str] = {}  # as lists of rows tell them; MSR-VTT's own file may divide otherwise
     found = Annotations(divided=any(_split_of(file) for file in files if file.name not in ANNOTATIONS))
     for file in files:
         read = _read(file)
@@ -83,6 +84,13 @@ def read_annotations(files: list[Path]) -> Annotations:
             found.skipped.append(Skipped(id=name, reason="duplicate", detail=f"twice in {file}"))
         for name, told in read.videos.items():
             found.videos.setdefault(name, {}).update(told)
+            if file.name in ANNOTATIONS or not told.get("split"):
+                continue
+            if splits.setdefault(name, told["split"]) != told["split"]:
+                raise DataError(
+                    f"{file}: {name} is in the split {told['split']}, and in {splits[name]} before",
+                    hint="keep the files of one division of the videos, such as train_7k and test_1k",
+                )
         for name, caption in read.sentences:
             found.captions[name].append(caption)
     return found

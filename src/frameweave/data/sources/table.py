@@ -34,8 +34,14 @@ _NAMES = {
     "depth": ("depth",),
 }
 _NUMBERED = re.compile(r"(caption|sentence|text)[ _-]?([0-9]{1,4})")
-_PART = re.compile(r"(t_)?(start|end)([ _-]?(time|sec|secs|seconds|frame))?")
-"""Columns that say where in a longer video a clip begins and ends."""
+_UNIT = r"(time|sec|secs|seconds|s|ms|frame)"
+_PART = re.compile(
+    rf"((t|clip|segment|frame|time|first|last)[ _-]?)?(start|end|begin|stop)([ _-]?{_UNIT})*"
+    r"|(first|last)[ _-]frame|t[01]|in|out|from|to"
+)
+"""Columns that say where in a longer video a clip begins and ends; there are two of them."""
+_PARTS = re.compile(r"segments?|timestamps?|time[ _-]?(span|range)|(clip|time)[ _-]?(times|interval)")
+"""Columns that say both."""
 
 Columns = dict[str, list[str]]
 """Which columns give which field."""
@@ -63,6 +69,7 @@ class TableReader:
                 columns = self._columns(row)
             elif self.file.suffix.lower() in (".jsonl", ".json"):  # each object has its own keys
                 columns = columns_of(row)
+                self._check_whole(row, columns)
             yield self._record(number, row, columns)
 
     def _of_parquet(self) -> Iterator[ClipRecord | Skipped]:
@@ -93,13 +100,20 @@ class TableReader:
                 f"{self.file}: columns {there}, expected path and caption",
                 hint=f"rename {near[0]} to path" if near else "name the columns in the first row",
             )
+        self._check_whole(names, found)
+        return found
+
+    def _check_whole(self, names: Iterable[str], found: Columns) -> None:
+        """Raise `DataError` for rows of parts of videos."""
+        if found["origin"]:  # they are where the clip was cut from
+            return
         parts = [name for name in names if _PART.fullmatch(name.strip().lower())]
-        if len(parts) > 1 and not found["origin"]:  # with one, they are where the clip was cut from
+        both = [name for name in names if _PARTS.fullmatch(name.strip().lower())]
+        if len(parts) > 1 or both:
             raise DataError(
-                f"{self.file}: columns {' and '.join(parts)}, but videos are taken whole",
+                f"{self.file}: columns {' and '.join([*parts, *both])}, but videos are taken whole",
                 hint="cut the parts out into files of their own; remove the columns if that is done",
             )
-        return found
 
     def _record(self, number: int, row: Row, columns: Columns) -> ClipRecord | Skipped:
         where = f"{self.file}, row {number}"

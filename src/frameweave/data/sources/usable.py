@@ -8,7 +8,12 @@ from frameweave.data.record import DUPLICATE, ClipRecord, Reader, Skipped
 from frameweave.data.sources.member import is_there
 from frameweave.data.text import captions_of, cleaned, key_of
 
-_OTHER_NAMES = {"training": "train", "val": "validate", "valid": "validate", "validation": "validate"}
+_OTHER_NAMES = {
+    "training": "train",
+    **dict.fromkeys(("val", "valid", "validation", "dev", "development", "eval", "evaluation"), "validate"),
+    **dict.fromkeys(("holdout", "held-out", "heldout"), "validate"),
+    "testing": "test",
+}
 _LONGEST = 200  # characters of an id
 
 

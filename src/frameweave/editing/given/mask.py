@@ -137,7 +137,8 @@ class Mask:
         grey = torch.from_numpy(values).permute(2, 0, 1)[None]
         width, height = self.size
         if grey.shape[2:] != (height, width):
-            grey = F.interpolate(grey, (height, width), mode="bilinear", align_corners=False)
+            size = (height, width)  # antialiased, or thin parts of a large mask would fall between pixels
+            grey = F.interpolate(grey, size, mode="bilinear", align_corners=False, antialias=True)
         return grey[0, 0, :, :, None].numpy()
 
 

@@ -49,7 +49,10 @@ def steady(edited: Path, options: SteadyOptions, *, progress: Progress = SILENT)
     place = Place.of(options.out, Numbered("steady", edited.stem), f"steady{suffix}")
     provider = _provider(options.flow, beside)
     along = Along(edited, sound=options.audio)
-    for note in (*info.notes, *lost_in(place.suffix, along, (info.width, info.height), info.pixel_shape)):
+    for note in (
+        *info.notes,
+        *lost_in(place.suffix, along, (info.width, info.height), info.pixel_shape, float(info.fps)),
+    ):
         progress.note(note)
     if not info.timed:
         progress.note(f"pictures are shown at {float(info.fps):g} frames per second")

@@ -54,10 +54,14 @@ class PeftSettings:
         prefix, _, inside = layer.partition(".")
         own = f"{prefix}." if f"{prefix}.r" in self._table or f"{prefix}.lora_alpha" in self._table else ""
         layer = inside if own else layer
-        alpha = self._by_layer(own, "alpha_pattern", layer) or self._number(f"{own}lora_alpha")
-        alpha = alpha or self._number(f"{own}alpha")
+        told = (
+            self._by_layer(own, "alpha_pattern", layer),
+            self._number(f"{own}lora_alpha"),
+            self._number(f"{own}alpha"),
+        )
+        alpha = next((one for one in told if one is not None), None)  # 0 is none at all, and no gap
         rank = rank or int(self._by_layer(own, "rank_pattern", layer) or self._number(f"{own}r") or 0)
-        if not alpha or not rank:
+        if alpha is None or not rank:
             return 1.0
         return alpha / (rank**0.5 if self._table.get(f"{own}use_rslora") is True else rank)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from frameweave.data.dataset import check_sums, is_dataset, read_index
+from frameweave.data.plan import UNDIVIDED
 from frameweave.data.reading import ShardGroups
 from frameweave.errors import InputError
 from frameweave.training.options import TrainOptions
@@ -84,7 +85,11 @@ def _of_clips(options: TrainOptions, *, held_out: bool) -> ClipGroups:
 
 
 def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
-    """The split train, and validate or test; without such splits the last clips are held out."""
+    """The split train, and validate or test; without splits the last clips are held out.
+
+    Beside a split that is held out, clips of no split are trained on. Raises `InputError` where it is not
+    told which of several splits to train on.
+    """
     index = read_index(folder)
     for name in ("frames", "stride", "resize"):
         if (found := index.settings.get(name)) != (asked := getattr(options, name)):
@@ -94,9 +99,15 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
             )
     splits = {row.split for row in index.shards}
     held_out = [name for name in ("validate", "test") if name in splits]
-    if "train" in splits and held_out:
+    trained_on = next((name for name in ("train", UNDIVIDED) if name in splits), None)
+    if trained_on is not None and held_out:
         others = ShardGroups(folder, held_out[0])
-        return ShardGroups(folder, "train"), Part(others, 0, min(options.held_out, len(others)))
+        return ShardGroups(folder, trained_on), Part(others, 0, min(options.held_out, len(others)))
+    if len(splits) > 1 and not splits <= {"train", UNDIVIDED}:
+        raise InputError(
+            f"{folder}: the splits {', '.join(sorted(splits))}, expected train, and validate or test",
+            hint="name them so in the source, or prepare one of them with --split",
+        )
     every = ShardGroups(folder)
     cut = _cut(every, options)
     cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
