@@ -307,3 +307,19 @@ def test_the_example_of_the_documentation(
     (code,) = re.findall(r"```py\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     exec(code, {})
     assert probe(Path("red-0.mp4")).frames == 2
+
+
+def test_what_cannot_be_read_is_told_in_one_form(client: TestClient, video: Path) -> None:
+    """Also fields that there are not: settings beside `settings` would be lost."""
+    file = {"video": (video.name, video.read_bytes())}
+    for answer, status, said in (
+        (client.post(EDITS, data={"prompts": ["a car"], "steps": "3"}, files=file), 422, "steps"),
+        (client.post(EDITS, files=file), 422, "prompts"),
+        (client.post(EDITS, data={"prompts": ["a car"], "video": "a.mp4"}), 422, "video"),
+        (client.get(JOBS, params={"limit": 0}), 422, "limit"),
+        (client.get("/api/v1/nothing"), 404, "not found"),
+    ):
+        assert answer.status_code == status, answer.text
+        problem = answer.json()
+        assert problem.keys() == {"error", "hint"} and said in problem["error"], problem
+        assert "Temporary" not in answer.text

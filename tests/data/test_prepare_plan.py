@@ -196,7 +196,9 @@ def test_a_source_that_has_changed_is_told(source: Path, options: PrepareOptions
 
 def test_prompts_that_fit_no_clip_are_refused(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
-    prompt = {"source": "a car", "prompt": "a red car", "kind": "colour", "changed": ["blue", "red"]}
+    prompt = {
+        "source": "number 3", "prompt": "number 4", "kind": "object", "changed": ["3", "4"], "by": "rules",
+    }  # fmt: skip
     file.write_text(json.dumps({"id": "clip0.mp4", "prompts": [prompt]}) + "\n")
     with pytest.raises(DataError, match="prompts for 'clip0.mp4' and others, but clips are called"):
         planned(source, options.replaced(prompts=file))

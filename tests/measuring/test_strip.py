@@ -16,6 +16,7 @@ from frameweave.runs.settings import write_toml
 from frameweave.video.clip import Clip
 from frameweave.video.filmstrips import shown_frames, xt_slice
 from notes import Notes
+from videos import colour_ramp, write_video
 
 
 def write(path: Path, frames: int = 4, size: tuple[int, int] = (16, 16)) -> Path:
@@ -75,7 +76,11 @@ def test_runs_stand_for_their_results(tmp_path: Path) -> None:
 def test_lengths_and_sizes_may_differ(clips: list[Path], tmp_path: Path) -> None:
     other, notes = write(tmp_path / "short.mp4", 3, (32, 48)), Notes()
     strip([clips[0], other], StripOptions(out=tmp_path / "strip.svg"), progress=notes)
-    assert notes.texts == [f"{other}: 3 frames, the source has 4"]
+    assert notes.texts[0] == f"{other}: 3 frames, the source has 4"
+    assert notes.texts[1].startswith(f"{other}: 48 x 32 pixels, the source has ")
+    slow = write_video(tmp_path / "slow.mp4", colour_ramp(4, (64, 64)), fps=4)
+    strip([clips[0], slow], StripOptions(out=tmp_path / "slow.png"), progress=notes)
+    assert "4 frames per second, the source has 8: frames of one number" in notes.texts[-1]
     assert shown_frames(other, (16, 16)).shape == (3, 16, 16, 3)
     assert shown_frames(other, (1024, 512), 2).shape == (2, 128, 256, 3)
 

@@ -1,7 +1,9 @@
 """The app's web server without its page: the API, and the guard before everything."""
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from frameweave import __version__
 from frameweave.app.api import api_router
@@ -41,7 +43,20 @@ def make_app(desk: Desk, options: AppOptions) -> FastAPI:
     @app.exception_handler(FrameweaveError)
     def refused(_request: Request, error: FrameweaveError) -> JSONResponse:
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        message, hint = told(error)
-        return JSONResponse(Problem(error=message, hint=hint).model_dump(), status)
+        return _problem(*told(error), status)
+
+    @app.exception_handler(RequestValidationError)
+    def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = ".".join(str(one) for one in first["loc"][1:]) or "the request"
+        return _problem(f"{name}: {first['msg'].lower()}", "see /api/openapi.json for what it takes", 422)
+
+    @app.exception_handler(HTTPException)
+    def refused_as_such(_request: Request, error: HTTPException) -> JSONResponse:
+        return _problem(str(error.detail).rstrip(".").lower(), "check the address", error.status_code)
 
     return app
+
+
+def _problem(message: str, hint: str, status: int) -> JSONResponse:
+    return JSONResponse(Problem(error=message, hint=hint).model_dump(), status)

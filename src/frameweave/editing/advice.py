@@ -25,10 +25,12 @@ def check_prompts(prompts: Iterable[str], options: Options) -> None:
     asked = list(prompts)
     if not asked or not all(what_is_said(prompt, options).strip() for prompt in asked):
         raise InputError("the prompt is empty", hint="say what the video shall show")
-    others = [options.negative_prompt, options.source_prompt if isinstance(options, EditOptions) else ""]
     if _syntax(options) != "plain":
-        for prompt in (*asked, *others):
+        for prompt in asked:
             check(prompt)
+        check(options.negative_prompt, "negative prompt")
+        if isinstance(options, EditOptions):
+            check(options.source_prompt, "source prompt")
 
 
 def what_is_said(prompt: str, options: Options) -> str:

@@ -12,11 +12,14 @@ from frameweave.measuring.report.figures import strips
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.runs.run_file import RunRecord, read_run, run_file_of
-from frameweave.video import probe
+from frameweave.video import VideoInfo, probe
 from frameweave.video.filmstrips import Pixels, shown_frames
 
 _SOURCE, _TRUTH = "source", "true edit"
 _FORMATS = (".png", ".svg")
+
+_RATE, _SHAPE = 0.01, 0.02
+"""Shares by which a video's rate and shape may differ from the source's without a word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +62,29 @@ def strip(videos: Sequence[Path], options: StripOptions, *, progress: Progress =
         count = len(next(iter(clips.values())))
         if len(clips[one.title]) != count:
             progress.note(f"{one.video}: {len(clips[one.title])} frames, the source has {count}")
+        for told in _otherwise(probe(one.video), info):
+            progress.note(f"{one.video}: {told}")
     drawn = strips(clips, options.title or prompt, count=options.pictures, line=options.line)
     with staged(out) as stage:
         stage.write_bytes(drawn.svg if out.suffix.lower() == ".svg" else drawn.png)
     return {"picture": out}
+
+
+def _otherwise(theirs: VideoInfo, source: VideoInfo) -> Iterator[str]:
+    """In what a video differs from the source so that frames are not drawn as they are shown."""
+    if abs(theirs.fps - source.fps) > _RATE * source.fps:
+        yield (
+            f"{float(theirs.fps):g} frames per second, the source has {float(source.fps):g}: frames of one "
+            "number are compared, which are of other times"
+        )
+    if (
+        abs(theirs.width * source.height - theirs.height * source.width)
+        > _SHAPE * theirs.width * source.height
+    ):
+        yield (
+            f"{theirs.width} x {theirs.height} pixels, the source has {source.width} x {source.height}: it "
+            "is drawn in the source's shape"
+        )
 
 
 def _clips(videos: Sequence[Path]) -> tuple[Path, list[_Shown], str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.identity import digest
 from frameweave.runs.text import printable
 from frameweave.study.building import Candidate, build, candidates
 from frameweave.study.design import Design, Pair, check_criteria
@@ -49,6 +50,16 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
         raise InputError(
             "no two edits to compare", hint="give runs whose clips were edited by both --systems"
         )
+    there = [one for one in found if all(video.is_file() for video in one.videos)]
+    if alike := [one for one in there if digest(one.videos[0]) == digest(one.videos[1])]:
+        progress.note(
+            f"{len(alike)} of {len(found)} pairs are two times the same video, such as clip "
+            f"{alike[0].clip} of {alike[0].editor}: nobody can prefer one"
+        )
+        if len(alike) == len(found):
+            raise InputError(
+                f"all {len(found)} pairs are two times the same video", hint="compare edits that differ"
+            )
     consent = _checked(found, options)
     compared: dict[tuple[str, tuple[str, str]], set[str]] = defaultdict(set)
     for one in found:

@@ -67,12 +67,15 @@ def is_plain(prompt: str) -> bool:
     return _SIGN.search(prompt) is None
 
 
-def check(prompt: str) -> None:
-    """Raise `InputError` for what the web UI takes and we cannot: networks, and texts that change by step."""
+def check(prompt: str, which: str = "prompt") -> None:
+    """Raise `InputError` for what the web UI takes and we cannot: networks, and texts that change by step.
+
+    `which` prompt it is stands in the message.
+    """
     if found := _NETWORK.search(prompt):
         kind, name, scale = found.groups()
         raise InputError(
-            f"the prompt names a network: {found[0]}",
+            f"the {which} names a network: {found[0]}",
             hint=f"give --lora {name}.safetensors@{scale or 1} instead, {_PLAIN}"
             if kind.lower() != "hypernet"
             else f"leave it out, {_PLAIN}",
@@ -81,13 +84,13 @@ def check(prompt: str) -> None:
     for piece in reader.pieces:
         if piece is not None and not abs(piece.weight) <= _HEAVIEST:
             raise InputError(
-                f"the prompt's {piece.text.strip()[:40]!r} weighs {piece.weight:.3g}, "
+                f"the {which}'s {piece.text.strip()[:40]!r} weighs {piece.weight:.3g}, "
                 f"expected at most {_HEAVIEST}",
                 hint="give it a weight such as (word:1.3)",
             )
     if changing := reader.changing:
         raise InputError(
-            f"the prompt changes from step to step: [{changing}]",
+            f"the {which} changes from step to step: [{changing}]",
             hint=f"give one text for all steps, such as (word:0.9) for less of a word, {_PLAIN}",
         )
 
