@@ -186,3 +186,9 @@ def test_more_frames_a_second_than_any_camera_takes_are_refused(
     assert options(fps=1000).fps == 1000
     with pytest.raises(InputError, match="fps is 1000000000.0, expected more than 0 and at most 1000"):
         options(fps=1e9)
+
+
+def test_what_leaves_no_frame_is_told(tmp_path: Path) -> None:
+    info = probe(write_video(tmp_path / "a.mp4", colour_ramp(8, (16, 16)), fps=8))
+    with pytest.raises(InputError, match="among the first 4 of the video; check .* and --frames"):
+        Footage(info, 4, start=0.5).check()

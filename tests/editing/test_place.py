@@ -121,4 +121,5 @@ def test_a_record_of_several_videos_stays(options: EditOptions, video: Path, tmp
     with pytest.raises(RunError, match="its run has prompts"):
         edit(video, ["a red car"], asked)
     edit(video, ["a red car", "a blue car"], asked)  # it is finished
+    assert read_run(tmp_path / "red-2.mp4").input["prompts"] == ["a red car", "a blue car"]
     edit(video, ["a red car"], asked.replaced(overwrite=True))

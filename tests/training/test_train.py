@@ -23,6 +23,7 @@ from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import provenance
+from frameweave.training.sources.folder import FolderGroups
 from frameweave.training.sources.groups import check_data, sources
 from frameweave.training.stages import Workshop, at_equal_noise, training_device
 from frameweave.training.train import train
@@ -452,3 +453,13 @@ def test_the_window_at_equal_noise_begins_earlier_for_small_latents() -> None:
     found = at_equal_noise(asked, schedule, 16)
     assert (found.t_range, found.temporal_range, found.window) == ((0.574, 1.0), (0.0, 1.0), "own")
     assert at_equal_noise(TrainOptions(), schedule, 16) == TrainOptions()
+
+
+def test_videos_in_folders_below_are_trained_on_too(tmp_path: Path) -> None:
+    """As `data prepare` reads them."""
+    for name in ("b.mp4", "more/a.mp4", "more/.hidden/c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write_video(tmp_path / name, colour_ramp(4, (32, 32))).with_suffix(".txt").write_text("a dog")
+    found = FolderGroups(tmp_path)
+    assert [video.relative_to(tmp_path).as_posix() for video in found.videos] == ["b.mp4", "more/a.mp4"]
+    assert found.contents().keys() == {"b.mp4", "more/a.mp4"}

@@ -127,7 +127,11 @@ class Footage:
         chosen = self.edited_pictures(lambda note: notes.setdefault(note, None))
         count = sum(1 for _ in progress.track(chosen, "frames looked at", self.in_range))
         if not count:
-            raise InputError("no frame lies in the range to edit", hint="check --start and --end")
+            among = "" if self.frames is None else f", among the first {self.frames} of the video"
+            raise InputError(
+                f"no frame lies in the range to edit{among}",
+                hint="check --start and --end" + (" and --frames" if among else ""),
+            )
         return Checked(count, tuple(notes))
 
     @property

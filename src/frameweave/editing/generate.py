@@ -62,6 +62,10 @@ def generate(
         with timer.part("load"):
             model = load_model(options)
             size = working_size(shape, options.size or model.native, model.multiple)
+            if options.size is not None and max(size) != options.size:
+                progress.note(
+                    f"the model makes pictures of {size[0]} x {size[1]}, the nearest to --size {options.size}"
+                )
             maps = {one.kind: one.read(Fit(shape, size, size), wanted) for one in given}
             sampler = sampler_of(options, model, editor, sees_source=False)
         advise(options, [prompt], progress)

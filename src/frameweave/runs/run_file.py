@@ -1,5 +1,6 @@
 """run.toml: what a run was asked for, what its inputs held, and in what two runs differ."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, cast
@@ -15,6 +16,7 @@ from frameweave.runs.settings import Settings, read_toml, write_toml
 RUN_FILE = "run.toml"
 FOLDER = "folder"
 """Under which name the environment of a run has the folder in which it was called."""
+_ONE_OF = re.compile(r"-\d+$")
 WAITING, CANCELLED, FAILED = "waiting", "cancelled", "failed"
 """What a run file says of a run that has not come to its end."""
 # settings that say how and where a run starts and what it shows meanwhile, not what it does
@@ -100,8 +102,13 @@ class RunRecord(Record):
 
 def run_file_of(path: Path) -> Path:
     """The run file of a run folder, or of a video that a run wrote alone; any other file is taken for one."""
-    beside = path.with_name(f"{path.name}.toml") if path.name else path
-    return path / RUN_FILE if path.is_dir() else beside if beside.is_file() else path
+    if path.is_dir():
+        return path / RUN_FILE
+    several = (
+        _ONE_OF.sub("", path.stem) + path.suffix
+    )  # x-1.mp4 and x-2.mp4 of one run are told of in x.mp4.toml
+    names = dict.fromkeys(f"{name}.toml" for name in (path.name, several) if path.name)
+    return next((file for name in names if (file := path.with_name(name)).is_file()), path)
 
 
 def read_run(path: Path) -> RunRecord:

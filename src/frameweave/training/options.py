@@ -153,7 +153,8 @@ class TokensOptions(Settings):
     p_share: Share = 0.3
     """Share of the training batches in which the tokens act; see --token-mode."""
     caption: NotNegative | None = None
-    """Number of the caption that is always taken of a clip's captions, from 0; default: one at random."""
+    """Number of the caption that is always taken of a clip's captions, from 0, of clips that have fewer the
+    last; default: one at random."""
     text_drop: Share = 0.1
     """Share of the captions that are left empty, as classifier-free guidance needs."""
 

@@ -49,12 +49,17 @@ def begin_with_words(tokens: PrefixTokens, model: StableDiffusion, words: str) -
     """The shared tokens begin as what the text encoder says of some words, one after the other, and again.
 
     The noise that they have been drawn with (see `init_T_share`) stays added, so that no two are alike.
-    Raises `InputError` for words of which the text encoder keeps nothing.
+    Raises `InputError` for words of which the text encoder keeps nothing, and for more than there are tokens.
     """
     states = word_states(model, words)
     if not len(states):
         raise InputError(
             f"tokens_from {words!r}: no word in it", hint='give a word that the model knows, such as "star"'
+        )
+    if len(states) > len(tokens.T_share):
+        raise InputError(
+            f"tokens_from {words!r}: {len(states)} tokens, for {len(tokens.T_share)} shared ones",
+            hint=f"give fewer words, or --n-shared {len(states)}",
         )
     repeats = -(-len(tokens.T_share) // len(states))
     tokens.T_share.data += states.repeat(repeats, 1)[: len(tokens.T_share)].to(tokens.T_share)

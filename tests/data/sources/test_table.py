@@ -433,3 +433,9 @@ def test_a_later_object_of_a_part_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
     with pytest.raises(DataError, match="start and end"):
         taken(tmp_path / "a.jsonl")
+
+
+def test_blanks_before_a_quote_are_no_part_of_a_caption(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.csv").write_text('path, caption\na.mp4, "a dog, in the snow"\n')
+    assert taken(tmp_path / "a.csv")[0].captions == ("a dog, in the snow",)

@@ -45,7 +45,7 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
             last.append(line)
             yield line
 
-    rows = csv.reader(lines(), delimiter=delimiter)
+    rows = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)  # before a quote, too
     raw: list[str] = []
     try:
         head = next(rows, [])
@@ -93,7 +93,7 @@ def _row(head: Sequence[str], cells: Sequence[str]) -> Row:
 def _is_open(row: list[str], delimiter: str) -> bool:
     """Whether the last row ends within a quote, and so has swallowed what followed it."""
     try:
-        list(csv.reader(row, delimiter=delimiter, strict=True))
+        list(csv.reader(row, delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
         return "unexpected end" in str(error)
     return False
