@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from frameweave.video import VideoWriter, read_frames
-from videos import TICK, colour_ramp, sound_packets
+from videos import TICK, colour_ramp, sound_packets, write_video
 
 _RATE = 48_000
 
@@ -81,3 +81,14 @@ def test_sound_from_before_the_first_frame_is_left_out(tmp_path: Path) -> None:
     everything = sound_packets(source)
     assert kept == everything[-len(kept) :]
     assert len(kept) * Fraction(1024, _RATE) == pytest.approx(1.5, abs=0.05)
+
+
+def test_an_mkv_shows_its_first_picture_at_once(tmp_path: Path) -> None:
+    """AAC begins with a packet before the first sound, by which all of the file would be shown later."""
+    source = write_video(tmp_path / "a.mp4", colour_ramp(4, (16, 16)), fps=8, sound=1)
+    with VideoWriter(tmp_path / "b.mkv", size=(16, 16), fps=8, audio=source) as writer:
+        for frame in read_frames(source):
+            writer.write(frame.pixels, frame.time, frame.duration)
+    with av.open(str(tmp_path / "b.mkv")) as file:
+        times = [packet.pts * packet.time_base for packet in file.demux(video=0) if packet.pts is not None]
+    assert min(times) == 0

@@ -19,6 +19,8 @@ from frameweave.video.along import Along, Carried, Found, codec_of, found_in
 from frameweave.video.opening import container_of, opened
 from frameweave.video.times import Clock
 
+_FROM_ZERO = "matroska"
+"""Its files begin at 0: with a packet before the first picture, everything would be shown later."""
 _LIBRARY = {"opus": "libopus", "mp3": "libmp3lame"}  # encoders whose name is not the codec's
 _GAP = Fraction(1, 50)  # seconds at which sound goes on where the source's clock goes back
 
@@ -71,6 +73,8 @@ class Sound:
             else:
                 out = self._target.add_stream_from_template(track)
                 packets = _copied(container, track, out, zero)
+            if self._target.format.name == _FROM_ZERO:
+                packets = (packet for packet in packets if _starts(packet) >= 0)
             if language := track.metadata.get("language"):
                 out.metadata["language"] = language
             self._lanes.append(_Lane(packets))
