@@ -183,7 +183,7 @@ def test_workers_are_told_whole_paths(
         ("video,prompt\n\n\na.mp4,\n", "line 4: no prompt"),
         ("prompt\na car\n", "line 2: no video"),
         ("video,prompt,sede\na.mp4,x,1\n", "did you mean seed"),
-        ("video,prompt,seed\na.mp4,x,one\n", "line 2: invalid literal"),
+        ("video,prompt,seed\na.mp4,x,one\n", "line 2: one, expected a whole number"),
         ("video,prompt,seed\na.mp4,x,-1\n", "line 2: seed -1, expected at least 0"),
         ("video,prompt,start\na.mp4,x,soon\n", "line 2: seconds as 1.5"),
         ("video,prompt,name\na.mp4,x,../b\n", "leave out slashes"),
