@@ -9,14 +9,17 @@ import pytest
 import torch
 
 from frameweave.editing import edit as edit_module
+from frameweave.editing.adapting import adapted
 from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import edit
 from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.sampling import sampler_of
 from frameweave.editing.setup import editor_of, load_model
+from frameweave.editors import registry
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.loading import device
+from frameweave.models.stable_diffusion import StableDiffusion
 from killed import Killed, kill_after
 from notes import Notes
 from videos import colour_ramp, write_video
@@ -235,3 +238,36 @@ def test_a_comparison_leaves_out_who_cannot(options: EditOptions, video: Path) -
     assert options.out is not None
     assert (options.out / "tokenflow.mp4").is_file()
     assert not (options.out / "vid2vid_zero.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"steps": 2, "set": ("steps=4",)}, "--steps 2 and --set steps=4; give one of them"),
+        ({"guidance": 7.0, "set": ("delta.guidance=3",)}, "--guidance 7.0 and --set guidance=3"),
+        ({"set": ("radius=3", "radius=1")}, "--set radius=3 and --set radius=1; give it once"),
+    ],
+)
+def test_what_is_given_twice_is_refused(asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError) as raised:
+        editor_of(EditOptions(**asked))
+    assert told in str(raised.value)
+
+
+def test_the_same_twice_and_one_for_all_and_one_for_an_editor_are_no_contradiction() -> None:
+    options = EditOptions(steps=4, set=("steps=4", "radius=3", "radius=3", "delta.radius=1"))
+    assert editor_of(options).table()["radius"] == 1
+
+
+def test_how_many_steps_a_lora_acts_in_is_told(tiny: StableDiffusion) -> None:
+    """delta begins where the clip is less noisy, so that the first steps are not taken."""
+    options = EditOptions(
+        editor="delta", steps=25, lora=("ink.safetensors@1:0-0.2", "ink.safetensors:0-0.6", "ink.safetensors")
+    )
+    for editor, counts in (("delta", ["0 of 20", "10 of 20"]), ("framewise", ["5 of 25", "15 of 25"])):
+        notes = Notes()
+        with adapted(tiny, options, editor, registry.make(editor, {"steps": 25}), notes):
+            pass
+        found = [note for note in notes.texts if note.startswith("the LoRA")]
+        assert [count in note for count, note in zip(counts, found, strict=True)] == [True, True], found
+        assert ("WARNING" in found[0]) == (editor == "delta")
