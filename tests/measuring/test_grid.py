@@ -32,6 +32,7 @@ from frameweave.runs.run import Run
 from frameweave.runs.run_file import RunRecord, read_run
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
+from notes import Notes
 from original_layout import save_original
 from tiny import save_tower
 
@@ -551,3 +552,12 @@ def test_edits_are_made_steadier_after_one_edit(tmp_path: Path, monkeypatch: pyt
         results.values("framewise", arm, "warp_error")["000"] for arm in ("steadied", "without")
     )
     assert steadied < without
+
+
+def test_an_adaptor_that_acts_in_no_step_is_told(tmp_path: Path) -> None:
+    options = SMALL.replaced(clips=1, editors=("framewise",), out=tmp_path / "run")
+    arms = ("never=miniature@1,window=0.9-0.95", "acts=miniature@2,window=0-1")
+    notes = Notes()
+    grid(None, options.replaced(arms=arms), progress=notes)
+    told = [note for note in notes.texts if "changes nothing" in note]
+    assert told == ["never changes nothing in framewise: all its scores are those of without"]

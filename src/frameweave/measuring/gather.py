@@ -13,7 +13,7 @@ from frameweave.measuring.experiments.pooling import pooled_lines
 from frameweave.measuring.experiments.scoring import failure_of, read_scores
 from frameweave.measuring.experiments.sweeping import sweep_lines
 from frameweave.measuring.experiments.work import PairWork
-from frameweave.measuring.records import CellLine, ScoreLine
+from frameweave.measuring.records import REFERENCE, WITHOUT, CellLine, ScoreLine
 from frameweave.measuring.report.results import Results, RunInfo
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import write_lines
@@ -41,6 +41,8 @@ def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress:
                 scores += [ScoreLine(**edit, **score) for score in dumped]
             elif (reason := failure_of(scored)) is not None:
                 cells.append(CellLine(**edit, video=None, error=reason))
+    for editor, arm in _without_effect(scores):
+        progress.note(f"{arm} changes nothing in {editor}: all its scores are those of {WITHOUT}")
     found = [described(run.folder, work.item.name, work.made_of) for work in works]
     results = Results(
         folder=run.folder,
@@ -55,6 +57,18 @@ def gather(run: Run, works: Sequence[PairWork], measures: Measures, *, progress:
     if windows := sweep_lines(_adapted(works), results):
         write_lines(run.folder / "sweep.jsonl", windows)
     write_metrics(run.folder, measures.described())
+
+
+def _without_effect(scores: Sequence[ScoreLine]) -> list[tuple[str, str]]:
+    """Editors and arms in which every clip scores as without: such an adaptor acts in no step."""
+    values = dict[tuple[str, str], dict[tuple[object, ...], object]]()
+    for one in scores:
+        values.setdefault((one.editor, one.arm), {})[one.pair, one.seed, one.metric] = one.value
+    return [
+        (editor, arm)
+        for (editor, arm), found in values.items()
+        if editor != REFERENCE and arm != WITHOUT and found == values.get((editor, WITHOUT))
+    ]
 
 
 def _adapted(works: Sequence[PairWork]) -> list[tuple[Arm, Card]]:
