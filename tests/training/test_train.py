@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from frameweave.adaptor.adaptor import load_adaptor
+from frameweave.data.sources.usable import usual_split
 from frameweave.diffusion.schedule import Schedule
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
@@ -250,6 +251,34 @@ def test_shards_prepared_otherwise_are_refused(options: TrainOptions, tmp_path: 
         sources(on_shards.replaced(stride=2))
     with pytest.raises(InputError, match="prepared with resize crop, expected squash"):
         sources(on_shards.replaced(resize="squash"))
+
+
+def test_small_pictures_are_told(options: TrainOptions, tmp_path: Path) -> None:
+    shards, notes = a_dataset(tmp_path), Notes()
+    on_shards = options.replaced(data=str(shards), frames=2, temporal_mode="noise", size=512, steps=1)
+    Workshop(on_shards.replaced(out=tmp_path / "a"), notes, ("lora",))
+    assert any("are enlarged to 512: prepare them with --size 512" in note for note in notes.texts)
+
+
+@pytest.mark.parametrize(
+    ("splits", "trained"),
+    [(("", "dev"), (4, 2)), (("train", "eval"), (4, 2)), (("one", "two"), None)],
+)
+def test_splits_of_any_usual_name_are_held_out(
+    options: TrainOptions, tmp_path: Path, splits: tuple[str, str], trained: tuple[int, int] | None
+) -> None:
+    """Clips of no split are those that are trained on."""
+    clips = [
+        clip.replaced(split=usual_split(splits[number >= 2]))
+        for number, clip in enumerate(some_clips(tmp_path / "videos", 3))
+    ]
+    asked = options.replaced(data=str(prepared(tmp_path / "set", clips)), frames=2, temporal_mode="noise")
+    if trained is None:
+        with pytest.raises(InputError, match="the splits one, two, expected train"):
+            sources(asked)
+        return
+    train_groups, held_out = sources(asked)
+    assert (len(train_groups), len(held_out)) == trained
 
 
 @KINDS

@@ -34,7 +34,7 @@ from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens, begin_with_words
-from frameweave.training.sources.groups import prior_source, sources
+from frameweave.training.sources.groups import prepared_size, prior_source, sources
 from frameweave.training.sources.inputs import Captioned, inputs_of
 from frameweave.video.group import GroupSource
 from frameweave.world.grammar import unknown_words
@@ -67,6 +67,11 @@ class Workshop:
             progress.note(told)
         estimator = depth_model.load(options.model, options.depth_model, device=place)
         pixels = options.size or self.model.native
+        if (size := prepared_size(options)) is not None and size < pixels:
+            progress.note(
+                f"{options.data}: pictures of {size} pixels are enlarged to {pixels}: prepare them with "
+                f"--size {pixels}"
+            )
         self.options = at_equal_noise(options, self.model.schedule, pixels / self.model.vae_factor)
         along = "lora" in stages and options.temporal_match == "flow" and options.temporal_mode != "none"
 

@@ -114,6 +114,14 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     return Part(every, 0, cut), Part(every, cut, len(every))
 
 
+def prepared_size(options: TrainOptions) -> int | None:
+    """The longer side of the pictures in prepared shards; None for other data."""
+    folder = Path(options.data)
+    if options.data == "world" or not is_dataset(folder):
+        return None
+    return int(read_index(folder).settings["size"])
+
+
 def _cut(every: GroupSource, options: TrainOptions) -> int:
     """Where the held-out groups begin: a tenth of all at most."""
     if len(every) < 2:
