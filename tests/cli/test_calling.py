@@ -10,10 +10,13 @@ from frameweave.adaptor.packaged import PACKAGED
 from frameweave.cli import calling, checks
 from frameweave.cli.calling import settled
 from frameweave.cli.commands import BY_NAME, COMMANDS
+from frameweave.editing.options import EditOptions
+from frameweave.editing.setup import editor_of
 from frameweave.errors import FrameweaveError, InputError
-from frameweave.runs.settings import write_toml
+from frameweave.runs.presets import Presets
+from frameweave.runs.settings import Settings, write_toml
 from frameweave.training.options import TrainOptions
-from frameweave.training.presets import presets, settings_of
+from frameweave.training.presets import PRESETS
 
 LORA, TOKENS, ALL = (BY_NAME[f"train {name}"] for name in ("lora", "tokens", "all"))
 
@@ -43,9 +46,9 @@ def test_a_run_file_of_any_command(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "elsewhere" not in str(found.out)
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", PRESETS.names())
 def test_every_preset_is_a_run_file(name: str) -> None:
-    table, where = settings_of(name)
+    table, where = PRESETS.settings_of(name)
     options = settled(ALL, table, {}, where=where)
     if name == "robust":  # it pins the defaults by name
         assert options == TrainOptions()
@@ -53,7 +56,7 @@ def test_every_preset_is_a_run_file(name: str) -> None:
 
 def test_presets_differ_where_the_readings_do() -> None:
     def options(name: str) -> TrainOptions:
-        return TrainOptions.of_table(settings_of(name)[0], where=name)
+        return TrainOptions.of_table(PRESETS.settings_of(name)[0], where=name)
 
     assert options("paper").temporal_norm == "T"
     assert options("refcode").temporal_mode == "noise"
@@ -68,7 +71,7 @@ def test_what_is_no_run_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file = tmp_path / "run.toml"
     file.write_text("x = 1\n")
     with pytest.raises(InputError, match=r"has no \[settings\]"):
-        settings_of(str(tmp_path))
+        PRESETS.settings_of(str(tmp_path))
     file.write_text("[settings]\nrang = 4\n")
     with pytest.raises(InputError, match=r"run\.toml: unknown setting 'rang'.*did you mean rank"):
         called("train all", monkeypatch, from_run=str(file))
@@ -164,3 +167,16 @@ def test_every_row_leads_somewhere(command: Any) -> None:
     assert command.fixed.keys() | command.short.keys() <= command.kind.model_fields.keys()
     if command.notes_run:
         assert "out" in command.kind.model_fields
+
+
+@pytest.mark.parametrize("name", Presets("frameweave.editing").names())
+def test_every_preset_of_edits_is_whole_and_flags_win(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Settings] = []
+    monkeypatch.setattr(calling, "perform", lambda _command, _inputs, settings: found.append(settings))
+    given = {"from_run": name, "steps": 7, "editor": "text2video_zero"}
+    calling.call(BY_NAME["edit"], ["a.mp4", "a red car"], given)
+    (settings,) = found
+    assert isinstance(settings, EditOptions) and settings.steps == 7
+    editor_of(settings)
+    table, _ = Presets("frameweave.editing").settings_of(name)
+    assert table and EditOptions.of_table(table).replaced(steps=7, editor="text2video_zero") == settings

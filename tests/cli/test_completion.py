@@ -8,7 +8,7 @@ import pytest
 
 from frameweave.editing import listed
 from frameweave.editors import registry
-from frameweave.training.presets import presets
+from frameweave.training.presets import PRESETS
 
 
 def proposed(*words: str, cwd: Path) -> list[str]:
@@ -37,8 +37,8 @@ def test_editors_are_found_without_importing_them() -> None:
     [
         (["edit", "a.mp4", "x", "--editor", ""], registry.names()),
         (["grid", "--editors", ""], registry.names()),
-        (["train", "all", "--from", ""], [*presets(), "runs/mine"]),
-        (["ablation", "--preset", ""], [*presets(), "runs/mine"]),
+        (["train", "all", "--from", ""], [*PRESETS.names(), "runs/mine"]),
+        (["ablation", "--preset", ""], [*PRESETS.names(), "runs/mine"]),
         (["edit", "a.mp4", "x", "--adaptor", ""], ["strangers", "miniature", "runs/mine/adaptor", "runs/"]),
         (["export", "runs/"], ["strangers", "miniature", "runs/mine/adaptor", "runs/mine/"]),
     ],

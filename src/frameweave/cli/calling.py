@@ -13,6 +13,7 @@ from frameweave.cli import checks, console, results
 from frameweave.cli.command import Command, resolved
 from frameweave.cli.flags import EXPLAIN, FILE, flag
 from frameweave.errors import InputError, require_extra
+from frameweave.runs.presets import Presets
 from frameweave.runs.records import JsonObject
 from frameweave.runs.run import Run, environment
 from frameweave.runs.run_file import RunRecord
@@ -69,9 +70,8 @@ def perform(command: Command, inputs: Sequence[Any], settings: Settings) -> None
 
 def _from_file(command: Command, name: str) -> tuple[JsonObject, str]:
     """The settings of a run file or of a preset, without where that run went, and the file's name."""
-    from frameweave.training.presets import settings_of
-
-    table, where = settings_of(name, flag="--from-run" if command.takes_times else "--from")
+    known = command.presets or Presets("frameweave.training")
+    table, where = known.settings_of(name, flag="--from-run" if command.takes_times else "--from")
     return {key: value for key, value in table.items() if key not in (*HOW, *command.fixed)}, where
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # pydantic must not slow --help
+    from frameweave.runs.presets import Presets
     from frameweave.runs.settings import Settings
 
 
@@ -74,6 +75,15 @@ class Command:
     def trains(self) -> bool:
         """Whether its settings are those of a training, which presets hold."""
         return bool(self.only_with)
+
+    @property
+    def presets(self) -> Presets | None:
+        """Settings by name that it can start from."""
+        if not self.trains and not self.takes_times:
+            return None
+        from frameweave.runs.presets import Presets
+
+        return Presets("frameweave.training" if self.trains else "frameweave.editing")
 
     @property
     def takes_times(self) -> bool:

@@ -1,8 +1,13 @@
 """What the shell proposes for a flag: editors, adaptors and presets. Nothing heavy is imported for it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:  # pydantic must not slow --help
+    from frameweave.runs.presets import Presets
 
 
 @runtime_checkable
@@ -16,11 +21,19 @@ class Typed(Protocol):
 Completer = Callable[[Typed], Sequence[str]]
 
 
-def presets(context: Typed) -> Sequence[str]:
-    """The presets of a training, and runs below this folder."""
-    from frameweave.training.presets import presets as names
+def presets(known: Presets) -> Completer:
+    """Presets, and runs below this folder."""
 
-    return [*names(), *map(str, sorted(run.parent for run in Path().glob("runs/*/run.toml")))]
+    def names(_context: Typed) -> Sequence[str]:
+        return [*known.names(), *map(str, sorted(run.parent for run in Path().glob("runs/*/run.toml")))]
+
+    return names
+
+
+def _of_trainings(context: Typed) -> Sequence[str]:
+    from frameweave.training.presets import PRESETS
+
+    return presets(PRESETS)(context)
 
 
 def _editors(context: Typed) -> Sequence[str]:
@@ -44,7 +57,7 @@ _OF_SETTINGS: dict[str, Completer] = {
     "editors": _editors,
     "adaptor": _adaptors,
     "full": _adaptors,
-    "preset": presets,
+    "preset": _of_trainings,
 }
 
 

@@ -101,14 +101,13 @@ def _keyword(name: str, annotation: Any, about: Parameter) -> inspect.Parameter:
 
 
 def _from_file(command: Command, group: Group) -> inspect.Parameter:
-    names = ("--from-run",) if command.takes_times else ("--from", "--from-run")
-    source = (
-        "a preset (paper, robust, refcode, miniature) or of a run.toml" if command.trains else "a run.toml"
-    )
+    names = ("--preset", "--from-run") if command.takes_times else ("--from", "--from-run")
+    known = command.presets
+    source = f"a preset ({', '.join(known.names())}) or of a run.toml" if known else "a run.toml"
     about = Parameter(
         name=names,
         help=f"Start from the settings of {source}; flags win over them.",
-        completer=completion.presets if command.trains else None,
+        completer=completion.presets(known) if known else None,
         group=group,
     )
     return _keyword(FILE, str, about)

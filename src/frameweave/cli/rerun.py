@@ -35,7 +35,9 @@ def rerun(
     """Repeat the run: its command with its inputs and settings, and the flags that are given here."""
     record = read_run(run)
     command = _command(record, run)
-    table = {key: value for key, value in placed(record).items() if key not in HOW}
+    table = {
+        key: value for key, value in placed(record.settings, record.environment).items() if key not in HOW
+    }
     inputs = [_given(record, one, run) for one in command.inputs]
     if command.name == "train all":
         table["stages"] = _given(record, Input(name="stages", help="", kind=str, many=True), run)

@@ -17,7 +17,7 @@ from frameweave.measuring.options import AblationOptions
 from frameweave.measuring.records import WITH, WITHOUT
 from frameweave.progress import SILENT, Progress
 from frameweave.training.options import NetworksOptions, TrainOptions
-from frameweave.training.presets import settings_of
+from frameweave.training.presets import PRESETS
 from frameweave.training.train import FILES, check_stages, train
 
 NO_DEPTH, NO_TOKENS, NO_LORA = "without depth", "without tokens", "without LoRA"
@@ -47,7 +47,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
 
 def _training(options: AblationOptions) -> TrainOptions:
     """How the whole adaptor is trained."""
-    settings, where = settings_of(options.preset, flag="--preset")
+    settings, where = PRESETS.settings_of(options.preset, flag="--preset")
     whole = TrainOptions.of_table(settings, where=where).replaced(
         **{name: getattr(options, name) for name in NetworksOptions.model_fields},
     )

@@ -14,12 +14,12 @@ _BEHIND = re.compile(r"(@[^@/]*|:[^:/]*)$")
 """What may stand behind a file: its strength, the share in which it acts, or both."""
 
 
-def placed(record: RunRecord) -> JsonObject:
+def placed(settings: JsonObject, environment: JsonObject) -> JsonObject:
     """The settings of a run, with files that it named from its own folder by their whole paths."""
-    called_in = record.environment.get(FOLDER)
+    called_in = environment.get(FOLDER)
     if not isinstance(called_in, str) or Path(called_in) == Path.cwd():
-        return dict(record.settings)
-    return {name: _placed(value, Path(called_in)) for name, value in record.settings.items()}
+        return dict(settings)
+    return {name: _placed(value, Path(called_in)) for name, value in settings.items()}
 
 
 def changed(record: RunRecord, settings: Mapping[str, object]) -> Iterator[str]:
