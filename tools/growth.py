@@ -49,7 +49,11 @@ def picture(tables: Mapping[tuple[str, str], Found], target: Path) -> None:
                     panel.plot(list(values), list(values.values()), marker=marker, markersize=4, label=editor)
                 panel.set_title(title, fontsize=9)
                 panel.set_xscale("log")
-                panel.set_yscale("log")
+                if (what, axis) == ("time per frame", "pixels"):  # it grows with the square and more
+                    panel.set_yscale("log")
+                    panel.yaxis.set_minor_locator(NullLocator())
+                else:
+                    panel.set_ylim(bottom=0)
                 numbers = sorted({number for values in found.values() for number in values})
                 panel.set_xticks(numbers, [str(number) for number in numbers])
                 panel.xaxis.set_minor_locator(NullLocator())

@@ -78,7 +78,9 @@ def test_only_public_names_are_imported() -> None:
 def test_every_command_has_it(
     first_frame: None, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    editors(Settings())
+    editors((), Settings())
+    assert "DDIM inversion, then sampling" in " ".join(capsys.readouterr().out.split())
+    editors(("first_frame",), Settings())
     listed = capsys.readouterr().out
     assert "first_frame: DDIM inversion, then sampling" in listed
     assert "Frames that neighbouring windows share." in listed

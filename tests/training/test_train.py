@@ -484,11 +484,12 @@ def test_the_window_at_equal_noise_begins_earlier_for_small_latents() -> None:
     assert at_equal_noise(TrainOptions(), schedule, 16) == TrainOptions()
 
 
-def test_videos_in_folders_below_are_trained_on_too(tmp_path: Path) -> None:
-    """As `data prepare` reads them."""
-    for name in ("b.mp4", "more/a.mp4", "more/.hidden/c.mp4"):
+def test_videos_in_folders_below_are_told(options: TrainOptions, tmp_path: Path) -> None:
+    """They may be true edits, or of another run; `data prepare` takes them."""
+    for name in ("b.mp4", "c.mp4", "more/a.mp4", "more/.hidden/c.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write_video(tmp_path / name, colour_ramp(4, (32, 32))).with_suffix(".txt").write_text("a dog")
-    found = FolderGroups(tmp_path)
-    assert [video.relative_to(tmp_path).as_posix() for video in found.videos] == ["b.mp4", "more/a.mp4"]
-    assert found.contents().keys() == {"b.mp4", "more/a.mp4"}
+    assert [video.name for video in FolderGroups(tmp_path).videos] == ["b.mp4", "c.mp4"]
+    notes = Notes()
+    Workshop(options.replaced(data=str(tmp_path), out=tmp_path / "run"), notes, ("lora",))
+    assert any("1 videos in folders below are not trained on" in note for note in notes.texts)

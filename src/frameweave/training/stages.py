@@ -34,7 +34,7 @@ from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens, begin_with_words
-from frameweave.training.sources.groups import prepared_size, prior_source, sources
+from frameweave.training.sources.groups import left_below, prepared_size, prior_source, sources
 from frameweave.training.sources.inputs import Captioned, inputs_of
 from frameweave.video.group import GroupSource
 from frameweave.world.grammar import unknown_words
@@ -88,7 +88,12 @@ class Workshop:
                 motion=along,
             )
 
-        self.train_groups, self.held_out_groups = map(cached, sources(options))
+        trained_on, held_out = sources(options)
+        self.train_groups, self.held_out_groups = cached(trained_on), cached(held_out)
+        if (below := left_below(options)) > 0:
+            progress.note(
+                f"{options.data}: {below} videos in folders below are not trained on; data prepare takes them"
+            )
         self.prior_groups = None if options.prior is None else cached(prior_source(options))
 
     def inputs(self) -> dict[str, str]:

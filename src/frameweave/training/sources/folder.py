@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from frameweave.data.sources.folder import captions_beside, files_below
+from frameweave.data.sources.folder import captions_beside, files_below, is_hidden
 from frameweave.data.text import captions_of
 from frameweave.errors import DataError, FrameweaveError
 from frameweave.runs.identity import digest
@@ -38,7 +38,9 @@ class FolderGroups:
                 f"{self.folder}: no such folder", hint="give a folder of videos, prepared shards, or world"
             )
         found = sorted(
-            path for path in files_below(self.folder) if path.suffix.lower() in VIDEOS and path.is_file()
+            path
+            for path in self.folder.glob("*")
+            if path.suffix.lower() in VIDEOS and path.is_file() and not is_hidden(Path(path.name))
         )
         if not found:
             raise DataError(
@@ -70,10 +72,12 @@ class FolderGroups:
 
     def contents(self) -> dict[str, str]:
         """See `MadeOfFiles`."""
-        return {
-            video.relative_to(self.folder).as_posix(): self._content(index)
-            for index, video in enumerate(self.videos)
-        }
+        return {video.name: self._content(index) for index, video in enumerate(self.videos)}
+
+    def below(self) -> int:
+        """How many videos lie in folders below, which are not taken."""
+        found = files_below(self.folder)
+        return sum(path.suffix.lower() in VIDEOS and path.is_file() for path in found) - len(self.videos)
 
     def captions(self) -> tuple[str, ...]:
         """See `Captioned`."""

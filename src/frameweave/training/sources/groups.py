@@ -114,6 +114,14 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     return Part(every, 0, cut), Part(every, cut, len(every))
 
 
+def left_below(options: TrainOptions) -> int:
+    """How many videos of a folder are not trained on, since they lie in folders below."""
+    folder = Path(options.data)
+    if options.data == "world" or options.every_frame or is_dataset(folder) or not folder.is_dir():
+        return 0
+    return _in_folder(options).below()
+
+
 def prepared_size(options: TrainOptions) -> int | None:
     """The longer side of the pictures in prepared shards; None for other data."""
     folder = Path(options.data)
