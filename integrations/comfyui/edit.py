@@ -50,7 +50,7 @@ class FrameweaveEdit:
         }
         settings = {
             "default": "", "multiline": True,
-            "tooltip": "More settings of the editor, one a line: radius=3. `frameweave editors NAME` lists them.",
+            "tooltip": "More settings of the editor, one a line: radius=3. See `frameweave editors NAME`.",
         }  # fmt: skip
         source = {"default": "", "multiline": True, "tooltip": "What the video shows now."}
         size = {
