@@ -13,7 +13,7 @@ from frameweave.cli.commands import BY_NAME, COMMANDS
 from frameweave.editing.options import EditOptions
 from frameweave.editing.setup import editor_of
 from frameweave.errors import FrameweaveError, InputError
-from frameweave.runs.presets import Presets
+from frameweave.runs.again.presets import Presets
 from frameweave.runs.settings import Settings, write_toml
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import PRESETS

@@ -7,7 +7,7 @@ from typing import Literal
 
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
-from frameweave.runs.words import as_python, as_words
+from frameweave.runs.again.words import as_python, as_words
 from frameweave.training.personal_options import PersonalOptions
 
 Kind = Literal["edit", "compare", "train"]

@@ -13,7 +13,7 @@ from frameweave.cli import checks, console, results
 from frameweave.cli.command import Command, resolved
 from frameweave.cli.flags import EXPLAIN, FILE, flag
 from frameweave.errors import InputError, require_extra
-from frameweave.runs.presets import Presets
+from frameweave.runs.again.presets import Presets
 from frameweave.runs.records import JsonObject
 from frameweave.runs.run import Run, environment
 from frameweave.runs.run_file import RunRecord

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # pydantic must not slow --help
-    from frameweave.runs.presets import Presets
+    from frameweave.runs.again.presets import Presets
     from frameweave.runs.settings import Settings
 
 
@@ -81,7 +81,7 @@ class Command:
         """Settings by name that it can start from."""
         if not self.trains and not self.takes_times:
             return None
-        from frameweave.runs.presets import Presets
+        from frameweave.runs.again.presets import Presets
 
         return Presets("frameweave.training" if self.trains else "frameweave.editing")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # pydantic must not slow --help
-    from frameweave.runs.presets import Presets
+    from frameweave.runs.again.presets import Presets
 
 
 @runtime_checkable

@@ -12,8 +12,8 @@ from frameweave.cli.command import REQUIRED, Command, Input
 from frameweave.cli.commands import BY_RUN
 from frameweave.cli.flags import FILE, function_of
 from frameweave.errors import InputError
-from frameweave.runs.elsewhere import changed as changes
-from frameweave.runs.elsewhere import placed
+from frameweave.runs.again.elsewhere import changed as changes
+from frameweave.runs.again.elsewhere import placed
 from frameweave.runs.run_file import RunRecord, read_run
 
 _EVERYWHERE = ("--json", "--quiet")

@@ -9,7 +9,6 @@ from gradio.components import Component
 
 from frameweave.app.loading import after_the_worker
 from frameweave.app.options import AppOptions
-from frameweave.app.page.anchors import anchors_of, shown_anchors
 from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import EditorControls, editor_controls, sampler_choices
 from frameweave.app.page.fields import (
@@ -26,6 +25,7 @@ from frameweave.app.page.fields import (
     written,
 )
 from frameweave.app.page.form import LONGEST
+from frameweave.app.page.given import anchors_of, shown_anchors
 from frameweave.app.uploads import Uploads
 from frameweave.editing.listed import known, listed, names
 from frameweave.editing.model_options import Dtype

@@ -7,10 +7,9 @@ from typing import Any
 import gradio as gr
 
 from frameweave.app.page import pieces
-from frameweave.app.page.anchors import with_more
 from frameweave.app.page.clip import samples, times_of, warnings
 from frameweave.app.page.form import Values
-from frameweave.app.page.mask import png_in
+from frameweave.app.page.given import png_in, with_more
 from frameweave.app.page.workplace import Updates, Workplace, connect
 from frameweave.errors import FrameweaveError, InputError
 

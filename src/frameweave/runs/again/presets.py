@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from frameweave.errors import InputError
-from frameweave.runs.elsewhere import placed
+from frameweave.runs.again.elsewhere import placed
 from frameweave.runs.records import JsonObject
 from frameweave.runs.run_file import run_file_of
 from frameweave.runs.settings import read_toml

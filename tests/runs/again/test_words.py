@@ -13,8 +13,8 @@ from frameweave.cli.main import app
 from frameweave.editing.model_options import OF_AN_ADAPTOR
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
+from frameweave.runs.again.words import as_python, as_words, changed
 from frameweave.runs.settings import Settings
-from frameweave.runs.words import as_python, as_words, changed
 from frameweave.training.personal_options import PersonalOptions
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)

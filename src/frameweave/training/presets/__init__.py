@@ -1,6 +1,6 @@
 """The presets of trainings, and where in the paper their settings come from."""
 
-from frameweave.runs.presets import Presets
+from frameweave.runs.again.presets import Presets
 from frameweave.runs.settings import read_toml
 
 PRESETS = Presets("frameweave.training")

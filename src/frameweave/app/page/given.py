@@ -1,5 +1,7 @@
-"""Frames of the clip that were edited in another program: lines of the form, each a number and an upload."""
+"""What is given beside the clip: a mask, and frames that were edited in another program."""
 
+from base64 import b64decode
+from binascii import Error
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +9,18 @@ from frameweave.app.page.controls import Value
 from frameweave.app.page.fields import lines
 from frameweave.app.uploads import Uploads
 from frameweave.errors import InputError
+
+_BEGINS = "data:image/png;base64,"
+
+
+def png_in(address: str) -> bytes:
+    """The PNG that the painter has told as an address. Raises `InputError` for anything else."""
+    try:
+        if not address.startswith(_BEGINS):
+            raise Error
+        return b64decode(address.removeprefix(_BEGINS), validate=True)
+    except Error as error:
+        raise InputError("the mask is no PNG picture", hint="paint it anew") from error
 
 
 def anchors_of(value: Value, uploads: Uploads) -> tuple[str, ...] | None:
