@@ -29,9 +29,9 @@ def api_router(desk: Desk) -> APIRouter:
     def submit(form: Annotated[EditForm, Form(media_type="multipart/form-data")]) -> Submitted:
         """Put an edit at the end of the queue."""
         options = _options(form.settings)
-        if form.mask is not None and options.mask is not None:
-            raise InputError("two masks", hint="upload one, or name one in the settings")
         if form.mask is not None:
+            if options.mask is not None:
+                raise InputError("two masks", hint="upload one, or name one in the settings")
             options = options.replaced(mask=desk.uploads.keep_mask(form.mask.file.read()))
         options = options.replaced(anchor=(*options.anchor, *_anchors(form, desk)))
         upload = desk.uploads.keep(form.video.file, form.video.filename or "video.mp4")

@@ -12,11 +12,12 @@ def told(error: CycloptsError) -> tuple[str, str]:
     """What was found and expected, and what to do."""
     called = " ".join(error.command_chain or ())
     command = BY_NAME.get(called)
-    example = f"for example: frameweave {command.example}" if command else f"see frameweave {called} --help"
+    help_ = f"see frameweave {called} --help"
+    example = f"for example: frameweave {command.example}" if command else help_
     if isinstance(error, UnusedCliTokensError):
         found = ", ".join(error.unused_tokens or ())
         prompts = command is not None and any(one.name.startswith("prompt") for one in command.inputs)
-        hint = 'put a prompt in quotes: "a red car"' if prompts else f"see frameweave {called} --help"
+        hint = 'put a prompt in quotes: "a red car"' if prompts else help_
         return f"{found}: not expected here", hint
     argument: Argument | None = getattr(error, "argument", None)
     if argument is None:

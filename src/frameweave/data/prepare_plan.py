@@ -56,12 +56,10 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     plan = Plan.open(out)
     _check_whole(plan)
     _check_same(plan, source, options)
-    if options.mode in ("resume", "extend"):
-        _note_changes(plan, _reader(source, options), options, progress)
-    if options.mode == "extend":
-        _extend(plan, _reader(source, options), options, progress)
     if options.mode == "retry-failed":
         _retry(plan, options, progress)
+    elif options.mode != "overwrite":
+        _compare(plan, _reader(source, options), options, progress)
     return Plan.open(out)
 
 
@@ -116,25 +114,37 @@ def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
         )
 
 
-def _note_changes(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
-    """Say what of the source is otherwise than when it was planned: shards are of the plan."""
-    planned_at = plan.file.stat().st_mtime
+def _compare(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
+    """Say what of the source is otherwise than when it was planned: shards are of the plan.
+
+    The mode extend plans what is new.
+    """
+    planned_at, extends = plan.file.stat().st_mtime, options.mode == "extend"
     planned = {clip.id: clip.line() for shard in plan.shards() for clip in shard.clips}
-    changed = new = 0
+    left, told = dict.fromkeys(planned), {item.line() for item in plan.skipped()}
+    added: list[ClipRecord] = []
+    lost: list[Skipped] = []
+    changed = 0
     for item in reader:
-        if not isinstance(item, ClipRecord):
-            continue
-        before = planned.pop(item.id, None)
-        if before is None:
-            new += options.mode == "resume"  # the other mode adds them
-        elif before != item.line() or _changed_since(item.path, planned_at):
-            changed += 1
-    found = {"differ": changed, "are new": new, "are gone": len(planned)}
-    if told := ", ".join(f"{count} {what}" for what, count in found.items() if count):
+        if isinstance(item, Skipped):
+            lost += [item] * (item.line() not in told)
+        elif item.id not in planned:
+            added.append(item)
+        else:
+            left.pop(item.id, None)
+            changed += planned[item.id] != item.line() or _changed_since(item.path, planned_at)
+    found = {"differ": changed, "are new": 0 if extends else len(added), "are gone": len(left)}
+    if words := ", ".join(f"{count} {what}" for what, count in found.items() if count):
         progress.note(
-            f"clips of the source since this data set was planned: {told}; it stays as it was planned: "
+            f"clips of the source since this data set was planned: {words}; it stays as it was planned: "
             "--mode overwrite makes it anew, --mode extend adds new clips"
         )
+    if not extends:
+        return
+    progress.note(f"{len(added)} clips are new")
+    _append(plan, added, options)
+    if lost:
+        plan.passed_over(lost)
 
 
 def _changed_since(video: str, moment: float) -> bool:
@@ -142,22 +152,6 @@ def _changed_since(video: str, moment: float) -> bool:
         return Path(video).stat().st_mtime > moment
     except OSError:  # inside an archive
         return False
-
-
-def _extend(plan: Plan, reader: Reader, options: PrepareOptions, progress: Progress) -> None:
-    known = {clip.id for shard in plan.shards() for clip in shard.clips}
-    told = {item.line() for item in plan.skipped()}
-    added: list[ClipRecord] = []
-    lost: list[Skipped] = []
-    for item in reader:
-        if isinstance(item, Skipped):
-            lost += [item] * (item.line() not in told)
-        elif item.id not in known:
-            added.append(item)
-    progress.note(f"{len(added)} clips are new")
-    _append(plan, added, options)
-    if lost:
-        plan.passed_over(lost)
 
 
 def _retry(plan: Plan, options: PrepareOptions, progress: Progress) -> None:

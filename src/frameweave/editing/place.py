@@ -120,7 +120,12 @@ class Place:
         record = self._recorded(file)
         apart = [] if record is None else differing(record, plan.record)
         own = {} if record is None else record.files
-        if record is not None and apart and not overwrite and any(map(self._beside(file).__contains__, own)):
+        if (
+            record is not None
+            and apart
+            and not overwrite
+            and any(os.path.lexists(file.parent / name) for name in own)
+        ):
             raise refused(file, record, plan.record, apart)
         for target in (file.parent / name for name in self.names):
             if not os.path.lexists(target) or (own.get(target.name) and overwrite):
@@ -134,11 +139,6 @@ class Place:
                 raise refused(target, record, plan.record, apart)
             if not plan.resume:
                 raise RunError(f"{target}: is there already", hint="give another --out, or --overwrite")
-
-    @staticmethod
-    def _beside(file: Path) -> set[str]:
-        """The names of what lies where the videos go."""
-        return {path.name for path in file.parent.iterdir()} if file.parent.is_dir() else set()
 
     def _recorded(self, file: Path) -> RunRecord | None:
         """The record beside a file, if there is one."""

@@ -117,11 +117,12 @@ def _videos_in(folder: Path) -> list[Path]:
     files = any(path.suffix.lower() in VIDEOS and path.is_file() for path in there)
     if not files and any(path.suffix.lower() in PICTURES for path in there):
         return []
-    return sorted(
-        path
-        for path in there
-        if path.suffix.lower() in VIDEOS or (path.is_dir() and path.suffix != _DEPTH_FOLDER)
-    )
+    return sorted(path for path in there if path.suffix.lower() in VIDEOS or _is_frames(path))
+
+
+def _is_frames(path: Path) -> bool:
+    """Whether it may be a folder of a video's pictures."""
+    return path.is_dir() and path.suffix != _DEPTH_FOLDER
 
 
 def _beside(item: Item, other: Path) -> Path:
@@ -131,12 +132,13 @@ def _beside(item: Item, other: Path) -> Path:
     shown = [
         path
         for path in sorted(other.iterdir())
-        if path.suffix.lower() in (*VIDEOS, *PICTURES) or (path.is_dir() and path.suffix != _DEPTH_FOLDER)
+        if path.suffix.lower() in (*VIDEOS, *PICTURES) or _is_frames(path)
     ]
+    named = [path for path in shown if path.stem == item.edited.stem]
     for alike in (
-        [path for path in shown if path.name == item.edited.name],
-        [path for path in shown if path.stem == item.edited.stem and path.suffix.lower() in VIDEOS],
-        [path for path in shown if path.stem == item.edited.stem],
+        [path for path in named if path.name == item.edited.name],
+        [path for path in named if path.suffix.lower() in VIDEOS],
+        named,
     ):
         if len(alike) > 1:
             names = " and ".join(path.name for path in alike)

@@ -104,9 +104,7 @@ def run_file_of(path: Path) -> Path:
     """The run file of a run folder, or of a video that a run wrote alone; any other file is taken for one."""
     if path.is_dir():
         return path / RUN_FILE
-    several = (
-        _ONE_OF.sub("", path.stem) + path.suffix
-    )  # x-1.mp4 and x-2.mp4 of one run are told of in x.mp4.toml
+    several = _ONE_OF.sub("", path.stem) + path.suffix  # x.mp4.toml tells of x-1.mp4 and x-2.mp4
     names = dict.fromkeys(f"{name}.toml" for name in (path.name, several) if path.name)
     return next((file for name in names if (file := path.with_name(name)).is_file()), path)
 

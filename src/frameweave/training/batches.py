@@ -55,18 +55,16 @@ def joined(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     first = batches[0]
-    motions = [batch.motion for batch in batches if batch.motion is not None]
+
+    def whole(name: str) -> Tensor:
+        return torch.cat([getattr(batch, name) for batch in batches])
+
     return Batch(
-        x_t=torch.cat([batch.x_t for batch in batches]),
-        eps=torch.cat([batch.eps for batch in batches]),
-        t=torch.cat([batch.t for batch in batches]),
-        text=torch.cat([batch.text for batch in batches]),
-        pooled=torch.cat([batch.pooled for batch in batches]),
-        depth=torch.cat([batch.depth for batch in batches]),
+        **{name: whole(name) for name in ("x_t", "eps", "t", "text", "pooled", "depth")},
         vision=None,
         replaced=first.replaced,
         shape=(sum(batch.shape[0] for batch in batches), *first.shape[1:]),
-        motion=torch.cat(motions) if motions else None,
+        motion=None if first.motion is None else whole("motion"),
     )
 
 

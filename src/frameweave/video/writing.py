@@ -87,8 +87,8 @@ def lost_in(
     suffix: str, along: Along, size: tuple[int, int], pixel_shape: Fraction, fps: Fraction | float = 0
 ) -> tuple[str, ...]:
     """All that a video of that suffix, one of `SUFFIXES`, does not hold of what is written, in words."""
-    most = _MOST_OF_GIF if suffix == ".gif" else float("inf")
-    rates = (f"{fps:g} frames per second: a gif shows {most} of them",) if fps > most else ()
+    rate = f"{fps:g} frames per second: a gif shows {_MOST_OF_GIF} of them"
+    rates = (rate,) if suffix == ".gif" and fps > _MOST_OF_GIF else ()
     shape = "this format cannot tell the shape of pixels: the result is shown with square ones"
     shapes = () if pixel_shape == 1 or tells_pixel_shape(suffix) else (shape,)
     return (*lost_along(along, suffix), *lost_by_size(suffix, size), *shapes, *rates)
