@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,7 @@ def test_a_manifest_of_another_shape_is_told(tmp_path: Path, text: str) -> None:
 
 _WRITER = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from frameweave.runs.atomic import staged
 for number in range(100_000):
@@ -189,3 +191,32 @@ def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:
     with pytest.raises(OSError) as found, staged(tmp_path / "edited.mp4"):
         raise OSError(errno.ENOENT, "No such file or directory", "source.mp4")
     assert found.value.filename == "source.mp4"
+
+
+def _write(target: Path, *, first_stays: bool = False) -> None:
+    with staged(target, first_stays=first_stays) as stage:
+        stage.mkdir()
+        (stage / "a.txt").write_text("content")
+
+
+def test_where_the_first_stays_a_reader_is_not_disturbed(tmp_path: Path) -> None:
+    target = tmp_path / "cell"
+    with staged(target, first_stays=True) as stage:
+        stage.mkdir()
+        (stage / "a.txt").write_text("content")
+        _write(target, first_stays=True)  # another process was faster
+        first = (target / "a.txt").stat().st_ino
+    assert (target / "a.txt").stat().st_ino == first
+    assert list(tmp_path.iterdir()) == [target]
+    (target / "a.txt").write_text("damaged")
+    _write(target, first_stays=True)
+    assert verify(target) == []
+
+
+def test_many_may_write_one_folder_at_once(tmp_path: Path) -> None:
+    target = tmp_path / "cell"
+    with ThreadPoolExecutor(8) as pool:
+        for written in [pool.submit(_write, target, first_stays=True) for _ in range(64)]:
+            written.result()
+            assert verify(target) == []
+    assert list(tmp_path.iterdir()) == [target]

@@ -26,8 +26,11 @@ _STALE = 24 * 3600
 
 
 @contextmanager
-def staged(target: Path) -> Generator[Path, None, None]:
+def staged(target: Path, *, first_stays: bool = False) -> Generator[Path, None, None]:
     """Yield a path to write to; on success it becomes `target`, otherwise it vanishes.
+
+    With `first_stays`, a whole folder that another process has put there in the meantime stays instead: where
+    a folder's name says what is in it, somebody may be reading it, and ours is the same.
 
     The suffix of `target` is kept, because writers choose formats by it. Raises whatever the
     block or the disk raises (`OSError` with ENOSPC when it is full). Where `target` is a link, what it leads
@@ -42,7 +45,7 @@ def staged(target: Path) -> Generator[Path, None, None]:
             _seal(stage)
         else:
             _finish(stage)
-        _replace(stage, target)
+        _replace(stage, target, first_stays)
     except BaseException as error:
         _remove(stage)
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(stage)):
@@ -144,15 +147,22 @@ def _finish(file: Path) -> None:
     _flush(file)
 
 
-def _replace(stage: Path, target: Path) -> None:
-    if target.is_dir():  # a folder cannot be renamed over a folder
+def _replace(stage: Path, target: Path, first_stays: bool) -> None:
+    while True:
+        try:
+            stage.replace(target)
+            break
+        except OSError:  # a folder cannot be renamed over a folder
+            if not (stage.is_dir() and target.is_dir()):
+                raise
+        if first_stays and not verify(target):
+            _remove(stage)
+            break
         _carry(target, stage)
         aside = stage.with_name(f"{stage.name}-old")
-        target.rename(aside)
-        stage.rename(target)
-        shutil.rmtree(aside)
-    else:
-        stage.replace(target)
+        with suppress(FileNotFoundError):  # another process has just moved it aside
+            target.rename(aside)
+            shutil.rmtree(aside)
     _flush(target.parent)
 
 

@@ -57,7 +57,7 @@ def is_whole(folder: Path) -> bool:
 
 def write_cell(folder: Path, clip: Clip, cell: Cell, cost: Cost) -> None:
     """Store an edit: its frames as they are, a video to look at, and what is said about it."""
-    with staged(folder) as stage:
+    with staged(folder, first_stays=True) as stage:
         frames = stage / _FRAMES
         frames.mkdir(parents=True)
         for number, picture in enumerate(clip.pixels()):
