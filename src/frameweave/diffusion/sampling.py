@@ -194,17 +194,15 @@ def sample(
     steps: int,
     *,
     timesteps: Sequence[float] | None = None,
-    after: AfterStep | None = None,
     progress: Progress = SILENT,
 ) -> Tensor:
     """Run DDIM from x at the first timestep to x_0.
 
     `timesteps` (default: all of the schedule's) may be a tail or a part of the list that the
-    schedule gives for `steps`, to start from or to stop at another timestep. `after` is told of
-    every step.
+    schedule gives for `steps`, to start from or to stop at another timestep.
     """
     visited = schedule.timesteps(steps) if timesteps is None else timesteps
     if not visited:
         return x
     path = Path.of(schedule, steps, visited)
-    return run(eps, x, path, along_eps, no_noise, resumed=Resumed(after=after), progress=progress)
+    return run(eps, x, path, along_eps, no_noise, progress=progress)

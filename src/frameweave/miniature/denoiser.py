@@ -30,6 +30,7 @@ from frameweave.world.render import render
 from frameweave.world.scene import Scenes, Split, sample_scenes
 
 BATCH = 32
+SEED = 0
 _DROPPED = 0.1
 
 
@@ -140,14 +141,14 @@ class Noised:
 class DenoisingBatches:
     """Batches as a pure function of the step, shared by the UNet's and the ControlNet's training."""
 
-    def __init__(self, latents: Latents, text: TextStates, seed: int) -> None:
-        self.latents, self.text, self.seed = latents, text, seed
+    def __init__(self, latents: Latents, text: TextStates) -> None:
+        self.latents, self.text = latents, text
         self.alpha_bar = new_scheduler().alphas_cumprod
 
     def __call__(self, step: int, dropped: float = _DROPPED) -> Noised:
-        rng = np.random.default_rng((self.seed, step))
+        rng = np.random.default_rng((SEED, step))
         index = torch.from_numpy(rng.integers(len(self.latents.x_0), size=BATCH))
-        texts = captions(self.latents.scenes[index], (self.seed, step, 2))
+        texts = captions(self.latents.scenes[index], (SEED, step, 2))
         texts = ["" if drop else text for text, drop in zip(texts, rng.random(BATCH) < dropped, strict=True)]
         generator = torch.Generator().manual_seed(step)
         t = stratified(BATCH, len(self.alpha_bar), generator)
@@ -167,11 +168,11 @@ def mixed(x_0: Tensor, noise: Tensor, alpha_bar: Float[Tensor, " N"]) -> Tensor:
 class DenoiserPart:
     """Weighted noise prediction; watches the held-out loss and the cost of wrong attributes."""
 
-    def __init__(self, train: Latents, held_out: Latents, text: TextStates, seed: int = 0) -> None:
-        torch.manual_seed(seed)
+    def __init__(self, train: Latents, held_out: Latents, text: TextStates) -> None:
+        torch.manual_seed(SEED)
         self.module = channels_last(new_unet())
         self.module.set_attn_processor(AttnProcessor())  # SDPA's backward is slow for short sequences
-        self.batches = DenoisingBatches(train, text, seed)
+        self.batches = DenoisingBatches(train, text)
         self.held_out, self.text = held_out, text
 
     def loss(self, step: int) -> dict[str, Tensor]:

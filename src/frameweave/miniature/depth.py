@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import DPTConfig, DPTForDepthEstimation
 
-from frameweave.miniature.denoiser import BATCH, DenoisingBatches, Latents, TextStates, mixed
+from frameweave.miniature.denoiser import BATCH, SEED, DenoisingBatches, Latents, TextStates, mixed
 from frameweave.models.stock import channels_last
 from frameweave.world.grammar import captions
 from frameweave.world.render import Rendered, render
@@ -35,16 +35,15 @@ class ControlPart:
     """Noise prediction under a given depth; the UNet is frozen."""
 
     def __init__(
-        self, unet: UNet2DConditionModel, train: Latents, held_out: Latents, text: TextStates, seed: int = 0
+        self, unet: UNet2DConditionModel, train: Latents, held_out: Latents, text: TextStates
     ) -> None:
-        torch.manual_seed(seed)
-        self.seed = seed
+        torch.manual_seed(SEED)
         self.unet = channels_last(unet.requires_grad_(False).eval())
         self.module = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 64))
         channels_last(self.module.requires_grad_(True))
         for network in (self.unet, self.module):
             network.set_attn_processor(AttnProcessor())
-        self.batches = DenoisingBatches(train, text, seed)
+        self.batches = DenoisingBatches(train, text)
         self.held_out, self.text = held_out, text
 
     def _predict(self, x_t: Tensor, t: Tensor, states: Tensor, depth: Tensor) -> Tensor:
@@ -63,7 +62,7 @@ class ControlPart:
         batch = self.batches(step)
         shown = self.batches.latents
         depth = render(shown.scenes[batch.index], shown.times[batch.index]).depth
-        depth = normalised(depth, np.random.default_rng((self.seed, step, 5)))
+        depth = normalised(depth, np.random.default_rng((SEED, step, 5)))
         error = self._predict(batch.x_t, batch.t, batch.states, depth) - batch.noise
         return {"noise": (batch.weight * (error**2).mean((1, 2, 3))).mean()}
 
@@ -113,17 +112,16 @@ def _drawn(n: int, seed: tuple[int, ...], split: Split) -> Rendered:
 class EstimatorPart:
     """Absolute and gradient error of the world's exact inverse depth."""
 
-    def __init__(self, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.seed = seed
+    def __init__(self) -> None:
+        torch.manual_seed(SEED)
         self.module = new_estimator()
-        self.held_out = _drawn(HELD_OUT, (seed, 10**9), "held-out")
+        self.held_out = _drawn(HELD_OUT, (SEED, 10**9), "held-out")
 
     def _error(self, drawn: Rendered) -> Tensor:
         return self.module(drawn.frames * 2 - 1).predicted_depth[:, None].float() - drawn.depth
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        error = self._error(_drawn(BATCH, (self.seed, step), "train"))
+        error = self._error(_drawn(BATCH, (SEED, step), "train"))
         across, down = error.diff(dim=3), error.diff(dim=2)
         return {"depth": error.abs().mean(), "edges": 0.5 * (across.abs().mean() + down.abs().mean())}
 

@@ -23,6 +23,7 @@ from frameweave.world.strangers import alternating, stranger_scenes
 
 BATCH = 64
 HELD_OUT = 512
+_SEED = 0
 JudgePartName = Literal["judge", "stranger_judge"]
 _CHANNELS = (32, 64, 96, 128)
 
@@ -93,15 +94,15 @@ def _labelled(scenes: Scenes, seed: tuple[int, ...]) -> tuple[Tensor, dict[str, 
 class JudgePart:
     """Cross-entropy on all attributes, with blur and noise so that rough samples are judged fairly."""
 
-    def __init__(self, part: JudgePartName = "judge", seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.seed, self.part = seed, part
+    def __init__(self, part: JudgePartName = "judge") -> None:
+        torch.manual_seed(_SEED)
+        self.part = part
         self.module = channels_last(new_judge(part))
         self.held_out = self._frames(HELD_OUT, 10**9, held_out=True)
 
     def _frames(self, n: int, step: int, *, held_out: bool) -> tuple[Tensor, dict[str, Tensor]]:
         """Frames of scenes at home; for the judge of strangers every other one is of a stranger."""
-        seed = (self.seed, step)
+        seed = (_SEED, step)
         home = sample_scenes(n, seed=seed, split="held-out" if held_out else "train")
         if self.part == "judge":
             return _labelled(home, seed)

@@ -22,6 +22,7 @@ from frameweave.world.scene import ATTRIBUTES, Scenes, Split, sample_scenes
 
 BATCH = 96
 HELD_OUT = 512
+_SEED, _VISION_SEED = 0, 1
 WIDTH = 128
 
 
@@ -77,9 +78,9 @@ def attribute_heads(width: int) -> nn.ModuleDict:
 class TowersPart:
     """Contrastive + hard negatives + attribute heads + token reconstruction."""
 
-    def __init__(self, tokenizer: CLIPTokenizer, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.seed, self.tokenizer = seed, tokenizer
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        torch.manual_seed(_SEED)
+        self.tokenizer = tokenizer
         self.clip = new_clip(tokenizer)
         self.clip.set_attn_implementation("eager")  # SDPA's backward is slow for short sequences
         self.image_heads, self.text_heads = attribute_heads(WIDTH), attribute_heads(WIDTH)
@@ -95,14 +96,14 @@ class TowersPart:
         nouns = tokenised(tokenizer, list(ATTRIBUTES["noun"]))[:, 1]
         self.noun_ids = nouns
         self.end = int(nouns.new_tensor(tokenizer.eos_token_id))
-        self.held_out = world_pairs(tokenizer, HELD_OUT, (seed, 10**9), "held-out")
+        self.held_out = world_pairs(tokenizer, HELD_OUT, (_SEED, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        pairs = world_pairs(self.tokenizer, BATCH, (self.seed, step))
-        rng = np.random.default_rng((self.seed, step, 3))
+        pairs = world_pairs(self.tokenizer, BATCH, (_SEED, step))
+        rng = np.random.default_rng((_SEED, step, 3))
         changed = tuple(ATTRIBUTES)[:2] if step % 2 else tuple(ATTRIBUTES)[2:]
         wrong = [
-            captions(one_attribute_changed(pairs.scenes, name, rng), (self.seed, step, 4), complete=True)
+            captions(one_attribute_changed(pairs.scenes, name, rng), (_SEED, step, 4), complete=True)
             for name in changed
         ]
         wrong_ids = tokenised(self.tokenizer, list(chain.from_iterable(wrong)))
@@ -146,9 +147,9 @@ class TowersPart:
 class VisionPart:
     """The vision tower goes on alone: it needs far more pictures than the text tower needs texts."""
 
-    def __init__(self, clip: CLIPModel, tokenizer: CLIPTokenizer, seed: int = 1) -> None:
-        torch.manual_seed(seed)
-        self.seed, self.tokenizer = seed, tokenizer
+    def __init__(self, clip: CLIPModel, tokenizer: CLIPTokenizer) -> None:
+        torch.manual_seed(_VISION_SEED)
+        self.tokenizer = tokenizer
         self.clip = clip
         self.clip.set_attn_implementation("eager")
         self.clip.text_model.requires_grad_(False)
@@ -160,13 +161,13 @@ class VisionPart:
                 "image_heads": self.image_heads,
             }
         )
-        self.held_out = world_pairs(tokenizer, HELD_OUT, (seed, 10**9), "held-out")
+        self.held_out = world_pairs(tokenizer, HELD_OUT, (_VISION_SEED, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        pairs = world_pairs(self.tokenizer, BATCH, (self.seed, step))
-        rng = np.random.default_rng((self.seed, step, 3))
+        pairs = world_pairs(self.tokenizer, BATCH, (_VISION_SEED, step))
+        rng = np.random.default_rng((_VISION_SEED, step, 3))
         wrong = [
-            captions(one_attribute_changed(pairs.scenes, name, rng), (self.seed, step, 4), complete=True)
+            captions(one_attribute_changed(pairs.scenes, name, rng), (_VISION_SEED, step, 4), complete=True)
             for name in ("noun", "noun", "style")
         ]
         with torch.no_grad():

@@ -15,6 +15,7 @@ from frameweave.world.scene import Split, sample_scenes
 
 BATCH = 8  # pictures; each has 256 latents, so this is plenty, and steps are what counts
 HELD_OUT = 128
+_SEED, _DECODER_SEED = 0, 1
 _KL_WEIGHT = 3e-5  # of the mean over latent elements: keeps latents smooth, costs no sharpness
 
 
@@ -57,16 +58,15 @@ class VaePart:
     The probe keeps all four channels busy: without it two of them stay idle.
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.seed = seed
+    def __init__(self) -> None:
+        torch.manual_seed(_SEED)
         self.vae = channels_last(new_vae())
         self.probe = nn.Conv2d(4, 3, 1)
         self.module = nn.ModuleDict({"vae": self.vae, "probe": self.probe})
-        self.held_out = world_frames(HELD_OUT, (seed, 10**9), "held-out")
+        self.held_out = world_frames(HELD_OUT, (_SEED, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
+        x = world_frames(BATCH, (_SEED, step)).contiguous(memory_format=torch.channels_last)
         noise = torch.randn(BATCH, 4, 16, 16, generator=torch.Generator().manual_seed(step))
         q = posterior(self.vae, x)
         z = q.mean + q.std * noise
@@ -91,15 +91,14 @@ def decoder_of(vae: AutoencoderKL) -> nn.ModuleDict:
 class DecoderPart:
     """Sharpens the decoder of a finished VAE; the encoder is frozen, so latents keep their meaning."""
 
-    def __init__(self, vae: AutoencoderKL, seed: int = 1) -> None:
-        self.seed = seed
+    def __init__(self, vae: AutoencoderKL) -> None:
         self.vae = channels_last(vae)
         self.vae.encoder.requires_grad_(False)
         self.module = decoder_of(vae)
-        self.held_out = world_frames(HELD_OUT, (seed, 10**9), "held-out")
+        self.held_out = world_frames(HELD_OUT, (_DECODER_SEED, 10**9), "held-out")
 
     def loss(self, step: int) -> dict[str, Tensor]:
-        x = world_frames(BATCH, (self.seed, step)).contiguous(memory_format=torch.channels_last)
+        x = world_frames(BATCH, (_DECODER_SEED, step)).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             z = posterior(self.vae, x).mean
         noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(step))
@@ -118,10 +117,10 @@ def psnr(vae: AutoencoderKL, frames: Float[Tensor, "N 3 H W"]) -> float:
 
 
 @torch.no_grad()
-def standardised(vae: AutoencoderKL, frames: int = 2048, seed: int = 0) -> AutoencoderKL:
+def standardised(vae: AutoencoderKL, frames: int = 2048) -> AutoencoderKL:
     """Fold the latents' mean and deviation into the 1x1 convolutions, so that scaling_factor is 1."""
     vae = vae.float().eval()
-    z = torch.cat([posterior(vae, world_frames(frames // 8, (seed, 10**9 + k))).mean for k in range(8)])
+    z = torch.cat([posterior(vae, world_frames(frames // 8, (_SEED, 10**9 + k))).mean for k in range(8)])
     mean, std = z.mean((0, 2, 3)), z.std((0, 2, 3))
     into, out = vae.quant_conv, vae.post_quant_conv
     assert into is not None and out is not None and into.bias is not None and out.bias is not None

@@ -42,11 +42,11 @@ def locked(folder: Path, *, shared: bool = False) -> Generator[None, None, None]
         file.close()
 
 
-def check_free(folder: Path, *, shared: bool = False) -> None:
+def check_free(folder: Path) -> None:
     """Raise `RunError` when another run holds the folder now; nothing is taken."""
     path = folder / LOCK_FILE
     with suppress(FileNotFoundError), path.open("r+", encoding="utf-8") as file:
-        _lock(file, path, shared=shared)
+        _lock(file, path, shared=False)
 
 
 def _taken(path: Path, *, shared: bool) -> IO[str]:

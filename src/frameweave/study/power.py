@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+_ICC = 0.25  # how much votes on one clip resemble each other: 0.22 to 0.29 in EditEval's ratings
+
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
@@ -29,13 +31,12 @@ def power_of(share: float, votes: float, *, level: float = 0.05) -> float:
     return float(real.sf(fewest - 1) + real.cdf(n - fewest))
 
 
-def powers(clips: int, per_pair: int, *, tests: int, icc: float = 0.25) -> list[Power]:
+def powers(clips: int, per_pair: int, *, tests: int) -> list[Power]:
     """For several true shares: the power of `clips` x `per_pair` votes for each editor.
 
-    `icc` is how much votes on one clip resemble each other (0.22 to 0.29 in EditEval's ratings); with it,
     m votes on a clip are worth m / (1 + (m - 1) icc). `tests` divides the level (Bonferroni).
     """
-    effective = clips * per_pair / (1 + (per_pair - 1) * icc)
+    effective = clips * per_pair / (1 + (per_pair - 1) * _ICC)
     level = 0.05 / tests
     return [
         Power(

@@ -116,7 +116,7 @@ def fit(
             due = last or (plan.save_every is not None and number % plan.save_every == 0)
             due = accelerator.is_main_process and (due or time.monotonic() - clock > 60 * plan.save_minutes)
             if due:
-                saved, stored = save(folder, state.checkpoint(number, settings), plan.keep), number
+                saved, stored = save(folder, state.checkpoint(number, settings)), number
                 clock = time.monotonic()
             if last:
                 accelerator.wait_for_everyone()
@@ -127,7 +127,7 @@ def fit(
     except (KeyboardInterrupt, GeneratorExit):  # the latter when the reader was interrupted
         if consistent and done > stored and accelerator.is_main_process:
             state.restore_buffers(buffers)
-            save(folder, state.checkpoint(done, settings), plan.keep)
+            save(folder, state.checkpoint(done, settings))
             note(f"stopped; step {done} is saved")
         raise
 

@@ -36,8 +36,6 @@ class Plan:
     save_minutes: float = 3.0
     save_every: int | None = None
     """Steps between checkpoints, besides the minutes."""
-    keep: int = 2
-    """Checkpoints that are kept."""
     watch_every: int = 500
     norms_every: int = 0
     """Steps between gradient norms of each term alone; 0 is never."""

@@ -18,7 +18,7 @@ _SKIPPING = ("h264", "hevc")  # whose decoders leave out what no other frame ref
 
 
 def frames_at(
-    video: Video, line: Timeline, wanted: Sequence[int], *, threads: int = 0, background: int = 255
+    video: Video, line: Timeline, wanted: Sequence[int], *, threads: int = 0
 ) -> Iterator[tuple[int, Picture]]:
     """The upright frames of these numbers, in ascending order, each once.
 
@@ -27,7 +27,7 @@ def frames_at(
     """
     left = sorted(set(wanted))
     if isinstance(video, Path) and is_pictures(video):
-        shown = sequence_of(video).frames(left, background=background)
+        shown = sequence_of(video).frames(left)
         yield from ((index, picture.pixels) for index, picture in zip(left, shown, strict=True))
         return
     with opened(video, threads=threads) as file:
@@ -48,7 +48,7 @@ def frames_at(
                         break
                 if frame is not None and reached == left[0]:
                     size = line.size or shown_size(frame)
-                    yield left.pop(0), upright(frame, converter, size, background=background)
+                    yield left.pop(0), upright(frame, converter, size)
                 elif jumps and number:  # the jump went too far: once more from the start, without any
                     file.seek(line.stamps[0])
                     frames, reached, jumps = _frames(file, None), -1, False

@@ -1,6 +1,7 @@
 """Parts come when they are called and go back: seen through a stub, since no test machine has a GPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,12 @@ class Stub(Placement):
         monkeypatch.setattr(
             "frameweave.models.running.placement.send_to_device", lambda given, _device: given
         )
-        super().__init__(GPU, self._noted)
+        super().__init__(GPU)
+
+    def add(self, group: Sequence[nn.Module]) -> None:
+        for network in group:
+            network.__dict__["to"] = partial(self._noted, network)
+        super().add(group)
 
     def _noted(self, network: nn.Module, device: torch.device) -> None:
         self.moves.append((type(network).__name__, device.type))

@@ -1,6 +1,6 @@
 """Parts of a model that lie on the device only while they work, and else in the machine's memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,9 +8,6 @@ import torch
 from accelerate.utils.operations import send_to_device
 from diffusers import UNet2DConditionModel
 from torch import nn
-
-Move = Callable[[nn.Module, torch.device], object]
-"""Puts a network on a device."""
 
 _CPU = torch.device("cpu")
 
@@ -22,9 +19,8 @@ class Placement:
     come with it, so that nobody need know where it lies. What works in turns belongs in one group.
     """
 
-    def __init__(self, device: torch.device, move: Move = nn.Module.to) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._move = move
         self._working: tuple[nn.Module, ...] = ()
 
     def add(self, group: Sequence[nn.Module]) -> None:
@@ -37,7 +33,7 @@ class Placement:
     def rest(self) -> None:
         """What works goes back: the device is empty."""
         for network in self._working:
-            self._move(network, _CPU)
+            network.to(_CPU)
         self._working = ()
 
     def _called(
@@ -49,7 +45,7 @@ class Placement:
             self.rest()
             self._working = group  # before they are moved: else half a group would stay when one is too large
             for network in group:
-                self._move(network, self.device)
+                network.to(self.device)
         return send_to_device(args, self.device), send_to_device(kwargs, self.device)
 
 
