@@ -56,7 +56,7 @@ def test_a_probe_of_the_real_stage(tiny_folder: Path) -> None:
     options = TrainOptions(
         model=str(tiny_folder), device="cpu", threads=1, groups=6, held_out=2, batch=3, accumulate=1, steps=4
     )
-    lora, whole = plan_training(("lora",), options)
+    lora, whole = plan_training(options.replaced(stages=("lora",)))
     assert 0 < lora.seconds < whole.seconds
     assert 2**27 < lora.peak_bytes < 2**33
     assert lora.flops > 1e6
@@ -79,7 +79,7 @@ def test_a_probe_encodes_few_groups_of_a_large_folder(tiny_folder: Path, tmp_pat
 
 def test_what_training_refuses_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean lora"):
-        plan_training(("lore",), OPTIONS)
+        plan_training(OPTIONS.replaced(stages=("lore",)))
     broken = TrainOptions(model=str(tmp_path), device="cpu", groups=4, held_out=2)
     with pytest.raises(RunError, match="the probe of stage lora failed .*no vae folder"):
-        plan_training(("lora",), broken)
+        plan_training(broken.replaced(stages=("lora",)))

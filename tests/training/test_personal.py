@@ -17,13 +17,14 @@ from frameweave.training.patience import WATCHED, Patience
 from frameweave.training.personal_options import PersonalOptions
 from frameweave.training.sources.clip_groups import ClipGroups
 from frameweave.video import read_frames
-from frameweave.world.files import Asked, write_world
+from frameweave.world.files import write_world
+from frameweave.world.options import WorldOptions
 from notes import Notes
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    list(write_world(tmp_path, Asked(1, frames=12, strangers=True)))
+    list(write_world(WorldOptions(out=tmp_path, clips=1, frames=12, strangers=True)))
     return tmp_path / "000.mp4"
 
 

@@ -12,11 +12,13 @@ from frameweave.data.sources.detect import read_source
 from frameweave.video import probe, timeline
 from frameweave.video.clip import Clip
 from frameweave.world.msrvtt_shaped import Shaped, write_msrvtt_shaped
+from frameweave.world.options import MsrvttOptions
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_msrvtt_shaped(tmp_path_factory.mktemp("msrvtt"), 24, frames=6)
+    options = MsrvttOptions(out=tmp_path_factory.mktemp("msrvtt"), clips=24, frames=6)
+    return write_msrvtt_shaped(options)["folder"]
 
 
 def clips(folder: Path) -> list[ClipRecord]:
@@ -71,10 +73,11 @@ def test_a_cut_is_a_jump_between_two_scenes(folder: Path) -> None:
 
 
 def test_a_clip_is_a_function_of_seed_and_number(folder: Path, tmp_path: Path) -> None:
-    again = write_msrvtt_shaped(tmp_path / "few", 3, frames=6)
+    again = write_msrvtt_shaped(MsrvttOptions(out=tmp_path / "few", clips=3, frames=6))["folder"]
     for n in range(3):
         a, b = (next(place.rglob(f"video{n}.mp4")) for place in (folder, again))
         assert a.read_bytes() == b.read_bytes()
-    other = write_msrvtt_shaped(tmp_path / "other", 1, frames=6, seed=1, depth=False)
+    options = MsrvttOptions(out=tmp_path / "other", clips=1, frames=6, seed=1, depth=False)
+    other = write_msrvtt_shaped(options)["folder"]
     assert next(other.rglob("video0.mp4")).read_bytes() != next(folder.rglob("video0.mp4")).read_bytes()
     assert not list(other.rglob("*.npy"))

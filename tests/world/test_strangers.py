@@ -9,8 +9,9 @@ import torch
 from frameweave.measuring.experiments.items import table_items
 from frameweave.training.sources.folder import FolderGroups
 from frameweave.video.clip import Clip
-from frameweave.world.files import Asked, write_world
+from frameweave.world.files import write_world
 from frameweave.world.grammar import phrase
+from frameweave.world.options import WorldOptions
 from frameweave.world.render import render_clip
 from frameweave.world.scene import ATTRIBUTES, WORDS, sample_scenes
 from frameweave.world.strangers import (
@@ -76,8 +77,10 @@ def test_alternating_takes_every_other_scene() -> None:
 
 
 def test_files_can_be_trained_on_and_edited(tmp_path: Path) -> None:
-    asked = Asked(3, frames=4, seed=2, strangers=True, split="validation", edits=True)
-    told = list(write_world(tmp_path, asked))
+    options = WorldOptions(
+        out=tmp_path, clips=3, frames=4, seed=2, strangers=True, split="validation", edits=True
+    )
+    told = list(write_world(options))
     scenes = stranger_scenes(3, seed=2, split="validation")
     groups = FolderGroups(tmp_path)
     groups.check()

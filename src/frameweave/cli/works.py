@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from frameweave.cli import console
-from frameweave.data.options import CaptionSourceOptions, PrepareOptions, ShowOptions
+from frameweave.data.options import CaptionSourceOptions, PrepareOptions
 from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.options import DemoOptions, EditOptions
 from frameweave.errors import InputError
-from frameweave.measuring.options import BenchOptions, ReportOptions
-from frameweave.miniature.options import MsrvttOptions, PartOptions, ScoreOptions, WorldOptions
+from frameweave.measuring.options import ReportOptions
+from frameweave.miniature.options import PartOptions
 from frameweave.progress import SILENT, Job, Progress
 from frameweave.runs.settings import Settings
-from frameweave.study.options import StudyReportOptions, StudyServeOptions
+from frameweave.study.options import StudyServeOptions
 from frameweave.training.options import TrainOptions
 from frameweave.training.personal_options import PersonalOptions
 
@@ -83,22 +83,10 @@ def train_personal(clip: Path, options: PersonalOptions, *, progress: Progress) 
     return train(options.replaced(data=str(clip)).placed, progress=progress)
 
 
-def plan(options: TrainOptions, *, progress: Progress) -> Any:
-    from frameweave.training.forecast import plan_training
-
-    return plan_training(options.stages, options, progress=progress)
-
-
 def report(runs: Sequence[Path], options: ReportOptions, *, progress: Progress) -> Any:
     from frameweave.measuring.draw import report as draw
 
     return draw(runs, options.out, options.baseline, primary=options.primary, progress=progress)
-
-
-def bench(options: BenchOptions, *, progress: Progress) -> Any:
-    from frameweave.measuring.bench.bench import bench as measure
-
-    return measure(options, progress=progress)
 
 
 def serve(folder: Path, options: StudyServeOptions, *, progress: Progress) -> Any:
@@ -108,12 +96,6 @@ def serve(folder: Path, options: StudyServeOptions, *, progress: Progress) -> An
     if admin is not None and len(admin) < _SHORTEST:
         raise InputError(f"{_TOKEN} has {len(admin)} letters, expected at least {_SHORTEST}")
     return serve_study(folder, options, admin=admin, progress=progress)
-
-
-def study_report(folder: Path, options: StudyReportOptions, *, progress: Progress) -> Any:
-    from frameweave.study.results.report import study_report as write_report
-
-    return write_report(folder, options)
 
 
 def prepare(source: str, options: PrepareOptions, *, progress: Progress) -> Any:
@@ -137,12 +119,6 @@ def check(folder: Path, options: Settings, *, progress: Progress) -> Any:
     return folder, check_folder(folder, progress=progress)
 
 
-def show(folder: Path, options: ShowOptions, *, progress: Progress) -> Any:
-    from frameweave.data.show import show as draw_sheet
-
-    return draw_sheet(folder, options)
-
-
 def miniature_train(part: str, options: PartOptions, *, progress: Progress) -> Any:
     import torch
 
@@ -161,37 +137,3 @@ def miniature_train(part: str, options: PartOptions, *, progress: Progress) -> A
         return None
     recipe.assemble(miniature_folder())
     return {"model": miniature_folder()}
-
-
-def score(options: ScoreOptions, *, progress: Progress) -> Any:
-    from frameweave.measuring.miniature_score import score as measure
-
-    return measure(options.samples, options.out, progress=progress)
-
-
-def msrvtt(options: MsrvttOptions, *, progress: Progress) -> Any:
-    from frameweave.world.msrvtt_shaped import write_msrvtt_shaped
-
-    folder = write_msrvtt_shaped(
-        options.out,
-        options.clips,
-        seed=options.seed,
-        frames=options.frames,
-        depth=options.depth,
-        progress=progress,
-    )
-    return {"folder": folder}
-
-
-def world(options: WorldOptions, *, progress: Progress) -> Iterator[dict[str, object]]:
-    from frameweave.world.files import Asked, write_world
-
-    asked = Asked(
-        options.clips,
-        frames=options.frames,
-        seed=options.seed,
-        strangers=options.strangers,
-        split=options.split,
-        edits=options.edits,
-    )
-    yield from write_world(options.out, asked)

@@ -12,6 +12,7 @@ from frameweave.data.dataset import read_index
 from frameweave.data.options import ShowOptions
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.shard import About
+from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.video import Picture
 from frameweave.video.pages import data_url, rendered
@@ -31,7 +32,7 @@ class Sample:
     captions: tuple[str, ...]
 
 
-def show(folder: Path, options: ShowOptions) -> dict[str, str]:
+def show(folder: Path, options: ShowOptions, *, progress: Progress = SILENT) -> dict[str, str]:
     """Draw some groups of a data set into `options.out`: sheet.png and sheet.html; returns their paths.
 
     Raises `DataError` when there is no finished data set.

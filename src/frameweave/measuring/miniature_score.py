@@ -17,6 +17,7 @@ from frameweave.editors.running import edit_clip
 from frameweave.editors.text2video_zero import Text2VideoZero
 from frameweave.measuring.contact_sheet import save_sheet
 from frameweave.miniature.judge import Judge, packaged_judge
+from frameweave.miniature.options import ScoreOptions
 from frameweave.miniature.towers import world_pairs, zero_shot
 from frameweave.miniature.vae import psnr, world_frames
 from frameweave.models.depth import DepthEstimator
@@ -54,8 +55,9 @@ def row(measure: str, value: float, half: float, bar: float, *, lower_is_better:
     )
 
 
-def score(samples: int, out: Path | None, *, progress: Progress = SILENT) -> Iterator[Row]:
-    """Measure everything, row by row; with `out` also write sheets of pictures to look at."""
+def score(options: ScoreOptions, *, progress: Progress = SILENT) -> Iterator[Row]:
+    """Measure everything, row by row; with `options.out` also write sheets of pictures to look at."""
+    samples, out = options.samples, options.out
     model, folder = load(), miniature_folder()
     judge = packaged_judge()
     frames = world_frames(512, (SEED, 0), "held-out")

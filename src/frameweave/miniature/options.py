@@ -1,11 +1,8 @@
 """Settings of `frameweave miniature`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import Field
-
-from frameweave.runs.settings import Count, FixedSeed, Settings
+from frameweave.runs.settings import Count, Settings
 
 
 class PartOptions(Settings):
@@ -26,37 +23,3 @@ class ScoreOptions(Settings):
     """Number of pictures to sample."""
     out: Path | None = None
     """A folder for sheets of samples and edits; default: none are written."""
-
-
-class WorldOptions(Settings):
-    """Settings of `frameweave miniature world`."""
-
-    out: Path = Path("runs/world")
-    """The folder to write to."""
-    clips: Count = 3
-    """Number of clips."""
-    frames: Count = 24
-    """Number of frames of each clip."""
-    seed: FixedSeed = 0
-    """Random seed of the scenes; the same seed gives the same clips."""
-    strangers: bool = False
-    """Clips of objects, places and looks that the Miniature never saw."""
-    split: Literal["train", "validation", "test"] = "train"
-    """Which combinations of what clips show: train, those to train on; validation and test, others."""
-    edits: bool = False
-    """Write for each clip a true edit too, into true-edits/, and edits.csv, a table for `frameweave grid`."""
-
-
-class MsrvttOptions(Settings):
-    """Settings of `frameweave miniature msrvtt`."""
-
-    out: Path = Path("runs/msrvtt")
-    """The folder to write to."""
-    clips: Count = 40
-    """Number of clips."""
-    frames: Annotated[int, Field(ge=2)] = 24
-    """Number of frames of each clip."""
-    seed: FixedSeed = 0
-    """Random seed."""
-    depth: bool = True
-    """Whether the exact depth is written beside each clip."""

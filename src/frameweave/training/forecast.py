@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -87,18 +87,16 @@ class Estimate:
     """Whether the memory that is free now suffices."""
 
 
-def plan_training(
-    stages: Sequence[str], options: TrainOptions, *, progress: Progress = SILENT
-) -> list[Estimate]:
+def plan_training(options: TrainOptions, *, progress: Progress = SILENT) -> list[Estimate]:
     """One estimate per stage, and a last one for the whole run, started from nothing.
 
     Stages that are finished in `options.out` are counted as if they were not. Raises `InputError`
     for what `train` refuses, `RunError` when a probe fails.
     """
-    check_stages(tuple(stages), options)
+    check_stages(options.stages, options)
     groups, held_out = (len(source) for source in sources(options))
     probes: dict[str, Probe] = {}
-    for stage in progress.track(stages, "probing stages"):
+    for stage in progress.track(options.stages, "probing stages"):
         probes[stage] = _planned(stage, options)
     return estimates(probes, options, groups=groups, held_out=held_out)
 

@@ -23,6 +23,7 @@ from frameweave.video.clip import Clip
 from frameweave.video.writing import H264
 from frameweave.world.clips import write_with_sound
 from frameweave.world.grammar import captions
+from frameweave.world.options import MsrvttOptions
 from frameweave.world.render import render_clip
 from frameweave.world.scene import sample_scenes
 
@@ -64,31 +65,24 @@ class Shaped:
         )
 
 
-def write_msrvtt_shaped(
-    folder: Path,
-    clips: int,
-    *,
-    seed: int = 0,
-    frames: int = 24,
-    depth: bool = True,
-    progress: Progress = SILENT,
-) -> Path:
-    """Write `clips` clips into `folder`, which becomes MSR-VTT's: TrainValVideo, TestVideo, annotations.
+def write_msrvtt_shaped(options: MsrvttOptions, *, progress: Progress = SILENT) -> dict[str, Path]:
+    """Make `options.out` a folder like MSR-VTT's: TrainValVideo, TestVideo, annotations; returns it.
 
     Clip number n is a function of (seed, n). With `depth` the world's exact inverse depth lies beside
     each video as `<name>.depth.npy` (frames x height x width, float16), upright as the frames are shown.
     """
-    splits = _splits(clips)
+    folder, seed, frames = options.out, options.seed, options.frames
+    splits = _splits(options.clips)
     parts: dict[str, list[int]] = {"TrainValVideo": [], "TestVideo": []}
-    for number in progress.track(range(clips), "rendering clips"):
+    for number in progress.track(range(options.clips), "rendering clips"):
         place = "TestVideo" if splits[number] == "test" else "TrainValVideo"
         parts[place].append(number)
-        _write_clip(folder / place, number, seed, frames, depth)
+        _write_clip(folder / place, number, seed, frames, options.depth)
     for name, place in (("train_val", "TrainValVideo"), ("test", "TestVideo")):
         table = _annotations(parts[place], splits, seed, frames)
         with staged(folder / f"{name}_videodatainfo.json") as stage:
             stage.write_text(json.dumps(table), encoding="utf-8")
-    return folder
+    return {"folder": folder}
 
 
 def _splits(clips: int) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from frameweave.errors import RunError
 from frameweave.measuring.report.files import write_figure, write_table
+from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.study.folder import ANSWERS, read_design
 from frameweave.study.options import StudyReportOptions
@@ -26,7 +27,7 @@ class Reported:
     found: Analysis
 
 
-def study_report(folder: Path, options: StudyReportOptions) -> Reported:
+def study_report(folder: Path, options: StudyReportOptions, *, progress: Progress = SILENT) -> Reported:
     """Write answers, tables in every format, Figure 3 as PNG and SVG, and one page with all of it.
 
     Raises `DataError` when the folder holds no study, `RunError` when nobody has answered yet.
