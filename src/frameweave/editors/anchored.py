@@ -72,10 +72,6 @@ class Anchored(Growing):
         return True
 
     @property
-    def needs_depth(self) -> bool:
-        return self.controlnet
-
-    @property
     def motion_radius(self) -> int:
         return max(self.radius, 1 if self.pull else 0)
 

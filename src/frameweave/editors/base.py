@@ -24,7 +24,8 @@ class Editor(Settings):
 
     @property
     def needs_depth(self) -> bool:
-        return False
+        """Whether a ControlNet steers it; usually that is its setting `controlnet`."""
+        return bool(getattr(self, "controlnet", False))
 
     @property
     def takes_anchors(self) -> bool:

@@ -57,10 +57,6 @@ class Delta(Growing):
     """Frames in one call of the network; fewer need less memory."""
 
     @property
-    def needs_depth(self) -> bool:
-        return self.controlnet
-
-    @property
     def motion_radius(self) -> int:
         return self.radius
 

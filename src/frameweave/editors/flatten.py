@@ -88,10 +88,6 @@ class Flatten(Editor):
         self._rules.check(self.steps, self.inversion_steps, self.guidance, share)
 
     @property
-    def needs_depth(self) -> bool:
-        return self.controlnet
-
-    @property
     def motion_radius(self) -> int:
         return int(self.trajectories)
 

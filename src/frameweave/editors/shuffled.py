@@ -67,10 +67,6 @@ class Shuffled(Editor):
         self._rules.check(self._grouping)
 
     @property
-    def needs_depth(self) -> bool:
-        return self.controlnet
-
-    @property
     def inverts(self) -> bool:
         return self.noise == "inverted"
 

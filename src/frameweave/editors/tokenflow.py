@@ -76,10 +76,6 @@ class TokenFlow(Editor):
     def model_post_init(self, context: object) -> None:
         self._rules.check_start(self.start)
 
-    @property
-    def needs_depth(self) -> bool:
-        return self.controlnet
-
     def edit(self, request: EditRequest) -> Latents:
         trajectory = self.inverted(request)
         x = self.started(request, trajectory)
