@@ -78,6 +78,7 @@ def _estimate(name: str, device: str) -> Estimate:
 
     from frameweave.models import depth  # noqa: PLC0415
     from frameweave.models.loading.choice import MINIATURE  # noqa: PLC0415
+    from frameweave.video.clip import as_frames  # noqa: PLC0415
 
     torch.set_num_threads(1)
     estimator = depth.load(MINIATURE, None if name == MINIATURE else name, device=device)
@@ -88,7 +89,6 @@ def _estimate(name: str, device: str) -> Estimate:
         pixels = np.stack(
             [np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")) for picture in pictures]
         )
-        frames = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-        return estimator.raw(frames)[:, 0].numpy()
+        return estimator.raw(as_frames(pixels))[:, 0].numpy()
 
     return estimate

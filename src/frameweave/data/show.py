@@ -15,6 +15,7 @@ from frameweave.data.shards.shard import About
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
 from frameweave.video import Picture
+from frameweave.video.clip import picture_of
 from frameweave.video.pages import data_url, rendered
 
 _SIDE, _TEXT = 128, 30  # pixels of a picture, and of the line above a row
@@ -77,7 +78,7 @@ def chosen(count: int, groups: int, seed: int) -> list[int]:
 
 def _sample(groups: ShardGroups, number: int) -> Sample:
     group, about = groups.group(number), groups.about(number)
-    frames = [_png(frame) for frame in (group.frames * 255).round().byte().permute(0, 2, 3, 1).numpy()]
+    frames = [_png(picture_of(frame)) for frame in group.frames]
     depth = [] if group.depth is None else [_png(m) for m in (group.depth[:, 0] * 255).byte().numpy()]
     return Sample(
         title=f"{about.clip}, group {about.group}",

@@ -10,7 +10,6 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -19,7 +18,7 @@ from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import TimedPicture, Timeline, VideoInfo, read_frames, resampled, timeline
-from frameweave.video.clip import resized_frames
+from frameweave.video.clip import as_frames, resized_frames
 from frameweave.video.reading import rate_of
 from frameweave.video.seeking import frames_between
 
@@ -197,8 +196,7 @@ class Footage:
         """The frames to edit, ready for the model, so many at once."""
         chosen = self.edited_pictures()
         while pictures := list(islice(chosen, size)):
-            stacked = torch.from_numpy(np.stack([picture.pixels for picture in pictures]))
-            yield fit.apply(stacked.permute(0, 3, 1, 2).float() / 255)
+            yield fit.apply(as_frames(np.stack([picture.pixels for picture in pictures])))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
-from frameweave.runs.atomic import staged
+from frameweave.video.pictures import save_picture
 
 
 def save_sheet(pictures: Float[Tensor, "N 3 H W"], path: Path, *, columns: int) -> None:
@@ -16,8 +15,5 @@ def save_sheet(pictures: Float[Tensor, "N 3 H W"], path: Path, *, columns: int) 
     rows = -(-n // columns)
     empty = pictures.new_ones((rows * columns - n, 3, height, width))
     grid = torch.cat([pictures, empty]).unflatten(0, (rows, columns))
-    sheet = grid.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 3)
-    pixels = (sheet.clamp(0, 1) * 255).round().byte().numpy()
-    image = Image.fromarray(pixels).resize((2 * columns * width, 2 * rows * height), Image.Resampling.NEAREST)
-    with staged(path) as stage:
-        image.save(stage)
+    sheet = grid.permute(2, 0, 3, 1, 4).reshape(3, rows * height, columns * width)
+    save_picture(sheet, path, zoom=2)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from frameweave.errors import DataError, InputError
 from frameweave.video import VideoWriter
-from frameweave.video.clip import Clip, resized_frames
+from frameweave.video.clip import Clip, picture_of, resized_frames
 
 _LEAST = 384  # pixels of the shorter side: small clips are enlarged, which also keeps their colours sharp
 _BOX = 8  # bytes of an empty mp4 box: its size and its name
@@ -67,8 +66,7 @@ def write_media(clip: Clip, look: Look, target: Path) -> None:
     frames = resized_frames(clip.frames, look.size)
     with VideoWriter(target, size=look.size, fps=look.fps) as writer:
         for index, frame in enumerate(frames):
-            pixels = (frame.permute(1, 2, 0) * 255).round().clamp(0, 255).byte().numpy()
-            writer.write(np.ascontiguousarray(pixels), index / look.fps, 1 / look.fps)
+            writer.write(picture_of(frame), index / look.fps, 1 / look.fps)
 
 
 def even_out(paths: Sequence[Path]) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from frameweave.errors import InputError
 from frameweave.video.along import Along
-from frameweave.video.colours import BT709, Colours
+from frameweave.video.colours import BT709, Colours, Picture
 from frameweave.video.reading import probe, rate_of, read_frames
-from frameweave.video.sequences import TimedPicture
 from frameweave.video.writing import VideoWriter
 
 
@@ -72,7 +72,8 @@ class Clip:
         times: list[Fraction] = []
         end = Fraction(0)
         for picture in read_frames(path, first=frames):
-            pictures.append(resized_frames(_as_tensor(picture), size))
+            pixels = np.require(picture.pixels, requirements=["C", "W"])  # torch takes no others
+            pictures.append(resized_frames(as_frames(pixels[None]), size))
             times.append(picture.time)
             end = picture.time + picture.duration
         return cls(
@@ -98,10 +99,10 @@ class Clip:
             for frame, start, end in zip(self.pixels(), self.times, self.times[1:], strict=False):
                 writer.write(frame, start, end - start)
 
-    def pixels(self) -> Iterable[np.ndarray]:
+    def pixels(self) -> Iterable[Picture]:
         """Each frame as height x width x 3 bytes."""
         for frame in self.frames:
-            yield (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            yield picture_of(frame)
 
     def first(self, count: int) -> "Clip":
         """Its first frames."""
@@ -128,9 +129,14 @@ def working_size(size: tuple[int, int], longer: int, multiple: int) -> tuple[int
     return width, height
 
 
-def _as_tensor(picture: TimedPicture) -> Float[Tensor, "1 3 H W"]:
-    pixels = np.require(picture.pixels, requirements=["C", "W"])
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+def as_frames(pixels: NDArray[np.uint8]) -> Float[Tensor, "F 3 H W"]:
+    """Pictures of bytes (F H W 3) as frames in [0, 1]."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def picture_of(frame: Float[Tensor, "3 H W"]) -> Picture:
+    """A frame as a picture of bytes, on the CPU; what is outside [0, 1] is cut off."""
+    return (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def resized_frames(

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged
-from frameweave.video.clip import Clip
+from frameweave.video.clip import Clip, as_frames
 from frameweave.video.writing import H264
 from frameweave.world.clips import write_with_sound
 from frameweave.world.grammar import captions
@@ -134,7 +134,7 @@ def _enlarged(pictures: Float[Tensor, "F 3 h w"], side: int) -> Float[Tensor, "F
         np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC))
         for pixels in Clip.of(pictures).pixels()
     ]
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
+    return as_frames(np.stack(frames))
 
 
 def _times(shaped: Shaped, frames: int, seed: int, number: int) -> tuple[Fraction, ...]:

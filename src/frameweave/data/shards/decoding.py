@@ -10,6 +10,7 @@ from torch import Tensor
 
 from frameweave.data.text import CAPTION_LIMIT, decoded
 from frameweave.errors import DataError
+from frameweave.video.clip import as_frames
 from frameweave.video.group import FrameGroup
 from frameweave.video.stills import UNREADABLE
 
@@ -65,8 +66,7 @@ def _number(name: str) -> int:
 
 def _picture(content: bytes) -> Tensor:
     with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
-        pixels = np.array(image.convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+        return as_frames(np.array(image.convert("RGB"))[None])[0]
 
 
 def _depth(content: bytes) -> Tensor:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,8 +12,7 @@ from frameweave.editing.footage import Footage
 from frameweave.editing.given.mask import check_shape
 from frameweave.errors import InputError
 from frameweave.video import Picture
-from frameweave.video.clip import resized_frames
-from frameweave.video.motion.motion import picture_of
+from frameweave.video.clip import as_frames, picture_of, resized_frames
 from frameweave.video.sequences import PICTURES, sequence_of
 from frameweave.video.stills import is_transparent, opened_picture, pixels_of
 
@@ -52,8 +50,7 @@ class GivenFrame:
     def frame(self) -> Float[Tensor, "1 3 H W"]:
         """In [0, 1], of its own size."""
         with opened_picture(self.path) as image:
-            pixels = np.array(pixels_of(image))
-        return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+            return as_frames(np.array(pixels_of(image))[None])
 
     def pixels(self) -> Picture:
         """At the video's size; where it has that, as it is."""

@@ -18,6 +18,7 @@ from frameweave.models.control.maps import made_map
 from frameweave.models.depth import DepthEstimator, per_clip
 from frameweave.models.seam import ControlMap
 from frameweave.video import Picture, probe, read_frames
+from frameweave.video.clip import as_frames
 
 
 @dataclass(frozen=True)
@@ -100,4 +101,4 @@ class MapMaker:
 
 def _batches(pictures: Iterator[Picture]) -> Iterator[Float[Tensor, "F 3 H W"]]:
     while batch := list(islice(pictures, BATCH)):
-        yield torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float() / 255
+        yield as_frames(np.stack(batch))

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from frameweave.editing.footage import Footage
 from frameweave.editing.given.mask import Mask, Weights, check_shape
 from frameweave.errors import InputError
 from frameweave.video import Picture, TimedPicture, VideoInfo, read_frames
-from frameweave.video.clip import resized_frames
-from frameweave.video.motion.motion import picture_of
+from frameweave.video.clip import as_frames, picture_of, resized_frames
 
 _ALIKE = Fraction(2, 100)
 """By which share rates and durations may differ that count as one."""
@@ -131,5 +129,4 @@ def _fitted(picture: Picture, size: tuple[int, int]) -> Picture:
     picture = np.require(picture, requirements=["C", "W"])  # torch takes no others
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
-    frame = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-    return picture_of(resized_frames(frame, size)[0])
+    return picture_of(resized_frames(as_frames(picture[None]), size)[0])

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from frameweave.runs.atomic import staged
 from frameweave.runs.records import JsonObject, Record
-from frameweave.video.motion.motion import Followed, both_ways, picture_of
+from frameweave.video.clip import picture_of
+from frameweave.video.motion.motion import Followed, both_ways
 from frameweave.video.motion.providers import FlowProvider, dis
 from frameweave.video.motion.warp import moved_back
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from frameweave.editing.given.mask import Weights
 from frameweave.editing.steadying.beside import Both
 from frameweave.video import Picture
-from frameweave.video.clip import resized_frames
+from frameweave.video.clip import as_frames, picture_of, resized_frames
 from frameweave.video.motion.given import GivenFlow
-from frameweave.video.motion.motion import Followed, both_ways, picture_of
+from frameweave.video.motion.motion import Followed, both_ways
 from frameweave.video.motion.providers import FlowProvider
 from frameweave.video.motion.warp import moved_back
 
@@ -88,8 +88,7 @@ def surveyed(frames: Iterable[Both], provider: FlowProvider | GivenFlow, *, tint
 
 def small(pixels: Picture) -> Float[Tensor, "1 3 h w"]:
     """A picture in [0, 1], at most so large as frames are looked at."""
-    frame = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
-    return resized_frames(frame, _small_size(pixels.shape[1], pixels.shape[0]))
+    return resized_frames(as_frames(pixels.copy()[None]), _small_size(pixels.shape[1], pixels.shape[0]))
 
 
 def small_weights(inside: Weights) -> Float[Tensor, "1 1 h w"]:

@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from frameweave.errors import DataError, InputError, in_one_line
 from frameweave.measuring.benchmarks.base import BenchEdit, Benchmark
@@ -23,7 +22,7 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.identity import Input, contents
 from frameweave.runs.run import Run
 from frameweave.video import read_frames
-from frameweave.video.clip import resized_frames
+from frameweave.video.clip import as_frames, resized_frames
 
 BENCHMARKS: Mapping[str, Benchmark] = {"v2vbench": V2VBENCH, "five": FIVE, "ivebench": IVEBENCH}
 _TOLD = ("source", "truth", "mask", "prompt", "source_prompt")
@@ -130,5 +129,4 @@ def _case(one: BenchEdit, chosen: Benchmark, most: int | None) -> Case:
 def _read(path: Path, stride: int, most: int | None) -> Frames:
     """Of the first frames the first and each so many after it."""
     pictures = islice(read_frames(path, first=most), 0, None, stride)
-    frames = [torch.from_numpy(np.array(picture.pixels)).permute(2, 0, 1) for picture in pictures]
-    return torch.stack(frames).float() / 255
+    return as_frames(np.stack([picture.pixels for picture in pictures])).contiguous()

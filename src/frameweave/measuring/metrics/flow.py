@@ -9,8 +9,8 @@ from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Frames, Metric
 from frameweave.measuring.metrics.registry import Networks
+from frameweave.video.clip import picture_of
 from frameweave.video.colours import Picture
-from frameweave.video.motion.motion import picture_of
 from frameweave.video.motion.providers import farneback
 from frameweave.video.motion.warp import moved_back
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Frames, Metric
 from frameweave.measuring.metrics.registry import Networks
-from frameweave.video.motion.motion import picture_of
+from frameweave.video.clip import picture_of
 from frameweave.video.motion.providers import dis
 
 

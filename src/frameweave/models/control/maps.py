@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frameweave.models.seam import ControlMap
+from frameweave.video.clip import picture_of
 
 _CANNY = (100, 200)
 """Gradients above which an edge goes on, and begins: those that ControlNets of this kind were shown."""
@@ -32,8 +33,7 @@ def _each(frames: Tensor, drawn: Callable[[Any, Pixels], NDArray[Any]]) -> Contr
     """What OpenCV draws of every frame, 0 to 255, as one channel."""
     import cv2  # noqa: PLC0415 - only where such pictures are made
 
-    pixels: Pixels = (frames.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    pictures = [drawn(cv2, np.ascontiguousarray(frame)) for frame in pixels]
+    pictures = [drawn(cv2, np.ascontiguousarray(picture_of(frame))) for frame in frames]
     return torch.from_numpy(np.stack(pictures)).float()[:, None] / 255
 
 

@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from frameweave.errors import DataError
 from frameweave.training.sources.folder import FolderGroups, captions_of_video, content_of
 from frameweave.video import Timeline, frames_at, timeline
+from frameweave.video.clip import as_frames
 from frameweave.video.group import FrameGroup
 
 _HELD_OUT_EVERY = 5
@@ -89,7 +89,7 @@ class ClipGroups:
         video, start = self._runs[index]
         wanted = range(start, start + self._span, self.stride)
         pictures = np.stack([pixels for _, pixels in frames_at(video, self._lines[video], wanted)])
-        frames = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        frames = as_frames(pictures)
         return FrameGroup(frames, self._captions(video))
 
     def _captions(self, video: Path) -> tuple[str, ...]:

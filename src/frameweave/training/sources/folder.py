@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from frameweave.data.sources.folder import captions_beside, files_below, is_hidden
 from frameweave.data.text import captions_of
 from frameweave.errors import DataError, FrameweaveError
 from frameweave.runs.identity import digest
 from frameweave.video import Picture, frames_at, timeline
+from frameweave.video.clip import as_frames
 from frameweave.video.group import FrameGroup
 from frameweave.video.reading import VIDEOS
 
@@ -86,7 +86,7 @@ class FolderGroups:
     def group(self, index: int) -> FrameGroup:
         """Raises `DataError` or `InputError` when the video or its captions cannot be used."""
         pictures = np.stack(self._decoded(index))
-        frames = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        frames = as_frames(pictures)
         return FrameGroup(frames, self._captions(index))
 
     def _decoded(self, index: int) -> list[Picture]:

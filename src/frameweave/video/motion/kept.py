@@ -21,8 +21,9 @@ from torch import Tensor
 from frameweave.progress import SILENT
 from frameweave.runs.atomic import staged
 from frameweave.runs.cache_folder import Kept, forget_oldest
+from frameweave.video.clip import picture_of
 from frameweave.video.motion.flows import Flow
-from frameweave.video.motion.motion import Motion, MotionMaker, picture_of
+from frameweave.video.motion.motion import Motion, MotionMaker
 
 _VERSION = 1
 """Raised when the same flow makes other motion."""

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from frameweave.video.clip import as_frames, picture_of
 from frameweave.video.colours import Picture
 from frameweave.video.motion.given import GivenFlow
 from frameweave.video.motion.providers import FlowProvider, dis
@@ -173,7 +174,7 @@ def both_ways(
 ) -> tuple[Followed, Followed]:
     """How the content of a is followed to b, and that of b to a; in cells of a size (height, width)."""
     there, back = _between(a, b, provider), _between(b, a, provider)
-    seen_a, seen_b = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255 for _, picture in (a, b))
+    seen_a, seen_b = (as_frames(picture[None]) for _, picture in (a, b))
     weights = _weight(there, back, seen_a, seen_b), _weight(back, there, seen_b, seen_a)
     return _sized(there, weights[0], size), _sized(back, weights[1], size)
 
@@ -198,11 +199,6 @@ def _between(a: Numbered, b: Numbered, provider: FlowProvider | GivenFlow) -> Fl
         field = provider(picture, other)
     flow = torch.as_tensor(field).permute(2, 0, 1)[None].float()
     return flow.nan_to_num(_AWAY, _AWAY, _AWAY)
-
-
-def picture_of(frame: Float[Tensor, "3 H W"]) -> Picture:
-    """A frame, in [0, 1], as providers take it."""
-    return (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def _known(flow: Tensor) -> Bool[Tensor, "1 1 H W"]:
