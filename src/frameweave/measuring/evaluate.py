@@ -1,7 +1,7 @@
 """Measure edited videos, whoever made them: one, a folder of some, or the lines of a table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from frameweave.measuring.experiments.measures import DISTANCES, STAND_INS, Back
 from frameweave.measuring.metrics.base import Case, Looked, measured
 from frameweave.measuring.metrics.frechet import Estimate, features_of, few_samples
 from frameweave.measuring.options import EvaluateOptions
-from frameweave.measuring.records import Pooled
-from frameweave.measuring.video_scores import Evaluated, VideoScore, write_scores
+from frameweave.measuring.records import Pooled, Score
+from frameweave.measuring.video_scores import Evaluated, each_measured, evaluating
 from frameweave.models.text.syntax import spoken
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.records import write_lines
@@ -52,41 +52,32 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
         if rest := measures.clip.unseen(text):
             progress.note(f"a {kind} is too long for {measures.clip.id}; not seen by it: {rest!r}")
     given = {"videos": len(items), **inputs_of(edited, items, options)}
-    anew = options.overwrite
-    plan = Run.planned(options.out, "evaluate", options, given=given, overwrite=anew, resume=not anew)
-    with plan.held():
-        run = plan.start()
-        run.will_write("scores.jsonl", "pooled.jsonl", "metrics.json", "scores.csv")
+    with evaluating(options, given, "scores.jsonl", "pooled.jsonl", "metrics.json", "scores.csv") as run:
         return _evaluated(run, items, measures, options, progress)
 
 
 def _evaluated(
     run: Run, items: Sequence[Item], measures: Measures, options: EvaluateOptions, progress: Progress
 ) -> Evaluated:
-    lines: list[VideoScore] = []
-    failed: dict[str, str] = {}
     sets: dict[str, tuple[list[Tensor], Tensor]] = {}
     source: Looked | None = None  # several edits of one clip may follow each other
-    try:
-        for item in progress.track(items, "measuring videos"):
-            try:
-                case = case_of(item, options.frames, progress)
-                source = None if case.source is None else case.source.like(source)
-                case = replace(case, source=source)
-                found = measured(case, measures.each)
-                lines += [VideoScore(video=item.name, **dict(score)) for score in found]
-                if (features := _features(item, case, measures, progress)) is not None:
-                    sets.setdefault(clip_of(item), ([], features[1]))[0].append(features[0])
-            except Exception as error:  # whatever it is, the other videos are measured
-                failed[item.name] = in_one_line(error)
-                progress.note(f"{item.name}: {failed[item.name]}")
-    finally:  # an interrupted run keeps what it has measured
-        write_scores(options.out, measures.described(), lines)
+
+    def scores(item: Item) -> Iterator[Score]:
+        nonlocal source
+        case = case_of(item, options.frames, progress)
+        source = None if case.source is None else case.source.like(source)
+        case = replace(case, source=source)
+        yield from measured(case, measures.each)
+        if (features := _features(item, case, measures, progress)) is not None:
+            sets.setdefault(clip_of(item), ([], features[1]))[0].append(features[0])
+
+    infos, tracked = measures.described(), progress.track(items, "measuring videos")
+    lines, failed = each_measured(tracked, scores, options.out, infos, progress)
     pooled = _pooled(measures, [(torch.cat(edited), source) for edited, source in sets.values()], progress)
     write_lines(options.out / "pooled.jsonl", pooled)
     for warning in dict.fromkeys(line.warning for line in pooled if line.warning):
         progress.note(f"distances over all clips: {warning}")
-    titles = {info.name: info.title for info in measures.described()}
+    titles = {info.name: info.title for info in infos}
     means: dict[str, float] = {}
     reasons: dict[str, str] = {}
     for metric in measures.each:

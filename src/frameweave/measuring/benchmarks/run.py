@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frameweave.errors import DataError, InputError, in_one_line
+from frameweave.errors import DataError, InputError
 from frameweave.measuring.benchmarks.base import BenchEdit, Benchmark
 from frameweave.measuring.benchmarks.five import FIVE
 from frameweave.measuring.benchmarks.ivebench import IVEBENCH
@@ -16,8 +16,9 @@ from frameweave.measuring.experiments.measures import STAND_INS, Backbones, seei
 from frameweave.measuring.keys import key_of
 from frameweave.measuring.metrics.base import Case, Frames, Looked, measured
 from frameweave.measuring.options import EvaluateOptions
+from frameweave.measuring.records import Score
 from frameweave.measuring.report.files import write_table
-from frameweave.measuring.video_scores import Evaluated, VideoScore, write_scores
+from frameweave.measuring.video_scores import Evaluated, each_measured, evaluating
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.identity import Input, contents
 from frameweave.runs.run import Run
@@ -61,11 +62,7 @@ def benchmark(edits: Path, options: EvaluateOptions, *, progress: Progress = SIL
     files = {path for one in there for path in (one.edited, one.source, one.mask) if path}
     found = key_of([[str(path), contents(path)] for path in sorted(files)], [one.prompt for one in asked])
     given = {"videos": len(there), "edited": Input("edited", edits, found)}
-    anew = options.overwrite
-    plan = Run.planned(options.out, "evaluate", options, given=given, overwrite=anew, resume=not anew)
-    with plan.held():
-        run = plan.start()
-        run.will_write("scores.jsonl", "metrics.json", "scores.csv", "tables/*")
+    with evaluating(options, given, "scores.jsonl", "metrics.json", "scores.csv", "tables/*") as run:
         return _measured(run, chosen, asked, options, progress)
 
 
@@ -73,19 +70,13 @@ def _measured(
     run: Run, chosen: Benchmark, asked: Sequence[BenchEdit], options: EvaluateOptions, progress: Progress
 ) -> Evaluated:
     columns = chosen.columns(seeing(Backbones.asked(options)))
-    lines: list[VideoScore] = []
-    failed: dict[str, str] = {}
     metrics = [column.metric for column in columns]
-    try:
-        for one in progress.track(asked, "measuring edits"):
-            try:
-                scores = measured(_case(one, chosen, options.frames), metrics)
-                lines += [VideoScore(video=one.name, **dict(score)) for score in scores]
-            except Exception as error:  # whatever it is, the other edits are measured
-                failed[one.name] = in_one_line(error)
-                progress.note(f"{one.name}: {failed[one.name]}")
-    finally:
-        write_scores(options.out, [metric.info for metric in metrics], lines)
+
+    def scores(one: BenchEdit) -> list[Score]:
+        return measured(_case(one, chosen, options.frames), metrics)
+
+    infos, tracked = [metric.info for metric in metrics], progress.track(asked, "measuring edits")
+    lines, failed = each_measured(tracked, scores, options.out, infos, progress)
     groups = {one.name: one.group for one in asked}
     sums = Sums(benchmark=chosen, columns=columns, lines=lines, groups=groups)
     write_table(options.out, "benchmark", sums.table())
