@@ -13,7 +13,7 @@ from frameweave.adaptor.options import ExportOptions
 from frameweave.adaptor.strengths import strength_in_range
 from frameweave.errors import AdaptorMismatch, RunError
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.runs.takeable import check_folder_name
 
 _WORKFLOWS = {"comfyui.json": picture_workflow, "comfyui-video.json": video_workflow}
@@ -76,5 +76,4 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
 def _write(target: Path, workflow: Mapping[str, Node]) -> None:
     """A workflow as JSON."""
     nodes = {key: asdict(node) for key, node in workflow.items()}
-    with staged(target) as stage:
-        stage.write_text(json.dumps(nodes, indent=2) + "\n", encoding="utf-8")
+    write_text(target, json.dumps(nodes, indent=2) + "\n")

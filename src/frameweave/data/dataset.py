@@ -21,7 +21,7 @@ from frameweave.data.shards.seal import (
     successes,
 )
 from frameweave.errors import DataError
-from frameweave.runs.atomic import sha256, stage_of, staged
+from frameweave.runs.atomic import sha256, stage_of, write_text
 
 INDEX = "index.json"
 SKIPPED = "skipped.jsonl"
@@ -120,8 +120,7 @@ def write_index(folder: Path, plan: Plan) -> Summary | None:
         if one.id not in told:
             lost.append(one)
             told.add(one.id)
-    with staged(folder / SKIPPED) as stage:
-        stage.write_text("".join(f"{one.line()}\n" for one in lost), encoding="utf-8")
+    write_text(folder / SKIPPED, "".join(f"{one.line()}\n" for one in lost))
     index = Index(
         format=FORMAT,
         made_by=f"frameweave {__version__}",
@@ -131,8 +130,7 @@ def write_index(folder: Path, plan: Plan) -> Summary | None:
         shards=tuple(rows),
         skipped=dict(Counter(one.reason for one in lost)),
     )
-    with staged(folder / INDEX) as stage:
-        stage.write_text(index.line(indent=1), encoding="utf-8")
+    write_text(folder / INDEX, index.line(indent=1))
     return index.summary
 
 

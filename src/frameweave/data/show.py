@@ -13,7 +13,7 @@ from frameweave.data.options import ShowOptions
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.shard import About
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import staged, write_text
 from frameweave.video import Picture
 from frameweave.video.clip import picture_of
 from frameweave.video.pages import data_url, rendered
@@ -59,8 +59,7 @@ def show(folder: Path, options: ShowOptions, *, progress: Progress = SILENT) -> 
         samples=samples,
         data=lambda content: data_url(content, ".png"),
     )
-    with staged(page) as stage:
-        stage.write_text(html, encoding="utf-8")
+    write_text(page, html)
     return {"picture": str(picture), "page": str(page)}
 
 

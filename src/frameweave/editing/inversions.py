@@ -32,7 +32,7 @@ from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.text.syntax import is_plain
 from frameweave.models.text.tokenizer import unseen
 from frameweave.progress import SILENT
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import staged, write_text
 from frameweave.runs.cache_folder import Kept, forget_oldest
 from frameweave.runs.identity import digest
 from frameweave.runs.records import Record
@@ -185,8 +185,7 @@ class InversionStore:
                 about=about,
                 sha256=digest(file),
             )
-            with staged(file.with_suffix(".json")) as stage:
-                stage.write_text(table.as_json(), encoding="utf-8")
+            write_text(file.with_suffix(".json"), table.as_json())
             forget_oldest(self._kept(), self.most, newest=file)
         except OSError as error:
             self._cannot(error)

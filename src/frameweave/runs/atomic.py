@@ -54,6 +54,12 @@ def staged(target: Path, *, first_stays: bool = False) -> Generator[Path, None, 
         raise
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a file of text, which is either whole or not there."""
+    with staged(target) as stage:
+        stage.write_text(text, encoding="utf-8")
+
+
 def stage_of(path: Path) -> str | None:
     """The name of what was to stand there when this is a stage, which a killed writer leaves behind.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frameweave.errors import InputError
-from frameweave.runs.atomic import sha256, staged
+from frameweave.runs.atomic import sha256, write_text
 from frameweave.runs.cache_folder import cache_folder
 
 _Look = tuple[str, int, int, int, int]
@@ -101,5 +101,5 @@ def _kept(look: _Look) -> str | None:
 
 
 def _keep(look: _Look, found: str) -> None:
-    with suppress(OSError), staged(_record(look)) as stage:  # where nothing can be kept it is hashed again
-        stage.write_text(json.dumps([look[1:], found]), encoding="utf-8")
+    with suppress(OSError):  # where nothing can be kept it is hashed again
+        write_text(_record(look), json.dumps([look[1:], found]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frameweave.errors import RunError
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -83,5 +83,4 @@ def point_at(folder: Path) -> None:
         stage.symlink_to(folder.name, target_is_directory=True)
         stage.replace(link)
     except OSError:
-        with staged(link.with_suffix(".txt")) as text:
-            text.write_text(f"{folder.name}\n", encoding="utf-8")
+        write_text(link.with_suffix(".txt"), f"{folder.name}\n")

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from frameweave.errors import DataError
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 
 R = TypeVar("R", bound="Record")
 JsonObject = dict[str, object]
@@ -100,5 +100,4 @@ def read_lines(kind: type[R], path: Path, *, hint: str = _AGAIN) -> tuple[R, ...
 
 def write_lines(path: Path, records: Iterable[Record]) -> None:
     """Write a file of JSON lines, atomically."""
-    with staged(path) as stage:
-        stage.write_text("".join(record.as_json() + "\n" for record in records), encoding="utf-8")
+    write_text(path, "".join(record.as_json() + "\n" for record in records))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from frameweave.errors import DataError, InputError
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.runs.records import JsonObject, read_json
 from frameweave.study.design import Design, Pair
 
@@ -42,5 +42,4 @@ def _designed(found: object) -> Design:
 
 def write_design(folder: Path, design: Design) -> None:
     """Write it beside its videos, as the last thing: a study that was stopped while it was built is none."""
-    with staged(folder / DESIGN) as stage:
-        stage.write_text(design.model_dump_json(indent=1), encoding="utf-8")
+    write_text(folder / DESIGN, design.model_dump_json(indent=1))

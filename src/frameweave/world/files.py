@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import staged, write_text
 from frameweave.video.clip import Clip
 from frameweave.world.clips import FPS, write_with_sound
 from frameweave.world.grammar import captions, phrase
@@ -32,8 +32,7 @@ def write_world(options: WorldOptions, *, progress: Progress = SILENT) -> Iterat
         words, path = scene.words(0), folder / name
         _write(scene, path, options.frames)
         texts = [phrase(words)] + [captions(scene, (options.seed, index, k))[0] for k in range(_PARAPHRASES)]
-        with staged(path.with_suffix(".txt")) as stage:
-            stage.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+        write_text(path.with_suffix(".txt"), "".join(f"{text}\n" for text in texts))
         if options.edits:
             edits = edits_in_turn(words, index, among=among)
             _write(scene.edited(**edits), folder / TRUE_EDITS / name, options.frames)

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import staged, write_text
 from frameweave.video.clip import Clip, as_frames
 from frameweave.video.writing import H264
 from frameweave.world.clips import write_with_sound
@@ -80,8 +80,7 @@ def write_msrvtt_shaped(options: MsrvttOptions, *, progress: Progress = SILENT) 
         _write_clip(folder / place, number, seed, frames, options.depth)
     for name, place in (("train_val", "TrainValVideo"), ("test", "TestVideo")):
         table = _annotations(parts[place], splits, seed, frames)
-        with staged(folder / f"{name}_videodatainfo.json") as stage:
-            stage.write_text(json.dumps(table), encoding="utf-8")
+        write_text(folder / f"{name}_videodatainfo.json", json.dumps(table))
     return {"folder": folder}
 
 

@@ -21,7 +21,7 @@ from frameweave.data.shards.seal import Made, Seal, Sum, Video, counts_of
 from frameweave.data.shards.tars import write_tar
 from frameweave.data.text import key_of
 from frameweave.errors import DataError, FrameweaveError
-from frameweave.runs.atomic import sha256, staged
+from frameweave.runs.atomic import sha256, staged, write_text
 
 Extract = Callable[[str, str, GroupSettings], Extracted]
 """`extraction.extract`, or the same in a guarded process."""
@@ -59,8 +59,7 @@ def build_shard(
     seal.unlink(missing_ok=True)
     with staged(tar) as stage:
         members = write_tar(stage, _samples(plan, settings, extract, estimate, made))
-    with staged(lines) as stage:
-        stage.write_text("".join(f"{one.line(lean=True)}\n" for one in made), encoding="utf-8")
+    write_text(lines, "".join(f"{one.line(lean=True)}\n" for one in made))
     clips, failed, groups = counts_of(made)
     table = Seal(
         format=FORMAT,
@@ -73,8 +72,7 @@ def build_shard(
         files={"tar": _sum(tar), "jsonl": _sum(lines)},
         members=tuple(members),
     )
-    with staged(seal) as stage:
-        stage.write_text(table.line(), encoding="utf-8")
+    write_text(seal, table.line())
     return table
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from frameweave.editing.steadying.figures import Measuring
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.runs.run import read_run
 from frameweave.video.filmstrips import Panel, Shown, ShownClip, filmstrip
 from frameweave.video.pages import rendered
@@ -59,8 +59,7 @@ def write_page(folder: Path, name: str, edits: Sequence[Edit]) -> Path:
         environment=run.environment,
     )
     target = folder / name
-    with staged(target) as stage:
-        stage.write_text(html, encoding="utf-8")
+    write_text(target, html)
     return target
 
 

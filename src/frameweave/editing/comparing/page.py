@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.runs.run import read_run
 from frameweave.video.pages import rendered
 
@@ -49,6 +49,5 @@ def write_page(
         address=quote,
     )
     target = folder / "report.html"
-    with staged(target) as stage:
-        stage.write_text(html, encoding="utf-8")
+    write_text(target, html)
     return target

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.runs.records import JsonObject, Record
 from frameweave.video.clip import picture_of
 from frameweave.video.motion.motion import Followed, both_ways
@@ -59,8 +59,7 @@ class KeptFigures(Record):
 
     def keep(self, folder: Path, name: str, figures: Figures) -> None:
         """Write them with those of one more video, atomically."""
-        with staged(folder / KEPT) as stage:
-            stage.write_text(KeptFigures(videos={**self.videos, name: figures}).model_dump_json(), "utf-8")
+        write_text(folder / KEPT, KeptFigures(videos={**self.videos, name: figures}).model_dump_json())
 
     @property
     def table(self) -> dict[str, JsonObject]:

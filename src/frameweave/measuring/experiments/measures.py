@@ -21,7 +21,7 @@ from frameweave.measuring.options import MeasuringOptions
 from frameweave.measuring.records import MetricInfo
 from frameweave.miniature.judge import JudgePartName
 from frameweave.models.loading.choice import MINIATURE
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.runs.cache_folder import cache_folder
 
 DISTANCES = (Distance("fid"), Distance("kid"))
@@ -71,9 +71,7 @@ class Measures:
 
 def write_metrics(folder: Path, infos: Sequence[MetricInfo]) -> None:
     """Write metrics.json."""
-    with staged(folder / "metrics.json") as stage:
-        tables = [info.model_dump() for info in infos]
-        stage.write_text(json.dumps(tables, indent=1), encoding="utf-8")
+    write_text(folder / "metrics.json", json.dumps([info.model_dump() for info in infos], indent=1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from frameweave.measuring.experiments.pairs import Pair
 from frameweave.measuring.metrics.base import Case, Looked, measured
 from frameweave.measuring.metrics.frechet import features_of
 from frameweave.measuring.records import Score
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import staged, write_text
 from frameweave.runs.records import Record
 
 
@@ -65,8 +65,7 @@ def score_cell(cell: Path, pair: Pair, target: Path, measures: Measures) -> None
     for metric, score in zip(missing, measured(case, missing), strict=True):
         known[metric.key] = KeptScore(key=metric.key, **score.model_dump(exclude_unset=True))
     scores = KeptScores(encoder=measures.encoder.id, scores=tuple(known.values()))
-    with staged(_scores(target)) as stage:
-        stage.write_text(scores.as_json(), encoding="utf-8")
+    write_text(_scores(target), scores.as_json())
 
 
 def read_scores(target: Path, measures: Measures) -> list[KeptScore] | None:
@@ -90,8 +89,7 @@ def _kept(target: Path) -> KeptScores | None:
 
 def note_failure(target: Path, reason: str) -> None:
     """Keep why a cell could not be made or measured, for whoever gathers."""
-    with staged(_failure(target)) as stage:
-        stage.write_text(reason, encoding="utf-8")
+    write_text(_failure(target), reason)
 
 
 def failure_of(target: Path) -> str | None:

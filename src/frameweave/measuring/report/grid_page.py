@@ -16,7 +16,7 @@ from frameweave.measuring.report.figures import Drawn
 from frameweave.measuring.report.formats import web
 from frameweave.measuring.report.results import Results
 from frameweave.measuring.report.table import Table
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.video.filmstrips import Shown
 from frameweave.video.pages import data_url, rendered
 
@@ -51,6 +51,5 @@ def write_grid_page(results: Results, page: Page, metric: MetricInfo | None, tar
         settings=results.run.settings,
         environment=results.run.environment,
     )
-    with staged(target) as stage:
-        stage.write_text(html, encoding="utf-8")
+    write_text(target, html)
     return target

@@ -7,7 +7,7 @@ from pathlib import Path
 from frameweave.errors import RunError
 from frameweave.measuring.report.files import write_figure, write_table
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.study.folder import ANSWERS, read_design
 from frameweave.study.options import StudyReportOptions
 from frameweave.study.results.analysis import Analysis, analysed
@@ -47,11 +47,8 @@ def study_report(folder: Path, options: StudyReportOptions, *, progress: Progres
         write_table(out, name, table)
     figure = preference_figure(found)
     write_figure(out, "preferences", figure)
-    with staged(out / "answers.csv") as stage:
-        stage.write_text(answers_csv(design, answers), encoding="utf-8")
-    with staged(out / "answers.json") as stage:
-        stage.write_text(json.dumps(named_answers(design, answers), indent=1), encoding="utf-8")
+    write_text(out / "answers.csv", answers_csv(design, answers))
+    write_text(out / "answers.json", json.dumps(named_answers(design, answers), indent=1))
     page = out / "study.html"
-    with staged(page) as stage:
-        stage.write_text(study_page(design, found, tables, figure), encoding="utf-8")
+    write_text(page, study_page(design, found, tables, figure))
     return Reported(folder=out, page=page, found=found)

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from frameweave.errors import RunError
 from frameweave.models.identity import inputs_of as networks_of
-from frameweave.runs.atomic import staged
+from frameweave.runs.atomic import write_text
 from frameweave.training.options import TrainOptions
 from frameweave.video.group import GroupSource
 
@@ -44,8 +44,7 @@ def check_same(folder: Path, now: Mapping[str, str], *, goes_on: bool) -> None:
     file = folder / FILE
     before = _read(file) if goes_on and file.is_file() else None
     if before is None:
-        with staged(file) as stage:
-            stage.write_text(json.dumps(dict(now), indent=1), encoding="utf-8")
+        write_text(file, json.dumps(dict(now), indent=1))
         return
     changed = [f"{name} has changed" for name in now if name in before and before[name] != now[name]]
     changed += [f"{name} is gone" for name in before if name not in now]
