@@ -20,20 +20,9 @@ _SMOOTH = Image.Resampling.LANCZOS
 _WEBP = {"quality": 80, "method": 2}  # method 4 takes twice as long for a tenth fewer bytes
 
 
-@dataclass(frozen=True, eq=False)
-class Sprite:
-    """All frames of a clip in one WebP, row by row."""
-
-    content: bytes
-    frames: int
-    columns: int
-    width: int
-    height: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Filmstrip:
-    """A sprite as a page holds it, and how quickly its frames are shown."""
+    """All frames of a clip in one WebP, row by row, as a page holds it, and how quickly they are shown."""
 
     url: str
     frames: int
@@ -103,7 +92,12 @@ def shown_frames(video: Path, size: tuple[int, int], first: int | None = None) -
     return np.stack(frames)
 
 
-def sprite(frames: Pixels) -> Sprite:
+def filmstrip(video: Path) -> Filmstrip:
+    """A video for the player. Raises `InputError` when it cannot be read."""
+    return drawn(frames_of(video), float(probe(video).fps))
+
+
+def drawn(frames: Pixels, fps: float) -> Filmstrip:
     """Frames side by side; larger ones are scaled down to 256 pixels."""
     count, height, width, _ = frames.shape
     scale = min(1.0, _LONGEST / max(height, width))
@@ -117,20 +111,8 @@ def sprite(frames: Pixels) -> Sprite:
         sheet.paste(picture, (size[0] * (number % columns), size[1] * (number // columns)))
     target = io.BytesIO()
     sheet.save(target, "WEBP", **_WEBP)
-    return Sprite(target.getvalue(), count, columns, *size)
-
-
-def filmstrip(video: Path) -> Filmstrip:
-    """A video for the player. Raises `InputError` when it cannot be read."""
-    made, rate = sprite(frames_of(video)), float(probe(video).fps)
-    return Filmstrip(
-        url=data_url(made.content, ".webp"),
-        frames=made.frames,
-        columns=made.columns,
-        width=made.width,
-        height=made.height,
-        fps=rate,
-    )
+    url = data_url(target.getvalue(), ".webp")
+    return Filmstrip(url=url, frames=count, columns=columns, width=size[0], height=size[1], fps=fps)
 
 
 def xt_slice(frames: Pixels, line: float = 0.5) -> Pixels:

@@ -15,7 +15,7 @@ import pytest
 from browser import chromium
 from frameweave.measuring.draw import report
 from frameweave.video import VideoWriter
-from frameweave.video.filmstrips import frames_of, heat, sprite, xt_slice
+from frameweave.video.filmstrips import drawn, frames_of, heat, xt_slice
 from results_folder import write_results
 
 N, FRAMES = 12, 5
@@ -85,7 +85,7 @@ def test_frames_slices_and_heat(tmp_path: Path) -> None:
     assert xt_slice(frames).shape == (FRAMES, 32, 3)
     assert heat(frames).mean() == pytest.approx(2 / 3 * 40 / 255, abs=0.01)  # two channels rise by 40
     assert not heat(frames[:1]).any()
-    made = sprite(np.zeros((10, 600, 300, 3), np.uint8))
+    made = drawn(np.zeros((10, 600, 300, 3), np.uint8), 8.0)
     assert (made.width, made.height, made.columns, made.frames) == (128, 256, 8, 10)
 
 
