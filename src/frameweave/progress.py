@@ -37,7 +37,9 @@ class Progress(Protocol):
         ...
 
 
-class _Silent:
+class Silent:
+    """A `Progress` that says nothing; others say one thing or another."""
+
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         yield from items
 
@@ -48,8 +50,7 @@ class _Silent:
         pass
 
 
-SILENT: Progress = _Silent()
-"""Says nothing."""
+SILENT: Progress = Silent()
 
 
 class Timer:

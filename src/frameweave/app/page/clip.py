@@ -1,20 +1,19 @@
 """The clip of the form: its frames, the bundled samples, and what should be known before an edit."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
 
 from frameweave.app.loading import after_the_worker
 from frameweave.app.uploads import Upload
 from frameweave.editing.options import EditOptions, PlanEditOptions
+from frameweave.progress import Silent
 from frameweave.video import timeline
 from frameweave.world.words import PLACES
 
-T = TypeVar("T")
 _FIRST = "blue-car-snow"
 """The sample of the README."""
 
@@ -46,19 +45,13 @@ def times_of(video: Path) -> tuple[Fraction, ...]:
 
 
 @dataclass(frozen=True)
-class Notes:
+class Notes(Silent):
     """A `Progress` that keeps what is said."""
 
     said: list[str] = field(default_factory=list[str])
 
-    def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-        return iter(items)
-
     def note(self, text: str) -> None:
         self.said.append(text)
-
-    def measure(self, **values: float) -> None:
-        pass
 
 
 def warnings(prompts: Sequence[str], options: EditOptions) -> list[str]:

@@ -23,6 +23,7 @@ from frameweave.models.control.asked import DEPTH
 from frameweave.models.depth import DepthEstimator, per_clip
 from frameweave.models.running.meter import Meter
 from frameweave.models.seam import Latents, Model
+from frameweave.progress import Silent
 from frameweave.video.motion.motion import Motion
 from frameweave.video.motion.steady import Steady
 
@@ -220,7 +221,7 @@ def _part(meter: Meter) -> Generator[_Read, None, None]:
 
 
 @dataclass(eq=False)
-class _Loops:
+class _Loops(Silent):
     """Notes which loops an edit tells of, and the operations of each."""
 
     meter: Meter
@@ -230,12 +231,6 @@ class _Loops:
         before = self.meter.flops
         yield from items
         self.found.append((what, self.meter.flops - before))
-
-    def note(self, text: str) -> None:
-        pass
-
-    def measure(self, **values: float) -> None:
-        pass
 
 
 @dataclass(eq=False)
