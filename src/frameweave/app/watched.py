@@ -11,7 +11,8 @@ from frameweave.app.job import Loop
 from frameweave.editing.previews import enlarged, three_of
 from frameweave.models.seam import Frames
 from frameweave.progress import Cancelled
-from frameweave.video.pictures import png_of
+from frameweave.video.clip import picture_of
+from frameweave.video.stills import png_of
 
 T = TypeVar("T")
 _BETWEEN = 0.4
@@ -54,7 +55,7 @@ class Watched:
         self._check()
         if (now := time.monotonic()) >= self._not_before:
             strip = torch.cat(list(enlarged(three_of(frames))), dim=2)
-            self._tell(preview=png_of(strip))
+            self._tell(preview=png_of(picture_of(strip)))
             self._not_before = now + _BETWEEN
 
     def _check(self) -> None:

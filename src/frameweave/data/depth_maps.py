@@ -1,6 +1,5 @@
 """Depth of a clip's groups: the clip's own files or an estimator's, always on one scale for the clip."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from frameweave.data.lines import Record
 from frameweave.data.options import GroupSettings
 from frameweave.errors import DataError
 from frameweave.video.sequences import counted
-from frameweave.video.stills import UNREADABLE
+from frameweave.video.stills import UNREADABLE, png_of
 
 Maps = NDArray[np.float32]
 """Frames x height x width of inverse depth, at any scale; near is greater."""
@@ -51,16 +50,10 @@ def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
     kind = np.uint16 if bits == 16 else np.uint8
     return StoredDepth(
         maps=tuple(
-            tuple(_png(((one - low) * scale).round().astype(kind)) for one in maps) for maps in groups
+            tuple(png_of(((one - low) * scale).round().astype(kind)) for one in maps) for maps in groups
         ),
         scale=DepthScale(low=low, high=high, bits=bits, by=by),
     )
-
-
-def _png(values: NDArray[np.uint16] | NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings) -> Maps:

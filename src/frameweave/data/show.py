@@ -14,9 +14,9 @@ from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.shard import About
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged, write_text
-from frameweave.video import Picture
 from frameweave.video.clip import picture_of
 from frameweave.video.pages import data_url, rendered
+from frameweave.video.stills import png_of
 
 _SIDE, _TEXT = 128, 30  # pixels of a picture, and of the line above a row
 _WIDTH = 460  # of the captions' column
@@ -77,8 +77,8 @@ def chosen(count: int, groups: int, seed: int) -> list[int]:
 
 def _sample(groups: ShardGroups, number: int) -> Sample:
     group, about = groups.group(number), groups.about(number)
-    frames = [_png(picture_of(frame)) for frame in group.frames]
-    depth = [] if group.depth is None else [_png(m) for m in (group.depth[:, 0] * 255).byte().numpy()]
+    frames = [png_of(picture_of(frame)) for frame in group.frames]
+    depth = [] if group.depth is None else [png_of(m) for m in (group.depth[:, 0] * 255).byte().numpy()]
     return Sample(
         title=f"{about.clip}, group {about.group}",
         about=_words(about),
@@ -98,12 +98,6 @@ def _words(about: About) -> str:
             *filter(None, (about.split, about.category)),
         ]
     )
-
-
-def _png(pixels: Picture) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def drawn(samples: list[Sample]) -> Image.Image:

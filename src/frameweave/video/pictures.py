@@ -1,6 +1,5 @@
 """Pictures of clips: x-t slices, and frames as files."""
 
-from io import BytesIO
 from pathlib import Path
 
 from jaxtyping import Float
@@ -21,10 +20,3 @@ def save_picture(picture: Float[Tensor, "3 H W"], path: Path, *, zoom: int = 1) 
     image = Image.fromarray(picture_of(picture))
     with staged(path) as stage:
         image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(stage)
-
-
-def png_of(picture: Float[Tensor, "3 H W"]) -> bytes:
-    """A PNG in memory."""
-    file = BytesIO()
-    Image.fromarray(picture_of(picture)).save(file, "PNG")
-    return file.getvalue()
