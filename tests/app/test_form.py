@@ -26,11 +26,10 @@ from frameweave.app.page import pieces
 from frameweave.app.page.adaptors import adaptor_choices
 from frameweave.app.page.building import Building, prompt_box
 from frameweave.app.page.clip import Sample, samples
-from frameweave.app.page.controls import Setting, settings_of
 from frameweave.app.page.form import Form
 from frameweave.app.page.given import png_in, with_more
 from frameweave.app.uploads import Uploads
-from frameweave.editing.listed import listed
+from frameweave.editing.listed import Setting, listed, settings_of
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 

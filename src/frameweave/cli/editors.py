@@ -6,31 +6,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from frameweave.cli import console
-from frameweave.editing.listed import Listed, listed
+from frameweave.editing.listed import Listed, Setting, listed, settings_of
 from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.records import Record
 from frameweave.runs.settings import Settings
-
-
-class _Setting(Record):
-    """What people are told of a setting, in its JSON schema."""
-
-    default: object = ""
-    description: str = ""
-    enum: tuple[str, ...] = ()
-
-    @property
-    def row(self) -> tuple[str, str]:
-        """Its default, and what it does."""
-        default = self.default
-        written = ",".join(map(str, default)) if isinstance(default, list) else str(default)  # pyright: ignore
-        words = f" One of {', '.join(self.enum)}." if self.enum else ""
-        return written, escape(" ".join(self.description.split()) + words)
-
-
-class _Schema(Record):
-    properties: dict[str, _Setting]
 
 
 def editors(
@@ -63,8 +42,16 @@ def _overview(found: Sequence[Listed]) -> Table:
 def _settings(one: Listed) -> Table:
     title = escape(f"{one.editor}: {one.what}")
     table = Table("setting", "default", "what it does", box=None, title=title, title_justify="left")
-    for setting, about in _Schema.model_validate(one.settings).properties.items():
-        table.add_row(setting, *about.row)
+    for name, setting in settings_of(one).items():
+        table.add_row(name, *_row(setting))
     usual, *others = one.samplers
     table.add_row("--sampler", usual, f"Or {', '.join(others)}." if others else "No other.")
     return table
+
+
+def _row(setting: Setting) -> tuple[str, str]:
+    """Its default, and what it does."""
+    default = setting.default
+    written = ",".join(map(str, default)) if isinstance(default, list) else str(default)
+    words = f" One of {', '.join(setting.enum)}." if setting.enum else ""
+    return written, escape(" ".join(setting.description.split()) + words)

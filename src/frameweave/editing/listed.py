@@ -12,11 +12,17 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import Field, JsonValue
+
 from frameweave.runs.records import JsonObject, Record
 
 FILE = Path(__file__).with_name("editors.json")
 _GROUP = "frameweave.editors"
 _COMMON = ("base", "registry", "request", "running")
+
+
+Value = str | float | bool | None
+"""A setting's value in a form of the app; None where it was left empty."""
 
 
 class Listed(Record):
@@ -34,6 +40,60 @@ class Listed(Record):
         """Of its settings."""
         found = self.settings.get("properties")
         return tuple(found) if isinstance(found, dict) else ()
+
+
+class Setting(Record):
+    """What the JSON schema says of one setting."""
+
+    type: str = "string"
+    default: JsonValue = None
+    description: str = ""
+    enum: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def about(self) -> str:
+        return " ".join(self.description.replace("`", "").split())
+
+    @property
+    def usual(self) -> Value:
+        """The default, as a control shows it."""
+        if isinstance(self.default, list):
+            return ",".join(map(str, self.default))
+        return self.default if isinstance(self.default, str | float | int | bool) else None
+
+    def text(self, value: Value) -> str:
+        """A value as `--set` takes it."""
+        if self.type == "boolean":
+            return "true" if value else "false"
+        if self.type == "integer" and isinstance(value, float | int):
+            return str(round(value))
+        if isinstance(value, float | int):
+            return f"{value:.6g}"
+        return (value or "").replace(" ", "")
+
+    def asked(self, value: Value) -> str | None:
+        """The same; None where it is the default. What was left empty is the default."""
+        if value is None or value == "":
+            return None
+        text = self.text(value)
+        return None if text == self.text(self.usual) else text
+
+    def shown(self, text: str) -> Value:
+        """What a control shows for such a text."""
+        if self.type == "boolean":
+            return text.strip().lower() in ("true", "1", "yes", "on")
+        return float(text) if self.type in ("integer", "number") else text
+
+
+class _Schema(Record):
+    properties: dict[str, Setting] = Field(default_factory=dict[str, Setting])
+
+
+def settings_of(editor: Listed) -> dict[str, Setting]:
+    """The settings of an editor by name, in the order in which its class has them."""
+    return _Schema.model_validate(editor.settings).properties
 
 
 def own_names() -> list[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components import Component
 
-from frameweave.app.page.controls import Control, Value, asked_of, control_of, settings_of
+from frameweave.app.page.controls import Control, Value, asked_of, control_of
 from frameweave.app.page.fields import OWN
-from frameweave.editing.listed import Listed
+from frameweave.editing.listed import Listed, settings_of
 from frameweave.editing.options import EditOptions
 
 _SHOWN = 4
