@@ -41,6 +41,6 @@ def installed(monkeypatch: pytest.MonkeyPatch, *, alone: bool = False) -> list[M
     """Make it an editor by the name of following; gives the list of the motions that it will have had."""
     monkeypatch.setattr(registry, "_plugins", lambda: {"following": Following})
     if alone:
-        monkeypatch.setattr(registry, "_own_names", list)
+        monkeypatch.setattr(registry, "own_names", list)
     Following.given.clear()
     return Following.given

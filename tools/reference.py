@@ -5,6 +5,7 @@ from pathlib import Path
 
 from frameweave.cli.main import app
 from frameweave.editing import listed
+from frameweave.editors.own import own_names
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
 _HEAD = """# Commands and settings
@@ -24,7 +25,5 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    listed.FILE.write_text(
-        listed.written([listed.described(name) for name in listed.own_names()]), encoding="utf-8"
-    )
+    listed.FILE.write_text(listed.written([listed.described(name) for name in own_names()]), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n{listed.FILE}\n")

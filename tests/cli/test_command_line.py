@@ -19,6 +19,7 @@ from frameweave.cli import console
 from frameweave.cli.main import run
 from frameweave.editing import listed
 from frameweave.editors import registry
+from frameweave.editors.own import own_names
 from frameweave.models.stable_diffusion import StableDiffusion
 from tiny import new_adaptor
 from videos import colour_ramp, write_video
@@ -197,7 +198,7 @@ def test_what_takes_no_model_imports_none(tmp_path: Path) -> None:
 
 def test_what_is_written_of_the_editors_is_what_they_say() -> None:
     """`make reference` writes it anew."""
-    said = listed.written([listed.described(name) for name in listed.own_names()])
+    said = listed.written([listed.described(name) for name in own_names()])
     assert listed.FILE.read_text(encoding="utf-8") == said
 
 

@@ -17,6 +17,7 @@ from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.editors import registry
+from frameweave.editors.own import GROUP, own_names
 from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError
 from frameweave.measuring.bench.editing import editing_row
@@ -50,7 +51,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, Non
 
 @pytest.fixture
 def first_frame(site: Path) -> None:
-    install(site, "first_frame", MODULE.read_text(), POINTS[registry.GROUP])
+    install(site, "first_frame", MODULE.read_text(), POINTS[GROUP])
 
 
 def install(site: Path, name: str, text: str, points: dict[str, str]) -> None:
@@ -60,7 +61,7 @@ def install(site: Path, name: str, text: str, points: dict[str, str]) -> None:
     about.mkdir()
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
     lines = [f"{point} = {value}" for point, value in points.items()]
-    (about / "entry_points.txt").write_text("\n".join([f"[{registry.GROUP}]", *lines, ""]))
+    (about / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
 
 
 def edited(name: str, clip: Clip, model: StableDiffusion, **settings: object) -> torch.Tensor:
@@ -135,7 +136,7 @@ def test_it_does_what_it_says(first_frame: None, clip: Clip, tiny: StableDiffusi
 
 
 def test_a_package_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Path) -> None:
-    install(site, "first_frame", MODULE.read_text(), POINTS[registry.GROUP])
+    install(site, "first_frame", MODULE.read_text(), POINTS[GROUP])
     install(site, "broken", "raise RuntimeError('two\\nlines')", {"broken": "broken:Broken"})
     paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -173,7 +174,7 @@ def test_what_cannot_be_used_is_left_out(
     assert not caplog.records, "our own editors are had without a look at others"
     with pytest.raises(InputError, match="unknown editor 'odd'"):
         registry.load("odd")
-    assert registry.names() == registry._own_names()  # pyright: ignore[reportPrivateUsage]
+    assert registry.names() == own_names()
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert re.search(reason, record.getMessage())

@@ -9,16 +9,14 @@ import inspect
 import json
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import Field, JsonValue
 
+from frameweave.editors.own import FOLDER, GROUP, own_names
 from frameweave.runs.records import JsonObject, Record
 
 FILE = Path(__file__).with_name("editors.json")
-_GROUP = "frameweave.editors"
-_COMMON = ("base", "registry", "request", "running")
 
 
 Value = str | float | bool | None
@@ -96,15 +94,10 @@ def settings_of(editor: Listed) -> dict[str, Setting]:
     return _Schema.model_validate(editor.settings).properties
 
 
-def own_names() -> list[str]:
-    """The editors of this package, as `frameweave.editors.registry.names` gives them; none is imported."""
-    return sorted(name for name in _files() if name not in _COMMON)
-
-
 def names() -> list[str]:
     """The names of all editors; none is imported."""
     own = own_names()
-    return [*own, *sorted({one.name for one in entry_points(group=_GROUP)} - set(own))]
+    return [*own, *sorted({one.name for one in entry_points(group=GROUP)} - set(own))]
 
 
 def known(name: str) -> Listed | None:
@@ -117,7 +110,7 @@ def listed() -> list[Listed]:
     """All editors: those of this package, then those of others."""
     own = own_names()
     found = [known(name) or described(name) for name in own]
-    if entry_points(group=_GROUP):
+    if entry_points(group=GROUP):
         from frameweave.editors import registry
 
         found += [described(name) for name in registry.names() if name not in own]
@@ -154,12 +147,6 @@ def _written() -> dict[str, Listed]:
 
 def _source(name: str) -> str:
     """What the files hold that an editor's settings are written in: its own, and that of all editors."""
-    files = _files()
-    held = [files[one].read_bytes() for one in ("base", name) if one in files]
+    files = (FOLDER / f"{one}.py" for one in ("base", name))
+    held = [file.read_bytes() for file in files if file.exists()]
     return hashlib.sha256(b"\0".join(held)).hexdigest()[:16]
-
-
-def _files() -> dict[str, Path]:
-    spec = find_spec("frameweave.editors")
-    places = (spec and spec.submodule_search_locations) or ()
-    return {file.stem: file for place in places for file in Path(place).glob("[!_]*.py")}

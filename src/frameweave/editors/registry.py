@@ -1,11 +1,9 @@
 """Which editors there are, by name, and what each can be asked for."""
 
 import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from inspect import isabstract
-from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
@@ -13,19 +11,16 @@ from pydantic import JsonValue
 from frameweave.diffusion.samplers.names import SAMPLERS, SamplerName
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.editors.base import Editor
+from frameweave.editors.own import GROUP, own_names
 from frameweave.errors import InputError
 from frameweave.runs.asked import asked_by_editor
 from frameweave.runs.explained import unknown_setting
 from frameweave.runs.plugins import plugged_in
 
-GROUP = "frameweave.editors"
-"""The entry points by which other packages bring editors."""
-_COMMON = ("base", "registry", "request", "running")
-
 
 def names() -> list[str]:
     """All editors: the files of this folder, then those that other packages bring."""
-    return [*_own_names(), *sorted(_plugins())]
+    return [*own_names(), *sorted(_plugins())]
 
 
 def load(name: str) -> type[Editor]:
@@ -34,7 +29,7 @@ def load(name: str) -> type[Editor]:
     Raises `InputError` with the nearest name when there is none. Other packages are imported only when the
     name is none of ours.
     """
-    if name not in _own_names():
+    if name not in own_names():
         if name not in _plugins():
             raise InputError.unknown("editor", name, names())
         return _plugins()[name]
@@ -119,15 +114,9 @@ def name_of(editor: Editor) -> str:
 
 
 @cache
-def _own_names() -> list[str]:
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    return sorted(m.name for m in modules if m.name not in _COMMON and m.name[0] != "_")
-
-
-@cache
 def _plugins() -> dict[str, type[Editor]]:
     """The editors of other packages."""
-    found = plugged_in(GROUP, "editor", _own_names(), _editor_class)
+    found = plugged_in(GROUP, "editor", own_names(), _editor_class)
     return {name: plugin.thing for name, plugin in found.items()}
 
 
