@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from frameweave.errors import in_one_line
 from frameweave.measuring.experiments.measures import write_metrics
@@ -37,6 +37,7 @@ class VideoScore(Score):
     video: str
 
 
+@runtime_checkable
 class Named(Protocol):
     """What is measured: an edited video by its name."""
 
