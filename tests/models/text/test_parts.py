@@ -1,6 +1,7 @@
 """Long and weighted prompts. The reference goes part by part and token by token, in float64 by NumPy."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,7 +221,7 @@ class TestClipSkip:
     """A1111 counts from 1; the library's own pipelines from 0."""
 
     def test_earlier_layers_go_through_the_last_norm(self, text: ClipText) -> None:
-        skipping = ClipText(text.encoder, text.tokenizer, Reading(clip_skip=2))
+        skipping = replace(text, reading=Reading(clip_skip=2))
         seen: list[torch.Tensor] = []
         layer = text.encoder.encoder.layers[-2]
         handle = layer.register_forward_hook(lambda _m, _i, out: seen.append(out))
@@ -236,7 +237,7 @@ class TestClipSkip:
     @pytest.mark.parametrize("number", [0, 3, -1])
     def test_layers_that_are_not_there(self, text: ClipText, number: int) -> None:
         with pytest.raises(InputError, match=f"clip_skip is {number}, the text encoder has 2 layers"):
-            ClipText(text.encoder, text.tokenizer, Reading(clip_skip=number))
+            replace(text, reading=Reading(clip_skip=number))
 
     def test_it_is_told_when_the_model_is_loaded(self, tiny_folder: Path) -> None:
         with pytest.raises(InputError, match="has 2 layers"):

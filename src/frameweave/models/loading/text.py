@@ -24,7 +24,7 @@ def text_side(parts: Parts, unet: Mapping[str, Any], reading: Reading) -> TextEn
     encoder = parts.network(CLIPTextModel, "text_encoder")
     tokenizer = parts.tokenizer("tokenizer", encoder.config)
     if not reads_pooled_text(unet):
-        return ClipText(encoder, tokenizer, reading)
+        return ClipText(encoder=encoder, tokenizer=tokenizer, reading=reading)
     second, second_tokenizer = XL_PARTS
     encoder_2 = parts.network(CLIPTextModelWithProjection, second)
     return TwoTowers(

@@ -1,8 +1,9 @@
 """What turns prompts into what a UNet reads: `TextEncoder`, and the one of Stable Diffusion 1.x and 2.x."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Self
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -24,63 +25,58 @@ class Encoded:
     """One vector for each whole prompt, for models that want one."""
 
 
-@runtime_checkable
-class TextEncoder(Protocol):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TextEncoder(ABC):
     """The text side of a model: its tokenizer and networks are given, its one verb is `encode`."""
 
-    @property
-    def tokenizer(self) -> CLIPTokenizer:
-        """Tells which positions of an encoded text belong to which word."""
-        ...
+    tokenizer: CLIPTokenizer
+    """Tells which positions of an encoded text belong to which word."""
+    reading: Reading = USUAL
 
     @property
+    @abstractmethod
     def networks(self) -> tuple[nn.Module, ...]: ...
 
     @property
+    @abstractmethod
     def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
         """One for each network."""
-        ...
 
-    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> "TextEncoder":
+    @abstractmethod
+    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> Self:
         """The same with others in their places."""
-        ...
 
     @property
+    @abstractmethod
     def width(self) -> int:
         """Of each token that `encode` gives."""
-        ...
 
     @property
+    @abstractmethod
     def pooled_width(self) -> int | None:
         """Of the vector for each whole prompt that `encode` gives too; None where it gives none."""
-        ...
 
-    @property
-    def reading(self) -> Reading: ...
-
+    @abstractmethod
     def encode(self, prompts: Sequence[str], negative: Sequence[int] = ()) -> Encoded:
         """`negative` are the branches that guidance leads away from."""
-        ...
 
     def said(self, prompts: Sequence[str]) -> tuple[Said, ...]:
         """See `Model.said`."""
-        ...
+        return said(self.tokenizers, prompts, self.reading.syntax)
 
-    def as_written(self) -> "TextEncoder":
+    def as_written(self) -> Self:
         """The same for prompts without syntax."""
-        ...
+        return replace(self, reading=replace(self.reading, syntax="plain"))
 
 
-@dataclass(frozen=True, eq=False)
-class ClipText:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClipText(TextEncoder):
     """The text tower of Stable Diffusion 1.x and 2.x: its last hidden states.
 
     Raises `InputError` for a `clip_skip` of more layers than it has.
     """
 
     encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
-    reading: Reading = USUAL
 
     def __post_init__(self) -> None:
         self.reading.check(int(self.encoder.config.num_hidden_layers))
@@ -93,7 +89,7 @@ class ClipText:
     def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
         return (self.tokenizer,)
 
-    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> "ClipText":
+    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> Self:
         return replace(self, tokenizer=tokenizers[0])
 
     @property
@@ -108,12 +104,6 @@ class ClipText:
         (given,) = laid_out([self.tokenizer], prompts, self.reading.syntax)
         states = self._states(given.flat.to(self.encoder.device))
         return Encoded(texts=given.joined(states), cut=given.cut)
-
-    def said(self, prompts: Sequence[str]) -> tuple[Said, ...]:
-        return said([self.tokenizer], prompts, self.reading.syntax)
-
-    def as_written(self) -> "ClipText":
-        return replace(self, reading=replace(self.reading, syntax="plain"))
 
     def _states(self, ids: Int[Tensor, "all L"]) -> Float[Tensor, "all L D"]:
         """Of an earlier layer the states after the last norm, as if the layers behind it were not there."""

@@ -2,26 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from frameweave.models.seam import Said
-from frameweave.models.text.encoder import Encoded
-from frameweave.models.text.parts import laid_out, said
+from frameweave.models.text.encoder import Encoded, TextEncoder
+from frameweave.models.text.parts import laid_out
 from frameweave.models.text.reading import USUAL, Reading
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TwoTowers:
+class TwoTowers(TextEncoder):
     """Both towers' last but one hidden states side by side, and the second tower's pooled text.
 
     The towers' tokenizers may differ in padding. Both take texts of one length, that of the shorter one.
     """
 
     encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
     encoder_2: CLIPTextModelWithProjection
     tokenizer_2: CLIPTokenizer
     zeros_for_empty: bool = True
@@ -43,7 +42,7 @@ class TwoTowers:
     def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
         return (self.tokenizer, self.tokenizer_2)
 
-    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> "TwoTowers":
+    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> Self:
         return replace(self, tokenizer=tokenizers[0], tokenizer_2=tokenizers[1])
 
     @property
@@ -67,9 +66,3 @@ class TwoTowers:
             texts[none], pooled[none] = 0, 0
         cut = tuple(one or other for one, other in zip(ours.cut, theirs.cut, strict=True))
         return Encoded(texts=texts, cut=cut, pooled=pooled)
-
-    def said(self, prompts: Sequence[str]) -> tuple[Said, ...]:
-        return said([self.tokenizer, self.tokenizer_2], prompts, self.reading.syntax)
-
-    def as_written(self) -> "TwoTowers":
-        return replace(self, reading=replace(self.reading, syntax="plain"))
