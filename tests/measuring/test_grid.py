@@ -20,13 +20,13 @@ from frameweave.editors.framewise import Framewise
 from frameweave.editors.request import EditRequest
 from frameweave.errors import AdaptorMismatch, DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import asked, experiment
-from frameweave.measuring.draw import report
 from frameweave.measuring.experiments import cell_work
 from frameweave.measuring.experiments.arms import Arm
 from frameweave.measuring.experiments.work import PairWork
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.report.reading import read_results
+from frameweave.measuring.report.report import report
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.run import Run
 from frameweave.runs.run_file import RunRecord, read_run

@@ -84,7 +84,7 @@ def train_personal(clip: Path, options: PersonalOptions, *, progress: Progress) 
 
 
 def report(runs: Sequence[Path], options: ReportOptions, *, progress: Progress) -> Any:
-    from frameweave.measuring.draw import report as draw
+    from frameweave.measuring.report.report import report as draw
 
     return draw(runs, options.out, options.baseline, primary=options.primary, progress=progress)
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from frameweave.errors import InputError
-from frameweave.measuring.draw import report
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
 from frameweave.measuring.report.baseline import baseline_of, overview_table
 from frameweave.measuring.report.differences import Baseline, baseline_table
 from frameweave.measuring.report.reading import read_results
+from frameweave.measuring.report.report import report
 from frameweave.runs.settings import write_toml
 from frameweave.video.clip import Clip
 from results_folder import write_results

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from browser import chromium
-from frameweave.measuring.draw import report
+from frameweave.measuring.report.report import report
 from frameweave.video import VideoWriter
 from frameweave.video.filmstrips import drawn, frames_of, heat, xt_slice
 from results_folder import write_results

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from frameweave.errors import DataError, InputError
-from frameweave.measuring.draw import report
+from frameweave.measuring.report.report import report
 from frameweave.runs.settings import write_toml
 from results_folder import write_results
 
