@@ -19,6 +19,15 @@ def test_links(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """Of the package or the tests, with their folder; decisions name what was there when they were made."""
+    if page.parent.name == "decisions":
+        return
+    for name in re.findall(r"`([\w./-]+/[\w.-]+\.py)(?:::\w+)?`", page.read_text(encoding="utf-8")):
+        assert any((ROOT / place / name).is_file() for place in ("", "src/frameweave", "tests")), name
+
+
 SNIPPETS = [
     pytest.param(page, code, id=f"{page.name}-{number}")
     for page in PAGES
