@@ -135,10 +135,6 @@ class Adapted:
         return self.model.channels
 
     @property
-    def native(self) -> int:
-        return self.model.native
-
-    @property
     def takes_picture(self) -> bool:
         return self.model.takes_picture
 

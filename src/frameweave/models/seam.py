@@ -143,11 +143,6 @@ class Model(Protocol):
         ...
 
     @property
-    def native(self) -> int:
-        """The longer side, in pixels, at which the model was trained."""
-        ...
-
-    @property
     def takes_picture(self) -> bool:
         """Whether the UNet sees a picture's latents beside the noisy ones, as InstructPix2Pix's does."""
         ...
