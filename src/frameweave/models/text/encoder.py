@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -43,7 +42,7 @@ class TextEncoder(ABC):
         """One for each network."""
 
     @abstractmethod
-    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> Self:
+    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> "TextEncoder":
         """The same with others in their places."""
 
     @property
@@ -64,7 +63,7 @@ class TextEncoder(ABC):
         """See `Model.said`."""
         return said(self.tokenizers, prompts, self.reading.syntax)
 
-    def as_written(self) -> Self:
+    def as_written(self) -> "TextEncoder":
         """The same for prompts without syntax."""
         return replace(self, reading=replace(self.reading, syntax="plain"))
 
@@ -89,7 +88,7 @@ class ClipText(TextEncoder):
     def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
         return (self.tokenizer,)
 
-    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> Self:
+    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> "ClipText":
         return replace(self, tokenizer=tokenizers[0])
 
     @property

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from torch import nn
@@ -42,7 +41,7 @@ class TwoTowers(TextEncoder):
     def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
         return (self.tokenizer, self.tokenizer_2)
 
-    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> Self:
+    def with_tokenizers(self, tokenizers: tuple[CLIPTokenizer, ...]) -> "TwoTowers":
         return replace(self, tokenizer=tokenizers[0], tokenizer_2=tokenizers[1])
 
     @property
