@@ -18,7 +18,7 @@ from frameweave.measuring.benchmarks.base import (
     video_at,
 )
 from frameweave.measuring.metrics.base import Better, Case, Frames, Metric, Need
-from frameweave.measuring.metrics.encoders import Seeing
+from frameweave.measuring.metrics.encoders import Seeing, id_of, lack_of
 from frameweave.measuring.metrics.fidelity import psnr, ssim
 from frameweave.measuring.metrics.structure import MODEL as DINO
 from frameweave.measuring.metrics.structure import structure_distance
@@ -122,9 +122,11 @@ def columns(seeing: Seeing) -> Sequence[Column]:
     def column(
         name: str, title: str, measure: Callable[[Case], float], better: Better, scale: float, *needs: Need
     ) -> Column:
-        lacks = f"needs a network: name one with --dino-model, such as {DINO}"
-        used = {"struct": (dino.id if dino else "no network", DINO), "clip": (clip.id, _CLIP)}
-        own, network = next((used[kind] for kind in used if name.startswith(kind)), ("", ""))
+        used = {
+            "struct": (id_of(dino), DINO, lack_of(dino, "--dino-model", DINO)),
+            "clip": (clip.id, _CLIP, ""),
+        }
+        own, network, lacks = next((used[kind] for kind in used if name.startswith(kind)), ("", "", ""))
         metric = Metric(
             name=name,
             title=f"{title}{f' x {scale:g}' if scale > 1 else ''}{f' [{own}]' if own else ''}",
@@ -133,7 +135,7 @@ def columns(seeing: Seeing) -> Sequence[Column]:
             definition=f"{title}, as FiVE measures it.",
             needs=frozenset(needs),
             measure=measure,
-            lacks=lacks if own == "no network" else "",
+            lacks=lacks,
         )
         return Column(metric=metric, network=network, scale=scale)
 

@@ -1,7 +1,6 @@
 """IVEBench (Chen et al. 2025): 600 clips with an instruction and a target prompt each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import cast
@@ -19,7 +18,7 @@ from frameweave.measuring.benchmarks.base import (
 )
 from frameweave.measuring.benchmarks.seen import neighbours_and_first, squashed
 from frameweave.measuring.metrics.base import Case, Metric
-from frameweave.measuring.metrics.encoders import Seeing
+from frameweave.measuring.metrics.encoders import Seeing, id_of, lack_of
 from frameweave.measuring.metrics.fidelity import frame_difference
 from frameweave.measuring.report.table import Entry, Row
 from frameweave.runs.records import Record, read_json
@@ -112,7 +111,9 @@ def columns(seeing: Seeing) -> Sequence[Column]:
     def flickering(case: Case) -> float:
         return 1 - float(frame_difference(case.edited.frames))
 
-    def column(name: str, title: str, measure: Callable[[Case], float], network: str = "") -> Column:
+    def column(
+        name: str, title: str, measure: Callable[[Case], float], network: str = "", *, lacks: str = ""
+    ) -> Column:
         metric = Metric(
             name=name,
             title=title,
@@ -121,17 +122,18 @@ def columns(seeing: Seeing) -> Sequence[Column]:
             definition=f"{title}, as IVEBench measures it.",
             needs=frozenset({"neighbours"}),
             measure=measure,
+            lacks=lacks,
         )
         return Column(metric=metric, network=network, part=_QUALITY)
 
-    subject_column = column(
-        "subject_consistency", f"Subject consistency [{dino.id if dino else 'no network'}]", subject, _DINO
-    )
-    if dino is None:
-        lacks = f"needs a network: name one with --dino-model, such as {_DINO}"
-        subject_column = replace(subject_column, metric=replace(subject_column.metric, lacks=lacks))
     return (
-        subject_column,
+        column(
+            "subject_consistency",
+            f"Subject consistency [{id_of(dino)}]",
+            subject,
+            _DINO,
+            lacks=lack_of(dino, "--dino-model", _DINO),
+        ),
         column("background_consistency", f"Background consistency [{clip.id}]", background, _CLIP),
         column("temporal_flickering", "Temporal flickering", flickering),
         *(

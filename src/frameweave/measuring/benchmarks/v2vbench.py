@@ -19,7 +19,7 @@ from frameweave.measuring.benchmarks.base import (
 from frameweave.measuring.benchmarks.seen import cut, neighbours
 from frameweave.measuring.metrics.base import Case, Metric, Need
 from frameweave.measuring.metrics.clip_score import clip_score
-from frameweave.measuring.metrics.encoders import Seeing
+from frameweave.measuring.metrics.encoders import Seeing, id_of, lack_of
 from frameweave.measuring.metrics.motion import motion_alignment
 from frameweave.measuring.metrics.pick_score import MODEL as PICK
 from frameweave.measuring.metrics.pick_score import pick_score_metric
@@ -100,8 +100,7 @@ def columns(seeing: Seeing) -> Sequence[Column]:
         return float(clip_score(clip.pictures(case.edited.frames), clip.words(case.prompt)))
 
     pick = pick_score_metric(seeing.pick)
-    no_dino = "" if dino else f"needs a network: name one with --dino-model, such as {_DINO}"
-    shown = dino.id if dino else "no network"
+    no_dino = lack_of(dino, "--dino-model", _DINO)
     return (
         Column(
             metric=lacking("aesthetic_score", "Frames quality", "LAION's aesthetic predictor"),
@@ -114,7 +113,11 @@ def columns(seeing: Seeing) -> Sequence[Column]:
         ),
         Column(
             metric=_metric(
-                "dino_consistency", f"Object consistency [{shown}]", object_, "neighbours", lacks=no_dino
+                "dino_consistency",
+                f"Object consistency [{id_of(dino)}]",
+                object_,
+                "neighbours",
+                lacks=no_dino,
             ),
             network=_DINO,
         ),

@@ -106,3 +106,21 @@ class Seeing:
     clip: Pooling
     pick: Preference | None
     dino: Patches | None
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A network behind a metric."""
+
+    @property
+    def id(self) -> str: ...
+
+
+def id_of(network: Named | None) -> str:
+    """As titles name it."""
+    return "no network" if network is None else network.id
+
+
+def lack_of(network: Named | None, flag: str, usual: str) -> str:
+    """Why its metric has no value; empty where the network is there."""
+    return f"needs a network: name one with {flag}, such as {usual}" if network is None else ""

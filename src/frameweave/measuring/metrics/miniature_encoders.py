@@ -8,17 +8,16 @@ from functools import cache
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTokenizer
 
+from frameweave.measuring.metrics.backbones.clip import ClipTowers
 from frameweave.measuring.metrics.base import Frames
 from frameweave.miniature.judge import Judge, JudgePartName, judge_folder, packaged_judge
 from frameweave.miniature.towers import tokenised
 from frameweave.models.loading.choice import miniature_folder
 from frameweave.models.loading.weights import network
-from frameweave.models.text.tokenizer import unseen
 from frameweave.runs.atomic import sha256
 from frameweave.video.clip import resized_frames
 from frameweave.world.scene import PIXELS
@@ -74,30 +73,15 @@ class JudgeTrunk:
         return {name: row.log_softmax(1) for name, row in logits.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class MiniatureClip:
+class MiniatureClip(ClipTowers):
     """The packaged CLIP towers."""
-
-    model: CLIPModel
-    tokenizer: CLIPTokenizer
-    id: str
-
-    @torch.no_grad()
-    def pictures(self, frames: Frames) -> Float[Tensor, "F D"]:
-        return F.normalize(self.model.visual_projection(self.pooled(frames)).float(), dim=1)
 
     @torch.no_grad()
     def pooled(self, frames: Frames) -> Float[Tensor, "F D"]:
-        """What the vision tower says of each frame, before it is brought into the space of words."""
         return self.model.vision_model(_native(frames) * 2 - 1).pooler_output
 
-    @torch.no_grad()
-    def words(self, text: str) -> Float[Tensor, " D"]:
-        read = self.model.text_model(tokenised(self.tokenizer, [text])).pooler_output
-        return F.normalize(self.model.text_projection(read).float(), dim=1)[0]
-
-    def unseen(self, text: str) -> str:
-        return unseen(self.tokenizer, text)
+    def read(self, text: str) -> Float[Tensor, "1 D"]:
+        return self.model.text_model(tokenised(self.tokenizer, [text])).pooler_output
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from frameweave.measuring.metrics.base import Case, Metric
-from frameweave.measuring.metrics.encoders import Preference
+from frameweave.measuring.metrics.encoders import Preference, id_of, lack_of
 from frameweave.measuring.metrics.registry import Networks
 
 MODEL = "yuvalkirstain/PickScore_v1"
@@ -20,7 +20,7 @@ def pick_score_metric(model: Preference | None) -> Metric:
 
     return Metric(
         name="pick_score",
-        title=f"PickScore [{'no network' if model is None else model.id}]",
+        title=f"PickScore [{id_of(model)}]",
         better="higher",
         digits=3,
         definition="Cosine of frame and prompt in a model of people's preferences, times the model's own "
@@ -28,7 +28,7 @@ def pick_score_metric(model: Preference | None) -> Metric:
         needs=frozenset({"prompt"}),
         measure=measure,
         backbone=None if model is None else model.id,
-        lacks=f"needs a network: name one with --pick-model, such as {MODEL}" if model is None else "",
+        lacks=lack_of(model, "--pick-model", MODEL),
         place=74,
     )
 

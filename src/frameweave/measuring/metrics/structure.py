@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.measuring.metrics.base import Case, Frames, Metric
-from frameweave.measuring.metrics.encoders import Patches
+from frameweave.measuring.metrics.encoders import Patches, id_of, lack_of
 from frameweave.measuring.metrics.registry import Networks
 
 MODEL = "facebook/dino-vitb8"
@@ -46,7 +46,7 @@ def structure_metric(model: Patches | None) -> Metric:
 
     return Metric(
         name="dino_structure",
-        title=f"Structure distance [{'no network' if model is None else model.id}]",
+        title=f"Structure distance [{id_of(model)}]",
         better="lower",
         digits=4,
         definition="Mean squared difference between the self-similarities of the edited and the source "
@@ -54,7 +54,7 @@ def structure_metric(model: Patches | None) -> Metric:
         needs=frozenset({"source"}),
         measure=measure,
         backbone=None if model is None else model.id,
-        lacks=f"needs a network: name one with --dino-model, such as {MODEL}" if model is None else "",
+        lacks=lack_of(model, "--dino-model", MODEL),
         place=165,
     )
 

@@ -1,5 +1,6 @@
 """A CLIP model of any size, from a folder or a hub id; ViT-B/32 is the published tables' one."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,8 +23,8 @@ _BATCH = 32
 
 
 @dataclass(frozen=True, eq=False)
-class HubClip:
-    """Towers with their tokenizer. Prompts are cut at the model's number of tokens, as everywhere."""
+class ClipTowers(ABC):
+    """Towers with their tokenizer: pictures and words in one space, each model prepared in its own way."""
 
     model: CLIPModel
     tokenizer: CLIPTokenizer
@@ -34,27 +35,42 @@ class HubClip:
         return F.normalize(self.model.visual_projection(self.pooled(frames)).float(), dim=1)
 
     @torch.no_grad()
+    def words(self, text: str) -> Float[Tensor, " D"]:
+        return F.normalize(self.model.text_projection(self.read(text)).float(), dim=1)[0]
+
+    @abstractmethod
     def pooled(self, frames: Frames) -> Float[Tensor, "F D"]:
         """What the vision tower says of each frame, before it is brought into the space of words."""
+
+    @abstractmethod
+    def read(self, text: str) -> Float[Tensor, "1 D"]:
+        """What the text tower says of a text, likewise."""
+
+    def unseen(self, text: str) -> str:
+        return unseen(self.tokenizer, text)
+
+
+class HubClip(ClipTowers):
+    """A model from a folder or a hub. Prompts are cut at its number of tokens, as everywhere."""
+
+    @torch.no_grad()
+    def pooled(self, frames: Frames) -> Float[Tensor, "F D"]:
         parts = [self.prepared(part) for part in frames.split(_BATCH)]
         return torch.cat([self.model.vision_model(part).pooler_output for part in parts])
 
-    @torch.no_grad()
-    def words(self, text: str) -> Float[Tensor, " D"]:
+    def read(self, text: str) -> Float[Tensor, "1 D"]:
         length = self.model.text_model.embeddings.position_embedding.num_embeddings
         given = self.tokenizer(
             [text], padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
-        read = self.model.text_model(input_ids=given.input_ids, attention_mask=given.attention_mask)
-        return F.normalize(self.model.text_projection(read.pooler_output).float(), dim=1)[0]
+        return self.model.text_model(
+            input_ids=given.input_ids, attention_mask=given.attention_mask
+        ).pooler_output
 
     @property
     def scale(self) -> float:
         """By which its training multiplied cosines."""
         return float(self.model.logit_scale.detach().exp())
-
-    def unseen(self, text: str) -> str:
-        return unseen(self.tokenizer, text)
 
     def prepared(self, frames: Frames) -> Float[Tensor, "F 3 side side"]:
         """Short side resized (bicubic, antialiased), centre cut out, normalised: CLIP's own preparation."""
