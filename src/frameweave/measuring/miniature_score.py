@@ -15,7 +15,6 @@ from frameweave.diffusion.sampling import guided, sample
 from frameweave.editors.framewise import Framewise
 from frameweave.editors.running import edit_clip
 from frameweave.editors.text2video_zero import Text2VideoZero
-from frameweave.measuring.contact_sheet import save_sheet
 from frameweave.miniature.judge import Judge, packaged_judge
 from frameweave.miniature.options import ScoreOptions
 from frameweave.miniature.towers import world_pairs, zero_shot
@@ -28,6 +27,7 @@ from frameweave.models.loading.weights import network
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video.clip import Clip
+from frameweave.video.pictures import save_picture
 from frameweave.world.grammar import captions, phrase
 from frameweave.world.render import render, render_clip
 from frameweave.world.scene import ATTRIBUTES, Scenes, edits_in_turn, sample_scenes
@@ -119,7 +119,7 @@ def _samples(
     prompts = captions(scenes, (SEED, 3), complete=True)
     pictures = sampled(model, prompts, guidance=Framewise().guidance, seed=SEED, progress=progress)
     if out is not None:
-        save_sheet(pictures[:96], out / "samples.png", columns=12)
+        _save_sheet(pictures[:96], out / "samples.png", columns=12)
     named = judge.name(pictures)
     for name, bar in {"noun": 0.85, "colour": 0.95, "background": 0.95, "style": 0.85}.items():
         yield _share(f"samples, {name}", named[name] == getattr(scenes, name), bar)
@@ -169,7 +169,7 @@ def _edits(
         if len(sheet) < 16:
             sheet += [source.frames[0], result.frames[0], result.frames[-1]]
     if out is not None:
-        save_sheet(torch.stack(sheet), out / "edits.png", columns=9)
+        _save_sheet(torch.stack(sheet), out / "edits.png", columns=9)
     every = [value for values in reached.values() for value in values]
     yield _mean("framewise edits, target reached", every, 0.75)
     for name, values in reached.items():
@@ -209,7 +209,7 @@ def _control(
         if len(sheet) < 24:
             sheet += [truth.frames[0], depth[0].expand(3, -1, -1), picture[0]]
     if out is not None:
-        save_sheet(torch.stack(sheet), out / "depth.png", columns=12)
+        _save_sheet(torch.stack(sheet), out / "depth.png", columns=12)
     return _mean("depth ControlNet, object overlap (IoU)", overlaps, 0.6)
 
 
@@ -219,3 +219,13 @@ def _speed(model: StableDiffusion) -> Row:
     edit_clip(Framewise(steps=STEPS), clip, "a red duck in the snow", model, rng=torch.Generator())
     seconds = time.perf_counter() - start
     return row("framewise edit, 16 frames, 25 steps, seconds", seconds, 0, 15, lower_is_better=True)
+
+
+def _save_sheet(pictures: Float[Tensor, "N 3 H W"], path: Path, *, columns: int) -> None:
+    """Write pictures in [0, 1] row by row, at twice their size."""
+    n, _, height, width = pictures.shape
+    rows = -(-n // columns)
+    empty = pictures.new_ones((rows * columns - n, 3, height, width))
+    grid = torch.cat([pictures, empty]).unflatten(0, (rows, columns))
+    sheet = grid.permute(2, 0, 3, 1, 4).reshape(3, rows * height, columns * width)
+    save_picture(sheet, path, zoom=2)
