@@ -97,6 +97,11 @@ class Batches:
             )
         self._state = lru_cache(maxsize=4096)(self._encoded)
 
+    @property
+    def count(self) -> int:
+        """How many whole batches the groups make."""
+        return len(self.groups) // self.options.batch
+
     def __call__(self, step: int) -> Batch:
         size, seed = self.options.batch, self.options.seed
         mine = range(self.rank * size // self.processes, (self.rank + 1) * size // self.processes)

@@ -37,7 +37,7 @@ class DepthControl:
 
     def watch(self) -> dict[str, float]:
         """The held-out noise loss at fixed noise and timesteps."""
-        count = len(self.held_out.groups) // self.held_out.options.batch
+        count = self.held_out.count
         losses = [
             self.denoiser.noise_term(self.denoiser(batch, batch.text), batch)
             for batch in map(self.held_out, range(count))

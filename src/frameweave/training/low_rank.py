@@ -165,7 +165,7 @@ class LowRank:
     def watch(self) -> dict[str, float]:
         """On held-out groups at fixed noise: noise loss, Eq. 3 and adjacent similarity, with and without."""
         seen: dict[str, float] = {}
-        count = len(self.held_out.groups) // self.held_out.options.batch
+        count = self.held_out.count
         for name, on in (("", True), ("_without", False)):
             self.lora.switch(on)
             for step in range(count):

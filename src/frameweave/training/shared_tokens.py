@@ -36,7 +36,7 @@ class SharedTokens:
     def watch(self) -> dict[str, float]:
         """The noise loss on held-out groups at fixed noise, with the tokens and with the text alone."""
         with_tokens = without = 0.0
-        count = len(self.held_out.groups) // self.held_out.options.batch
+        count = self.held_out.count
         for step in range(count):
             batch = self.held_out(step)
             states = self.denoiser.states(batch)
