@@ -38,7 +38,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A `Progress` that says nothing; others say one thing or another."""
+    """A `Progress` that says nothing, for others to inherit what they leave out."""
 
     def track(self, items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
         yield from items
@@ -51,6 +51,7 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+"""Says nothing."""
 
 
 class Timer:
