@@ -65,10 +65,20 @@ def untouched(form: Form) -> dict[Any, Any]:
     return {one: one.value or None for one in form.components}
 
 
-def test_untouched_controls_ask_for_nothing(form: Form) -> None:
+def test_untouched_controls_ask_for_nothing_but_the_steps_that_they_show(form: Form) -> None:
     for name in form.editors:
         values = untouched(form) | {form.editor: name}
-        assert form.options(values, EIGHTHS, None) == EditOptions(editor=name)
+        assert form.options(values, EIGHTHS, None) == EditOptions(editor=name, steps=10)
+
+
+def test_steps_are_those_that_are_seen_whatever_the_model(form: Form) -> None:
+    steps = form.editors["delta"].controls["steps"].component
+    for seen in (10, 25):  # the Miniature's and the editor's own
+        values = untouched(form) | {steps: seen, form.field("model"): "other"}
+        assert form.options(values, EIGHTHS, None).steps == seen
+    assert form.options(untouched(form) | {steps: None}, EIGHTHS, None).steps is None
+    assert form.editors["delta"].shown(EditOptions())[steps] == 10
+    assert form.editors["delta"].shown(EditOptions(model="other"))[steps] == 25
 
 
 def test_every_setting_of_every_editor_has_a_control(form: Form) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from frameweave.editors.registry import asked_of_each, make, make_each, texts_for
+from frameweave.editors.registry import asked_of_each, texts_for
 from frameweave.errors import InputError
 
 EDITORS = ["framewise", "tokenflow", "vidtome"]
@@ -42,9 +42,3 @@ def test_what_is_meant_for_one_editor_stays_with_it() -> None:
     texts = ["chunk_size=3", "vidtome.chunk_size=5", "keyframe_interval=2"]
     assert texts_for("framewise", texts) == ("chunk_size=3",)
     assert texts_for("vidtome", texts) == ("chunk_size=3", "vidtome.chunk_size=5")
-
-
-def test_every_editor_gets_what_it_has() -> None:
-    editors = make_each({"steps": 7, "strength": 0.5}, ["tokenflow.keyframe_interval=3"])
-    assert editors["framewise"] == make("framewise", {"steps": 7, "strength": 0.5})
-    assert editors["tokenflow"] == make("tokenflow", {"steps": 7, "keyframe_interval": 3})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from frameweave.app.job import Asked, JobView, State
 from frameweave.app.telling import without_folders
+from frameweave.editing.comparing.page import Panel
 from frameweave.editing.options import EditOptions
 from frameweave.errors import FrameweaveError, RunError
 from frameweave.runs.lock import check_free
@@ -120,7 +121,7 @@ def _results(folder: Path, asked: Asked, result: _Result) -> Iterator[Path]:
         case "train":
             names = [ADAPTOR]
         case "compare":
-            names = [_COMPARISON, *(f"{label.replace(' + ', '-')}.mp4" for label in result.panels)]
+            names = [_COMPARISON, *(Panel.of(label).video for label in result.panels)]
         case "edit":
             names = list(result.videos)
     return (folder / name for name in names if (folder / name).exists())

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -18,7 +19,7 @@ from frameweave.errors import InputError
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.video import TimedPicture, Timeline, VideoInfo, read_frames, resampled, timeline
-from frameweave.video.clip import as_frames, resized_frames
+from frameweave.video.clip import Clip, as_frames, resized_frames
 from frameweave.video.reading import rate_of
 from frameweave.video.seeking import frames_between
 
@@ -196,7 +197,23 @@ class Footage:
         """The frames to edit, ready for the model, so many at once."""
         chosen = self.edited_pictures()
         while pictures := list(islice(chosen, size)):
-            yield fit.apply(as_frames(np.stack([picture.pixels for picture in pictures])))
+            yield _fitted(pictures, fit)
+
+    def clip(self, fit: Fit, most: int) -> Clip:
+        """The frames to edit, ready for the model, with their times from 0 on; at most so many."""
+        chosen, frames, times = islice(self.edited_pictures(), most), list[Tensor](), list[Fraction]()
+        end = Fraction(0)
+        while pictures := list(islice(chosen, BATCH)):
+            frames.append(_fitted(pictures, fit))
+            times += [picture.time for picture in pictures]
+            end = pictures[-1].time + pictures[-1].duration
+        shifted = tuple(time - times[0] for time in (*times, end))
+        info = self.info
+        return Clip(torch.cat(frames), shifted, pixel_shape=info.pixel_shape, colours=info.colours)
+
+
+def _fitted(pictures: Sequence[TimedPicture], fit: Fit) -> Float[Tensor, "F 3 h w"]:
+    return fit.apply(as_frames(np.stack([picture.pixels for picture in pictures])))
 
 
 @dataclass(frozen=True)

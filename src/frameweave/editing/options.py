@@ -25,6 +25,9 @@ from frameweave.runs.settings import (
     Share,
 )
 
+_ENOUGH = 10
+"""Sampling steps that the Miniature needs."""
+
 
 class EditorOptions(SamplingOptions):
     """What only editors of videos have."""
@@ -115,6 +118,16 @@ class EditOptions(SteadierOptions, EditorOptions, ModelOptions, SourcePromptOpti
     """Replace an earlier run there. Only files that it wrote are removed."""
     resume: bool = True
     """Go on where the same command was interrupted; --no-resume starts anew."""
+
+    def steps_for(self, own: int) -> int:
+        """Sampling steps of an editor whose own default is `own`.
+
+        The Miniature needs fewer: more make nothing better that is measured (docs/experiments/steps.md). Of
+        other models that is not known.
+        """
+        if self.steps is not None:
+            return self.steps
+        return min(own, _ENOUGH) if self.model == "miniature" and not self.as_published else own
 
     @property
     def _adaptor_comes_later(self) -> bool:

@@ -1,8 +1,9 @@
 """What every edit sets up from its options: editor, model, depth estimator, kept inversions."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+
+from pydantic import JsonValue
 
 from frameweave.diffusion.inversion import Remembered
 from frameweave.editing.footage import Checked, Footage
@@ -47,7 +48,8 @@ def editor_of(options: EditOptions | GenerateOptions) -> Editor:
 
     Raises `InputError` for unknown names and values, and for ControlNets and samplers that cannot be used.
     """
-    settings = _editor_settings(options, options.editor)
+    asked = registry.asked_of_each([options.editor], options.set)[options.editor]
+    settings = editor_settings(options, options.editor, asked)
     made = isinstance(options, EditOptions)
     if options.control or options.control_map:
         editor = made_to_steer(options.editor, settings)
@@ -60,22 +62,30 @@ def editor_of(options: EditOptions | GenerateOptions) -> Editor:
     return editor
 
 
-def _editor_settings(options: SamplingOptions, name: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {"steps": options.steps, "guidance": options.guidance}
+def editor_settings(
+    options: SamplingOptions, name: str, asked: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """The settings of an editor: those of the options, and what `--set` asks of it.
+
+    Raises `InputError` where they contradict each other, and for `as_published` of an editor without it.
+    """
+    fields = registry.load(name).model_fields
+    settings: dict[str, JsonValue] = {"steps": options.steps, "guidance": options.guidance}
     if isinstance(options, EditOptions) and options.as_published:
-        if "as_published" not in registry.load(name).model_fields:
+        if "as_published" not in fields:
             raise InputError(
                 f"--as-published: the editor {name} has no published program", hint="leave --as-published out"
             )
         settings["as_published"] = True
-    asked = registry.asked_of_each([name], options.set)[name]
     for setting, given in settings.items():
         if given is not None and asked.get(setting, given) != given:
             raise InputError(
                 f"--{setting.replace('_', '-')} {given} and --set {setting}={asked[setting]}",
                 hint="give one of them; --empty-set drops the settings of an earlier run",
             )
-    return settings | asked
+    if isinstance(options, EditOptions) and "steps" in fields:
+        settings["steps"] = options.steps_for(fields["steps"].default)
+    return settings | dict(asked)
 
 
 def steady_of(options: SteadierOptions) -> Steady | None:

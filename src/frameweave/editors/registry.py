@@ -55,13 +55,6 @@ def make(name: str, settings: Mapping[str, Any]) -> Editor:
     return kind(**given)
 
 
-def make_each(settings: Mapping[str, Any], texts: Sequence[str] = ()) -> dict[str, Editor]:
-    """Every editor, each with those of `settings` that it has, and what `asked_of_each` reads in `texts`."""
-    asked = asked_of_each(names(), texts)
-    own = {name: settings.keys() & load(name).model_fields.keys() for name in asked}
-    return {name: make(name, {key: settings[key] for key in own[name]} | asked[name]) for name in asked}
-
-
 def asked_of_each(editors: Sequence[str], texts: Sequence[str]) -> dict[str, dict[str, JsonValue]]:
     """By editor, the settings that texts ask of it, as JSON holds them.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from frameweave.editing.comparing.page import Panel
 from frameweave.errors import InputError
 from frameweave.measuring.options import StripOptions
 from frameweave.measuring.report.figures import strips
@@ -125,7 +126,7 @@ def _of_run(path: Path, record: RunRecord) -> Iterator[_Shown]:
     if "panels" in result:
         for title in cast("list[str]", result["panels"]):
             if title != _SOURCE:
-                yield _Shown(title=title, video=folder / f"{title.replace(' + ', '-')}.mp4")
+                yield _Shown(title=title, video=folder / Panel.of(title).video)
         return
     editor = str(record.settings.get("editor", path.name))
     if "adaptor" in record.settings:

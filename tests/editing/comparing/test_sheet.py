@@ -1,5 +1,6 @@
 """Sheets of panels: they fit what encoders take, and show every panel in its place."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_every_panel_stands_in_its_place(tmp_path: Path) -> None:
         frames = np.stack([np.full((32, 48, 3), colour, np.uint8)] * (2 if name == "b" else 4))
         panels.append((name, write_video(tmp_path / f"{name}.mp4", frames, fps=4)))
     layout = Layout.of(3, columns=2, size=(48, 32), most=(1920, 1080))
-    write_sheet(panels, tmp_path / "sheet.mp4", layout, frames=4, fps=4)
+    write_sheet(panels, tmp_path / "sheet.mp4", layout, times=[Fraction(n, 4) for n in range(5)])
     info = probe(tmp_path / "sheet.mp4")
     assert (info.width, info.height, info.fps, info.frames) == (*layout.size, 4, 4)
     for picture in read_frames(tmp_path / "sheet.mp4"):

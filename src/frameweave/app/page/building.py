@@ -83,8 +83,9 @@ class Building:
             self._add(
                 "seed", gr.Number(0, label="Seed", info="-1 draws one.", precision=0, min_width=120), whole
             )
+        asked = EditOptions(model=self.options.model)
         editors = {
-            name: editor_controls(editor, visible=name == usual) for name, editor in self.known.items()
+            name: editor_controls(editor, asked, visible=name == usual) for name, editor in self.known.items()
         }
         return choice, editors
 

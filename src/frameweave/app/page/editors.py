@@ -7,7 +7,7 @@ import gradio as gr
 from gradio.components import Component
 
 from frameweave.app.page.controls import Control, Value, asked_of, control_of
-from frameweave.app.page.fields import OWN
+from frameweave.app.page.fields import OWN, whole
 from frameweave.editing.listed import Listed, settings_of
 from frameweave.editing.options import EditOptions
 
@@ -15,6 +15,7 @@ _SHOWN = 4
 """Settings that are not folded: the first ones of an editor's class are those that matter."""
 _OWN = "as_published"
 """A setting of editors which is one of the edit too."""
+_STEPS = "steps"
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ class EditorControls:
         """Those fields of `EditOptions` that the controls ask for."""
         settings = {name: one.setting for name, one in self.controls.items()}
         own = asked_of(settings, {name: values.get(one.component) for name, one in self.controls.items()})
+        own.pop(_STEPS, None)
         fields: dict[str, object] = {
-            name: settings[name].shown(own.pop(name)) for name in ("steps", "guidance", _OWN) if name in own
+            name: settings[name].shown(own.pop(name)) for name in ("guidance", _OWN) if name in own
         }
-        if "steps" in fields:
-            fields["steps"] = round(float(str(fields["steps"])))
+        if (
+            _STEPS in self.controls
+        ):  # what is seen is taken, since a model may need fewer than the editor's own
+            fields[_STEPS] = whole(values.get(self.controls[_STEPS].component))
         return fields | {"set": tuple(f"{name}={text}" for name, text in own.items())}
 
     def shown(self, options: EditOptions) -> dict[Component, Value]:
@@ -43,18 +47,24 @@ class EditorControls:
         for name, text in given.items():
             if name in self.controls:
                 found[self.controls[name].component] = self.controls[name].setting.shown(text)
-        for name in ("steps", "guidance"):
-            value = getattr(options, name)
-            if value is not None and name in self.controls:
-                found[self.controls[name].component] = value
+        if _STEPS in self.controls and _STEPS not in given:
+            found[self.controls[_STEPS].component] = options.steps_for(_own_steps(self.listed))
+        if options.guidance is not None and "guidance" in self.controls:
+            found[self.controls["guidance"].component] = options.guidance
         if _OWN in self.controls and options.as_published:
             found[self.controls[_OWN].component] = True
         return found
 
 
-def editor_controls(editor: Listed, *, visible: bool) -> EditorControls:
-    """The group of an editor: its first settings side by side, the others folded below."""
+def editor_controls(editor: Listed, options: EditOptions, *, visible: bool) -> EditorControls:
+    """The group of an editor: its first settings side by side, the others folded below.
+
+    At first they show the defaults, and the steps that these options take.
+    """
     settings = settings_of(editor)
+    if _STEPS in settings:
+        steps = options.steps_for(_own_steps(editor))
+        settings[_STEPS] = settings[_STEPS].model_copy(update={"default": steps})
     names = list(settings)
     controls: dict[str, Control] = {}
     with gr.Group(visible=visible, elem_classes="fw-editor") as group:
@@ -78,3 +88,7 @@ def sampler_choices(editor: Listed) -> list[tuple[str, str]]:
 
 def _folded(count: int, editor: str) -> str:
     return f"{count} more setting{'' if count == 1 else 's'} of {editor}"
+
+
+def _own_steps(editor: Listed) -> int:
+    return int(str(settings_of(editor)[_STEPS].default))

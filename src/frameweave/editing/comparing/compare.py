@@ -1,26 +1,25 @@
 """Every editor side by side, without and with the adaptor: a page with players, one grid, x-t slices."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from frameweave.adaptor.options import AUTO
 from frameweave.editing.adapting import adapted
 from frameweave.editing.advice import advise, check_prompts, what_is_said
 from frameweave.editing.comparing.page import Panel, Row, write_page
+from frameweave.editing.comparing.panels import Panels
 from frameweave.editing.comparing.sheet import Layout, write_picture, write_sheet
 from frameweave.editing.footage import Fit, Footage
+from frameweave.editing.given.mask import Mask
 from frameweave.editing.inputs import given_to_edit
 from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.options import EditOptions
-from frameweave.editing.previews import FILES, OnPreview, OnSteps, Watching, watching
+from frameweave.editing.previews import FILES, OnPreview, watching
 from frameweave.editing.sampling import sampler_of, usable
 from frameweave.editing.setup import (
+    editor_settings,
     inversions_of,
     lacks_for_depth,
     load_model,
@@ -30,7 +29,6 @@ from frameweave.editing.setup import (
 )
 from frameweave.editors import registry, running
 from frameweave.editors.base import Editor
-from frameweave.editors.request import Inversions
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -38,19 +36,16 @@ from frameweave.progress import SILENT, Progress
 from frameweave.runs.places import Numbered
 from frameweave.runs.records import Record
 from frameweave.runs.run import Run
-from frameweave.video import VideoWriter, probe
+from frameweave.video import probe
 from frameweave.video.clip import Clip
 from frameweave.video.motion.kept import Motions
 from frameweave.video.motion.motion import Motion
-from frameweave.video.pictures import save_picture, xt_slice
 
 _MOST = 64
 """Frames that are compared at most, since an editor's result is held in memory."""
 _SHEETS = {"comparison.mp4": (1920, 2160), "comparison.gif": (960, 1080), "slices.png": (1920, 1080)}
 """All panels in one: the width and height that they have at most."""
 _PAGE = "report.html"
-_NOBODY = partial(nullcontext, ())
-_AT_ONCE = 4  # frames that are brought back to their size
 
 
 def compare(
@@ -72,22 +67,14 @@ def compare(
     check_prompts([prompt], options)
     acting = _acting(options)
     adaptor = acting.adaptor
-    every = registry.make_each({"steps": options.steps, "guidance": options.guidance}, options.set)
-    editors = usable(options, every, progress)
-    if options.control or options.control_map:
-        raise InputError(
-            "--compare with --control or --control-map: some editors take no ControlNet",
-            hint="leave --compare out, or give the folder of a depth ControlNet with --controlnet",
-        )
-    if options.anchor:
-        raise InputError(
-            "--compare with --anchor: most editors take no edited frames",
-            hint="leave --compare out, and give --editor anchored",
-        )
+    editors = _editors(options, progress)
     info = probe(video)
     footage = Footage(info, options.frames, options.fps, options.start, options.end)
     checked, flow = looked_at(footage, options, list(editors.values()), progress)
-    for note in checked.notes:
+    if checked.edited > _MOST:
+        raise InputError(f"--compare takes at most {_MOST} frames", hint=f"give --frames up to {_MOST}")
+    mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
+    for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
         progress.note(note)
     given = given_to_edit(video, [prompt], acting)
     place, anew = options.out or Numbered("edit", what_is_said(prompt, options)), options.overwrite
@@ -101,10 +88,7 @@ def compare(
         model = load(options)
         fit = Fit.for_model(model, (info.width, info.height), options.size)
         advise(options, [prompt, options.source_prompt], progress, fit)
-        parts = list(footage.batches(fit, _MOST + 1))
-        if len(parts[0]) > _MOST:
-            raise InputError(f"--compare takes at most {_MOST} frames", hint=f"give --frames up to {_MOST}")
-        source = Clip.of(parts[0], fps=float(options.fps or info.fps))
+        source = footage.clip(fit, checked.edited)
         estimator = depth_model.load(options.model, options.depth_model, device=options.device)
         lacks = lacks_for_depth(model, estimator)
         for name, editor in editors.items():
@@ -114,10 +98,12 @@ def compare(
                 progress.note(f"{name} is left out: the model has no {lacks[0]}")
         chosen = {name: editor for name, editor in editors.items() if not (editor.needs_depth and lacks)}
         arms = {"": options.without_adaptor()} | ({} if adaptor is None else {" + adaptor": acting})
-        work = _Work(
+        work = Panels(
             model=model,
+            footage=footage,
             source=source,
             prompt=prompt,
+            mask=mask,
             depth=None if estimator is None else estimator.estimate(source.frames),
             motion=_motion(
                 motions_of(flow.padded(fit.scaled), options, progress),
@@ -134,16 +120,69 @@ def compare(
             run.will_write(*FILES)
         folder = run.folder if options.preview else None
         work = replace(work, watch=partial(watching, model, source.fps, progress, on_preview, folder))
-        rows = [["source", *(f"{name}{arm}" for name in chosen)] for arm in arms]
-        stems = {label: label.replace(" + ", "-") for row in rows for label in row}
-        run.will_write(*(f"{stem}{end}" for stem in stems.values() for end in (".mp4", ".png")))
+        panels = [Panel.of(f"{name}{arm}") for name in ("source", *chosen) for arm in arms]
+        run.will_write(*(file for panel in panels for file in (panel.video, panel.slice)))
         run.will_write(*_SHEETS, _PAGE)
-        work.keep(run, "source", lambda: source)
-        for name, editor in chosen.items():
+        replace(work, mask=None).keep(run, Panel.of("source"), options, lambda: source)
+        there = _made(run, work, chosen, arms)
+        return _shown(run, [["source", *(f"{name}{arm}" for name in there)] for arm in arms], work)
+
+
+def _made(run: Run, work: Panels, editors: dict[str, Editor], arms: dict[str, EditOptions]) -> list[str]:
+    """Make all edits; the editors that could edit this clip. Raises `InputError` when there is none."""
+    there, refused = list[str](), None
+    for name, editor in editors.items():
+        try:
             for arm, asked in arms.items():
-                progress.note(f"{name}{arm}")
-                work.keep(run, stems[f"{name}{arm}"], partial(work.edited, name, editor, asked))
-        return _shown(run, rows, stems, work)
+                work.progress.note(f"{name}{arm}")
+                made = partial(work.edited, name, editor, asked)
+                work.keep(run, Panel.of(f"{name}{arm}"), asked, made)
+            there.append(name)
+        except InputError as error:
+            refused = error
+            work.progress.note(f"{name} is left out: {error.args[0]}")
+    if refused is not None and not there:
+        raise refused
+    return there
+
+
+def _editors(options: EditOptions, progress: Progress) -> dict[str, Editor]:
+    """Every editor that can use what is asked for. Raises `InputError` for what is none of a comparison."""
+    _refuse(options)
+    asked, found, free = (
+        registry.asked_of_each(registry.names(), options.set),
+        dict[str, Editor](),
+        list[str](),
+    )
+    for name in asked:
+        fields = registry.load(name).model_fields
+        if options.as_published and "as_published" not in fields:
+            free.append(name)
+        own = options.replaced(as_published=options.as_published and name not in free)
+        settings = editor_settings(own, name, asked[name])
+        found[name] = registry.make(name, {key: settings[key] for key in settings.keys() & fields.keys()})
+    if free:
+        progress.note(f"without a published program: {', '.join(free)}")
+    return usable(options, found, progress)
+
+
+def _refuse(options: EditOptions) -> None:
+    """Raise `InputError` for what a comparison cannot do for every editor."""
+    if options.control or options.control_map:
+        raise InputError(
+            "--compare with --control or --control-map: some editors take no ControlNet",
+            hint="leave --compare out, or give the folder of a depth ControlNet with --controlnet",
+        )
+    if options.anchor:
+        raise InputError(
+            "--compare with --anchor: most editors take no edited frames",
+            hint="leave --compare out, and give --editor anchored",
+        )
+    if options.preview_every:
+        raise InputError(
+            "--compare with --preview-every: it keeps no pictures of steps",
+            hint="give --preview, which shows them while the edits run",
+        )
 
 
 def _motion(motions: Motions, source: Clip, reach: int, model: StableDiffusion) -> Motion | None:
@@ -169,80 +208,22 @@ class _Result(Record):
         return {name.replace(".", "_"): str(folder / name) for name in reversed(self.files)}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Work:
-    """What all edits of a comparison have in common."""
-
-    model: StableDiffusion
-    source: Clip
-    prompt: str
-    depth: Tensor | None
-    motion: Motion | None
-    """As far as any editor follows it."""
-    inversions: Inversions
-    fit: Fit
-    progress: Progress
-    watch: Callable[[], AbstractContextManager[OnSteps]] = _NOBODY
-    """Who is told of the steps of each edit."""
-
-    def edited(self, name: str, editor: Editor, options: EditOptions) -> Clip:
-        """An edit at the model's size."""
-        sampler = sampler_of(options, self.model, editor)
-        with (
-            adapted(self.model, options, name, editor, self.progress, sampler=sampler) as adapted_model,
-            self.watch() as on_steps,
-        ):
-            return running.edit_clip(
-                editor,
-                self.source,
-                self.prompt,
-                adapted_model,
-                source_prompt=options.source_prompt,
-                negative_prompt=options.negative_prompt,
-                sampler=sampler,
-                depth=self.depth,
-                motion=self.motion,
-                steady=steady_of(options),
-                inversions=None if options.adaptor else self.inversions,  # adapted edits keep none
-                rng=torch.Generator().manual_seed(options.seed),
-                progress=self.progress,
-                keeper=Watching(on_steps) if on_steps else None,
-            )
-
-    def keep(self, run: Run, stem: str, made: Callable[[], Clip]) -> None:
-        """Write a clip at the source's size and its x-t slice, unless they are there."""
-        video, slice_ = f"{stem}.mp4", f"{stem}.png"
-        if run.whole(video) and run.whole(slice_):
-            return
-        clip, lines = made(), list[Tensor]()
-        with VideoWriter(run.folder / video, size=self.fit.original, fps=clip.fps) as writer:
-            times = zip(clip.times, clip.times[1:], strict=False)
-            for frames in clip.frames.split(_AT_ONCE):
-                shown = Clip.of(self.fit.undo(frames))
-                lines.append(xt_slice(shown.frames))
-                for pixels in shown.pixels():
-                    start, end = next(times)
-                    writer.write(pixels, start, end - start)
-        save_picture(torch.cat(lines, 1), run.folder / slice_)
-        run.wrote(video)
-        run.wrote(slice_)
-
-
-def _shown(run: Run, rows: list[list[str]], stems: dict[str, str], work: _Work) -> dict[str, str]:
+def _shown(run: Run, rows: list[list[str]], work: Panels) -> dict[str, str]:
     """The page, and all panels in one: without the adaptor above, with it below."""
     labels = [label for row in rows for label in row]
-    panels = [Panel(label, f"{stems[label]}.mp4", f"{stems[label]}.png") for label in labels]
-    count, columns = len(work.source), len(rows[0])
+    panels = [Panel.of(label) for label in labels]
+    columns, shape = len(rows[0]), work.source.pixel_shape
+    width, height = work.fit.original
     for name, most in _SHEETS.items():
         target = run.folder / name
         if name.endswith(".png"):
-            size = (work.fit.original[0], count)
+            size = (round(width * shape), len(work.source))
             layout = Layout.of(len(labels), columns=columns, size=size, most=most)
             write_picture([(panel.title, run.folder / panel.slice) for panel in panels], target, layout)
             continue
-        layout = Layout.of(len(labels), columns=columns, size=work.fit.original, most=most)
+        layout = Layout.of(len(labels), columns=columns, size=(round(width * shape), height), most=most)
         videos = [(panel.title, run.folder / panel.video) for panel in panels]
-        write_sheet(videos, target, layout, frames=count, fps=work.source.fps, progress=work.progress)
+        write_sheet(videos, target, layout, times=work.source.times, progress=work.progress)
     result = _Result(panels=labels, files=[*_SHEETS, _PAGE])
     run.finish(result.model_dump())
     write_page(

@@ -17,6 +17,16 @@ class Panel:
     video: str
     slice: str
 
+    @classmethod
+    def of(cls, title: str) -> "Panel":
+        """Its files are named after it.
+
+        >>> Panel.of("delta + adaptor").video
+        'delta-adaptor.mp4'
+        """
+        stem = title.replace(" + ", "-")
+        return cls(title, f"{stem}.mp4", f"{stem}.png")
+
 
 @dataclass(frozen=True)
 class Row:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,20 +64,24 @@ def write_sheet(
     target: Path,
     layout: Layout,
     *,
-    frames: int,
-    fps: Fraction | float,
+    times: Sequence[Fraction],
     progress: Progress = SILENT,
 ) -> None:
-    """Write the first `frames` frames of named videos, read one at a time, as one video."""
-    rate = Fraction(fps).limit_denominator(90_000)
+    """Write named videos, read one frame at a time, as one video.
+
+    `times` says when each frame begins, and last when the sheet ends; a video of fewer frames stays at
+    its last.
+    """
+    rate = ((len(times) - 1) / (times[-1] - times[0])).limit_denominator(90_000)
     names = [name for name, _ in panels]
     with ExitStack() as stack:
         writer = stack.enter_context(VideoWriter(target, size=layout.size, fps=rate))
         streams = [_pixels(path) for _, path in panels]
-        for number in progress.track(range(frames), f"writing {target.name}"):
+        spans = list(pairwise(times))
+        for start, end in progress.track(spans, f"writing {target.name}"):
             pictures = [Image.fromarray(next(stream)) for stream in streams]
             sheet = np.asarray(layout.drawn(names, pictures))
-            writer.write(sheet, number / rate, 1 / rate)
+            writer.write(sheet, start, end - start)
 
 
 def write_picture(panels: Sequence[tuple[str, Path]], target: Path, layout: Layout) -> None:
@@ -90,7 +95,6 @@ def write_picture(panels: Sequence[tuple[str, Path]], target: Path, layout: Layo
 
 
 def _pixels(path: Path) -> Iterator[Picture]:
-    """The last frame stays: editors may give fewer frames than the source has."""
     last: Picture | None = None
     for picture in read_frames(path):
         last = picture.pixels
