@@ -127,6 +127,8 @@ def test_a_job_is_cancelled_and_goes_on(
         ('{"steps": 0}', "steps"),
         ('{"out": "/tmp/x"}', "out: the app chooses it"),
         ('{"editor": "nobody"}', "unknown editor"),
+        ('{"steps": 1, "steps": 2}', "steps twice"),
+        ('{"steps": true}', "steps"),
     ],
 )
 def test_wrong_settings_are_told(client: TestClient, video: Path, settings: str, says: str) -> None:
@@ -136,6 +138,20 @@ def test_wrong_settings_are_told(client: TestClient, video: Path, settings: str,
         files={"video": (video.name, video.read_bytes())},
     )
     assert answer.status_code == 422 and says in answer.json()["error"]
+    assert client.get(JOBS).json() == []
+
+
+@pytest.mark.parametrize("twice", ["video", "settings"])
+def test_a_field_is_given_once(client: TestClient, video: Path, twice: str) -> None:
+    parts = [
+        ("video", (video.name, video.read_bytes())),
+        ("prompts", (None, "a car")),
+        ("prompts", (None, "a boat")),
+        ("settings", (None, '{"steps": 1}')),
+    ]
+    parts += [part for part in parts if part[0] == twice]
+    answer = client.post(EDITS, files=parts)
+    assert answer.status_code == 422 and f"{twice} is given 2 times" in answer.json()["error"]
     assert client.get(JOBS).json() == []
 
 

@@ -22,6 +22,7 @@ from frameweave.progress import Progress
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
 from notes import Notes
+from videos import write_video
 
 PSNR = "PSNR to true edit [dB]"
 
@@ -220,6 +221,17 @@ def test_a_mask_of_another_shape_is_refused(videos: Path, tmp_path: Path) -> Non
     options = EvaluateOptions(mask=tmp_path / "mask.png", out=tmp_path / "run")
     done = evaluate(videos / "edited" / "0.mp4", options)
     assert "mask.png: a mask of 64 x 32 pixels, the video has 64 x 64" in done.failed["0.mp4"]
+
+
+def test_a_longer_mask_is_no_mask_of_its_first_frames(videos: Path, tmp_path: Path) -> None:
+    edited = videos / "edited" / "0.mp4"
+    frames = len(Clip.read(edited))
+    mask = write_video(tmp_path / "mask.mp4", np.full((2 * frames, 64, 64, 3), 255, np.uint8))
+    source = videos / "sources" / "0.mp4"
+    done = evaluate(edited, EvaluateOptions(source=source, mask=mask, out=tmp_path / "a"))
+    assert f"a mask of {2 * frames} frames, expected {frames}" in done.failed["0.mp4"]
+    first = EvaluateOptions(source=source, mask=mask, frames=frames, out=tmp_path / "b")
+    assert evaluate(edited, first).failed == {}
 
 
 def test_one_frame_and_pictures(videos: Path, tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ def test_micro_steps_that_go_together_are_one_pass() -> None:
     assert lora.flops == one.flops / 2  # of a micro-step
 
 
+def test_two_groups_take_no_less_than_one() -> None:
+    assert PROBE.at(16, replace(PROBE, micro=1.9, peak_bytes=2**29)) == PROBE
+
+
 def test_few_steps_encode_few_groups() -> None:
     short = OPTIONS.replaced(steps=3)
     *_, few = estimates({"lora": PROBE}, short, groups=64, held_out=8)

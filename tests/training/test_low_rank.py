@@ -20,7 +20,7 @@ from frameweave.training.along_motion import followed
 from frameweave.training.batches import Batches, position
 from frameweave.training.denoising import Denoiser
 from frameweave.training.depth_control import DepthControl
-from frameweave.training.low_rank import LowRank, check_frames, timesteps_drawn
+from frameweave.training.low_rank import LowRank, check_losses, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.shared_tokens import SharedTokens, begin_with_words, word_states
 from frameweave.video.group import FrameGroup
@@ -328,8 +328,17 @@ def test_checkpointing_and_control_change_nothing_or_something(
 
 def test_short_groups_are_refused_before_anything_is_loaded() -> None:
     with pytest.raises(InputError, match=r"groups of 2 frames, temporal_mode 'frames' needs 3.*pairs"):
-        check_frames(OPTIONS.replaced(frames=2))
-    check_frames(OPTIONS.replaced(frames=2, temporal_mode="noise"))
+        check_losses(OPTIONS.replaced(frames=2))
+    check_losses(OPTIONS.replaced(frames=2, temporal_mode="noise"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"temporal_mode": "none"}, {"temporal_mode": "noise"}, {"temporal_weight": 0.0}]
+)
+def test_a_first_order_term_without_the_loss_that_it_is_part_of(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="--first-order-weight with --temporal-mode"):
+        check_losses(OPTIONS.replaced(first_order_weight=1.0, **changes))
+    check_losses(OPTIONS.replaced(first_order_weight=1.0))
 
 
 def test_along_the_motion_the_loss_is_that_of_tokens_moved_by_it(

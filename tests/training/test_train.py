@@ -281,6 +281,36 @@ def test_splits_of_any_usual_name_are_held_out(
     assert (len(train_groups), len(held_out)) == trained
 
 
+def test_clips_of_no_split_are_trained_on_beside_those_of_train(
+    options: TrainOptions, tmp_path: Path
+) -> None:
+    splits = ("train", "validate", "", "", "")
+    clips = [
+        clip.replaced(split=split)
+        for split, clip in zip(splits, some_clips(tmp_path / "videos", 5), strict=True)
+    ]
+    asked = options.replaced(data=str(prepared(tmp_path / "set", clips)), frames=2, temporal_mode="noise")
+    train_groups, held_out = sources(asked)
+    assert (len(train_groups), len(held_out)) == (8, 2)
+    assert len({train_groups.key(index) for index in range(8)}) == 8
+    clips[4] = clips[4].replaced(split="train-10k")
+    named = options.replaced(data=str(prepared(tmp_path / "named", clips)), frames=2, temporal_mode="noise")
+    with pytest.raises(InputError, match="the splits all, train, train-10k, validate, expected train"):
+        sources(named)
+
+
+def test_shards_of_one_clip_hold_none_out(options: TrainOptions, tmp_path: Path) -> None:
+    shards = prepared(tmp_path / "set", some_clips(tmp_path / "videos", 1))
+    with pytest.raises(InputError, match="all 2 groups are of one clip"):
+        sources(options.replaced(data=str(shards), frames=2, temporal_mode="noise"))
+
+
+def test_a_caption_of_blanks_is_none(options: TrainOptions, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", colour_ramp(8, (40, 30)))
+    with pytest.raises(InputError, match="--shows says nothing"):
+        sources(options.replaced(data=str(video), every_frame=True, shows=("  ",)))
+
+
 @KINDS
 def test_without_a_controlnet_one_is_made_from_the_unet(options: TrainOptions, tmp_path: Path) -> None:
     """Its zero convolutions add nothing before it is trained; a later stage takes it."""

@@ -1,6 +1,7 @@
 """Sound, subtitles and titles of odd files: kept, encoded anew or left out with a word; pictures stay."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -279,3 +280,22 @@ def test_a_file_of_sound_alone_may_go_along(tmp_path: Path) -> None:
     clip = Clip.read(recorded(tmp_path / "b.mp4", []))
     Clip(clip.frames, clip.times, Along(tmp_path / "a.m4a")).write(tmp_path / "c.mp4")
     assert tracks_of(tmp_path / "c.mp4") == [("aac", 1, near(0.8))]
+
+
+def test_an_flv_that_begins_later_keeps_its_sound(tmp_path: Path) -> None:
+    path, rate = tmp_path / "a.flv", 44_100
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("flv1", rate=10)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        audio = container.add_stream("libmp3lame", rate=rate, layout="mono")
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 60, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = 25 + 100 * number, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, rate // 2), np.float32), format="fltp", layout="mono")
+        sound.rate = rate
+        container.mux(audio.encode(sound))
+        for stream in (video, audio):
+            container.mux(stream.encode(None))
+    assert lost_along(Along(path), ".mp4") == ()
+    assert len(tracks_of(written(path, tmp_path / "b.mp4"))) == 1

@@ -8,12 +8,13 @@ import av
 import numpy as np
 import pytest
 from av.filter import Graph
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
 from frameweave.video import Colours, VideoWriter, probe, read_frames
 from frameweave.video.clip import Clip
+from frameweave.video.colours import to_rgb
 from video.test_pixels import COLOURS, stored_by_hand
 
 
@@ -121,6 +122,14 @@ def test_a_difference_of_green_and_of_orange_is_read(tmp_path: Path) -> None:
     for frame, colour in zip(read_frames(path), COLOURS, strict=True):
         assert np.abs(frame.pixels.astype(int) - colour).max() <= 2
     assert probe(path).colours.matrix == 1
+
+
+@pytest.mark.parametrize(("told", "white"), [(ColorRange.MPEG, 235), (ColorRange.JPEG, 255)])
+def test_grey_is_read_in_the_range_that_it_is_tagged_with(told: ColorRange, white: int) -> None:
+    frame = av.VideoFrame.from_ndarray(np.array([[16, white] * 8] * 16, np.uint8), format="gray")
+    frame.color_range = told
+    pixels = to_rgb(frame, VideoReformatter(), (16, 16))
+    assert pixels[:, 1::2].min() == 255 and pixels[:, ::2].max() == (0 if white == 235 else 16)
 
 
 def test_rare_matrices_are_read_as_the_nearest_and_named(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, cast, get_origin
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import FileResponse
+from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
 from frameweave.app.api_records import EditForm, Editor, JobStatus, Problem, Seconds, Submitted
@@ -25,7 +26,7 @@ def api_router(desk: Desk) -> APIRouter:
     """All addresses of the API, below /api/v1."""
     router = APIRouter(prefix="/api/v1", responses=cast("dict[int | str, JsonObject]", _PROBLEMS))
 
-    @router.post("/edits", status_code=202)
+    @router.post("/edits", status_code=202, dependencies=[Depends(_each_once)])
     def submit(form: Annotated[EditForm, Form(media_type="multipart/form-data")]) -> Submitted:
         """Put an edit at the end of the queue."""
         options = _options(form.settings)
@@ -103,9 +104,25 @@ def api_router(desk: Desk) -> APIRouter:
     return router
 
 
+async def _each_once(request: Request) -> None:
+    """Raise `InputError` for a field that holds one thing and is given twice: only the last would count."""
+    names = [name for name, _ in (await request.form()).multi_items()]
+    for name, field in EditForm.model_fields.items():
+        if names.count(name) > 1 and get_origin(field.annotation) is not list:
+            raise InputError(f"{name} is given {names.count(name)} times", hint="give it once")
+
+
+def _unlike(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    """A JSON object. Raises `InputError` for a name that stands in it twice."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"the settings have {twice[0]} twice", hint="give it once")
+    return dict(pairs)
+
+
 def _options(settings: str) -> EditOptions:
     try:
-        found = json.loads(settings)
+        found = json.loads(settings, object_pairs_hook=_unlike)
     except (ValueError, RecursionError) as error:
         raise InputError("the settings are no JSON", hint='write an object, such as {"steps": 25}') from error
     if not isinstance(found, dict):

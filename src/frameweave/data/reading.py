@@ -32,20 +32,21 @@ class _Entry:
 
 @dataclass(eq=False)
 class ShardGroups:
-    """All groups of a prepared data set, or those of one split, in the order of the shards.
+    """All groups of a prepared data set, or those of one split or several, in the order of the shards.
 
     Raises `DataError` when there is no finished data set, when a tar has not the size that it was
     sealed with, and when a member is damaged.
     """
 
     folder: Path
-    split: str = ""
+    split: str | tuple[str, ...] = ""
     _tars: OpenFiles = field(default_factory=OpenFiles, repr=False)
     _sidecars: dict[str, Sidecars] = field(default_factory=dict[str, Sidecars], repr=False)
 
     @cached_property
     def _entries(self) -> list[_Entry]:
-        rows = [row for row in self._rows.values() if not self.split or row.split == self.split]
+        asked = (self.split,) if isinstance(self.split, str) else self.split
+        rows = [row for row in self._rows.values() if not self.split or row.split in asked]
         if not rows:
             raise DataError(f"{self.folder}: no shard of the split {self.split!r}", hint="see its index.json")
         return [entry for row in rows for entry in self._of_shard(row)]
@@ -123,6 +124,6 @@ class ShardGroups:
         offset, size = entry.members[name]
         return self._tars.read(self.folder / f"{entry.shard}.tar", size, offset)
 
-    def __reduce__(self) -> tuple[type["ShardGroups"], tuple[Path, str]]:
+    def __reduce__(self) -> tuple[type["ShardGroups"], tuple[Path, str | tuple[str, ...]]]:
         """What is open stays here: another process opens its own."""
         return ShardGroups, (self.folder, self.split)

@@ -171,7 +171,7 @@ def case_of(item: Item, frames: int | None, progress: Progress) -> Case:
         truth=beside(item.truth),
         prompt=spoken(item.prompt),  # weights are no words
         source_prompt=spoken(item.source_prompt),
-        mask=None if item.mask is None else _mask(_beside(item, item.mask), edited),
+        mask=None if item.mask is None else _mask(_beside(item, item.mask), edited, first=frames is not None),
     )
 
 
@@ -189,13 +189,19 @@ def _fitted(path: Path, edited: Clip, item: Item, frames: int | None, progress: 
     return Looked(resized_frames(other.frames, edited.size))
 
 
-def _mask(path: Path, edited: Clip) -> Tensor:
-    """White is where the edit may change pixels, read as `edit` reads it; a picture holds for all frames."""
+def _mask(path: Path, edited: Clip, *, first: bool) -> Tensor:
+    """White is where the edit may change pixels, read as `edit` reads it; a picture holds for all frames.
+
+    Where only the `first` frames are measured, a longer mask's are taken.
+    """
     mask, count = Mask(path, edited.size), 0
-    for picture in islice(read_frames(path), len(edited)):
+    for picture in read_frames(path):
         check_shape(mask.path, picture.pixels, mask.size, what="a mask")
         count += 1
-    if count not in (1, len(edited)):
-        raise InputError(f"{path}: {count} frames, the video has {len(edited)}", hint="give a picture")
+    if count not in (1, len(edited)) and not (first and count > len(edited)):
+        raise InputError(
+            f"{path}: a mask of {count} frames, expected {len(edited)}, as many as the video has",
+            hint="give a mask of as many frames, or one picture for all",
+        )
     weights = np.stack(list(islice(mask.weights(), len(edited))))
     return (torch.from_numpy(weights).permute(0, 3, 1, 2) > 0.5).float()

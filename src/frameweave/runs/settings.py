@@ -5,7 +5,7 @@ Range, unit and default stand in the field; the docstring below a field is its h
 
 import random
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
@@ -79,6 +79,13 @@ Split = BeforeValidator(_split)
 """Beside a tuple: `Annotated[tuple[float, float], Split]` reads text with commas too."""
 
 
+def _kinds(annotation: object) -> Iterator[object]:
+    """A field's type, and all of which it is made: of `Count | None` also int."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
+
+
 class Settings(BaseModel):
     """Base of every command's and every editor's settings. Raises `InputError` for what does not fit."""
 
@@ -105,8 +112,7 @@ class Settings(BaseModel):
         if not isinstance(value, bool | int | float | None) and unwritable(value):
             raise ValueError("UTF-8 text")
         if isinstance(value, bool | int | float):
-            annotation = cls.model_fields[info.field_name].annotation
-            kinds = {annotation, *get_args(annotation)}
+            kinds = set(_kinds(cls.model_fields[info.field_name].annotation))
             if isinstance(value, bool) and bool not in kinds and kinds & {int, float}:
                 raise ValueError("a number")
             if not isinstance(value, bool) and bool in kinds and not kinds & {int, float}:

@@ -24,13 +24,21 @@ _FARTHEST = 3
 """Latents by which pictures are moved at most, along each side."""
 
 
-def check_frames(options: TrainOptions) -> None:
-    """Raise `InputError` when the groups are too short for the temporal loss."""
+def check_losses(options: TrainOptions) -> None:
+    """Raise `InputError` when the groups are too short for the temporal loss, or a part of it cannot act."""
     needed = {"frames": 3, "both": 3, "noise": 2, "none": 1}[options.temporal_mode]
     if options.frames < needed:
         raise InputError(
             f"groups of {options.frames} frames, temporal_mode {options.temporal_mode!r} needs {needed}",
             hint=f"give --frames {needed}, or --temporal-mode noise for pairs",
+        )
+
+    compared = options.temporal_mode in ("frames", "both") and options.temporal_weight
+    if options.first_order_weight and not compared:
+        raise InputError(
+            f"--first-order-weight with --temporal-mode {options.temporal_mode} and --temporal-weight "
+            f"{options.temporal_weight:g}, which compare no neighbouring frames",
+            hint="give --temporal-mode frames and a weight, or leave --first-order-weight out",
         )
 
 
@@ -50,7 +58,7 @@ class LowRank:
 
     def __post_init__(self) -> None:
         options = self.denoiser.options
-        check_frames(options)
+        check_losses(options)
         self.lora.switch(on=True, trainable=True)
         unet = self.denoiser.model.unet
         parts: dict[str, nn.Module] = {"unet": unet}

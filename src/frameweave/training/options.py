@@ -107,7 +107,8 @@ class LossOptions(Settings):
     temporal_range: tuple[Share, Share] = (0.9, 1.0)
     """Timestep interval in which the temporal loss counts: two shares of T, the number of timesteps."""
     first_order_weight: float = 0.0
-    """Weight of a further loss, 1 - similarity of neighbouring frames; 0 is none."""
+    """Weight of 1 - similarity of neighbouring frames within the temporal loss, and so times its weight; 0 is
+    none."""
     equivariance_weight: Annotated[float, Field(ge=0)] = 0.0
     """Weight of a further loss: what is predicted in a picture that is moved, with its noise, shall be the
     moved prediction. It takes a second forward pass; 0 is none."""

@@ -25,7 +25,7 @@ from frameweave.runs.run_file import RUN_FILE, RunRecord, read_run
 from frameweave.training.checkpoint import checkpoints
 from frameweave.training.fit import fit, load_average, new_accelerator
 from frameweave.training.log import TrainingLog
-from frameweave.training.low_rank import check_frames
+from frameweave.training.low_rank import check_losses
 from frameweave.training.options import TrainOptions
 from frameweave.training.patience import Patience
 from frameweave.training.previews import write_preview
@@ -109,7 +109,7 @@ def check_stages(stages: tuple[str, ...], options: TrainOptions) -> None:
         if stage not in STAGES:
             raise InputError.unknown("stage", stage, list(STAGES))
     if "lora" in stages:
-        check_frames(options)
+        check_losses(options)
         pattern(options.lora_blocks, options.lora_targets)
     if "tokens" in stages and options.n_shared == 0:
         raise InputError(

@@ -1,6 +1,7 @@
 """What of a file can go along with new pictures: its sound tracks, its subtitles, its title."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -90,8 +91,9 @@ def codec_of(stream: Stream) -> str:
 
 
 def _sounds(container: InputContainer, track: AudioStream) -> bool:
-    try:
+    with suppress(av.FFmpegError):  # an flv that begins later has nothing to seek at 0
         container.seek(0)
+    try:
         for packet in islice(container.demux(track), _TRIED):
             try:
                 if track.decode(packet):

@@ -110,7 +110,10 @@ def to_rgb(
     layout = "rgba" if alpha else "rgb24"
     if _without_matrix(frame):
         found = converter.reformat(frame, width, height, format=layout, interpolation=_EXACT)
-        return np.asarray(found.to_ndarray(), np.uint8)
+        pixels = np.asarray(found.to_ndarray(), np.uint8)
+        if frame.format.components[0].is_luma and frame.color_range == ColorRange.MPEG:
+            pixels[..., :3] = _from_limited(pixels[..., :3])  # FFmpeg takes all grey for full range
+        return pixels
     colours, matrix = Colours.of(frame), read_as(frame)
     frame.colorspace = matrix if matrix != _YCGCO else BT709.matrix
     if matrix == _YCGCO:
@@ -186,6 +189,11 @@ def _without_matrix(frame: VideoFrame) -> bool:
 def _levels(full: bool) -> tuple[int, int, int]:
     """The number of black, how many steps lie between it and white, and in chroma between its ends."""
     return (0, 255, 255) if full else (16, 219, 224)
+
+
+def _from_limited(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    black, steps, _ = _levels(full=False)
+    return np.rint((grey.astype(np.float32) - black) / steps * 255).clip(0, 255).astype(np.uint8)
 
 
 def _from_ycgco(planes: NDArray[np.uint8], *, full: bool) -> Picture:

@@ -362,6 +362,18 @@ def test_any_bytes_give_records_or_an_error_of_ours(
             continue
 
 
+def test_own_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    videos(tmp_path / "videos", range(1))
+    for name, split in (("train_val", "validate"), ("test", "val")):
+        told = {"videos": [{"video_id": "video0", "split": split}], "sentences": []}
+        (tmp_path / f"{name}_videodatainfo.json").write_text(json.dumps(told))
+    records(tmp_path)  # two names of one split
+    told = {"videos": [{"video_id": "video0", "split": "test"}], "sentences": []}
+    (tmp_path / "test_videodatainfo.json").write_text(json.dumps(told))
+    with pytest.raises(DataError, match="video0 is in the split test, and in validate before"):
+        records(tmp_path)
+
+
 def test_lists_of_two_divisions_are_refused(tmp_path: Path) -> None:
     """A clip to test with would be trained on."""
     videos(tmp_path / "videos", range(3))

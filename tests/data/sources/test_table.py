@@ -102,11 +102,12 @@ def test_numbered_captions_come_in_the_order_of_their_numbers(tmp_path: Path) ->
 
 
 def test_a_line_of_json_without_a_path_costs_only_itself(tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").touch()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
     lines = [
         {"path": "a.mp4", "caption": "one"},
         {"caption": "two"},
-        {"Video": "a.mp4", "id": "b", "text": "x"},
+        {"Video": "b.mp4", "id": "b", "text": "x"},
     ]
     (tmp_path / "a.JSONL").write_text("\n".join(map(json.dumps, lines)))
     assert [clip.id for clip in taken(tmp_path / "a.JSONL")] == ["a.mp4", "b"]
@@ -192,6 +193,30 @@ def test_rows_of_captions_with_ids_of_their_own(tmp_path: Path) -> None:
     rows = [{"id": n, "sen_id": n, "video_id": "video7", "caption": f"caption {n}"} for n in range(3)]
     (tmp_path / "a.json").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert [(clip.id, len(clip.captions)) for clip in taken(tmp_path / "a.json")] == [("video7", 3)]
+
+
+def test_a_column_that_names_videos_comes_before_numbers_of_rows(tmp_path: Path) -> None:
+    """As in the hub's metadata.csv, where an id numbers the captions."""
+    for number in range(3):
+        (tmp_path / f"video{number}.mp4").touch()
+    rows = "0,video2.mp4,two\n1,video0.mp4,zero\n2,video1.mp4,one\n"
+    (tmp_path / "metadata.csv").write_text(f"id,file_name,text\n{rows}")
+    found = {Path(clip.path).name: clip.captions for clip in taken(tmp_path / "metadata.csv")}
+    assert found == {"video0.mp4": ("zero",), "video1.mp4": ("one",), "video2.mp4": ("two",)}
+    (tmp_path / "other.csv").write_text(f"id,clip_file,text\n{rows}")
+    with pytest.raises(DataError, match="video2.mp4 in the column clip_file; rename clip_file to path"):
+        taken(tmp_path / "other.csv")
+
+
+def test_captions_with_ids_of_their_own_are_those_of_one_video(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.csv").write_text(
+        "id,video_id,path,caption\n1,v,a.mp4,one\n2,v,a.mp4,two\n3,w,b.mp4,three\n"
+    )
+    assert [(clip.id, clip.captions) for clip in taken(tmp_path / "a.csv")] == [
+        ("1", ("one", "two")), ("3", ("three",)),
+    ]  # fmt: skip
 
 
 def test_a_table_that_was_written_on_windows(tmp_path: Path) -> None:

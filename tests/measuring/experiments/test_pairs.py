@@ -144,3 +144,14 @@ def test_a_line_of_a_table_is_scaled_to_the_model(tiny: StableDiffusion, tmp_pat
     Clip.of(torch.rand(2, 3, 30, 50, generator=rng)).write(tmp_path / "short.mp4")
     with pytest.raises(InputError, match=r"short.mp4: 2 frames, .*a.mp4 has 3"):
         pair_of(item.model_copy(update={"truth": str(tmp_path / "short.mp4")}), tiny)
+
+
+def test_one_video_by_several_names_is_one_clip(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "link.mp4").symlink_to("a.mp4")
+    names = ("a.mp4", "link.mp4", "../" + tmp_path.name + "/a.mp4")
+    clips = {
+        TableItem(name="a", video=str(tmp_path / name), prompt="a", frames=2, size=None).clip
+        for name in names
+    }
+    assert clips == {str((tmp_path / "a.mp4").resolve())}

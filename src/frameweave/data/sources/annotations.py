@@ -10,6 +10,7 @@ from typing import Any
 
 from frameweave.data.record import Skipped
 from frameweave.data.sources.folder import files_below
+from frameweave.data.sources.usable import usual_split
 from frameweave.data.text import decoded
 from frameweave.errors import DataError
 from frameweave.video.reading import VIDEOS
@@ -76,7 +77,8 @@ def read_annotations(files: list[Path]) -> Annotations:
 
     Raises `DataError`, with line and column where it can, for a file that is cut or of another form.
     """
-    splits: dict[str, str] = {}  # as lists of rows tell them; MSR-VTT's own file may divide otherwise
+    # as lists of rows tell them, and as MSR-VTT's own files do, which may divide otherwise
+    splits: dict[tuple[bool, str], str] = {}
     found = Annotations(divided=any(_split_of(file) for file in files if file.name not in ANNOTATIONS))
     for file in files:
         read = _read(file)
@@ -84,11 +86,12 @@ def read_annotations(files: list[Path]) -> Annotations:
             found.skipped.append(Skipped(id=name, reason="duplicate", detail=f"twice in {file}"))
         for name, told in read.videos.items():
             found.videos.setdefault(name, {}).update(told)
-            if file.name in ANNOTATIONS or not told.get("split"):
+            if not told.get("split"):
                 continue
-            if splits.setdefault(name, told["split"]) != told["split"]:
+            split, told_by = usual_split(told["split"]), (file.name in ANNOTATIONS, name)
+            if splits.setdefault(told_by, split) != split:
                 raise DataError(
-                    f"{file}: {name} is in the split {told['split']}, and in {splits[name]} before",
+                    f"{file}: {name} is in the split {split}, and in {splits[told_by]} before",
                     hint="keep the files of one division of the videos, such as train_7k and test_1k",
                 )
         for name, caption in read.sentences:

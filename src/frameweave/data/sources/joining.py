@@ -13,8 +13,8 @@ from frameweave.data.record import ClipRecord, Reader, Skipped
 class Joined:
     """The clips of a reader, where those that differ in nothing but their captions are one, with all of them.
 
-    It stands where the first of them stood. Clips of one id that differ in more, such as the split, stay
-    apart.
+    It stands where the first of them stood, and has its id: in some tables each caption has one of its own.
+    Clips of one id that differ in more, such as the split, stay apart.
     """
 
     reader: Reader
@@ -42,6 +42,6 @@ class Joined:
 
 
 def _mark(clip: ClipRecord) -> bytes:
-    """Of all but the captions."""
-    told = repr(clip.replaced(captions=()))
+    """Of all but the captions, and what they are called by."""
+    told = repr(clip.replaced(captions=(), id=""))
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()[:16]

@@ -25,7 +25,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 _EMBEDDED = ("video", "video_bytes", "mp4", "bytes", "file", "path")
 """Columns of a parquet file that may hold the videos themselves."""
 _NAMES = {
-    "path": ("path", "video", "video_path", "file", "filename"),
+    "path": ("path", "video", "video_path", "file", "filename", "file_name", "file_path", "filepath"),
     "captions": ("captions", "caption", "text", "sentence"),
     "id": ("id", "video_id", "clip_id", "name"),
     "split": ("split",),
@@ -126,6 +126,8 @@ class TableReader:
         if any(text.strip() for text in _texts(row.get(BEYOND))):
             detail = f"{where}: more cells than the first row has; quote captions with commas"
             return Skipped(id=name or f"row {number}", reason="bad_caption", detail=detail)
+        if not path and (other := _video_in(row, columns)):
+            raise DataError(f"{where}: {row[other]} in the column {other}", hint=f"rename {other} to path")
         place = "" if "\0" in path + name else self._place(path, name)
         if not place:
             return Skipped(id=name or f"row {number}", reason="no_path", detail=where)
@@ -194,6 +196,14 @@ def _text(value: Any) -> str:
 def _captions(value: Any) -> list[str]:
     """Those of a cell, which may be a list, also one that is written out."""
     return [text for found in _texts(value) for text in listed(found) or [found]]
+
+
+def _video_in(row: Row, columns: Columns) -> str:
+    """A column that names a video, though it is none of those that are known; empty without one."""
+    known = {name for own in columns.values() for name in own}
+    others = ((str(name), cell) for name, cell in row.items() if name not in known)
+    found = (name for name, cell in others if isinstance(cell, str) and cell.lower().endswith(tuple(VIDEOS)))
+    return next(found, "")
 
 
 def _path_in(video: Any) -> str:

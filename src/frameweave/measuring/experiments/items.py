@@ -86,8 +86,8 @@ class TableItem(Record):
 
     @property
     def clip(self) -> str:
-        """Several prompts for one clip share it."""
-        return self.video
+        """Several prompts for one clip share it, also where its file has several names."""
+        return str(Path(self.video).resolve())
 
     @property
     def knows_truth(self) -> bool:

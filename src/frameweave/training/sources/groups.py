@@ -8,6 +8,7 @@ from torch import Tensor
 from frameweave.data.dataset import check_sums, is_dataset, read_index
 from frameweave.data.plan import UNDIVIDED
 from frameweave.data.reading import ShardGroups
+from frameweave.data.text import captions_of
 from frameweave.errors import InputError
 from frameweave.training.options import TrainOptions
 from frameweave.training.sources.clip_groups import ClipGroups
@@ -75,20 +76,24 @@ def _check_kind(options: TrainOptions) -> None:
                 hint=f"name a video or a folder of videos, or leave --{name.replace('_', '-')} out",
             )
 
+    if options.shows and not captions_of(options.shows):
+        raise InputError("--shows says nothing", hint="write what the videos show")
+
 
 def _in_folder(options: TrainOptions) -> FolderGroups:
-    return FolderGroups(Path(options.data), options.frames, options.stride, options.seed, options.shows)
+    shows = captions_of(options.shows)
+    return FolderGroups(Path(options.data), options.frames, options.stride, options.seed, shows)
 
 
 def _of_clips(options: TrainOptions, *, held_out: bool) -> ClipGroups:
-    return ClipGroups(Path(options.data), held_out, options.frames, options.stride, options.shows)
+    shows = captions_of(options.shows)
+    return ClipGroups(Path(options.data), held_out, options.frames, options.stride, shows)
 
 
 def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
-    """The split train, and validate or test; without splits the last clips are held out.
+    """The split train and clips of no split, and validate or test; without those the last clips are held out.
 
-    Beside a split that is held out, clips of no split are trained on. Raises `InputError` where it is not
-    told which of several splits to train on.
+    Raises `InputError` for splits of other names, of which nobody knows what they are for.
     """
     index = read_index(folder)
     for name in ("frames", "stride", "resize"):
@@ -99,18 +104,23 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
             )
     splits = {row.split for row in index.shards}
     held_out = [name for name in ("validate", "test") if name in splits]
-    trained_on = next((name for name in ("train", UNDIVIDED) if name in splits), None)
-    if trained_on is not None and held_out:
-        others = ShardGroups(folder, held_out[0])
-        return ShardGroups(folder, trained_on), Part(others, 0, min(options.held_out, len(others)))
-    if len(splits) > 1 and not splits <= {"train", UNDIVIDED}:
+    trained_on = tuple(name for name in ("train", UNDIVIDED) if name in splits)
+    if len(splits) > 1 and not splits <= {"train", UNDIVIDED, "validate", "test"}:
         raise InputError(
             f"{folder}: the splits {', '.join(sorted(splits))}, expected train, and validate or test",
             hint="name them so in the source, or prepare one of them with --split",
         )
+    if trained_on and held_out:
+        others = ShardGroups(folder, held_out[0])
+        return ShardGroups(folder, trained_on), Part(others, 0, min(options.held_out, len(others)))
     every = ShardGroups(folder)
     cut = _cut(every, options)
     cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
+    if not cut:
+        raise InputError(
+            f"{folder}: all {len(every)} groups are of one clip, and clips are held out whole",
+            hint="prepare several videos; for a single one there is train personal",
+        )
     return Part(every, 0, cut), Part(every, cut, len(every))
 
 
