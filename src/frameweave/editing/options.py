@@ -192,7 +192,7 @@ class DemoOptions(Settings):
 
     frames: Count = 16
     """Number of frames to edit."""
-    steps: Count = 20
+    steps: Count = 10
     """Sampling steps."""
     seed: Seed = 0
     """Random seed; -1 draws one and writes it to run.toml."""
