@@ -286,15 +286,16 @@ def test_an_flv_that_begins_later_keeps_its_sound(tmp_path: Path) -> None:
     path, rate = tmp_path / "a.flv", 44_100
     with av.open(str(path), "w") as container:
         video = container.add_stream("flv1", rate=10)
+        video.codec_context.time_base = Fraction(1, 1000)
         video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
         audio = container.add_stream("libmp3lame", rate=rate, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, rate // 2), np.float32), format="fltp", layout="mono")
+        sound.rate = rate
+        container.mux(audio.encode(sound))  # from 0 on
         for number in range(5):
             frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 60, np.uint8), format="rgb24")
             frame.pts, frame.time_base = 25 + 100 * number, Fraction(1, 1000)
             container.mux(video.encode(frame))
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, rate // 2), np.float32), format="fltp", layout="mono")
-        sound.rate = rate
-        container.mux(audio.encode(sound))
         for stream in (video, audio):
             container.mux(stream.encode(None))
     assert lost_along(Along(path), ".mp4") == ()

@@ -1,13 +1,11 @@
 """What of a file can go along with new pictures: its sound tracks, its subtitles, its title."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 
@@ -55,7 +53,7 @@ def found_in(along: Along, carried: Carried) -> Found:
     notes: list[str] = []
     with container_of(along.path) as container:
         streams = container.streams
-        tracks = list(_usable(container, carried, notes)) if along.sound else []
+        tracks = list(_usable(along.path, container, carried, notes)) if along.sound else []
         tracks += [one.index for one in streams.subtitles if codec_of(one) in carried.subtitles]
         left_out = [one for one in streams.subtitles if codec_of(one) not in carried.subtitles]
         for number, stream in enumerate(left_out, 1):
@@ -67,7 +65,7 @@ def found_in(along: Along, carried: Carried) -> Found:
     return Found(tuple(tracks), tuple(notes), titles)
 
 
-def _usable(container: InputContainer, carried: Carried, notes: list[str]) -> Iterator[int]:
+def _usable(file: Path, container: InputContainer, carried: Carried, notes: list[str]) -> Iterator[int]:
     """The sound tracks that can be decoded; notes on the others, and on those that are encoded anew."""
     for number, track in enumerate(container.streams.audio, 1):
         if not carried.sound:
@@ -76,7 +74,7 @@ def _usable(container: InputContainer, carried: Carried, notes: list[str]) -> It
         codec = codec_of(track)
         if not codec:
             notes.append(f"sound track {number} is in an unknown format: left out")
-        elif not _sounds(container, track):
+        elif not _sounds(file, number - 1):
             notes.append(f"sound track {number} ({codec}) cannot be decoded: left out")
         else:
             if codec not in carried.sound:
@@ -90,16 +88,20 @@ def codec_of(stream: Stream) -> str:
     return "" if context is None else str(context.codec.canonical_name)
 
 
-def _sounds(container: InputContainer, track: AudioStream) -> bool:
-    with suppress(av.FFmpegError):  # an flv that begins later has nothing to seek at 0
-        container.seek(0)
-    try:
-        for packet in islice(container.demux(track), _TRIED):
-            try:
-                if track.decode(packet):
-                    return True
-            except av.FFmpegError:
-                continue
-    except (av.FFmpegError, ValueError):
-        return False
+def _sounds(file: Path, number: int) -> bool:
+    """Whether the sound track of that number can be decoded.
+
+    The file is opened anew: not every one can be sought in, such as an flv that begins later.
+    """
+    with container_of(file) as container:
+        track = container.streams.audio[number]
+        try:
+            for packet in islice(container.demux(track), _TRIED):
+                try:
+                    if track.decode(packet):
+                        return True
+                except av.FFmpegError:
+                    continue
+        except (av.FFmpegError, ValueError):
+            return False
     return False
