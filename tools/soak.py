@@ -199,6 +199,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--rounds", type=int, default=12, help="of each command and kind of trouble")
     asked.add_argument("--only", default="", help="part of a command's name")
+    asked.add_argument("--trouble", choices=[way.__name__ for way in WAYS], help="only this one")
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
     print("| command | trouble | rounds | hits | refused | losses |\n|---|---|---|---|---|---|", flush=True)
@@ -208,6 +209,8 @@ def main() -> int:
         make(made)
         for case in CASES:
             for way in WAYS if given.only in case.name else ():
+                if given.trouble not in (None, way.__name__):
+                    continue
                 folder = Path(shutil.copytree(made, Path(name) / "now"))
                 soak = Soak(folder, random.Random(f"{given.seed} {case.name} {way.__name__}"))
                 rounds(case, way, soak, given.rounds)
