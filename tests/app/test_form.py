@@ -68,7 +68,9 @@ def untouched(form: Form) -> dict[Any, Any]:
 def test_untouched_controls_ask_for_nothing_but_the_steps_that_they_show(form: Form) -> None:
     for name in form.editors:
         values = untouched(form) | {form.editor: name}
-        assert form.options(values, EIGHTHS, None) == EditOptions(editor=name, steps=10)
+        assert form.options(values, EIGHTHS, None) == EditOptions(
+            editor=name, steps=10 if name == "delta" else 25
+        )
 
 
 def test_steps_are_those_that_are_seen_whatever_the_model(form: Form) -> None:

@@ -259,6 +259,20 @@ def test_the_same_twice_and_one_for_all_and_one_for_an_editor_are_no_contradicti
     assert editor_of(options).table()["radius"] == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "steps"),
+    [
+        ({}, 10),
+        ({"model": "another"}, 25),
+        ({"editor": "tokenflow"}, 25),
+        ({"steps": 3}, 3),
+        ({"set": ("steps=7",)}, 7),
+    ],
+)
+def test_the_miniature_needs_fewer_steps_where_that_is_measured(asked: dict[str, Any], steps: int) -> None:
+    assert editor_of(EditOptions(**asked)).table()["steps"] == steps
+
+
 def test_how_many_steps_a_lora_acts_in_is_told(tiny: StableDiffusion) -> None:
     """delta begins where the clip is less noisy, so that the first steps are not taken."""
     options = EditOptions(

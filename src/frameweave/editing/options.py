@@ -25,8 +25,9 @@ from frameweave.runs.settings import (
     Share,
 )
 
-_ENOUGH = 10
-"""Sampling steps that the Miniature needs."""
+_ENOUGH = {"delta": 10}
+"""Steps with which an editor loses nothing that is measured on the Miniature, where they are fewer than its own
+(docs/experiments/steps.md)."""
 
 
 class EditorOptions(SamplingOptions):
@@ -119,15 +120,11 @@ class EditOptions(SteadierOptions, EditorOptions, ModelOptions, SourcePromptOpti
     resume: bool = True
     """Go on where the same command was interrupted; --no-resume starts anew."""
 
-    def steps_for(self, own: int) -> int:
-        """Sampling steps of an editor whose own default is `own`.
-
-        The Miniature needs fewer: more make nothing better that is measured (docs/experiments/steps.md). Of
-        other models that is not known.
-        """
+    def steps_for(self, editor: str, own: int) -> int:
+        """Sampling steps of an editor whose own default is `own`: with the Miniature some need fewer."""
         if self.steps is not None:
             return self.steps
-        return min(own, _ENOUGH) if self.model == "miniature" and not self.as_published else own
+        return _ENOUGH.get(editor, own) if self.model == "miniature" and not self.as_published else own
 
     @property
     def _adaptor_comes_later(self) -> bool:

@@ -84,7 +84,7 @@ def editor_settings(
                 hint="give one of them; --empty-set drops the settings of an earlier run",
             )
     if isinstance(options, EditOptions) and "steps" in fields:
-        settings["steps"] = options.steps_for(fields["steps"].default)
+        settings["steps"] = options.steps_for(name, fields["steps"].default)
     return settings | dict(asked)
 
 

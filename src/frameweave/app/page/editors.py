@@ -48,7 +48,7 @@ class EditorControls:
             if name in self.controls:
                 found[self.controls[name].component] = self.controls[name].setting.shown(text)
         if _STEPS in self.controls and _STEPS not in given:
-            found[self.controls[_STEPS].component] = options.steps_for(_own_steps(self.listed))
+            found[self.controls[_STEPS].component] = _steps_of(self.listed, options)
         if options.guidance is not None and "guidance" in self.controls:
             found[self.controls["guidance"].component] = options.guidance
         if _OWN in self.controls and options.as_published:
@@ -63,7 +63,7 @@ def editor_controls(editor: Listed, options: EditOptions, *, visible: bool) -> E
     """
     settings = settings_of(editor)
     if _STEPS in settings:
-        steps = options.steps_for(_own_steps(editor))
+        steps = _steps_of(editor, options)
         settings[_STEPS] = settings[_STEPS].model_copy(update={"default": steps})
     names = list(settings)
     controls: dict[str, Control] = {}
@@ -90,5 +90,5 @@ def _folded(count: int, editor: str) -> str:
     return f"{count} more setting{'' if count == 1 else 's'} of {editor}"
 
 
-def _own_steps(editor: Listed) -> int:
-    return int(str(settings_of(editor)[_STEPS].default))
+def _steps_of(editor: Listed, options: EditOptions) -> int:
+    return options.steps_for(editor.editor, int(str(settings_of(editor)[_STEPS].default)))
