@@ -26,7 +26,7 @@ from frameweave.runs.settings import (
 )
 
 _ENOUGH = {"delta": 10}
-"""Steps with which an editor loses nothing that is measured on the Miniature, where they are fewer than its own
+"""Steps with which an editor loses nothing that is measured on the Miniature, where its own are more
 (docs/experiments/steps.md)."""
 
 
