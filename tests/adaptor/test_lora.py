@@ -100,6 +100,15 @@ def test_an_empty_match_and_an_unknown_block_are_refused(tiny: StableDiffusion) 
         pattern("dwon")
 
 
+@pytest.mark.parametrize("targets", [r"ff\.net\.\d", "proj_in|attn1", "norm1"])
+def test_layers_that_are_not_linear_are_refused_by_name(tiny: StableDiffusion, targets: str) -> None:
+    with (
+        pytest.raises(InputError, match=r"lora_targets matches \S+, a \w+, expected linear layers"),
+        added_lora(tiny.unet, rank=4, alpha=4, layers=pattern("all", targets)),
+    ):
+        pass
+
+
 def test_weights_of_another_width_are_refused_and_named(tiny: StableDiffusion) -> None:
     with added_lora(tiny.unet, rank=4, alpha=4, layers=DOWN) as lora:
         weights = {name: weight.detach().clone() for name, weight in lora.weights().items()}

@@ -1,14 +1,17 @@
 """Many edits by a table: one folder each, finished ones kept, failures told and stopping nothing."""
 
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from frameweave.editing import many as edit_many_job
+from frameweave.editing.edit import edit
 from frameweave.editing.many import Item, Line, edit_many
-from frameweave.editing.options import EditManyOptions
+from frameweave.editing.options import EditManyOptions, EditOptions
 from frameweave.editing.table import read_edits
 from frameweave.errors import DataError, InputError
 from frameweave.models.loading.choice import ModelChoice
@@ -201,6 +204,37 @@ def test_wrong_tables_are_told_with_the_line(
         edit_many(file, options)
 
 
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_cells_that_pandas_left_empty_are_empty(suffix: str, tmp_path: Path) -> None:
+    empty = dict.fromkeys(("name", "source_prompt", "negative_prompt", "mask", "frames"), math.nan)
+    text = json.dumps({"video": "a.mp4", "prompt": "a red car"} | empty)
+    (tmp_path / f"a{suffix}").write_text(f"[{text}]" if suffix == ".json" else text)
+    assert list(read_edits(tmp_path / f"a{suffix}", Line)) == [Line(video="a.mp4", prompt="a red car")]
+
+
+def test_rows_of_empty_cells_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("video,prompt,name\na.mp4,a red car,x\n,,\n , ,\n")
+    assert [line.name for line in read_edits(tmp_path / "a.csv", Line)] == ["x"]
+
+
+def test_a_comparison_is_none_of_many(table: Path, options: EditManyOptions) -> None:
+    with pytest.raises(InputError, match="--compare makes one edit by each editor"):
+        edit_many(table, options.replaced(compare=True))
+    with pytest.raises(InputError, match="frameweave.api.compare"):
+        edit(table.parent / "videos" / "0.mp4", ["a red car"], EditOptions(compare=True))
+
+
+def test_clips_as_folders_of_pictures_keep_their_whole_names(
+    tmp_path: Path, options: EditManyOptions
+) -> None:
+    for name in ("beach.1", "beach.2"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (32, 32), "red").save(tmp_path / name / "0.png")
+    (tmp_path / "a.csv").write_text("video,prompt\nbeach.1,a car\nbeach.2,a car\n")
+    assert edit_many(tmp_path / "a.csv", options).done == 2
+    assert {path.name for path in options.out.iterdir()} == {"beach.1--a-car", "beach.2--a-car"}
+
+
 def test_lines_inside_a_field_end_no_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         'video,prompt\na.mp4,"a red\ncar"\nb.mp4,"a blue\u2028car"\n', encoding="utf-8"
@@ -255,7 +289,6 @@ def test_a_drawn_seed_is_refused_for_all(tmp_path: Path) -> None:
         ('"frames": true', "expected a whole number"),
         ('"seed": 1.5', "expected a whole number"),
         ('"seed": "x"', "expected a whole number"),
-        ('"end": NaN', "seconds as 1.5"),
         ('"start": true', "seconds as 1.5"),
     ],
 )

@@ -273,6 +273,29 @@ def test_the_miniature_needs_fewer_steps_where_that_is_measured(asked: dict[str,
     assert editor_of(EditOptions(**asked)).table()["steps"] == steps
 
 
+@pytest.mark.parametrize(
+    ("editor", "idle", "told"),
+    [
+        ("tokenflow", "start=0.3", "start acts with variant=sdedit only; give --set variant=sdedit"),
+        ("tokenflow", "controlnet_scale=2", "controlnet_scale acts with controlnet=true only"),
+        ("vidtome", "global_rand=0.1,merge_global=false", "global_rand acts with merge_global=true only"),
+        ("text2video_zero", "t0=0.5", "t0 acts in clips from text only"),
+        ("vid2vid_zero", "rate=0.1,null_text=false", "rate acts with null_text=true only"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_told(editor: str, idle: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        editor_of(EditOptions(editor=editor, set=tuple(idle.split(","))))
+
+
+def test_settings_that_do_something_or_are_the_defaults_pass() -> None:
+    editor_of(EditOptions(editor="tokenflow", set=("start=0.3", "variant=sdedit")))
+    editor_of(EditOptions(editor="tokenflow", set=("start=0.9",)))
+    editor_of(GenerateOptions(editor="text2video_zero", set=("t0=0.5",)))
+    with pytest.raises(InputError, match="picture_guidance acts with variant=instruct only"):
+        editor_of(GenerateOptions(editor="text2video_zero", set=("picture_guidance=3",)))
+
+
 def test_how_many_steps_a_lora_acts_in_is_told(tiny: StableDiffusion) -> None:
     """delta begins where the clip is less noisy, so that the first steps are not taken."""
     options = EditOptions(

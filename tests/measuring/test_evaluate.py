@@ -71,6 +71,24 @@ def test_folders_are_matched_by_name_and_pooled(videos: Path, tmp_path: Path) ->
     assert all("8 frames of 2 clips" in row["warning"] for row in pooled)
 
 
+def test_folders_of_pictures_keep_their_whole_names(videos: Path, tmp_path: Path) -> None:
+    """beach.1 is no beach."""
+    for number in (1, 2):
+        clip = Clip.read(videos / "sources" / f"{number - 1}.mp4")
+        for place in ("edits", "sources"):
+            (tmp_path / place / f"beach.{number}").mkdir(parents=True)
+            for frame, pixels in enumerate(clip.pixels()):
+                Image.fromarray(pixels).save(tmp_path / place / f"beach.{number}" / f"{frame}.png")
+    (tmp_path / "sources" / "beach").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "sources" / "beach" / "0.png")
+    done = evaluate(tmp_path / "edits", EvaluateOptions(source=tmp_path / "sources", out=tmp_path / "run"))
+    assert done.failed == {} and done.videos == 2
+    assert next(mean for title, mean in done.means.items() if title.startswith("LPIPS to source")) == 0
+    shutil.rmtree(tmp_path / "sources" / "beach.1")
+    alone = EvaluateOptions(source=tmp_path / "sources", out=tmp_path / "other")
+    assert "nothing called beach.1 in it" in evaluate(tmp_path / "edits", alone).failed["beach.1"]
+
+
 def test_edits_of_one_source_are_one_clip(videos: Path, tmp_path: Path) -> None:
     options = EvaluateOptions(source=videos / "sources" / "0.mp4", out=tmp_path / "run")
     done = evaluate(videos / "edited", options)

@@ -25,7 +25,7 @@ from frameweave.runs.run import read_run
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import provenance
 from frameweave.training.sources.folder import FolderGroups
-from frameweave.training.sources.groups import check_data, sources
+from frameweave.training.sources.groups import check_data, left_below, sources
 from frameweave.training.stages import Workshop, at_equal_noise, training_device
 from frameweave.training.train import train
 from notes import Notes
@@ -514,6 +514,27 @@ def test_the_window_at_equal_noise_begins_earlier_for_small_latents() -> None:
     assert at_equal_noise(TrainOptions(), schedule, 16) == TrainOptions()
 
 
+def test_what_an_earlier_stage_made_anew_is_another_input(options: TrainOptions) -> None:
+    """A LoRA that was begun beside one ControlNet, or frozen tokens, does not go on beside another."""
+    train(("lora",), options.replaced(n_shared=0, steps=1))
+    train(("depth",), options.replaced(n_shared=0))
+    with pytest.raises(RunError, match="depth/controlnet is new"):
+        train(("lora",), options.replaced(n_shared=0, steps=2))
+    apart = options.replaced(
+        out=options.out.with_name("tokens"), depth_control=False, train_tokens=False, tokens_learning_rate=1.0
+    )
+    train(("tokens", "lora"), apart.replaced(steps=1))
+    train(("tokens",), apart.replaced(tokens_steps=apart.tokens_steps + 1))
+    with pytest.raises(RunError, match="tokens/adaptor has changed"):
+        train(("lora",), apart.replaced(steps=2))
+
+
+def test_layers_that_are_not_linear_are_told_before_anything_is_encoded(options: TrainOptions) -> None:
+    with pytest.raises(InputError, match="lora_targets matches"):
+        train(("lora",), options.replaced(lora_blocks="all", lora_targets="norm1"))
+    assert not options.out.exists()
+
+
 def test_videos_in_folders_below_are_told(options: TrainOptions, tmp_path: Path) -> None:
     """They may be true edits, or of another run; `data prepare` takes them."""
     for name in ("b.mp4", "c.mp4", "more/a.mp4", "more/.hidden/c.mp4"):
@@ -523,3 +544,6 @@ def test_videos_in_folders_below_are_told(options: TrainOptions, tmp_path: Path)
     notes = Notes()
     Workshop(options.replaced(data=str(tmp_path), out=tmp_path / "run"), notes, ("lora",))
     assert any("1 videos in folders below are not trained on" in note for note in notes.texts)
+    beside = options.replaced(data="world", prior=str(tmp_path))
+    assert left_below(beside) == {str(tmp_path): 1}
+    assert left_below(options.replaced(data=str(tmp_path), every_frame=True)) == {str(tmp_path): 1}

@@ -66,6 +66,20 @@ def pattern(blocks: str, targets: str = TARGETS) -> str:
     return rf"({'|'.join(BLOCKS[block] for block in chosen)})\..*({targets})"
 
 
+def linear_layers(unet: nn.Module, layers: str) -> set[str]:
+    """The layers whose names match in full. Raises `InputError` where one is not linear, or there is none."""
+    found = {name: module for name, module in unet.named_modules() if re.fullmatch(layers, name)}
+    for name, module in found.items():
+        if not _linear(module):
+            raise InputError(
+                f"lora_targets matches {name}, a {type(module).__name__}, expected linear layers",
+                hint="name linear layers only, such as attn1.to_q and ff.net.0.proj",
+            )
+    if not found:
+        raise InputError(f"no linear layer matches {layers}", hint="check lora_blocks and lora_targets")
+    return set(found)
+
+
 @contextmanager
 def added_lora(
     unet: nn.Module,
@@ -85,9 +99,7 @@ def added_lora(
     Raises `InputError` when nothing matches, `AdaptorMismatch` when the weights do not fit.
     """
     before = dict(unet.named_modules())
-    expected = {name for name, module in before.items() if re.fullmatch(layers, name) and _linear(module)}
-    if not expected:
-        raise InputError(f"no linear layer matches {layers}", hint="check lora_blocks and lora_targets")
+    expected = linear_layers(unet, layers)
     elsewhere = {name: module for name, module in before.items() if isinstance(module, LoraLayer)}
     check_acting(elsewhere)
     theirs = {name: set(module.lora_A) for name, module in elsewhere.items()}

@@ -33,6 +33,15 @@ def check_prompts(prompts: Iterable[str], options: Options) -> None:
             check(options.source_prompt, "source prompt")
 
 
+def check_alone(options: EditOptions) -> None:
+    """Raise `InputError` for a comparison where one edit is made."""
+    if options.compare:
+        raise InputError(
+            "--compare makes one edit by each editor, expected one edit",
+            hint="leave it out; `frameweave edit CLIP --compare` compares, and frameweave.api.compare",
+        )
+
+
 def what_is_said(prompt: str, options: Options) -> str:
     """A prompt without weights and breaks."""
     return spoken(prompt, _syntax(options))

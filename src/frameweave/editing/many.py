@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from frameweave.adaptor.packaged import PACKAGED
 from frameweave.editing.adapting import settled
-from frameweave.editing.advice import advise, what_is_said
+from frameweave.editing.advice import advise, check_alone, what_is_said
 from frameweave.editing.edit import edit
 from frameweave.editing.given.anchors import placed_in
 from frameweave.editing.inputs import given_to_edit
@@ -27,6 +27,7 @@ from frameweave.runs.records import JsonObject, Record
 from frameweave.runs.run import Run
 from frameweave.runs.settings import Seconds
 from frameweave.video.motion.flows import flow_of
+from frameweave.video.sequences import name_of_clip
 
 _load = lru_cache(maxsize=1)(load_chosen)
 
@@ -105,6 +106,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     `DataError` for a table that cannot be read, naming the line, and `InputError` for one without lines and
     for numbers out of range.
     """
+    check_alone(options)
     if (flow := flow_of(options.flow).path) is not None:
         options = options.replaced(flow=str(flow.absolute()))
     items = [_item(line, table.parent, options) for line in read_edits(table, Line)]
@@ -158,7 +160,7 @@ def _item(line: Line, folder: Path, options: EditManyOptions) -> Item:
         own["adaptor"] = str((folder / line.adaptor).absolute())
     if line.flow and (folder / line.flow).exists():
         own["flow"] = str((folder / line.flow).absolute())
-    name = folder_name(line.name or f"{video.stem}--{slug(what_is_said(line.prompt, options), 80)}")
+    name = folder_name(line.name or f"{name_of_clip(video)}--{slug(what_is_said(line.prompt, options), 80)}")
     placed = {key: value.absolute() for key, value in options if isinstance(value, Path)}
     placed["out"] = placed.get("out", (RUNS / "edits").absolute()) / name
     shared = options.replaced(**placed, anchor=placed_in(Path(), options.anchor), resume=True).table()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from frameweave.diffusion.inversion import Remembered
+from frameweave.editing.advice import check_alone
 from frameweave.editing.footage import Checked, Footage
 from frameweave.editing.given.control_maps import MapMaker
 from frameweave.editing.inversions import InversionStore, setting_of
@@ -46,8 +47,11 @@ def load_model(
 def editor_of(options: EditOptions | GenerateOptions) -> Editor:
     """The editor of the options with its settings, steered by ControlNets if any are asked for.
 
-    Raises `InputError` for unknown names and values, and for ControlNets and samplers that cannot be used.
+    Raises `InputError` for unknown names and values, for ControlNets and samplers that cannot be used, and
+    for a comparison, which has several editors.
     """
+    if isinstance(options, EditOptions):
+        check_alone(options)
     asked = registry.asked_of_each([options.editor], options.set)[options.editor]
     settings = editor_settings(options, options.editor, asked)
     made = isinstance(options, EditOptions)
@@ -56,6 +60,7 @@ def editor_of(options: EditOptions | GenerateOptions) -> Editor:
         check_pictures(options.controlnet, options.control, kinds_of(options.control_map), made=made)
     else:
         editor = registry.make(options.editor, settings)
+    registry.check_acting(editor, asked, sees_source=made)
     check_sampling(options, editor, sees_source=made)
     if isinstance(options, EditOptions) and options.anchor and not editor.takes_anchors:
         raise InputError(f"--anchor: {options.editor} takes no edited frames", hint="give --editor anchored")

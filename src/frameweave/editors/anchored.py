@@ -21,6 +21,7 @@ from frameweave.editors._parts.carrying import Carrying
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import motion_for, smoothing
 from frameweave.editors._parts.steered import guides_of
+from frameweave.editors.base import Only
 from frameweave.editors.request import EditRequest
 from frameweave.models.attention import overridden, self_attentions
 from frameweave.models.memory import Chunks
@@ -62,7 +63,7 @@ class Anchored(Growing):
     """The share of the steps in which it is."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too, the clip and its edit alike."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
     """How strongly the depth ControlNet steers."""
     chunk_size: Count = 16
     """Frames in one call of the network; fewer need less memory. Anchors that no user gave are one call."""

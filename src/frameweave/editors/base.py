@@ -1,6 +1,7 @@
 """What an editor is."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from frameweave.diffusion.samplers.names import AFTER_INVERSION, SAMPLERS, SamplerName
@@ -9,8 +10,21 @@ from frameweave.models.seam import Latents
 from frameweave.runs.settings import Settings
 
 
+@dataclass(frozen=True)
+class Only:
+    """Beside a setting: it acts with that value of another setting only."""
+
+    setting: str
+    value: str | bool
+
+
+@dataclass(frozen=True)
+class OnlyFromText:
+    """Beside a setting: it acts in clips that are made from text alone only."""
+
+
 class Editor(Settings):
-    """An algorithm; its fields are its settings.
+    """An algorithm; its fields are its settings. What acts in part of the cases is marked with `Only`.
 
     `edit` gives the latents of the edited clip, as many frames as the source has. It leaves the
     network as it was (also when an exception is raised), and on the CPU gives the same bytes for

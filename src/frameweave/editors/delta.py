@@ -17,6 +17,7 @@ from frameweave.diffusion.sampling import Resumed
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import smoothing
 from frameweave.editors._parts.steered import guides_of
+from frameweave.editors.base import Only
 from frameweave.editors.request import EditRequest
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Latents
@@ -51,7 +52,7 @@ class Delta(Growing):
     which changes more: give less guidance with it."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too, the clip and its edit alike."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
     """How strongly the depth ControlNet steers."""
     chunk_size: Count = 16
     """Frames in one call of the network; fewer need less memory."""

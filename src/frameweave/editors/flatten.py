@@ -8,7 +8,7 @@ features that are injected from its inversion.
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from frameweave.editors._parts.injection import SourceFeatures
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._parts.trajectories import Links
 from frameweave.editors._published.flatten import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Heads, Site, Then, Tokens, overridden, self_attentions
@@ -69,7 +69,7 @@ class Flatten(Editor):
     """Group norms take their statistics over all frames, as in the original. Off, over each frame."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
     """How strongly the depth ControlNet steers."""
     context_length: Count = 16
     """Frames that attend to one another; a longer clip is edited in overlapping parts of this length."""

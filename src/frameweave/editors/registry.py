@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from frameweave.diffusion.samplers.names import SAMPLERS, SamplerName
 from frameweave.diffusion.samplers.sampler import Sampler
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only, OnlyFromText
 from frameweave.editors.own import GROUP, own_names
 from frameweave.errors import InputError
 from frameweave.runs.asked import asked_by_editor
@@ -70,6 +70,23 @@ def texts_for(editor: str, texts: Sequence[str]) -> tuple[str, ...]:
     """Those of `texts` that ask something of this editor; see `asked_of_each`."""
     split = [(text, *text.partition("=")[0].rpartition(".")[::2]) for text in texts]
     return tuple(text for text, of, own in split if of in ("", editor) and own in load(editor).model_fields)
+
+
+def check_acting(editor: Editor, asked: Mapping[str, JsonValue], *, sees_source: bool) -> None:
+    """Raise `InputError` for a setting that is asked for, is not the default, and does nothing."""
+    for name in asked:
+        field = type(editor).model_fields[name]
+        for mark in field.metadata if getattr(editor, name) != field.default else ():
+            if isinstance(mark, Only) and getattr(editor, mark.setting) != mark.value:
+                value = str(mark.value).lower()
+                raise InputError(
+                    f"{name} acts with {mark.setting}={value} only",
+                    hint=f"give --set {mark.setting}={value}, or leave {name} out",
+                )
+            if isinstance(mark, OnlyFromText) and sees_source:
+                raise InputError(
+                    f"{name} acts in clips from text only", hint="leave it out, or use frameweave generate"
+                )
 
 
 def samplers_of(editor: Editor, *, sees_source: bool = True) -> tuple[SamplerName, ...]:

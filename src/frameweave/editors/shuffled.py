@@ -17,7 +17,7 @@ from frameweave.diffusion.sampling import Eps
 from frameweave.editors._parts.groups import Grouping, Shuffle
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._published.shuffled import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.seam import Latents
 from frameweave.runs.settings import Count, NotNegative, Share
@@ -55,9 +55,9 @@ class Shuffled(Editor):
     has."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
     """How strongly the depth ControlNet steers."""
-    controlnet_in_inversion: bool = True
+    controlnet_in_inversion: Annotated[bool, Only("controlnet", True)] = True
     """Whether the depth ControlNet steers the inversion too; as published with scale 1."""
     as_published: bool = False
     """Reproduce RAVE's program: a group is one picture of tiles, frames that fill no whole grid are left out,

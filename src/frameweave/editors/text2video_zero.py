@@ -17,7 +17,7 @@ from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import Eps
 from frameweave.editors._parts.instruct import check_model, instructed
 from frameweave.editors._published.text2video_zero import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only, OnlyFromText
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, overridden
@@ -38,21 +38,21 @@ class Text2VideoZero(Editor):
     variant: Literal["depth", "instruct"] = "depth"
     """What the edit takes from the source: depth, its depth maps; instruct, its pictures, for a model that
     edits by instruction."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("variant", "depth")] = 1.0
     """How strongly the depth ControlNet steers. Variant depth only."""
-    picture_guidance: float = 1.0
+    picture_guidance: Annotated[float, Only("variant", "instruct")] = 1.0
     """Guidance scale of the source's pictures: higher keeps more of them. Variant instruct only."""
-    motion: Annotated[tuple[float, float], Split] = (12.0, 12.0)
+    motion: Annotated[tuple[float, float], Split, OnlyFromText()] = (12.0, 12.0)
     """Shift of the picture from frame to frame (x, y), in 1/512 of its side; positive moves it left and up.
     Clips from text only."""
-    t0: Share = 0.88
+    t0: Annotated[Share, OnlyFromText()] = 0.88
     """Timestep, as a share of T, at which the latent of the first frame is copied and shifted. Clips from
     text only."""
-    t1: Share = 0.94
+    t1: Annotated[Share, OnlyFromText()] = 0.94
     """Timestep, as a share of T, to which the shifted copies are noised again. Clips from text only."""
     chunk_size: Count = 16
     """Frames in one call of the network; fewer need less memory and change nothing else."""
-    chunk: Count = 8
+    chunk: Annotated[Count, Only("as_published", True)] = 8
     """Frames in a chunk of the published program, with the first frame, which every chunk repeats."""
     as_published: bool = False
     """Reproduce the published program: frame 0 is a noised copy of itself, and every chunk of frames draws
@@ -129,6 +129,8 @@ class Text2VideoZero(Editor):
         timesteps = request.timesteps(self.steps)
         index_1, index_0 = (_nearest(timesteps, share * request.schedule.T) for share in (self.t1, self.t0))
         moved = range(rules.first_copy, len(request))
+        if moved and not self.t0 < self.t1:
+            raise InputError(f"t0 is {self.t0} and t1 {self.t1}, expected t0 below t1", hint="exchange them")
         if self.t0 < self.t1 and self.steps >= _FEWEST:  # of few, both may be nearest to the same one
             index_0 = max(index_0, index_1 + 1)
         if moved and not index_1 < index_0 < self.steps:

@@ -7,7 +7,7 @@ own features have their nearest neighbour in the source.
 
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from frameweave.editors._parts.injection import STREAMS, attention_layers, featu
 from frameweave.editors._parts.propagation import Propagation
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._published.tokenflow import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.attention import overridden
 from frameweave.models.memory import Chunks
@@ -44,13 +44,13 @@ class TokenFlow(Editor):
     noise."""
     keyframe_interval: Count = 8
     """Frames for each key frame; only key frames are edited, the others follow them."""
-    attention_share: Share = 0.5
+    attention_share: Annotated[Share, Only("variant", "pnp")] = 0.5
     """Share of the steps in which self-attention takes queries and keys of the source. Variant pnp only."""
-    feature_share: Share = 0.8
+    feature_share: Annotated[Share, Only("variant", "pnp")] = 0.8
     """Share of the steps in which features of the source are injected. Variant pnp only."""
-    start: float = 0.9
+    start: Annotated[float, Only("variant", "sdedit")] = 0.9
     """Share of the steps that are taken: lower keeps more of the source. Variant sdedit only."""
-    noise: Literal["inverted", "random"] = "inverted"
+    noise: Annotated[Literal["inverted", "random"], Only("variant", "sdedit")] = "inverted"
     """Noise that the source starts with: inverted, its DDIM inversion; random, one noise for all frames.
     Variant sdedit only."""
     blend: Literal["sigmoid", "linear"] = "sigmoid"
@@ -60,7 +60,7 @@ class TokenFlow(Editor):
     """Steps of the inversion, which must pass all timesteps of the edit; 0 means as many as the edit has."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
     """How strongly the depth ControlNet steers."""
     chunk_size: Count = 8
     """Frames in one call of the network, each three times; fewer need less memory and change nothing else."""

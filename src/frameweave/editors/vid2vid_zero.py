@@ -26,7 +26,7 @@ from frameweave.editors._parts.null_text import kept_or_made
 from frameweave.editors._parts.prompt_parts import map_of
 from frameweave.editors._parts.prompt_to_prompt import Loan, WordMap, controlled_steps
 from frameweave.editors._published.vid2vid_zero import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only
 from frameweave.editors.request import EditRequest
 from frameweave.models.attention import AttentionRule, overridden, own
 from frameweave.models.checkpointing import checkpointed
@@ -58,13 +58,13 @@ class Vid2VidZero(Editor):
     """Classifier-free guidance scale (CFG) of the optimisation and of the edit."""
     null_text: bool = True
     """Null-text inversion: optimise the empty prompt so that the source is kept. Off takes half the time."""
-    inner_steps: Count = 1
+    inner_steps: Annotated[Count, Only("null_text", True)] = 1
     """Largest number of updates of the null text in each step."""
-    rate: Positive = 1e-2
+    rate: Annotated[Positive, Only("null_text", True)] = 1e-2
     """Learning rate (Adam) of the null text in the first step; it falls to a half by the last."""
-    null_from: Share = 0.5
+    null_from: Annotated[Share, Only("null_text", True)] = 0.5
     """Share of the steps after which the optimised null text is used; until then the empty prompt is."""
-    null_until: Share = 1.0
+    null_until: Annotated[Share, Only("null_text", True)] = 1.0
     """Share of the steps up to which the optimised null text is used; then the empty prompt is."""
     cross_replace: Share = 0.8
     """Share of the steps that take the source's cross-attention, if both prompts have the same number of

@@ -21,7 +21,7 @@ from frameweave.editors._parts.injection import STREAMS, attention_layers, featu
 from frameweave.editors._parts.merging import joined, local
 from frameweave.editors._parts.vidtome_draws import Choices, cut, ordered
 from frameweave.editors._published.vidtome import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor
+from frameweave.editors.base import Editor, Only
 from frameweave.editors.request import EditRequest
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Site, Tokens, overridden
@@ -49,7 +49,7 @@ class VidToMe(Editor):
     variant: Literal["pnp", "depth", "plain"] = "pnp"
     """What keeps the structure of the source: pnp, its injected features (plug-and-play); depth, a depth
     ControlNet; plain, its inverted noise alone."""
-    controlnet_scale: float = 1.0
+    controlnet_scale: Annotated[float, Only("variant", "depth")] = 1.0
     """How strongly the depth ControlNet steers. Variant depth only."""
     chunk: Count = 4
     """Frames in a chunk; the frames of a chunk attend to one another."""
@@ -60,9 +60,9 @@ class VidToMe(Editor):
     """Share of the tokens that are merged within a chunk, into those of one frame."""
     merge_global: bool = True
     """Whether a chunk hands its tokens on to the next one."""
-    global_ratio: Share = 0.8
+    global_ratio: Annotated[Share, Only("merge_global", True)] = 0.8
     """Share of the tokens that are merged between a chunk and the one before it."""
-    global_rand: Share = 0.5
+    global_rand: Annotated[Share, Only("merge_global", True)] = 0.5
     """Probability that the chunk's own tokens stay when they are merged with those handed on."""
     align: bool = True
     """Whether prompt and negative prompt share one matching of tokens (always with variant pnp)."""
@@ -70,9 +70,9 @@ class VidToMe(Editor):
     """Frames that are merged into one at each level of merging within a chunk."""
     max_downsample: Count = 2
     """Tokens are merged in layers whose sides are at most this many times smaller than the latents'."""
-    attention_share: Share = 0.5
+    attention_share: Annotated[Share, Only("variant", "pnp")] = 0.5
     """Share of the steps in which self-attention takes queries and keys of the source. Variant pnp only."""
-    feature_share: Share = 0.8
+    feature_share: Annotated[Share, Only("variant", "pnp")] = 0.8
     """Share of the steps in which features of the source are injected. Variant pnp only."""
     chunk_size: Count = 16
     """Frames in one call of the network during inversion; the edit takes those of a chunk."""

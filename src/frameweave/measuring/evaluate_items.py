@@ -25,7 +25,7 @@ from frameweave.video import read_frames
 from frameweave.video.clip import Clip, resized_frames
 from frameweave.video.in_step import read_in_step
 from frameweave.video.reading import VIDEOS
-from frameweave.video.sequences import PICTURES
+from frameweave.video.sequences import PICTURES, name_of_clip
 
 _DEPTH_FOLDER = ".depth"
 """How the name of a folder ends that holds a clip's depth, beside it in a folder of data."""
@@ -67,7 +67,7 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
     if edited.suffix.lower() in (".csv", ".jsonl"):
         lines = list(read_edits(edited, _Line))
         refuse_doubles(edited, (line.name for line in lines if line.name))
-        names = frozenset(Path(line.edited).stem for line in lines)
+        names = frozenset(name_of_clip(edited.parent / line.edited) for line in lines)
         for number, line in enumerate(lines):
             yield Item(
                 name=line.name or f"{number:03d} {line.edited}",
@@ -83,7 +83,7 @@ def items_of(edited: Path, options: EvaluateOptions) -> Iterator[Item]:
     if not edited.exists():
         raise InputError(f"{edited}: no such file or folder", hint="check the path of the edited video")
     videos = _videos_in(edited) or [edited]
-    names = frozenset(video.stem for video in videos)
+    names = frozenset(map(name_of_clip, videos))
     for video in videos:
         yield Item(
             name=printable(video.name),
@@ -134,7 +134,8 @@ def _beside(item: Item, other: Path) -> Path:
         for path in sorted(other.iterdir())
         if path.suffix.lower() in (*VIDEOS, *PICTURES) or _is_frames(path)
     ]
-    named = [path for path in shown if path.stem == item.edited.stem]
+    name = name_of_clip(item.edited)
+    named = [path for path in shown if name_of_clip(path) == name]
     for alike in (
         [path for path in named if path.name == item.edited.name],
         [path for path in named if path.suffix.lower() in VIDEOS],
@@ -147,8 +148,8 @@ def _beside(item: Item, other: Path) -> Path:
             )
         if alike:
             return alike[0]
-    if _videos_in(other) or any(path.stem in item.names for path in shown):
-        raise DataError(f"{other}: nothing called {item.edited.stem} in it", hint="give both the same names")
+    if _videos_in(other) or any(name_of_clip(path) in item.names for path in shown):
+        raise DataError(f"{other}: nothing called {name} in it", hint="give both the same names")
     return other  # a folder of pictures
 
 

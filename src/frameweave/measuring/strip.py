@@ -15,6 +15,7 @@ from frameweave.runs.atomic import staged
 from frameweave.runs.run_file import RunRecord, read_run, run_file_of
 from frameweave.video import VideoInfo, probe
 from frameweave.video.filmstrips import Pixels, shown_frames
+from frameweave.video.sequences import name_of_clip
 
 _SOURCE, _TRUTH = "source", "true edit"
 _FORMATS = (".png", ".svg")
@@ -96,7 +97,7 @@ def _clips(videos: Sequence[Path]) -> tuple[Path, list[_Shown], str]:
             if first is None:
                 first = path
             else:
-                edits.append(_Shown(title=path.stem or path.name, video=path))
+                edits.append(_Shown(title=name_of_clip(path), video=path))
             continue
         record = read_run(path)
         if record.command != "edit" or record.result is None:

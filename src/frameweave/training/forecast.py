@@ -27,9 +27,9 @@ from frameweave.progress import SILENT, Progress
 from frameweave.training.fit import fit
 from frameweave.training.options import TrainOptions
 from frameweave.training.packing import fitting, saved_bytes
-from frameweave.training.plan import autocast
+from frameweave.training.plan import autocast, plan_of
 from frameweave.training.sources.groups import Part, sources
-from frameweave.training.stages import Workshop, plan_of
+from frameweave.training.stages import Workshop
 from frameweave.training.train import check_stages
 
 _STEPS = 4

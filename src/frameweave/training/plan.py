@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from frameweave.models.loading.device import half_of
+from frameweave.training.options import TrainOptions
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """The number type of forward and backward."""
@@ -72,3 +73,27 @@ def autocast(precision: Precision | Literal["auto"], device: torch.device) -> to
     chosen = resolved(precision, device)
     dtype = torch.float16 if chosen == "fp16" else torch.bfloat16
     return torch.autocast(device.type, dtype, enabled=chosen != "fp32")
+
+
+def plan_of(stage: str, options: TrainOptions) -> Plan:
+    """How a stage is trained under these settings."""
+    return Plan(
+        steps={"depth": options.depth_steps, "tokens": options.tokens_steps, "lora": options.steps}[stage],
+        learning_rate={
+            "depth": options.depth_learning_rate,
+            "tokens": options.tokens_learning_rate,
+            "lora": options.learning_rate,
+        }[stage],
+        warmup=options.warmup,
+        schedule=options.schedule,
+        weight_decay=options.weight_decay,
+        betas=(0.9, 0.999),
+        clip_norm=options.clip_norm,
+        ema=options.ema,
+        accumulate=options.accumulate,
+        precision=options.precision,
+        eight_bit=options.eight_bit,
+        save_minutes=options.save_minutes,
+        watch_every=options.watch_every,
+        norms_every=options.norms_every,
+    )

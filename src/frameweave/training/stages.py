@@ -11,7 +11,7 @@ from diffusers import ControlNetModel
 
 from frameweave.adaptor.adaptor import FILE, Adaptor, architecture, load_adaptor
 from frameweave.adaptor.card import Card, other_tower
-from frameweave.adaptor.lora import Lora, added_lora, pattern
+from frameweave.adaptor.lora import Lora, added_lora, linear_layers, pattern
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.data.encoded import CachedGroups
 from frameweave.diffusion.schedule import Schedule
@@ -19,6 +19,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.models import depth as depth_model
 from frameweave.models.control.controlnet import new_controlnet
 from frameweave.models.control.controls import Control
+from frameweave.models.identity import fingerprint
 from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.loading.device import torch_device
 from frameweave.models.loading.load import load_chosen
@@ -32,7 +33,6 @@ from frameweave.training.depth_control import DepthControl
 from frameweave.training.fit import TrainStage
 from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
-from frameweave.training.plan import Plan
 from frameweave.training.shared_tokens import SharedTokens, begin_with_words
 from frameweave.training.sources.groups import left_below, prepared_size, prior_source, sources
 from frameweave.training.sources.inputs import Captioned, inputs_of
@@ -60,6 +60,8 @@ class Workshop:
         self.options, self.progress = options, progress
         place = training_device(options.device)
         self.model = load_chosen(replace(options.choice, device=place))
+        if "lora" in stages:
+            linear_layers(self.model.unet, pattern(options.lora_blocks, options.lora_targets))
         self._take_control(wanted="depth" in stages)
         with_tokens = options.n_shared > 0 and tuple(stages) != ("depth",)
         earlier, tower = self._earlier_tokens() if with_tokens else None, self.model.vision_tower
@@ -90,15 +92,18 @@ class Workshop:
 
         trained_on, held_out = sources(options)
         self.train_groups, self.held_out_groups = cached(trained_on), cached(held_out)
-        if (below := left_below(options)) > 0:
-            progress.note(
-                f"{options.data}: {below} videos in folders below are not trained on; data prepare takes them"
-            )
+        for folder, below in left_below(options).items():
+            progress.note(f"{folder}: {below} videos in folders below are not trained on")
         self.prior_groups = None if options.prior is None else cached(prior_source(options))
 
-    def inputs(self) -> dict[str, str]:
-        """What is trained on and held out, by content."""
+    def inputs(self, stage: str) -> dict[str, str]:
+        """What a stage trains on and holds out, and what it takes of earlier ones, by content."""
         found = dict[str, str]()
+        if stage != "depth" and self.options.depth_control and self._control_is_trained:
+            found["depth/controlnet"] = fingerprint(self.model.controls[0].network)
+        if stage == "lora" and not self.options.train_tokens and (earlier := self._earlier_tokens()):
+            assert earlier.tokens is not None
+            found["tokens/adaptor"] = fingerprint(earlier.tokens)
         for groups in (self.train_groups, self.held_out_groups):
             found |= inputs_of(self.options, groups.source, self.options.data)
         if self.prior_groups is not None:
@@ -189,12 +194,17 @@ class Workshop:
     def _control_folder(self) -> Path:
         return self.options.out / "depth" / "controlnet"
 
+    @property
+    def _control_is_trained(self) -> bool:
+        """By this run's stage depth."""
+        return (self._control_folder / "config.json").is_file()
+
     def _take_control(self, *, wanted: bool) -> None:
         """The ControlNet of this run's depth stage, when an earlier call has finished it; else the model's.
 
         Where the model has none and one is `wanted`, a new one begins as a copy of the UNet's encoder.
         """
-        done = (self._control_folder / "config.json").is_file()
+        done = self._control_is_trained
         if self.model.controlnet is None and (done or wanted):
             fresh = new_controlnet(self.model.unet, self.model.vae_factor, self.options.seed)
             self.model = replace(self.model, controls=(Control(network=fresh),))
@@ -273,27 +283,3 @@ def training_device(asked: str) -> str:
             hint="leave --device out; CUDA_VISIBLE_DEVICES chooses among GPUs",
         )
     return str(here)
-
-
-def plan_of(stage: str, options: TrainOptions) -> Plan:
-    """How a stage is trained under these settings."""
-    return Plan(
-        steps={"depth": options.depth_steps, "tokens": options.tokens_steps, "lora": options.steps}[stage],
-        learning_rate={
-            "depth": options.depth_learning_rate,
-            "tokens": options.tokens_learning_rate,
-            "lora": options.learning_rate,
-        }[stage],
-        warmup=options.warmup,
-        schedule=options.schedule,
-        weight_decay=options.weight_decay,
-        betas=(0.9, 0.999),
-        clip_norm=options.clip_norm,
-        ema=options.ema,
-        accumulate=options.accumulate,
-        precision=options.precision,
-        eight_bit=options.eight_bit,
-        save_minutes=options.save_minutes,
-        watch_every=options.watch_every,
-        norms_every=options.norms_every,
-    )

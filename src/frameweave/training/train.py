@@ -1,7 +1,7 @@
 """Train an adaptor, from settings to a saved adaptor, resumable at every point."""
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,11 +28,12 @@ from frameweave.training.log import TrainingLog
 from frameweave.training.low_rank import check_losses
 from frameweave.training.options import TrainOptions
 from frameweave.training.patience import Patience
+from frameweave.training.plan import plan_of
 from frameweave.training.previews import write_preview
 from frameweave.training.sources.groups import check_data
 from frameweave.training.sources.inputs import FILE as INPUTS
 from frameweave.training.sources.inputs import check_same
-from frameweave.training.stages import ADAPTOR, STAGES, Built, Workshop, plan_of, training_device
+from frameweave.training.stages import ADAPTOR, STAGES, Built, Workshop, training_device
 
 _MINE = (
     "threads", "tensorboard", "wandb", "out", "watch_every", "norms_every", "preview_every", "save_minutes",
@@ -88,14 +89,13 @@ def train(stages: tuple[str, ...], options: TrainOptions, *, progress: Progress 
         if state.is_main_process:
             check_data(options)
         workshop = Workshop(options, progress, stages)
-        inputs = workshop.inputs()
         with state.main_process_first():
             run = begun()
         earlier = _Earlier.from_json(run.record.result or {}, where=f"{options.out}: its result has ").figures
         new: dict[str, float] = {}
         for stage in stages:
             progress.note(f"stage {stage}")
-            figures = _trained(stage, workshop, run, inputs)
+            figures = _trained(stage, workshop, run)
             new |= {f"{stage}_{name}": value for name, value in figures.items()}
         done = Trained(earlier | new, round(time.monotonic() - start, 2), peak_bytes())
         if state.is_main_process and (new or not earlier):  # a run that was finished keeps its record
@@ -156,12 +156,12 @@ def _folder(
             raise
 
 
-def _trained(name: str, workshop: Workshop, run: Run, inputs: Mapping[str, str]) -> dict[str, float]:
+def _trained(name: str, workshop: Workshop, run: Run) -> dict[str, float]:
     """Train one stage to its end, write what it made, and return its last held-out figures."""
     options = workshop.options
     folder = options.out / name
     with workshop.built(name) as built:
-        check_same(folder, inputs, goes_on=bool(checkpoints(folder)))
+        check_same(folder, workshop.inputs(name), goes_on=bool(checkpoints(folder)))
         accelerator = new_accelerator()
         last = _fitted(name, built, workshop, run, accelerator)
         accelerator.wait_for_everyone()

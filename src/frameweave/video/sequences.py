@@ -20,6 +20,15 @@ _ANIMATED = ("WEBP", "PNG", "TIFF", "GIF", "AVIF")  # a second picture in other 
 _UNTOLD = 100  # milliseconds that viewers show a frame which tells none
 
 
+def name_of_clip(path: Path) -> str:
+    """What a video is called, a file or a folder of its pictures: folders have no suffix.
+
+    >>> name_of_clip(Path("beach.1.mp4"))
+    'beach.1'
+    """
+    return path.name if path.is_dir() else path.stem
+
+
 @dataclass(frozen=True)
 class TimedPicture:
     """One upright frame, when it starts and how long it lasts, in seconds."""

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from frameweave.editing.comparing.compare import compare
+from frameweave.editing.edit import edit
 from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.options import EditOptions
 from frameweave.editors import registry
@@ -99,6 +100,15 @@ def test_a_setting_acts(options: EditOptions, video: Path, tmp_path: Path, setti
 def test_what_no_comparison_can_is_refused(options: EditOptions, video: Path, setting: str) -> None:
     with pytest.raises(InputError, match=setting.replace("_", "-")):
         compare(video, "a red car", options.replaced(**REFUSED[setting]))
+
+
+@pytest.mark.parametrize("editor", EDITORS)
+def test_a_panel_is_the_edit(options: EditOptions, video: Path, tmp_path: Path, editor: str) -> None:
+    compare(video, "a red car", options.replaced(crf=0))
+    alone = options.replaced(compare=False, editor=editor, crf=0, out=tmp_path / "alone.mp4")
+    edit(video, ["a red car"], alone)
+    panel = [frame.pixels for frame in read_frames(options.out / f"{editor}.mp4")]
+    assert np.array_equal(panel, [frame.pixels for frame in read_frames(tmp_path / "alone.mp4")])
 
 
 def test_the_rest_of_the_pictures_stays_as_it_is(options: EditOptions, tmp_path: Path) -> None:

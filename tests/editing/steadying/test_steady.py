@@ -118,6 +118,15 @@ def test_folders_of_pictures(options: SteadyOptions, tmp_path: Path) -> None:
     assert (probe(done.video).width, probe(done.video).height, len(times(done.video))) == (47, 31, 5)
 
 
+def test_pictures_of_a_video_get_its_times(source: Path, options: SteadyOptions, tmp_path: Path) -> None:
+    uneven = write_video(tmp_path / "u.mp4", blobs(4), times=[Fraction(t, 30) for t in (0, 1, 2, 8)])
+    (tmp_path / "frames").mkdir()
+    for number, frame in enumerate(edit_of(blobs(4))):
+        Image.fromarray(frame).save(tmp_path / "frames" / f"{number}.png")
+    done = steady(tmp_path / "frames", options.replaced(source=uneven))
+    assert times(done.video) == times(uneven)
+
+
 def test_a_source_of_another_size_is_scaled(edited: Path, options: SteadyOptions, tmp_path: Path) -> None:
     large = np.repeat(np.repeat(blobs(8), 2, axis=1), 2, axis=2)
     notes = Notes()

@@ -173,6 +173,19 @@ def test_ivebench_parts_are_over_what_is_there(tmp_path: Path) -> None:
     assert found["total"][1] == "–"
 
 
+def test_a_name_with_a_dot_is_no_name_with_a_suffix(tmp_path: Path) -> None:
+    """2024.05.01-beach is missing, and 2024.05 is another clip."""
+    lines = [
+        {"id": number, "src_video_name": name, "target_prompt": "a duck"}
+        for number, name in enumerate(("2024.05.mp4", "2024.05.01-beach"))
+    ]
+    (tmp_path / "ivebench_prompt.json").write_text(json.dumps(lines))
+    pictures(tmp_path / "mine" / "2024.05", frames(1, 0).expand(3, -1, -1, -1))
+    asked = EvaluateOptions(benchmark="ivebench", benchmark_data=tmp_path, out=tmp_path / "run")
+    done = evaluate(tmp_path / "mine", asked)
+    assert (done.videos, list(done.failed)) == (1, ["2024.05.01-beach"])
+
+
 def test_cosines_by_hand() -> None:
     features = torch.tensor([[1.0, 0], [0, 2.0], [-1.0, 1.0]])
     assert neighbours(features) == pytest.approx((0 + 0.5**0.5) / 2)

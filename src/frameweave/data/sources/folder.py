@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from frameweave.data.record import ClipRecord, Skipped, Told
 from frameweave.data.sources.beside import LARGEST, told_beside
 from frameweave.video.reading import VIDEOS
-from frameweave.video.sequences import PICTURES
+from frameweave.video.sequences import PICTURES, name_of_clip
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class FolderReader:
         for video in sorted(files_below(self.folder), key=_order):
             if not (video.suffix.lower() in VIDEOS if video.is_file() else _is_clip(video)):
                 continue
-            name = (video.parent / _name(video)).relative_to(self.folder).as_posix()
+            name = (video.parent / name_of_clip(video)).relative_to(self.folder).as_posix()
             try:
                 found = captions_beside(video)
             except (OSError, ValueError) as error:
@@ -62,12 +62,7 @@ def is_hidden(path: PurePath) -> bool:
 
 def _order(path: Path) -> tuple[tuple[str, ...], bool, str]:
     """By name; a video before the folder of its pictures."""
-    return (*path.parent.parts, _name(path)), path.is_dir(), path.suffix
-
-
-def _name(video: Path) -> str:
-    """What files beside a clip are called by: folders have no suffix."""
-    return video.name if video.is_dir() else video.stem
+    return (*path.parent.parts, name_of_clip(path)), path.is_dir(), path.suffix
 
 
 def _is_clip(folder: Path) -> bool:
@@ -84,7 +79,7 @@ def captions_beside(video: Path) -> Told:
     """What the text beside a video says. Raises `ValueError` with the file's name, or `OSError`."""
 
     def beside(suffix: str) -> tuple[str, bytes] | None:
-        named = (video.parent / f"{_name(video)}{written}" for written in (suffix, suffix.upper()))
+        named = (video.parent / f"{name_of_clip(video)}{written}" for written in (suffix, suffix.upper()))
         file = next((file for file in named if file.is_file()), None)
         if file is None:
             return None
@@ -96,7 +91,7 @@ def captions_beside(video: Path) -> Told:
 
 def depth_beside(video: Path) -> str:
     """The clip's own depth, or nothing."""
-    for name in (f"{_name(video)}.depth", f"{_name(video)}.depth.npy"):
+    for name in (f"{name_of_clip(video)}.depth", f"{name_of_clip(video)}.depth.npy"):
         if (video.parent / name).exists():
             return str(video.parent / name)
     return ""

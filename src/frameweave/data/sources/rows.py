@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ _SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
     """Rows of a csv, tsv, jsonl or json file by the line on which they end, or their number.
 
-    Columns of one name have their cells in a list; cells beyond the head are under `BEYOND`.
+    Columns of one name have their cells in a list; cells beyond the head are under `BEYOND`. Cells that
+    pandas left empty (NaN) are empty texts, and rows of empty cells are none.
 
     Raises `DataError` for a file that cannot be read, naming the line.
     """
@@ -30,7 +32,8 @@ def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
         with table.open("rb") as start:
             encoding = encoding_of(start.read(2))
         with table.open(encoding=encoding, newline="") as file:
-            yield from _READERS.get(table.suffix.lower(), _cells)(file, table)
+            for number, row in _READERS.get(table.suffix.lower(), _cells)(file, table):
+                yield number, {name: "" if _is_nan(cell) else cell for name, cell in row.items()}
     except (UnicodeError, OSError) as error:
         raise DataError(f"{table}: not a table ({error})", hint="save it as UTF-8 text") from error
 
@@ -50,7 +53,7 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     try:
         head = next(rows, [])
         last.clear()
-        for cells in filter(None, rows):
+        for cells in filter(_says, rows):
             raw = last.copy()
             last.clear()
             yield above + rows.line_num, _row(head, cells)
@@ -62,6 +65,15 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     if _is_open(raw, delimiter):
         first = above + rows.line_num - len(raw) + 1
         raise DataError(f"{path}, line {first}: a quote that is never closed", hint="close it, or double it")
+
+
+def _is_nan(cell: object) -> bool:
+    return isinstance(cell, float) and math.isnan(cell)
+
+
+def _says(cells: Sequence[str]) -> bool:
+    """Whether anything stands in a row: spreadsheets end tables with rows of empty cells."""
+    return any(cell.strip() for cell in cells)
 
 
 def _begun(file: TextIO) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from frameweave.editing.comparing.page import Panel, Row, write_page
 from frameweave.editing.comparing.panels import Panels
 from frameweave.editing.comparing.sheet import Layout, write_picture, write_sheet
 from frameweave.editing.footage import Fit, Footage
+from frameweave.editing.given.control_maps import MapMaker
 from frameweave.editing.given.mask import Mask
 from frameweave.editing.inputs import given_to_edit
 from frameweave.editing.model_options import ModelOptions
@@ -31,6 +32,8 @@ from frameweave.editors import registry, running
 from frameweave.editors.base import Editor
 from frameweave.errors import InputError
 from frameweave.models import depth as depth_model
+from frameweave.models.control.asked import DEPTH
+from frameweave.models.seam import ControlMap
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.places import Numbered
@@ -104,7 +107,7 @@ def compare(
             source=source,
             prompt=prompt,
             mask=mask,
-            depth=None if estimator is None else estimator.estimate(source.frames),
+            depth=None if estimator is None else _depth(source, estimator),
             motion=_motion(
                 motions_of(flow.padded(fit.scaled), options, progress),
                 source,
@@ -183,6 +186,13 @@ def _refuse(options: EditOptions) -> None:
             "--compare with --preview-every: it keeps no pictures of steps",
             hint="give --preview, which shows them while the edits run",
         )
+
+
+def _depth(source: Clip, estimator: depth_model.DepthEstimator) -> ControlMap:
+    """As an edit makes it."""
+    maker = MapMaker((DEPTH,), estimator)
+    maker.add(source.frames)
+    return maker.made()[DEPTH]
 
 
 def _motion(motions: Motions, source: Clip, reach: int, model: StableDiffusion) -> Motion | None:

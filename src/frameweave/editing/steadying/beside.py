@@ -1,7 +1,7 @@
 """An edited video and its source, frame beside frame."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +65,12 @@ class Beside:
     def __len__(self) -> int:
         return self.edited.whole
 
+    @property
+    def timed_by(self) -> Footage:
+        """Whose times the result has: as many pictures as a video has frames get the video's."""
+        one, other = self.edited, self.source
+        return other if not one.info.timed and other.info.timed and one.whole == other.whole else one
+
     def frames(self) -> Iterator[Both]:
         """All of them, one after the other. Raises `InputError` when a video is damaged or ends too early."""
         size = (self.edited.info.width, self.edited.info.height)
@@ -78,7 +84,7 @@ class Beside:
             found = next(source, None)
             if found is None:
                 raise _too_short(self.source, number, self.edited, len(self))
-            yield frame, found.pixels
+            yield replace(found, pixels=frame.pixels) if self.timed_by is self.source else frame, found.pixels
 
     def _by_time(self) -> Iterator[tuple[TimedPicture, Picture]]:
         """The last frame of the source lasts to the end."""

@@ -21,6 +21,7 @@ from frameweave.video.along import Along
 from frameweave.video.motion.flows import flow_of
 from frameweave.video.motion.given import GivenFlow
 from frameweave.video.motion.providers import FlowProvider
+from frameweave.video.sequences import name_of_clip
 from frameweave.video.writing import lost_in
 
 
@@ -45,17 +46,22 @@ def steady(edited: Path, options: SteadyOptions, *, progress: Progress = SILENT)
         raise InputError("no source", hint="give the video before the edit with --source")
     info = probe(edited)
     beside = Beside.of(info, probe(options.source), options.mask)
-    suffix = result_suffix(edited)
-    place = Place.of(options.out, Numbered("steady", edited.stem), f"steady{suffix}")
+    suffix, fps = result_suffix(edited), beside.timed_by.info.fps
+    place = Place.of(options.out, Numbered("steady", name_of_clip(edited)), f"steady{suffix}")
     provider = _provider(options.flow, beside)
     along = Along(edited, sound=options.audio)
     for note in (
         *info.notes,
-        *lost_in(place.suffix, along, (info.width, info.height), info.pixel_shape, float(info.fps)),
+        *lost_in(place.suffix, along, (info.width, info.height), info.pixel_shape, float(fps)),
     ):
         progress.note(note)
     if not info.timed:
-        progress.note(f"pictures are shown at {float(info.fps):g} frames per second")
+        whose = (
+            "as the source's frames"
+            if beside.timed_by is beside.source
+            else f"at {float(fps):g} frames per second"
+        )
+        progress.note(f"pictures are shown {whose}")
     beside.check(progress.note)
     plan = place.planned("steady", options, _given(edited, options))
     if (finished := place.finished(plan)) is not None:
@@ -88,7 +94,7 @@ def steady(edited: Path, options: SteadyOptions, *, progress: Progress = SILENT)
             with VideoWriter(
                 run.folder / name,
                 size=size,
-                fps=info.fps,
+                fps=fps,
                 audio=Along(edited, sound=options.audio, whole=True),
                 pixel_shape=info.pixel_shape,
                 colours=info.colours,

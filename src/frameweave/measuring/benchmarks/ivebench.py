@@ -22,6 +22,7 @@ from frameweave.measuring.metrics.encoders import Seeing, id_of, lack_of
 from frameweave.measuring.metrics.fidelity import frame_difference
 from frameweave.measuring.report.table import Entry, Row
 from frameweave.runs.records import Record, read_json
+from frameweave.video.reading import VIDEOS
 
 _KEY = "src_video_name"
 _CLIP, _DINO = "openai/clip-vit-base-patch32", "facebook/dino-vits16"
@@ -56,7 +57,7 @@ def read(data: Path, edits: Path) -> Sequence[BenchEdit]:
     asked: list[BenchEdit] = []
     for number, line in enumerate(lines):
         place = inside(edits, line.src_video_name, f"{table}, entry {number}")
-        stem = place.with_suffix("")
+        stem = place.with_suffix("") if place.suffix.lower() in VIDEOS else place
         asked.append(
             BenchEdit(
                 name=line.src_video_name,

@@ -124,12 +124,11 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     return Part(every, 0, cut), Part(every, cut, len(every))
 
 
-def left_below(options: TrainOptions) -> int:
-    """How many videos of a folder are not trained on, since they lie in folders below."""
-    folder = Path(options.data)
-    if options.data == "world" or options.every_frame or is_dataset(folder) or not folder.is_dir():
-        return 0
-    return _in_folder(options).below()
+def left_below(options: TrainOptions) -> dict[str, int]:
+    """How many videos of which folder are not trained on, since they lie in folders below."""
+    folders = [name for name in (options.data, options.prior) if name not in (None, "world")]
+    plain = [Path(name) for name in folders if Path(name).is_dir() and not is_dataset(Path(name))]
+    return {str(folder): count for folder in plain if (count := FolderGroups(folder).below()) > 0}
 
 
 def prepared_size(options: TrainOptions) -> int | None:

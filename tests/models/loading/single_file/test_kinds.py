@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from frameweave.errors import ModelFolderError
+from frameweave.models.loading.choice import miniature_folder
 from frameweave.models.loading.load import load
 from frameweave.models.loading.single_file.header import Header
 from frameweave.models.loading.single_file.kinds import SD1, SD2, SDXL, Kind, diffused, kind_of
@@ -228,4 +229,6 @@ def test_what_a_file_says_of_its_training_counts(tmp_path: Path) -> None:
     parts = FileParts.of(file, None)
     assert parts.config("scheduler")["prediction_type"] == "v_prediction"
     assert parts.config("scheduler")["rescale_betas_zero_snr"] is True
+    with_folder = FileParts.of(file, str(miniature_folder()))  # whose scheduler says epsilon
+    assert with_folder.config("scheduler")["prediction_type"] == "v_prediction"
     assert diffused(Header.read(_file(tmp_path, BASE))) == {}

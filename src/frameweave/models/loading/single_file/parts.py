@@ -76,7 +76,7 @@ class FileParts:
 
     def config(self, part: str) -> Mapping[str, Any]:
         found = self.settings.config(part)
-        if part == "scheduler" and isinstance(self.settings, Known):
+        if part == "scheduler":  # what the file says of itself counts, whatever its settings come from
             return dict(found) | diffused(self.header)
         return dict(found) | {"in_channels": channels(self.header)} if part == "unet" else found
 
