@@ -13,7 +13,7 @@ from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.steadying.options import SteadyOptions
 from frameweave.editing.steadying.steady import steady
-from frameweave.editors.base import Editor, Generator
+from frameweave.editors.base import Editor, Generator, Only
 from frameweave.editors.registry import load as load_editor
 from frameweave.editors.registry import names as editor_names
 from frameweave.editors.request import EditRequest, Timesteps
@@ -83,6 +83,7 @@ __all__ = [
     "Motion",
     "MotionMaker",
     "NotFinite",
+    "Only",
     "NotNegative",
     "OutOfMemory",
     "Positive",
