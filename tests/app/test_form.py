@@ -69,7 +69,7 @@ def test_untouched_controls_ask_for_nothing_but_the_steps_that_they_show(form: F
     for name in form.editors:
         values = untouched(form) | {form.editor: name}
         assert form.options(values, EIGHTHS, None) == EditOptions(
-            editor=name, steps=10 if name in ("delta", "framewise") else 25
+            editor=name, steps=10 if name in ("delta", "framewise", "shuffled") else 25
         )
 
 
