@@ -95,12 +95,12 @@ def plan_edit(
     The model is loaded for its shapes, and for one call with `options.timed`; the edit is gone through
     without values. Raises `InputError` for what the edit refuses, `RunError` when an editor needs values.
     """
+    if options.compare:
+        raise InputError("--compare cannot be planned", hint="plan one editor after the other")
     options = settled(options, [*prompts, options.source_prompt], progress)
     editor = editor_of(options)
     check_prompts(prompts or ("a video",), options)
     flow_of(options.flow)  # one that is not there is told
-    if options.compare:
-        raise InputError("--compare cannot be planned", hint="plan one editor after the other")
     source = source_of(video, options, progress)
     here = options if options.timed else options.replaced(device="cpu")
     model = load_model(here)
