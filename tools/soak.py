@@ -25,7 +25,8 @@ from pathlib import Path
 _MADE = (
     "miniature world --clips 3 --frames 4 --out clips",
     "edit clips/000.mp4 'a red star' --steps 2 --out edit",
-    "grid --clips 2 --frames 3 --steps 1 --editors framewise --editors delta --workers 0 --out measured",
+    "grid --clips 2 --frames 3 --steps 2 --editors framewise --editors delta --arms with=strangers@1 "
+    "--workers 0 --out measured",  # in one step the adaptor would not act, and a study refuses equal edits
 )
 """What the commands below read."""
 
