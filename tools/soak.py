@@ -37,6 +37,8 @@ class Case:
 
     command: str
     results: str
+    named: bool = True
+    """Whether they have the same names each time; the names of a study's videos are drawn."""
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ CASES = (
     ),
     Case("miniature world --clips 6 --frames 6 --out {out}", "*.mp4"),
     Case("export miniature --out {out}", "**/*.safetensors"),
-    Case("study new measured --per-rater 2 --checks 0 --repeats 0 --out {out}", "design.json"),
+    Case("study new measured --per-rater 2 --checks 0 --repeats 0 --out {out}", "media/*", named=False),
 )
 
 
@@ -108,11 +110,11 @@ class Soak:
         """Run to the end; a digest of what came out, empty when nothing did."""
         if not self.ended(self.start(case.command.format(out=out))):
             return ""
-        found = sorted((self.folder / out).glob(case.results))
-        total = hashlib.sha256()
-        for file in found:
-            total.update(str(file.relative_to(self.folder / out)).encode() + file.read_bytes())
-        return total.hexdigest() if found else ""
+        sums = list[str]()
+        for file in (self.folder / out).glob(case.results):
+            name = str(file.relative_to(self.folder / out)) if case.named else ""
+            sums.append(hashlib.sha256(name.encode() + file.read_bytes()).hexdigest())
+        return hashlib.sha256("".join(sorted(sums)).encode()).hexdigest() if sums else ""
 
 
 def killed(soak: Soak, command: str, seconds: float) -> None:
