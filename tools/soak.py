@@ -107,9 +107,11 @@ class Soak:
         return process.returncode == 0
 
     def in_peace(self, case: Case, out: str) -> str:
-        """Run to the end; a digest of what came out, empty when nothing did."""
-        if not self.ended(self.start(case.command.format(out=out))):
-            return ""
+        """Run to the end; a digest of what lies there then, empty when nothing does.
+
+        A finished study or exported model is never changed: there the run is refused, and what lies there counts.
+        """
+        self.ended(self.start(case.command.format(out=out)))
         sums = list[str]()
         for file in (self.folder / out).glob(case.results):
             name = str(file.relative_to(self.folder / out)) if case.named else ""
