@@ -109,7 +109,7 @@ class Soak:
     def in_peace(self, case: Case, out: str) -> str:
         """Run to the end; a digest of what lies there then, empty when nothing does.
 
-        A finished study or exported model is never changed: there the run is refused, and what lies there counts.
+        A finished study or exported model is never changed: there the run is refused.
         """
         self.ended(self.start(case.command.format(out=out)))
         sums = list[str]()
