@@ -131,7 +131,7 @@ class Text2VideoZero(Editor):
         moved = range(rules.first_copy, len(request))
         if moved and not self.t0 < self.t1:
             raise InputError(f"t0 is {self.t0} and t1 {self.t1}, expected t0 below t1", hint="exchange them")
-        if self.t0 < self.t1 and self.steps >= _FEWEST:  # of few, both may be nearest to the same one
+        if self.steps >= _FEWEST:  # of few, both may be nearest to the same one
             index_0 = max(index_0, index_1 + 1)
         if moved and not index_1 < index_0 < self.steps:
             raise InputError(

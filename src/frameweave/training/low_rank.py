@@ -32,7 +32,6 @@ def check_losses(options: TrainOptions) -> None:
             f"groups of {options.frames} frames, temporal_mode {options.temporal_mode!r} needs {needed}",
             hint=f"give --frames {needed}, or --temporal-mode noise for pairs",
         )
-
     compared = options.temporal_mode in ("frames", "both") and options.temporal_weight
     if options.first_order_weight and not compared:
         raise InputError(

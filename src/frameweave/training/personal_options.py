@@ -65,6 +65,7 @@ class PersonalOptions(TrainOptions):
 
     @property
     def placed(self) -> "PersonalOptions":
-        clip = Path(self.data).absolute()
-        named = slug(clip.name if clip.is_dir() else clip.stem, _LONGEST) or "clip"
+        from frameweave.video.sequences import name_of_clip  # noqa: PLC0415 - av must not slow --help
+
+        named = slug(name_of_clip(Path(self.data).absolute()), _LONGEST) or "clip"
         return self.replaced(out=Path(str(self.out).replace("{clip}", named)))

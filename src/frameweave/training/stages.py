@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -104,6 +105,12 @@ class Workshop:
         if stage == "lora" and not self.options.train_tokens and (earlier := self._earlier_tokens()):
             assert earlier.tokens is not None
             found["tokens/adaptor"] = fingerprint(earlier.tokens)
+        return found | self._data
+
+    @cached_property
+    def _data(self) -> dict[str, str]:
+        """What all stages train on and hold out: looked at once."""
+        found = dict[str, str]()
         for groups in (self.train_groups, self.held_out_groups):
             found |= inputs_of(self.options, groups.source, self.options.data)
         if self.prior_groups is not None:

@@ -34,9 +34,8 @@ class EditorControls:
         fields: dict[str, object] = {
             name: settings[name].shown(own.pop(name)) for name in ("guidance", _OWN) if name in own
         }
-        if (
-            _STEPS in self.controls
-        ):  # what is seen is taken, since a model may need fewer than the editor's own
+        if _STEPS in self.controls:
+            # what is seen is taken, since a model may need fewer than the editor's own
             fields[_STEPS] = whole(values.get(self.controls[_STEPS].component))
         return fields | {"set": tuple(f"{name}={text}" for name, text in own.items())}
 

@@ -152,19 +152,14 @@ def _made(run: Run, work: Panels, editors: dict[str, Editor], arms: dict[str, Ed
 def _editors(options: EditOptions, progress: Progress) -> dict[str, Editor]:
     """Every editor that can use what is asked for. Raises `InputError` for what is none of a comparison."""
     _refuse(options)
-    asked, found, free = (
-        registry.asked_of_each(registry.names(), options.set),
-        dict[str, Editor](),
-        list[str](),
-    )
-    for name in asked:
+    found = dict[str, Editor]()
+    for name, asked in registry.asked_of_each(registry.names(), options.set).items():
         fields = registry.load(name).model_fields
-        if options.as_published and "as_published" not in fields:
-            free.append(name)
-        own = options.replaced(as_published=options.as_published and name not in free)
-        settings = editor_settings(own, name, asked[name])
+        own = options.replaced(as_published=options.as_published and "as_published" in fields)
+        settings = editor_settings(own, name, asked)
         found[name] = registry.make(name, {key: settings[key] for key in settings.keys() & fields.keys()})
-    if free:
+    free = [name for name, editor in found.items() if "as_published" not in type(editor).model_fields]
+    if options.as_published and free:
         progress.note(f"without a published program: {', '.join(free)}")
     return usable(options, found, progress)
 
@@ -222,16 +217,16 @@ def _shown(run: Run, rows: list[list[str]], work: Panels) -> dict[str, str]:
     """The page, and all panels in one: without the adaptor above, with it below."""
     labels = [label for row in rows for label in row]
     panels = [Panel.of(label) for label in labels]
-    columns, shape = len(rows[0]), work.source.pixel_shape
-    width, height = work.fit.original
+    columns, (width, height) = len(rows[0]), work.fit.original
+    width = round(width * work.source.pixel_shape)  # pixels of a sheet are squares
     for name, most in _SHEETS.items():
         target = run.folder / name
         if name.endswith(".png"):
-            size = (round(width * shape), len(work.source))
+            size = (width, len(work.source))
             layout = Layout.of(len(labels), columns=columns, size=size, most=most)
             write_picture([(panel.title, run.folder / panel.slice) for panel in panels], target, layout)
             continue
-        layout = Layout.of(len(labels), columns=columns, size=(round(width * shape), height), most=most)
+        layout = Layout.of(len(labels), columns=columns, size=(width, height), most=most)
         videos = [(panel.title, run.folder / panel.video) for panel in panels]
         write_sheet(videos, target, layout, times=work.source.times, progress=work.progress)
     result = _Result(panels=labels, files=[*_SHEETS, _PAGE])

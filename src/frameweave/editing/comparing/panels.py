@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -67,7 +67,7 @@ class Panels:
                 sampler=sampler,
                 depth=self.depth,
                 motion=self.motion,
-                region=self._region(),
+                region=self._region,
                 steady=steady_of(options),
                 inversions=None if options.adaptor else self.inversions,  # adapted edits keep none
                 check_inversion=options.check_inversion,
@@ -76,7 +76,9 @@ class Panels:
                 keeper=Watching(on_steps) if on_steps else None,
             )
 
+    @cached_property
     def _region(self) -> Tensor | None:
+        """Where the mask lets an edit change latents: the same for all."""
         if self.mask is None:
             return None
         height, width = (side // self.model.vae_factor for side in self.source.frames.shape[2:])

@@ -79,12 +79,12 @@ class Beside:
             yield Both(frame, _fitted(picture, size), None if weights is None else next(weights))
 
     def _by_number(self) -> Iterator[tuple[TimedPicture, Picture]]:
-        source = self.source.pictures()
+        source, source_tells = self.source.pictures(), self.timed_by is self.source
         for number, frame in enumerate(self.edited.pictures()):
             found = next(source, None)
             if found is None:
                 raise _too_short(self.source, number, self.edited, len(self))
-            yield replace(found, pixels=frame.pixels) if self.timed_by is self.source else frame, found.pixels
+            yield replace(found, pixels=frame.pixels) if source_tells else frame, found.pixels
 
     def _by_time(self) -> Iterator[tuple[TimedPicture, Picture]]:
         """The last frame of the source lasts to the end."""

@@ -76,18 +76,21 @@ def _check_kind(options: TrainOptions) -> None:
                 hint=f"name a video or a folder of videos, or leave --{name.replace('_', '-')} out",
             )
 
-    if options.shows and not captions_of(options.shows):
+
+def _shows(options: TrainOptions) -> tuple[str, ...]:
+    """Captions of all videos, made plain. Raises `InputError` where they are given and say nothing."""
+    found = captions_of(options.shows)
+    if options.shows and not found:
         raise InputError("--shows says nothing", hint="write what the videos show")
+    return found
 
 
 def _in_folder(options: TrainOptions) -> FolderGroups:
-    shows = captions_of(options.shows)
-    return FolderGroups(Path(options.data), options.frames, options.stride, options.seed, shows)
+    return FolderGroups(Path(options.data), options.frames, options.stride, options.seed, _shows(options))
 
 
 def _of_clips(options: TrainOptions, *, held_out: bool) -> ClipGroups:
-    shows = captions_of(options.shows)
-    return ClipGroups(Path(options.data), held_out, options.frames, options.stride, shows)
+    return ClipGroups(Path(options.data), held_out, options.frames, options.stride, _shows(options))
 
 
 def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, GroupSource]:
@@ -126,8 +129,8 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
 
 def left_below(options: TrainOptions) -> dict[str, int]:
     """How many videos of which folder are not trained on, since they lie in folders below."""
-    folders = [name for name in (options.data, options.prior) if name not in (None, "world")]
-    plain = [Path(name) for name in folders if Path(name).is_dir() and not is_dataset(Path(name))]
+    folders = [Path(name) for name in (options.data, options.prior) if name not in (None, "world")]
+    plain = [folder for folder in folders if folder.is_dir() and not is_dataset(folder)]
     return {str(folder): count for folder in plain if (count := FolderGroups(folder).below()) > 0}
 
 
