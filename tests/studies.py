@@ -54,17 +54,19 @@ import sys
 from pathlib import Path
 from frameweave.study.options import StudyServeOptions
 from frameweave.study.server.serve import serve
-folder, port, token = sys.argv[1:]
-serve(Path(folder), StudyServeOptions(port=int(port), enrolments_per_minute=6000), admin=token,
-      started=lambda address: print(address, flush=True))
+folder, port, token, database = sys.argv[1:]
+options = StudyServeOptions(port=int(port), database=database or None, enrolments_per_minute=100_000)
+serve(Path(folder), options, admin=token, started=lambda address: print(address, flush=True))
 """
 
 
 @contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def served(folder: Path, port: int = 0, database: str = "") -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A real server of a study: its address, and its process, which is killed at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVER, str(folder), str(port), TOKEN], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _SERVER, str(folder), str(port), TOKEN, database],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

@@ -13,7 +13,7 @@ from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.steadying.options import SteadyOptions
 from frameweave.editing.steadying.steady import steady
-from frameweave.editors.base import Editor, Generator, Only
+from frameweave.editors.base import Editor, Generator
 from frameweave.editors.registry import load as load_editor
 from frameweave.editors.registry import names as editor_names
 from frameweave.editors.request import EditRequest, Timesteps
@@ -41,7 +41,7 @@ from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Model
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.text.embeddings import embeddings
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.settings import Count, NotNegative, Positive, Share, Split
+from frameweave.runs.settings import Count, NotNegative, Only, Positive, Share, Split
 from frameweave.video import VideoWriter, probe, read_frames
 from frameweave.video.clip import Clip, working_size
 from frameweave.video.motion.flows import Flow, flow_names, flow_of

@@ -50,6 +50,16 @@ class Silent:
         pass
 
 
+class Notes(Silent):
+    """Keeps what is said, for others to say it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
 SILENT: Progress = Silent()
 """Says nothing."""
 

@@ -1,6 +1,7 @@
 """The files that an export writes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from frameweave.adaptor.export import export
 from frameweave.adaptor.formats import read_layout
 from frameweave.adaptor.options import ExportOptions
 from frameweave.errors import AdaptorMismatch, InputError, RunError
-from notes import Notes
+from frameweave.progress import Notes
 
 
 @pytest.fixture
@@ -65,6 +66,14 @@ def test_an_earlier_export_is_kept(folder: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"adaptor.safetensors: is there already; give another --out"):
         export(folder, options)
     export(folder, options.replaced(overwrite=True))
+
+
+def test_an_adaptor_that_no_export_wrote_is_kept(folder: str, tmp_path: Path) -> None:
+    trained = Path(shutil.copytree(folder, tmp_path / "trained"))
+    before = (trained / "adaptor.safetensors").read_bytes()
+    with pytest.raises(RunError, match=r"adaptor.safetensors: no export wrote it"):
+        export("strangers", ExportOptions(out=trained, overwrite=True))
+    assert (trained / "adaptor.safetensors").read_bytes() == before
 
 
 def test_a_file_in_place_of_the_folder_is_told(folder: str, tmp_path: Path) -> None:

@@ -60,8 +60,11 @@ def test_what_is_no_video_is_refused(
 def test_what_no_run_names_goes(uploads: Uploads, video: Path, tmp_path: Path) -> None:
     kept = uploads.keep(video, "kept.mp4").path
     gone = uploads.keep(write_video(tmp_path / "b.mp4", colour_ramp(3, (32, 32))), "gone.mp4").path
+    others = [kept.with_name(name) for name in ("holiday.mp4", "notes.txt", "deadbeef.png")]
+    for file in others:
+        file.write_bytes(b"precious")
     uploads.remove_others([f'video = "{kept}"'])
-    assert kept.exists() and not gone.exists()
+    assert kept.exists() and not gone.exists() and all(file.exists() for file in others)
 
 
 def test_a_mask_is_a_png(uploads: Uploads, tmp_path: Path) -> None:

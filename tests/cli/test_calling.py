@@ -18,7 +18,7 @@ from frameweave.runs.settings import Settings, write_toml
 from frameweave.training.options import TrainOptions
 from frameweave.training.presets import PRESETS
 
-LORA, TOKENS, ALL = (BY_NAME[f"train {name}"] for name in ("lora", "tokens", "all"))
+LORA, TOKENS, ALL, PERSONAL = (BY_NAME[f"train {name}"] for name in ("lora", "tokens", "all", "personal"))
 
 
 def called(command: str, monkeypatch: pytest.MonkeyPatch, *inputs: Any, **flags: Any) -> Any:
@@ -180,3 +180,20 @@ def test_every_preset_of_edits_is_whole_and_flags_win(name: str, monkeypatch: py
     editor_of(settings)
     table, _ = Presets("frameweave.editing").settings_of(name)
     assert table and EditOptions.of_table(table).replaced(steps=7, editor="text2video_zero") == settings
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "message"),
+    [
+        (ALL, {"prior_share": 0.5}, "--prior-share acts with --prior only; give --prior too"),
+        (ALL, {"noise_correlation": 0.5}, "acts with --noise-sharing mixed only"),
+        (PERSONAL, {"temporal_weight": 0.1}, "acts with --temporal-mode frames or noise or both only"),
+        (PERSONAL, {"p_share": 0.5}, "--p-share acts with --n-shared only"),
+        (ALL, {"controlnet_text": "tokens", "depth_control": False}, "acts with --depth-control only"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_told(command: Any, flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        settled(command, {}, flags)
+    settled(command, flags, {})  # a preset may say more than acts
+    settled(command, {}, {"prior_share": 0.5, "prior": "world", "noise_correlation": 0.8})

@@ -187,11 +187,12 @@ def test_files_are_those_that_the_run_named(
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
+        (folder / "mine").mkdir()
         for name in ("m.png", "a@b.png", "ink.safetensors"):
             (folder / name).write_bytes(folder.name.encode())
     settings = {
         "mask": "m.png", "anchor": ["0=a@b.png"], "lora": ["ink.safetensors@0.5:0-0.6", "owner/name@2"],
-        "editor": "anchored", "model": "miniature", "flow": "dis",
+        "editor": "anchored", "model": "miniature", "flow": "dis", "adaptor": "mine",
     }  # fmt: skip
     run = run_file(first / "run", "edit", settings, {"video": str(first / "m.png"), "prompts": ["a car"]})
     tables = read_run(run).updated(
@@ -204,6 +205,7 @@ def test_files_are_those_that_the_run_named(
     assert found["mask"] == str(first / "m.png") and found["anchor"] == [f"0={first}/a@b.png"]
     assert found["lora"] == [f"{first}/ink.safetensors@0.5:0-0.6", "owner/name@2"]
     assert (found["model"], found["flow"]) == ("miniature", "dis")
+    assert (found["editor"], found["adaptor"]) == ("anchored", f"{first}/mine")
     told = capsys.readouterr()
     assert f"{first}/m.png: it has changed since that run" in " ".join((told.out + told.err).split())
     assert (told.out + told.err).count("has changed") == 1

@@ -11,9 +11,8 @@ from frameweave.editing.edit import edit as edit_video
 from frameweave.editing.options import EditOptions
 from frameweave.editing.planning.beforehand import beforehand
 from frameweave.models.loading.load import load
-from frameweave.progress import SILENT
+from frameweave.progress import SILENT, Notes
 from frameweave.runs.cache_folder import first_time
-from notes import Notes
 from videos import colour_ramp, write_video
 
 

@@ -22,8 +22,8 @@ from frameweave.data.captions.prompts_file import read_prompts
 from frameweave.data.options import CaptionOptions
 from frameweave.data.record import ClipRecord, Skipped
 from frameweave.errors import DataError, FrameweaveError, InputError, MissingExtra, RunError
+from frameweave.progress import Notes
 from frameweave.runs.cache_folder import cache_folder
-from notes import Notes
 
 T = TypeVar("T")
 

@@ -13,8 +13,7 @@ from frameweave.data.options import PrepareOptions
 from frameweave.data.plan import PLAN
 from frameweave.data.prepare_plan import plan_of
 from frameweave.errors import DataError, RunError
-from frameweave.progress import SILENT
-from notes import Notes
+from frameweave.progress import SILENT, Notes
 
 
 def named_clips(folder: Path, count: int) -> Path:
@@ -24,6 +23,9 @@ def named_clips(folder: Path, count: int) -> Path:
         (folder / f"clip{k}.mp4").touch()
         (folder / f"clip{k}.txt").write_text(f"number {k}\n")
     return folder
+
+
+PROMPT = {"source": "number 3", "prompt": "number 4", "kind": "object", "changed": ["3", "4"], "by": "rules"}
 
 
 @pytest.fixture
@@ -194,11 +196,17 @@ def test_a_source_that_has_changed_is_told(source: Path, options: PrepareOptions
     assert "2 differ, 1 are gone" in note
 
 
+def test_clips_without_prompts_are_told(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
+    names, file = [f"clip{k}" for k in range(5)], tmp_path / "prompts.jsonl"
+    clips = [{"id": name, "prompts": [PROMPT]} for name in (names[0], "gone")]
+    file.write_text("".join(json.dumps(clip) + "\n" for clip in clips))
+    notes = Notes()
+    plan_of(str(source), options.replaced(prompts=file), notes)
+    assert f"no prompts for 4 of the clips, such as {names[1]!r}; 1 of its clips" in notes.texts[-1]
+
+
 def test_prompts_that_fit_no_clip_are_refused(source: Path, options: PrepareOptions, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
-    prompt = {
-        "source": "number 3", "prompt": "number 4", "kind": "object", "changed": ["3", "4"], "by": "rules",
-    }  # fmt: skip
-    file.write_text(json.dumps({"id": "clip0.mp4", "prompts": [prompt]}) + "\n")
+    file.write_text(json.dumps({"id": "clip0.mp4", "prompts": [PROMPT]}) + "\n")
     with pytest.raises(DataError, match="prompts for 'clip0.mp4' and others, but clips are called"):
         planned(source, options.replaced(prompts=file))

@@ -9,9 +9,9 @@ from frameweave.editing.advice import advise
 from frameweave.editing.edit import edit
 from frameweave.editing.footage import Fit
 from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.progress import Notes
 from frameweave.video.clip import Clip
 from frameweave.world.grammar import corpus, unknown_words
-from notes import Notes
 from style_loras import saved
 
 LARGE = Fit.of((1280, 720), 64, 8)

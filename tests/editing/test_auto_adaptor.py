@@ -12,9 +12,9 @@ from frameweave.editing.adapting import settled
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.world.clips import held_out_clips, stranger_clip
-from notes import Notes
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from frameweave.editing.generate import generate
 from frameweave.editing.given.control_maps import GivenMap, MapMaker, Wanted
 from frameweave.editing.inversions import setting_of
 from frameweave.editing.options import EditOptions, GenerateOptions
+from frameweave.editing.setup import editor_of
 from frameweave.editing.steering import made_to_steer
 from frameweave.errors import InputError
 from frameweave.models.depth import DepthEstimator
@@ -113,6 +114,14 @@ def test_an_editor_is_set_so_that_controlnets_steer_it() -> None:
         match=r"framewise takes no ControlNet; .*text2video_zero, tokenflow \(controlnet=true\), vidtome",
     ):
         made_to_steer("framewise", {})
+
+
+@pytest.mark.parametrize("how", ["controlnet", "control"])
+def test_a_controlnet_that_is_named_in_short_steers_too(how: str) -> None:
+    asked = {"controlnet": "owner/name"} if how == "controlnet" else {"control": ("depth=owner/name",)}
+    assert editor_of(EditOptions(editor="delta", **asked)).needs_depth
+    with pytest.raises(InputError, match="framewise takes no ControlNet; leave the ControlNet out"):
+        editor_of(EditOptions(editor="framewise", **asked))
 
 
 @pytest.mark.parametrize(

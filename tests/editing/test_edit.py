@@ -19,13 +19,12 @@ from frameweave.editors import registry, running
 from frameweave.editors.base import Editor
 from frameweave.errors import AdaptorMismatch, InputError, ModelFolderError, RunError
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.progress import SILENT, Progress
+from frameweave.progress import SILENT, Notes, Progress
 from frameweave.runs.run import Run, read_run
 from frameweave.video import probe, read_frames
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
 from killed import Killed, kill_after
-from notes import Notes
 from tiny import new_adaptor, save_tower
 from videos import colour_ramp, sound_packets, write_video
 

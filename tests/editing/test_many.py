@@ -17,9 +17,9 @@ from frameweave.errors import DataError, InputError
 from frameweave.models.loading.choice import ModelChoice
 from frameweave.models.loading.load import load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe
-from notes import Notes
 from tiny import new_adaptor
 from videos import blobs, write_video
 
@@ -65,6 +65,14 @@ def test_every_line_gets_a_folder_and_failures_stop_nothing(table: Path, options
     again = edit_many(table, options)
     assert (again.done, again.earlier, again.failed) == (1, 2, {})
     assert (second / "edited.mp4").stat().st_mtime_ns == before
+
+
+def test_what_an_edit_says_is_said(table: Path, options: EditManyOptions) -> None:
+    """Once, however many edits say it, and not what was said of the whole table."""
+    notes = Notes()
+    edit_many(table, options.replaced(flow="dis"), progress=notes)
+    followed = [note for note in notes.texts if "no motion is followed" in note]
+    assert len(followed) == 1 and followed[0].startswith("0--a-red-car")
 
 
 def test_edits_with_other_adaptors_share_the_model(

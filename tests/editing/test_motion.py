@@ -16,13 +16,13 @@ from frameweave.editing.options import EditManyOptions, EditOptions, PlanEditOpt
 from frameweave.editing.planning.forecast import plan_edit
 from frameweave.errors import InputError, RunError
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe
 from frameweave.video.motion import kept
 from frameweave.video.motion.flows import flow_of
 from frameweave.video.motion.motion import Motion, motion_of
 from moving import panning
-from notes import Notes
 from videos import write_video
 
 

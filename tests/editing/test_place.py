@@ -8,9 +8,9 @@ from frameweave.editing.edit import edit
 from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.errors import InputError, RunError
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe
-from notes import Notes
 from videos import blobs, write_video
 
 

@@ -16,9 +16,9 @@ from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.previews import PreviewFiles, enlarged
 from frameweave.errors import InputError
 from frameweave.models.previews import LatentColours
+from frameweave.progress import Notes
 from frameweave.video import probe
 from frameweave.video.clip import Clip
-from notes import Notes
 
 
 @pytest.fixture

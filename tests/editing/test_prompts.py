@@ -13,9 +13,8 @@ from frameweave.editing.generate import generate
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.errors import InputError
 from frameweave.measuring.evaluate_items import Item, case_of
-from frameweave.progress import SILENT
+from frameweave.progress import SILENT, Notes
 from frameweave.video.clip import Clip
-from notes import Notes
 
 NETWORK = "a car <lora:film:0.8>"
 

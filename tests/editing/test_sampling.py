@@ -20,8 +20,8 @@ from frameweave.editors import registry
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.loading import device
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from killed import Killed, kill_after
-from notes import Notes
 from videos import colour_ramp, write_video
 
 
@@ -292,6 +292,8 @@ def test_settings_that_do_something_or_are_the_defaults_pass() -> None:
     editor_of(EditOptions(editor="tokenflow", set=("start=0.3", "variant=sdedit")))
     editor_of(EditOptions(editor="tokenflow", set=("start=0.9",)))
     editor_of(GenerateOptions(editor="text2video_zero", set=("t0=0.5",)))
+    with pytest.raises(InputError, match="variant=instruct needs a source, clips from text have none"):
+        editor_of(GenerateOptions(editor="text2video_zero", set=("variant=instruct",)))
     with pytest.raises(InputError, match="picture_guidance acts with variant=instruct only"):
         editor_of(GenerateOptions(editor="text2video_zero", set=("picture_guidance=3",)))
 
@@ -301,10 +303,16 @@ def test_how_many_steps_a_lora_acts_in_is_told(tiny: StableDiffusion) -> None:
     options = EditOptions(
         editor="delta", steps=25, lora=("ink.safetensors@1:0-0.2", "ink.safetensors:0-0.6", "ink.safetensors")
     )
-    for editor, counts in (("delta", ["0 of 20", "10 of 20"]), ("framewise", ["5 of 25", "15 of 25"])):
+    for editor, given, counts in (
+        ("delta", {}, ["0 of 20", "10 of 20"]),
+        ("framewise", {}, ["5 of 25", "15 of 25"]),
+        ("framewise", {"strength": 0.6}, ["0 of 15", "5 of 15"]),
+        ("shuffled", {"strength": 0.6}, ["0 of 15", "5 of 15"]),
+        ("tokenflow", {"variant": "sdedit", "start": 0.6}, ["0 of 15", "5 of 15"]),
+    ):
         notes = Notes()
-        with adapted(tiny, options, editor, registry.make(editor, {"steps": 25}), notes):
+        with adapted(tiny, options, editor, registry.make(editor, {"steps": 25, **given}), notes):
             pass
         found = [note for note in notes.texts if note.startswith("the LoRA")]
         assert [count in note for count, note in zip(counts, found, strict=True)] == [True, True], found
-        assert ("WARNING" in found[0]) == (editor == "delta")
+        assert ("WARNING" in found[0]) == counts[0].startswith("0 ")

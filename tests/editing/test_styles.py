@@ -13,8 +13,8 @@ from frameweave.editing.many import edit_many
 from frameweave.editing.options import EditManyOptions, EditOptions, GenerateOptions
 from frameweave.errors import FrameweaveError, InputError, RunError
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
-from notes import Notes
 from style_loras import earlier_diffusers, kohya, peft, random_pairs, saved, summed
 from tiny import new_adaptor
 from videos import colour_ramp, write_video

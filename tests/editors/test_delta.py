@@ -19,10 +19,10 @@ from frameweave.editors.running import edit_clip, request_of
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.video.clip import Clip
 from frameweave.video.motion.motion import Motion
 from golden_cases import relative
-from notes import Notes
 from stopping import Stopping
 from tests_shared import SD
 

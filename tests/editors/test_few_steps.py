@@ -31,9 +31,9 @@ from frameweave.errors import ModelFolderError
 from frameweave.models.loading.load import load
 from frameweave.models.seam import Guides
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.video.clip import Clip
 from golden_cases import relative
-from notes import Notes
 
 PROMPT = "a red car"
 

@@ -13,9 +13,8 @@ from frameweave.editors.running import edit_clip
 from frameweave.errors import InputError, ModelFolderError, OutOfMemory
 from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.progress import SILENT, Progress
+from frameweave.progress import SILENT, Notes, Progress
 from frameweave.video.clip import Clip
-from notes import Notes
 
 IN_CHUNKS = [name for name in registry.names() if "chunk_size" in registry.load(name).model_fields]
 NEEDING_DEPTH: list[tuple[str, dict[str, Any]]] = [

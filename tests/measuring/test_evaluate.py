@@ -18,10 +18,9 @@ from frameweave.measuring.evaluate_items import Item, clip_of, items_of
 from frameweave.measuring.metrics import flow
 from frameweave.measuring.metrics.base import Case
 from frameweave.measuring.options import EvaluateOptions
-from frameweave.progress import Progress
+from frameweave.progress import Notes, Progress
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
-from notes import Notes
 from videos import write_video
 
 PSNR = "PSNR to true edit [dB]"

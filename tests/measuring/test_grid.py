@@ -28,11 +28,11 @@ from frameweave.measuring.options import GridOptions
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.report import report
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.runs.run import Run
 from frameweave.runs.run_file import RunRecord, read_run
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
-from notes import Notes
 from original_layout import save_original
 from tiny import save_tower
 
@@ -98,6 +98,15 @@ def test_a_finished_grid_does_nothing_again(run: Path, monkeypatch: pytest.Monke
     others.rmdir()
     assert (done.done, done.earlier) == (0, 18)
     assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_tables_that_have_changed_are_not_reported(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    assert read_results(copy).scores == read_results(run).scores
+    lines = (copy / "scores.jsonl").read_text().splitlines(keepends=True)
+    (copy / "scores.jsonl").write_text("".join(lines[: len(lines) // 2]))
+    with pytest.raises(DataError, match=r"scores.jsonl: it has changed since the run was finished"):
+        read_results(copy)
 
 
 def test_other_settings_are_refused_and_cells_are_shared(run: Path, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from PIL import Image
 from frameweave.errors import InputError
 from frameweave.measuring.options import StripOptions
 from frameweave.measuring.strip import strip
+from frameweave.progress import Notes
 from frameweave.runs.settings import write_toml
 from frameweave.video.clip import Clip
 from frameweave.video.filmstrips import shown_frames, xt_slice
-from notes import Notes
 from videos import colour_ramp, write_video
 
 

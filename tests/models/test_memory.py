@@ -12,7 +12,7 @@ from torch import Tensor
 from frameweave.errors import OutOfMemory
 from frameweave.models.memory import Chunks, is_out_of_memory, memory_for, peak_bytes
 from frameweave.models.stable_diffusion import StableDiffusion
-from notes import Notes
+from frameweave.progress import Notes
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone can forget a peak")

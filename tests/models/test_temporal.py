@@ -18,8 +18,8 @@ from frameweave.models.running.asked import placed
 from frameweave.models.running.placement import Placement
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.models.temporal import TemporalDecoder
+from frameweave.progress import Notes
 from frameweave.video import read_frames
-from notes import Notes
 from videos import colour_ramp, write_video
 
 SCALE = 0.18215

@@ -1,55 +1,18 @@
-"""The same answers in PostgreSQL, on a server of the tests' own, with raters who begin all at once."""
+"""The same answers in PostgreSQL, with raters who begin all at once."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from frameweave.study.folder import read_design
 from frameweave.study.server.storage import Store
 
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
-    Path(found).parent for found in [shutil.which("initdb")] if found
-]
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    if not PROGRAMS or not (PROGRAMS[-1] / "initdb").is_file():
-        pytest.skip("no PostgreSQL on this machine")
-    pytest.importorskip("psycopg")
-    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
-    as_other: list[str] = []
-    if os.getuid() == 0:  # the server refuses to run as root
-        as_other = ["runuser", "-u", "postgres", "--"]
-        shutil.chown(folder, "postgres")
-    data, program = folder / "data", PROGRAMS[-1]
-
-    def call(name: str, *arguments: str) -> None:
-        subprocess.run(
-            [*as_other, str(program / name), *arguments], check=True, capture_output=True, cwd=folder
-        )
-
-    call("initdb", "-D", str(data), "-U", "study", "-A", "trust", "--no-sync")
-    call("pg_ctl", "-D", str(data), "-w", "-l", str(data / "log"), "-o", f"-k {data} -h ''", "start")
-    try:
-        yield f"postgresql+psycopg://study@/postgres?host={data}"
-    finally:
-        call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
-        shutil.rmtree(folder)
-
 
 def test_raters_who_begin_at_once_get_balanced_pairs_and_every_answer_is_kept(
-    url: str, study_folder: Path
+    postgres: str, study_folder: Path
 ) -> None:
     design = read_design(study_folder)
-    store = Store(url, design)
+    store = Store(postgres, design)
 
     def rate() -> None:
         rater = store.rater(store.enrol())
@@ -68,6 +31,6 @@ def test_raters_who_begin_at_once_get_balanced_pairs_and_every_answer_is_kept(
     assert set(Counter(row.pair for row in counted).values()) == {2}
     assert set(Counter((row.pair, row.left) for row in counted).values()) == {1}
     store.close()
-    again = Store(url, design)
+    again = Store(postgres, design)
     assert len(again.answers()) == len(rows)
     again.close()

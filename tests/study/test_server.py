@@ -18,7 +18,7 @@ from frameweave.errors import DataError, RunError
 from frameweave.study.folder import DESIGN, MEDIA, read_design
 from frameweave.study.options import StudyServeOptions
 from frameweave.study.server.serve import serve
-from processes import soon
+from processes import free_port, soon
 from studies import SMALL, field_of, served, small_study
 from study_client import Client
 
@@ -44,12 +44,6 @@ def at_once(count: int, work: Callable[[], None]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 @pytest.mark.timeout(300)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from frameweave.errors import DataError, InputError, RunError
+from frameweave.progress import Notes
 from frameweave.study.folder import read_design
 from frameweave.study.new import new_study
 from frameweave.study.options import StudyNewOptions, StudyReportOptions
@@ -109,6 +110,14 @@ def test_checks_need_a_source(tmp_path: Path) -> None:
         new_study([run], SMALL.replaced(out=tmp_path / "study"))
     new_study([run], SMALL.replaced(out=tmp_path / "study", checks=0))
     assert read_design(tmp_path / "study").obvious == ()
+
+
+def test_no_rater_gets_one_check_twice(tmp_path: Path) -> None:
+    run, notes = small_run(tmp_path / "run", clips=1, editors=("tokenflow",)), Notes()
+    new_study([run], SMALL.replaced(out=tmp_path / "study", checks=2), progress=notes)
+    design = read_design(tmp_path / "study")
+    assert (len(design.obvious), design.obvious_per_rater) == (1, 1)
+    assert "1 checks of attention, not 2: only as many edits have a source" in notes.texts
 
 
 def test_a_consent_with_a_byte_order_mark(tmp_path: Path) -> None:

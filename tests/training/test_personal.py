@@ -10,7 +10,7 @@ from frameweave.cli.works import train_personal
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import DataError, InputError
-from frameweave.progress import SILENT
+from frameweave.progress import SILENT, Notes
 from frameweave.runs.places import slug
 from frameweave.training.low_rank import LowRank
 from frameweave.training.patience import WATCHED, Patience
@@ -19,7 +19,6 @@ from frameweave.training.sources.clip_groups import ClipGroups
 from frameweave.video import read_frames
 from frameweave.world.files import write_world
 from frameweave.world.options import WorldOptions
-from notes import Notes
 
 
 @pytest.fixture

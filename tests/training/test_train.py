@@ -19,7 +19,7 @@ from frameweave.diffusion.schedule import Schedule
 from frameweave.editing.edit import edit
 from frameweave.editing.options import EditOptions
 from frameweave.errors import AdaptorMismatch, DataError, InputError, MissingExtra, RunError
-from frameweave.progress import SILENT
+from frameweave.progress import SILENT, Notes
 from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
 from frameweave.training.options import TrainOptions
@@ -28,7 +28,6 @@ from frameweave.training.sources.folder import FolderGroups
 from frameweave.training.sources.groups import check_data, left_below, sources
 from frameweave.training.stages import Workshop, at_equal_noise, training_device
 from frameweave.training.train import train
-from notes import Notes
 from original_layout import save_original
 from prepared import a_dataset, prepared, some_clips
 from tests_shared import SD

@@ -19,7 +19,7 @@ from frameweave.adaptor.card import Card
 from frameweave.adaptor.formats import KINDS, write_layouts
 from frameweave.adaptor.lora import added_lora
 from frameweave.adaptor.packaged import packaged_folder
-from frameweave.adaptor.strengths import NEVER, StrengthSchedule
+from frameweave.adaptor.strengths import NEVER, StrengthSchedule, strength_in_range
 from frameweave.adaptor.switching import Gate, by_timestep
 from frameweave.adaptor.tokens import PrefixTokens
 from frameweave.adaptor.use import AdaptorUse
@@ -62,6 +62,8 @@ class Adaptor:
         for, tokens and LoRA act in all editors alike.
         """
         card = self.card
+        if isinstance(strength, int | float):
+            strength_in_range(strength)
         if window is not None:
             low, high = window
             card, editor = replace(card, low=low, high=high, tokens_low=low), ""

@@ -64,8 +64,8 @@ class History:
         return view
 
     def texts(self) -> Iterator[str]:
-        """What the run files hold."""
-        for file in self._runs.glob(f"*/{RUN_FILE}"):
+        """What the run files hold, also those of many edits, which lie deeper."""
+        for file in self._runs.rglob(RUN_FILE):
             yield file.read_text(encoding="utf-8", errors="replace")
 
 

@@ -1,6 +1,7 @@
 """Videos and pictures that were uploaded: kept by their content, checked before they are used."""
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,6 +22,8 @@ from frameweave.video.stills import UNREADABLE
 
 _AT_ONCE = 2**20
 _LONGEST = 40  # letters of a name that are kept
+_OURS = re.compile(r"(.*-)?[0-9a-f]{16}\.\w+|\.[0-9a-f]{32}\.\w+")
+"""Names that only uploads have: with a digest of what they hold, and those that were being copied."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,11 @@ class Uploads:
         return path
 
     def remove_others(self, naming: Iterable[str]) -> None:
-        """Remove what none of these texts, which are those of run files, names."""
+        """Remove uploads that none of these texts, which are those of run files, names. Other files stay."""
         texts = list(naming)
         for file in self._folder.iterdir():
-            if file.is_file() and not any(file.name in text for text in texts):
+            ours = _OURS.fullmatch(file.name) and file.is_file()
+            if ours and not any(file.name in text for text in texts):
                 with suppress(OSError):
                     file.unlink()
 

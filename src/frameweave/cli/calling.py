@@ -4,7 +4,7 @@ Order of the settings: defaults, then the file of `--from`, then flags.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def settled(
         command.kind.of_table(table, where=where)
     settings = command.kind(**{**table, **typed, **command.fixed})
     _check_stages(command, typed, settings)
+    _check_acting(command, typed, settings)
     return settings
 
 
@@ -96,6 +97,17 @@ def _check_stages(command: Command, typed: Mapping[str, Any], settings: Settings
                 f"{flag(command, name)} is for the stage {stage}, which is not trained",
                 hint=f"give {flag(command, own)}" if own else "leave it out, or train that stage too",
             )
+
+
+def _check_acting(command: Command, typed: Iterable[str], settings: Settings) -> None:
+    """Raise an error for a flag that does nothing beside the others."""
+    for name, needed in settings.idle(typed):
+        other = flag(command, needed.setting)
+        values = f" {' or '.join(str(value) for value in needed.values)}" if needed.values else ""
+        raise InputError(
+            f"{flag(command, name)} acts with {other}{values} only",
+            hint=f"give {other} too, or leave {flag(command, name)} out",
+        )
 
 
 def _note_run(command: Command, inputs: Sequence[Any], settings: Settings) -> None:

@@ -1,6 +1,8 @@
 """`frameweave rerun`: any command that left a run.toml, once more, with changed flags."""
 
 import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,10 @@ from frameweave.cli.calling import HOW, perform, settled
 from frameweave.cli.command import REQUIRED, Command, Input
 from frameweave.cli.commands import BY_RUN
 from frameweave.cli.flags import FILE, function_of
-from frameweave.errors import InputError
+from frameweave.errors import FrameweaveError, InputError
 from frameweave.runs.again.elsewhere import changed as changes
 from frameweave.runs.again.elsewhere import placed
+from frameweave.runs.identity import contents
 from frameweave.runs.run_file import RunRecord, read_run
 
 _EVERYWHERE = ("--json", "--quiet")
@@ -46,7 +49,8 @@ def rerun(
         if FILE in changed:
             raise InputError("--from beside rerun", hint="give one file of settings: rerun RUN")
         settings = settled(command, table, changed, where=str(run))
-        for told in changes(record, {name: value for name, value in table.items() if name not in changed}):
+        kept = {name: value for name, value in table.items() if name not in changed}
+        for told in changes(record, kept, _digests):
             console.progress().note(told)
         if "out" not in changed and (out := getattr(settings, "out", None)) is not None:
             settings = settings.replaced(out=_free(out))
@@ -77,6 +81,24 @@ def _given(record: RunRecord, one: Input, run: Path) -> Any:
     if not found:
         return one.default
     return tuple(map(one.kind, found)) if one.many else one.kind(found)
+
+
+def _digests(place: Path) -> Iterator[str]:
+    """All by which runs know a file or a folder: its content, or what of a folder an edit reads."""
+    yield contents(place)
+    if place.is_dir():
+        from frameweave.adaptor.adaptor import adaptor_file
+        from frameweave.models.identity import identity
+        from frameweave.video.sequences import pictures_of
+
+        ways: list[Callable[[], str]] = [
+            lambda: contents(place, pictures_of(place)),
+            lambda: contents(adaptor_file(str(place))),
+            lambda: identity(str(place)),
+        ]
+        for way in ways:
+            with suppress(FrameweaveError):  # it is no folder of that kind
+                yield way()
 
 
 def _free(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """The plan that a run works on: a new one, the folder's own, or with some modes a longer one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from frameweave.data.captions.prompts_file import Prompted, sum_of
@@ -11,7 +11,7 @@ from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.data.shards.seal import failures, seal_of
 from frameweave.data.sources.detect import chosen_clips
 from frameweave.errors import DataError, RunError
-from frameweave.progress import Progress
+from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages
 from frameweave.runs.takeable import check_folder_name
 
@@ -21,14 +21,21 @@ def settings_of(options: PrepareOptions) -> ShardSettings:
     return options.part(ShardSettings)
 
 
-def write_new(folder: Path, source: str, options: PrepareOptions, *, instead_of: Iterable[Path] = ()) -> Plan:
+def write_new(
+    folder: Path,
+    source: str,
+    options: PrepareOptions,
+    *,
+    instead_of: Iterable[Path] = (),
+    note: Callable[[str], None] = SILENT.note,
+) -> Plan:
     """Plan the clips of a source in a folder, in place of some files; what else is there stays.
 
     Raises `DataError` for no clips.
     """
     write_plan(
         folder,
-        _reader(source, options),
+        _reader(source, options, note),
         settings_of(options).table(),
         _choice(source, options),
         instead_of=instead_of,
@@ -50,7 +57,7 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     if not (out / PLAN).is_file():
         if not out.exists() or not holds_more_than_stages(out):
             progress.note(f"reading {source}")
-            return write_new(out, source, options)
+            return write_new(out, source, options, note=progress.note)
         if not (out / PLAN).is_file():  # it may be there since, by another job of an array
             raise RunError(f"{out}: not empty, and no data set", hint="choose another --out")
     plan = Plan.open(out)
@@ -59,13 +66,13 @@ def plan_of(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     if options.mode == "retry-failed":
         _retry(plan, options, progress)
     elif options.mode != "overwrite":
-        _compare(plan, _reader(source, options), options, progress)
+        _compare(plan, _reader(source, options, progress.note), options, progress)
     return Plan.open(out)
 
 
-def _reader(source: str, options: PrepareOptions) -> Reader:
+def _reader(source: str, options: PrepareOptions, note: Callable[[str], None]) -> Reader:
     reader = chosen_clips(source, options)
-    return reader if options.prompts is None else Prompted(reader, options.prompts)
+    return reader if options.prompts is None else Prompted(reader, options.prompts, note)
 
 
 def _choice(source: str, options: PrepareOptions) -> Choice:
@@ -83,7 +90,8 @@ def _choice(source: str, options: PrepareOptions) -> Choice:
 def _anew(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     """A plan in place of the folder's; the earlier data set goes when it is there, and nothing else."""
     progress.note(f"reading {source}")
-    return write_new(options.out, source, options, instead_of=list(files_of(options.out)))
+    found = list(files_of(options.out))
+    return write_new(options.out, source, options, instead_of=found, note=progress.note)
 
 
 def _check_whole(plan: Plan) -> None:

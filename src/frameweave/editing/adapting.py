@@ -1,7 +1,7 @@
 """The adaptor of the options, on a model: how it acts in an editor, and the adapted model."""
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -11,14 +11,13 @@ from frameweave.adaptor.options import AUTO
 from frameweave.adaptor.packaged import PACKAGED
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.use import AdaptorUse
-from frameweave.diffusion.deltas import Levels
 from frameweave.diffusion.samplers.sampler import DDIM, Sampler
 from frameweave.diffusion.spacing import shown
 from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editors.base import Editor
 from frameweave.errors import InputError, ModelFolderError
-from frameweave.models.control.controls import over_steps, shares_told
+from frameweave.models.control.controls import over_steps
 from frameweave.models.loading.choice import MINIATURE
 from frameweave.models.loras.asked import asked
 from frameweave.models.seam import Model
@@ -106,9 +105,8 @@ def adapted(
         model = model.as_written()
     timesteps = [shown(t) for t in sampler.on(model.schedule).timesteps(int(getattr(editor, "steps", 1)))]
     model = in_steps(model, timesteps)
-    for note in shares_told(model.controls, timesteps) if editor.needs_depth else ():
-        progress.note(note)
-    for note in _loras_told(options.lora, _taken(editor, model, timesteps), model.schedule.T):
+    taken = editor.taken(model.schedule, timesteps)
+    for note in filter(None, _shares_told(model, options.lora, taken, steered=editor.needs_depth)):
         progress.note(note)
     if options.adaptor is None:
         yield model
@@ -130,26 +128,21 @@ def adapted(
         )
     if sees and model.vision_tower is not None and (told := other_tower(adaptor.card, model.vision_tower)):
         progress.note(told)
-    progress.note(_told(use, _taken(editor, model, timesteps)))
+    progress.note(_told(use, taken))
     with adaptor.on(model, use) as adapted_model:
         yield adapted_model
 
 
-def _taken(editor: Editor, model: StableDiffusion, timesteps: Sequence[float]) -> Sequence[float]:
-    """Those of a sampler's timesteps that the editor takes: some begin later."""
-    start = getattr(editor, "start_sigma", None)
-    return timesteps if start is None else Levels.of(model.schedule, timesteps, start).t
-
-
-def _loras_told(texts: Sequence[str], timesteps: Sequence[float], T: int) -> list[str]:
-    """In words, in how many steps each LoRA acts that has a share of the timesteps."""
-    uses = [use for use in map(asked, texts) if (use.start, use.end) != (0, 1)]
-    counts = [sum(use.acts_at(t, T) for t in timesteps) for use in uses]
-    return [
-        f"the LoRA {use.name} acts in {count} of {len(timesteps)} steps"
-        + ("" if count else "; WARNING: give it a longer share")
-        for use, count in zip(uses, counts, strict=True)
-    ]
+def _shares_told(
+    model: StableDiffusion, loras: Sequence[str], timesteps: Sequence[float], *, steered: bool
+) -> Iterator[str]:
+    """In words, in how many steps each of what has a share of them acts; empty for what acts in all."""
+    for control in model.controls if steered else ():
+        yield control.use.told(f"the ControlNet of kind {control.kind}", [*map(control.acts, timesteps)])
+    for one in model.image_prompts:
+        yield one.use.told(f"the picture {one.use.name}", [*map(one.acts, timesteps)])
+    for use in map(asked, loras):
+        yield use.told(f"the LoRA {use.name}", [use.acts_at(t, model.schedule.T) for t in timesteps])
 
 
 def _told(use: AdaptorUse, timesteps: Sequence[float]) -> str:

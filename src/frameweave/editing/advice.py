@@ -22,6 +22,8 @@ _SHOWN = 8  # words that a note names
 
 def check_prompts(prompts: Iterable[str], options: Options) -> None:
     """Raise `InputError` for prompts that say nothing or cannot be used, also negative and source prompts."""
+    if isinstance(prompts, str):  # each letter would be one
+        raise InputError("the prompts are a text, expected a list of texts", hint=f"give [{prompts!r}]")
     asked = list(prompts)
     if not asked or not all(what_is_said(prompt, options).strip() for prompt in asked):
         raise InputError("the prompt is empty", hint="say what the video shall show")

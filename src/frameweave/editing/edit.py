@@ -91,7 +91,7 @@ def edit(
     wanted = Wanted(checked.edited, footage.numbers, footage.whole) if given else Wanted(checked.edited)
     for one in given:
         one.check((info.width, info.height), wanted)
-    if (options.control or given) and (switched := switched_on(options.editor, editor)):
+    if (options.steers or given) and (switched := switched_on(options.editor, editor)):
         progress.note(switched)
     mask = None if options.mask is None else Mask(options.mask, (info.width, info.height))
     for note in (*checked.notes, *(() if mask is None else mask.check(checked.edited))):
@@ -257,7 +257,7 @@ class _Work:
             self.watch(run.folder if self.options.preview else None) as keeper.on_steps,
         ):
             rng = torch.Generator().manual_seed(self.options.seed)
-            x = self.editor.edit(replace(request, keeper=keeper, rng=rng))
+            x = running.edited(self.editor, replace(request, keeper=keeper, rng=rng))
         if len(x) < len(request):  # tokenflow as published
             self.progress.note(
                 f"{len(x)} of {len(request)} frames are edited, the last ones stay as they are"

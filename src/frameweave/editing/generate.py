@@ -23,6 +23,7 @@ from frameweave.errors import InputError
 from frameweave.progress import SILENT, Progress, Timer
 from frameweave.runs.places import Numbered
 from frameweave.video.clip import Clip, working_size
+from frameweave.video.writing import lost_by_rate
 
 
 def generate(
@@ -53,6 +54,8 @@ def generate(
     timer = Timer()
     place = Place.of(options.out, Numbered("generate", what_is_said(prompt, options)), "generated.mp4")
     check_place(place.file, {"--preview": options.preview})
+    for note in lost_by_rate(place.suffix, options.fps):
+        progress.note(note)
     inputs = {"prompt": prompt, **map_inputs(options), **model_inputs(options)}
     plan = place.planned("generate", options, inputs)
     if (finished := place.finished(plan)) is not None:

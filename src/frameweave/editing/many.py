@@ -20,7 +20,7 @@ from frameweave.editing.table import EditLine, check_names, folder_name, read_ed
 from frameweave.errors import FrameweaveError
 from frameweave.models.loading.load import load_chosen
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.progress import SILENT, Progress
+from frameweave.progress import SILENT, Notes, Progress
 from frameweave.runs.engines import engine_of, part
 from frameweave.runs.places import RUNS, slug
 from frameweave.runs.records import JsonObject, Record
@@ -126,7 +126,7 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
     said = ("source_prompt", "negative_prompt")
     texts = [str(item.settings.get(name, "")) for item in waiting for name in said]
     advise(options, [*(item.prompt for item in waiting), *texts], progress)
-    failed: dict[str, str] = {}
+    failed, told = dict[str, str](), set[str]()
     outcomes = engine_of(options).run(
         edit_one, [item.as_json() for item in waiting], what="editing videos", progress=progress
     )
@@ -135,13 +135,23 @@ def edit_many(table: Path, options: EditManyOptions, *, progress: Progress = SIL
             name = waiting[outcome.position].name
             failed[name] = outcome.failure.message
             progress.note(f"{name}: {outcome.failure.message}")
+        for note in outcome.value or ():
+            if note not in told:  # those of all edits are said once
+                told.add(note)
+                progress.note(f"{waiting[outcome.position].name}: {note}")
     return ManyEdited(done=len(waiting) - len(failed), earlier=len(items) - len(waiting), failed=failed)
 
 
-def edit_one(text: str) -> None:
-    """One edit, in a worker; the model stays for the next one, and is not loaded for wrong input."""
-    item = Item.model_validate_json(text)
-    edit(Path(item.video), [item.prompt], EditOptions.of_table(item.settings), load=_kept)
+def edit_one(text: str) -> list[str]:
+    """One edit, in a worker; the model stays for the next one, and is not loaded for wrong input.
+
+    Returns what is to be said of it, but for what was said of the whole table.
+    """
+    item, said, notes = Item.model_validate_json(text), Notes(), Notes()
+    options = EditOptions.of_table(item.settings)
+    advise(options, [item.prompt, options.source_prompt], said)
+    edit(Path(item.video), [item.prompt], options, load=_kept, progress=notes)
+    return [note for note in notes.texts if note not in said.texts]
 
 
 def _kept(options: ModelOptions) -> StableDiffusion:

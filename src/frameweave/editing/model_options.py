@@ -91,6 +91,11 @@ class NetworkOptions(BaseOptions):
             named(text)
         return texts
 
+    @property
+    def steers(self) -> bool:
+        """Whether a ControlNet is asked for."""
+        return bool(self.controlnet or self.control)
+
 
 class AdaptorOptions(Settings):
     """Which adaptor, and how it acts."""

@@ -55,7 +55,7 @@ def editor_of(options: EditOptions | GenerateOptions) -> Editor:
     asked = registry.asked_of_each([options.editor], options.set)[options.editor]
     settings = editor_settings(options, options.editor, asked)
     made = isinstance(options, EditOptions)
-    if options.control or options.control_map:
+    if options.steers or options.control_map:
         editor = made_to_steer(options.editor, settings)
         check_pictures(options.controlnet, options.control, kinds_of(options.control_map), made=made)
     else:
@@ -115,6 +115,10 @@ def looked_at(
         flow = flow.of_clip(checked.edited, size, numbers=footage.numbers, whole=footage.whole)
     elif options.flow:
         progress.note(f"no motion is followed in this edit: the flow {options.flow} changes nothing")
+    if options.depth_model and not any(editor.needs_depth for editor in editors):
+        progress.note(f"nothing is steered by depth in this edit: {options.depth_model} changes nothing")
+    if options.vision and options.adaptor is None:
+        progress.note(f"no adaptor reads frames in this edit: {options.vision} changes nothing")
     return checked, flow
 
 

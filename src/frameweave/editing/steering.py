@@ -25,10 +25,10 @@ def made_to_steer(name: str, settings: Mapping[str, Any]) -> Editor:
         if settings[asked] is not None and registry.make(name, {**settings, asked: steering}).needs_depth:
             raise InputError(
                 f"{name} with {asked}={_said(getattr(editor, asked))} takes no ControlNet",
-                hint=f"leave --control out, or give --set {asked}={_said(steering)}",
+                hint=f"leave the ControlNet out, or give --set {asked}={_said(steering)}",
             )
     if not key:
-        raise InputError(f"{name} takes no ControlNet", hint=f"leave --control out, or use {_takers()}")
+        raise InputError(f"{name} takes no ControlNet", hint=f"leave the ControlNet out, or use {_takers()}")
     return registry.make(name, {**settings, key: value})
 
 

@@ -16,17 +16,17 @@ from torch import Tensor
 from frameweave.diffusion.deltas import Changed, Levels, Rho, grown
 from frameweave.diffusion.inversion import digest
 from frameweave.diffusion.sampling import Resumed
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.anchoring import Anchoring, check_given, spread
 from frameweave.editors._parts.carrying import Carrying
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import motion_for, smoothing
 from frameweave.editors._parts.steered import guides_of
-from frameweave.editors.base import Only
 from frameweave.editors.request import EditRequest
 from frameweave.models.attention import overridden, self_attentions
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Latents
-from frameweave.runs.settings import Count, Share
+from frameweave.runs.settings import Count, Only, Share
 
 
 class Anchored(Growing):
@@ -75,6 +75,9 @@ class Anchored(Growing):
     @property
     def motion_radius(self) -> int:
         return max(self.radius, 1 if self.pull else 0)
+
+    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
+        return Levels.of(schedule, visited, self.start_sigma).t
 
     def edit(self, request: EditRequest) -> Latents:
         check_given(request)

@@ -1,21 +1,15 @@
 """What an editor is."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from frameweave.diffusion.samplers.names import AFTER_INVERSION, SAMPLERS, SamplerName
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors.request import EditRequest
 from frameweave.models.seam import Latents
 from frameweave.runs.settings import Settings
-
-
-@dataclass(frozen=True)
-class Only:
-    """Beside a setting: it acts with that value of another setting only."""
-
-    setting: str
-    value: str | bool
 
 
 @dataclass(frozen=True)
@@ -23,8 +17,15 @@ class OnlyFromText:
     """Beside a setting: it acts in clips that are made from text alone only."""
 
 
+@dataclass(frozen=True)
+class OnlyFromSource:
+    """Beside a setting: that value of it acts where there is a source only."""
+
+    value: str
+
+
 class Editor(Settings):
-    """An algorithm; its fields are its settings. What acts in part of the cases is marked with `Only`.
+    """An algorithm; its fields are its settings. What acts in part of the cases is marked, as with `Only`.
 
     `edit` gives the latents of the edited clip, as many frames as the source has. It leaves the
     network as it was (also when an exception is raised), and on the CPU gives the same bytes for
@@ -77,6 +78,10 @@ class Editor(Settings):
     def takes_guidance_rescale(self) -> bool:
         """Whether guidance may be rescaled; what holds to one sampler holds to its guidance too."""
         return len(self.samplers) > 1
+
+    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
+        """Those of a sampler's timesteps, noisiest first, that the edit takes: some editors begin later."""
+        return visited
 
     @abstractmethod
     def edit(self, request: EditRequest) -> Latents: ...

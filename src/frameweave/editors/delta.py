@@ -4,7 +4,7 @@ The update is that of `diffusion.deltas`. All frames share the noise of a step, 
 changed alike, and after each step the edit of a frame is averaged with its neighbours'.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -14,14 +14,14 @@ from torch import Tensor
 from frameweave.diffusion.deltas import Changed, Levels, Rho, grown
 from frameweave.diffusion.inversion import digest
 from frameweave.diffusion.sampling import Resumed
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import smoothing
 from frameweave.editors._parts.steered import guides_of
-from frameweave.editors.base import Only
 from frameweave.editors.request import EditRequest
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Latents
-from frameweave.runs.settings import Count
+from frameweave.runs.settings import Count, Only
 
 
 class Delta(Growing):
@@ -60,6 +60,9 @@ class Delta(Growing):
     @property
     def motion_radius(self) -> int:
         return self.radius
+
+    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
+        return Levels.of(schedule, visited, self.start_sigma).t
 
     def edit(self, request: EditRequest) -> Latents:
         levels = Levels.of(request.schedule, request.timesteps(self.steps), self.start_sigma, rho=self.rho)

@@ -21,14 +21,14 @@ from frameweave.editors._parts.injection import SourceFeatures
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._parts.trajectories import Links
 from frameweave.editors._published.flatten import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor, Only
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Heads, Site, Then, Tokens, overridden, self_attentions
 from frameweave.models.features import outermost_layers
 from frameweave.models.norms import over_frames
 from frameweave.models.seam import Conditioning, Latents, Model
-from frameweave.runs.settings import Count, NotNegative, Share
+from frameweave.runs.settings import Count, NotNegative, Only, Share
 
 
 class Flatten(Editor):

@@ -1,9 +1,11 @@
 """The baseline: each frame is inverted and re-sampled alone. It follows the prompt, and flickers."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors.base import Editor
-from frameweave.editors.request import EditRequest
+from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.seam import Latents
 from frameweave.runs.settings import Count, Share
 
@@ -26,6 +28,9 @@ class Framewise(Editor):
     @property
     def inverts(self) -> bool:
         return self.noise == "inverted"
+
+    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
+        return Timesteps(visited, len(visited)).last(self.strength)
 
     def edit(self, request: EditRequest) -> Latents:
         timesteps = request.timesteps(self.steps, self.strength)

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from frameweave.diffusion.samplers.names import SAMPLERS, SamplerName
 from frameweave.diffusion.samplers.sampler import Sampler
-from frameweave.editors.base import Editor, Only, OnlyFromText
+from frameweave.editors.base import Editor, OnlyFromSource, OnlyFromText
 from frameweave.editors.own import GROUP, own_names
 from frameweave.errors import InputError
 from frameweave.runs.asked import asked_by_editor
@@ -74,19 +74,22 @@ def texts_for(editor: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 def check_acting(editor: Editor, asked: Mapping[str, JsonValue], *, sees_source: bool) -> None:
     """Raise `InputError` for a setting that is asked for, is not the default, and does nothing."""
+    for name, needed in editor.idle(asked):
+        given = f"{needed.setting}={str(needed.values[0]).lower()}"
+        raise InputError(f"{name} acts with {given} only", hint=f"give --set {given}, or leave {name} out")
     for name in asked:
-        field = type(editor).model_fields[name]
-        for mark in field.metadata if getattr(editor, name) != field.default else ():
-            if isinstance(mark, Only) and getattr(editor, mark.setting) != mark.value:
-                value = str(mark.value).lower()
-                raise InputError(
-                    f"{name} acts with {mark.setting}={value} only",
-                    hint=f"give --set {mark.setting}={value}, or leave {name} out",
-                )
-            if isinstance(mark, OnlyFromText) and sees_source:
-                raise InputError(
-                    f"{name} acts in clips from text only", hint="leave it out, or use frameweave generate"
-                )
+        field, value = type(editor).model_fields[name], getattr(editor, name)
+        if sees_source and OnlyFromText() in field.metadata and value != field.default:
+            raise InputError(
+                f"{name} acts in clips from text only", hint="leave it out, or use frameweave generate"
+            )
+        if not sees_source and any(
+            isinstance(m, OnlyFromSource) and m.value == value for m in field.metadata
+        ):
+            raise InputError(
+                f"{name}={value} needs a source, clips from text have none",
+                hint=f"leave {name} out, or use frameweave edit",
+            )
 
 
 def samplers_of(editor: Editor, *, sees_source: bool = True) -> tuple[SamplerName, ...]:

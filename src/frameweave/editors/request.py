@@ -84,6 +84,14 @@ class EditRequest:
             raise InputError("the prompt is empty", hint="say what the video shall show")
         if len(self.x_0) == 0:
             raise InputError("the clip has no frames", hint="give a clip of at least one frame")
+        size = [side * self.model.vae_factor for side in self.x_0.shape[2:]]
+        for kind, shown in self.maps.items():
+            if [len(shown), *shown.shape[2:]] != [len(self), *size]:
+                raise InputError(
+                    f"{kind} of {len(shown)} frames of {shown.shape[3]} x {shown.shape[2]}, "
+                    f"the clip has {len(self)} of {size[1]} x {size[0]}",
+                    hint=f"give the {kind} of each frame of the clip, at its size",
+                )
 
     def __len__(self) -> int:
         return len(self.x_0)
@@ -102,8 +110,7 @@ class EditRequest:
 
         Raises `InputError` for more steps than the model has timesteps.
         """
-        visited = self.schedule.timesteps(steps)
-        return Timesteps(visited[steps - max(1, round(strength * steps)) :], steps)
+        return Timesteps(self.schedule.timesteps(steps), steps).last(strength)
 
     @property
     def guides(self) -> Guides:

@@ -15,7 +15,7 @@ from frameweave.errors import InputError
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.memory import memory_for
 from frameweave.models.seam import ControlMap, Frames, Latents, Model
-from frameweave.video.clip import Clip
+from frameweave.video.clip import Clip, check_frames
 from frameweave.video.motion.motion import Motion, motion_of
 from frameweave.video.motion.steady import Steady
 
@@ -45,7 +45,12 @@ def edit_clip(
     an equal edit before. Raises `InputError` for an empty prompt or clip, for sides that are not multiples of
     `model.vae_factor`, and for edited frames that do not fit.
     """
+    check_frames(clip.frames)
     pictures: dict[int, Tensor] = dict(others.pop("anchors", {}))
+    for number, picture in pictures.items():
+        check_frames(picture[None], what=f"edited frame {number}")
+    if depth is not None and DEPTH in (maps or {}):
+        raise InputError("depth is given twice, also among the maps", hint="give it once")
     others["anchors"] = {number: model.encode(picture[None]) for number, picture in pictures.items()}
     given = dict(maps or {}) | ({} if depth is None else {DEPTH: depth})
     used = given if editor.needs_depth else {}
@@ -56,7 +61,7 @@ def edit_clip(
     own = motion.within(editor.motion_radius) if motion is not None and editor.motion_radius else None
     request = request_of(editor, clip.frames, model, prompt=prompt, maps=used, rng=rng, motion=own, **others)
     with enough_memory(editor, request):
-        x = editor.edit(request) if recalled is None else recalled(lambda: editor.edit(request))
+        x = edited(editor, request) if recalled is None else recalled(lambda: edited(editor, request))
     if steady is not None and steady.strength:
         assert motion is not None
         source = request.x_0 if editor.uses_source else model.encode(clip.frames)
@@ -65,6 +70,20 @@ def edit_clip(
     for number, picture in pictures.items():
         frames[number] = picture.to(frames)
     return clip.first(len(x)).with_frames(frames)
+
+
+def edited(editor: Editor, request: EditRequest) -> Latents:
+    """What the editor makes of a request. Raises `InputError` for one that does not keep to its contract."""
+    x, (frames, *shape) = editor.edit(request), request.x_0.shape
+    fewer = bool(getattr(editor, "as_published", False))  # some published programs leave out the last ones
+    found = getattr(x, "shape", None)
+    if found is None or [*found[1:]] != shape or found[0] > frames or (found[0] < frames and not fewer):
+        raise InputError(
+            f"{name_of(editor)} gives {type(x).__name__ if found is None else tuple(found)}, "
+            f"expected latents of {(frames, *shape)}",
+            hint="correct the editor: `edit` gives the latents of one frame for each of the source",
+        )
+    return x
 
 
 def motion_reach(editor: Editor, steady: Steady | None = None) -> int:

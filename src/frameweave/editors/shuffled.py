@@ -5,7 +5,7 @@ From step to step the groups change, so that in the end every frame has seen all
 group is in memory. RAVE tiles a group as one large picture; here its frames stay pictures of their own.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
@@ -14,13 +14,14 @@ from torch import Tensor
 
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.groups import Grouping, Shuffle
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._published.shuffled import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor, Only
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.seam import Latents
-from frameweave.runs.settings import Count, NotNegative, Share
+from frameweave.runs.settings import Count, NotNegative, Only, Share
 
 
 class Shuffled(Editor):
@@ -81,6 +82,9 @@ class Shuffled(Editor):
     def timesteps(self, request: EditRequest) -> Timesteps:
         """The timesteps of the edit, noisiest first."""
         return request.timesteps(self.steps, self.strength)
+
+    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
+        return Timesteps(visited, len(visited)).last(self.strength)
 
     def inverted(self, request: EditRequest) -> Trajectory:
         """The source at the first timestep of the edit; frames are inverted alone."""

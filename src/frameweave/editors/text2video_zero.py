@@ -17,12 +17,12 @@ from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import Eps
 from frameweave.editors._parts.instruct import check_model, instructed
 from frameweave.editors._published.text2video_zero import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor, Only, OnlyFromText
+from frameweave.editors.base import Editor, OnlyFromSource, OnlyFromText
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, AttentionRule, Site, Tokens, overridden
 from frameweave.models.seam import Guides, Latents
-from frameweave.runs.settings import Count, Share, Split
+from frameweave.runs.settings import Count, Only, Share, Split
 
 _CANVAS = 512  # the motion is counted in pixels of this square, whatever the size of the frames
 _FEWEST = 4  # steps of models of few steps in which frames can still come to differ
@@ -35,7 +35,7 @@ class Text2VideoZero(Editor):
     """Sampling steps."""
     guidance: float = 7.5
     """Classifier-free guidance scale (CFG)."""
-    variant: Literal["depth", "instruct"] = "depth"
+    variant: Annotated[Literal["depth", "instruct"], OnlyFromSource("instruct")] = "depth"
     """What the edit takes from the source: depth, its depth maps; instruct, its pictures, for a model that
     edits by instruction."""
     controlnet_scale: Annotated[float, Only("variant", "depth")] = 1.0

@@ -5,7 +5,7 @@ to one another. Every other frame takes the key frames' attention outputs, each 
 own features have their nearest neighbour in the source.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Annotated, Literal
 
@@ -15,16 +15,17 @@ from torch import Tensor
 from frameweave.diffusion.contexts import blended
 from frameweave.diffusion.inversion import Trajectory
 from frameweave.diffusion.sampling import Eps
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.injection import STREAMS, attention_layers, features_injected, first_steps
 from frameweave.editors._parts.propagation import Propagation
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._published.tokenflow import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor, Only
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest, Timesteps
 from frameweave.models.attention import overridden
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Latents
-from frameweave.runs.settings import Count, NotNegative, Share
+from frameweave.runs.settings import Count, NotNegative, Only, Share
 
 
 class TokenFlow(Editor):
@@ -86,9 +87,12 @@ class TokenFlow(Editor):
     def timesteps(self, request: EditRequest) -> Timesteps:
         """The timesteps of the edit, noisiest first."""
         every = request.timesteps(self.steps)
-        if self.variant == "pnp":
-            return every
-        return Timesteps(every[self._rules.first_step(self.start, self.steps) :], self.steps)
+        return Timesteps(self.taken(request.schedule, every), self.steps)
+
+    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
+        return (
+            visited if self.variant == "pnp" else visited[self._rules.first_step(self.start, len(visited)) :]
+        )
 
     def inverted(self, request: EditRequest) -> Trajectory:
         """The source stream: its latents at the edit's timesteps, and at the noisiest of the inversion."""

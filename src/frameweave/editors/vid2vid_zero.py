@@ -26,7 +26,7 @@ from frameweave.editors._parts.null_text import kept_or_made
 from frameweave.editors._parts.prompt_parts import map_of
 from frameweave.editors._parts.prompt_to_prompt import Loan, WordMap, controlled_steps
 from frameweave.editors._published.vid2vid_zero import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor, Only
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.models.attention import AttentionRule, overridden, own
 from frameweave.models.checkpointing import checkpointed
@@ -34,7 +34,7 @@ from frameweave.models.cross_attention import borrowing
 from frameweave.models.memory import is_out_of_memory
 from frameweave.models.norms import over_frames
 from frameweave.models.seam import Conditioning, Latents, Model
-from frameweave.runs.settings import Count, NotNegative, Positive, Share
+from frameweave.runs.settings import Count, NotNegative, Only, Positive, Share
 
 Pair = Float[Tensor, "pair F C h w"]
 """Latents of the source and of the edit, or of the edit alone."""

@@ -21,12 +21,12 @@ from frameweave.editors._parts.injection import STREAMS, attention_layers, featu
 from frameweave.editors._parts.merging import joined, local
 from frameweave.editors._parts.vidtome_draws import Choices, cut, ordered
 from frameweave.editors._published.vidtome import OURS, PUBLISHED, Rules
-from frameweave.editors.base import Editor, Only
+from frameweave.editors.base import Editor
 from frameweave.editors.request import EditRequest
 from frameweave.errors import InputError
 from frameweave.models.attention import Attend, Site, Tokens, overridden
 from frameweave.models.seam import Guides, Latents
-from frameweave.runs.settings import Count, NotNegative, Share
+from frameweave.runs.settings import Count, NotNegative, Only, Share
 
 
 class VidToMe(Editor):

@@ -41,7 +41,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
         arms = _arms(whole, options, progress)
         run.log(arms=digests(arms, options.editors))
         done = run_experiment(run, items, arms, options, progress=progress)
-        finish(run, given, done)
+        finish(run, given, done, options)
         return done
 
 

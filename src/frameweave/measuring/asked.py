@@ -101,9 +101,9 @@ def _check_depth(options: ExperimentOptions, *, estimated: bool) -> None:
         place(one.source.name)
     check_pictures(options.controlnet, options.control, ())
     made = [registry.make(editor, settings) for editor, settings in settings_of(options).items()]
-    if options.control and not any(editor.needs_depth for editor in made):
+    if options.steers and not any(editor.needs_depth for editor in made):
         raise InputError(
-            f"--control: none of {', '.join(options.editors)} is steered by ControlNets",
+            f"a ControlNet is asked for, and none of {', '.join(options.editors)} is steered by ControlNets",
             hint="name one that is, such as text2video_zero, or give --set controlnet=true for tokenflow",
         )
     kinds = [one.kind for one in asked] or [control_asked.DEPTH]

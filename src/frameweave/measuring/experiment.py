@@ -159,8 +159,15 @@ def run_experiment(
     )
 
 
-def finish(run: Run, given: Given, done: Experimented) -> None:
-    """Write into the run file what came of a grid or an ablation."""
+def finish(run: Run, given: Given, done: Experimented, options: ExperimentOptions) -> None:
+    """Write into the run file what came of a grid or an ablation, and the sums of its tables.
+
+    Jobs of one array write the tables again as each ends, so theirs have no sums.
+    """
+    alone = not in_shards(options.shard_index, options.num_shards)
+    for name in GATHERED if alone else ():
+        if (run.folder / name).is_file():
+            run.wrote(name)
     result = {"test_set": given.test_set, "seconds": done.seconds, "done": done.done}
     run.finish(result | {"failed": len(done.failed)})
 

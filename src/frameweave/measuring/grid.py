@@ -42,7 +42,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
     given = Given.of(table, named, arms=digests(arms, options.editors, clips, options.seeds))
     with begun("grid", options, given, items) as run:
         done = run_experiment(run, items, arms, options, progress=progress)
-        finish(run, given, done)
+        finish(run, given, done, options)
         return done
 
 

@@ -5,7 +5,7 @@ Range, unit and default stand in the field; the docstring below a field is its h
 
 import random
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
@@ -46,6 +46,23 @@ Quality = Annotated[int, Field(ge=0, le=51)]
 @dataclass(frozen=True)
 class MustExist:
     """Beside a path: a file or folder must lie there, which the command line looks for before any work."""
+
+
+@dataclass(frozen=True, init=False)
+class Only:
+    """Beside a setting: it acts only where another one has one of these values, or without any is given."""
+
+    setting: str
+    values: tuple[str | bool, ...]
+
+    def __init__(self, setting: str, *values: str | bool) -> None:
+        object.__setattr__(self, "setting", setting)
+        object.__setattr__(self, "values", values)
+
+    def met(self, settings: BaseModel) -> bool:
+        """Whether it acts among these."""
+        found = getattr(settings, self.setting)
+        return found in self.values if self.values else bool(found)
 
 
 InputPath = Annotated[Path, MustExist()]
@@ -127,6 +144,14 @@ class Settings(BaseModel):
     def part(self, kind: type[T]) -> T:
         """Those of the settings that one of the classes has from which this one is made."""
         return kind(**{name: getattr(self, name) for name in kind.model_fields})
+
+    def idle(self, names: Iterable[str]) -> Iterator[tuple[str, Only]]:
+        """Those of the settings that have no usual value and do nothing, and what each of them needs."""
+        for name in names:
+            field = type(self).model_fields[name]
+            for mark in field.metadata if getattr(self, name) != field.default else ():
+                if isinstance(mark, Only) and not mark.met(self):
+                    yield name, mark
 
     def table(self) -> dict[str, Any]:
         """A table for TOML or JSON: paths become strings, tuples lists, None is left out."""

@@ -82,8 +82,9 @@ def build(
                 media=(names[0], names[1]),
             )
         )
-    with_source = [one for one in found if one.source is not None][:: max(1, len(found) // max(1, checks))]
-    obvious = tuple(_check(media, one, number) for number, one in enumerate(with_source[:checks]))
+    with_source = [one for one in found if one.source is not None]
+    spread = with_source[:: max(1, len(with_source) // max(1, checks))][:checks]
+    obvious = tuple(_check(media, one, number) for number, one in enumerate(spread))
     return tuple(pairs), obvious
 
 

@@ -78,6 +78,10 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
         )
     if not options.dry_run:
         pairs, obvious = _built(options.out, found, checks=options.checks, progress=progress)
+        if len(obvious) < options.checks:
+            progress.note(
+                f"{len(obvious)} checks of attention, not {options.checks}: only as many edits have a source"
+            )
         design = Design(
             name=options.name,
             seed=options.seed,
@@ -86,7 +90,7 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
             criteria=options.criteria,
             per_rater=options.per_rater,
             per_pair=options.per_pair,
-            obvious_per_rater=options.checks,
+            obvious_per_rater=len(obvious),
             repeats_per_rater=options.repeats,
             no_preference=options.undecided,
             consent=consent,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from frameweave.adaptor.options import BaseOptions
-from frameweave.runs.settings import Count, FixedSeed, NotNegative, Positive, Settings, Share
+from frameweave.runs.settings import Count, FixedSeed, NotNegative, Only, Positive, Settings, Share
 
 
 def _expression(text: str) -> str:
@@ -22,6 +22,8 @@ def _expression(text: str) -> str:
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
+_COMPARED = Only("temporal_mode", "frames", "noise", "both")
+_WITH_TOKENS = Only("n_shared")
 
 
 class NetworksOptions(BaseOptions):
@@ -60,7 +62,7 @@ class GroupsOptions(Settings):
     prior: str | None = None
     """Data that the model knows already, mixed in so that it forgets less (prior preservation): "world" or a
     folder of videos with captions; default: none."""
-    prior_share: Share = 0.25
+    prior_share: Annotated[Share, Only("prior")] = 0.25
     """Share of the groups that come from --prior."""
 
 
@@ -89,22 +91,22 @@ class LossOptions(Settings):
     temporal_mode: Literal["frames", "noise", "both", "none"] = "frames"
     """What the temporal loss compares: frames, neighbouring frames at one timestep (Eq. 3); noise, each frame
     at two timesteps; both; or none, no temporal loss."""
-    temporal_reduce: Literal["token", "map"] = "token"
+    temporal_reduce: Annotated[Literal["token", "map"], _COMPARED] = "token"
     """How features are compared (Eq. 2): token, the mean of each token's cosine similarity; map, one cosine
     similarity of the whole feature map."""
-    temporal_match: Literal["place", "flow"] = "place"
+    temporal_match: Annotated[Literal["place", "flow"], Only("temporal_mode", "frames", "both")] = "place"
     """Which tokens of neighbouring frames the temporal loss compares: place, those at the same place; flow,
     those of the same content, found by optical flow, without occluded ones. The flow of the generated world
     is exact."""
-    temporal_layers: Expression = "decoder"
+    temporal_layers: Annotated[Expression, _COMPARED] = "decoder"
     """Self-attention layers whose outputs the temporal loss compares: "decoder" or a regular expression."""
-    temporal_sum: bool = True
+    temporal_sum: Annotated[bool, _COMPARED] = True
     """Add up the temporal loss over the layers; --no-temporal-sum takes the mean."""
-    temporal_norm: Literal["valid", "T"] = "valid"
+    temporal_norm: Annotated[Literal["valid", "T"], Only("temporal_mode", "frames", "both")] = "valid"
     """What Eq. 3 is divided by: valid, the number of its terms; T, the number of frames."""
-    temporal_weight: float = 0.01
+    temporal_weight: Annotated[float, _COMPARED] = 0.01
     """Weight of the temporal loss (lambda of Eq. 9)."""
-    temporal_range: tuple[Share, Share] = (0.9, 1.0)
+    temporal_range: Annotated[tuple[Share, Share], _COMPARED] = (0.9, 1.0)
     """Timestep interval in which the temporal loss counts: two shares of T, the number of timesteps."""
     first_order_weight: float = 0.0
     """Weight of 1 - similarity of neighbouring frames within the temporal loss, and so times its weight; 0 is
@@ -115,7 +117,7 @@ class LossOptions(Settings):
     noise_sharing: Literal["shared", "mixed", "independent"] = "shared"
     """Which noise the frames of a group get: shared, the same; independent, each its own; mixed, partly the
     same."""
-    noise_correlation: Share = 0.8
+    noise_correlation: Annotated[Share, Only("noise_sharing", "mixed")] = 0.8
     """Correlation of the frames' noise when it is mixed; inverted latents of the Miniature have 0.8."""
     window: Literal["own", "equal-noise"] = "own"
     """How --t-range and --temporal-range are read: own, as timesteps; equal-noise, as those at which latents
@@ -131,27 +133,27 @@ class TokensOptions(Settings):
 
     n_shared: NotNegative = 4
     """Number of shared tokens: learned prompt tokens that are the same for every clip."""
-    tokens_std: Annotated[float, Field(ge=0)] = 0.02
+    tokens_std: Annotated[float, Field(ge=0), _WITH_TOKENS] = 0.02
     """Standard deviation of the shared tokens before training; 0.1414 reads Eq. 4's 0.02 as a variance."""
-    tokens_from: str = ""
+    tokens_from: Annotated[str, _WITH_TOKENS] = ""
     """A word or a few that the shared tokens begin as, such as "star", with --tokens-std of noise added;
     default: noise alone."""
-    tokens_form: Literal["branch", "sequence"] = "branch"
+    tokens_form: Annotated[Literal["branch", "sequence"], _WITH_TOKENS] = "branch"
     """Where the tokens stand: branch, before the prompt and before the negative prompt; sequence, with both
     prompts in one sequence, as Eq. 8 is written."""
-    vision_stride: Count = 2
+    vision_stride: Annotated[Count, _WITH_TOKENS] = 2
     """Step between the picture patches that become unshared tokens; 1 takes every patch."""
-    vision_frame: Literal["random", "own", "first"] = "random"
+    vision_frame: Annotated[Literal["random", "own", "first"], _WITH_TOKENS] = "random"
     """Which frame the unshared tokens of a group are read from: own, each frame itself; first, the first;
     random, one at random."""
-    vision_drop: Share = 0.05
+    vision_drop: Annotated[Share, _WITH_TOKENS] = 0.05
     """Share of the training batches without unshared tokens."""
-    tokens_in_uncond: bool = True
+    tokens_in_uncond: Annotated[bool, _WITH_TOKENS] = True
     """Whether the negative prompt gets the tokens too when editing."""
-    token_mode: Literal["mix", "replace", "always"] = "mix"
+    token_mode: Annotated[Literal["mix", "replace", "always"], _WITH_TOKENS] = "mix"
     """How tokens and caption are joined in the LoRA stage: mix, tokens before the caption in --p-share of the
     batches; replace, tokens in place of the caption in as many; always, tokens before every caption."""
-    p_share: Share = 0.3
+    p_share: Annotated[Share, _WITH_TOKENS] = 0.3
     """Share of the training batches in which the tokens act; see --token-mode."""
     caption: NotNegative | None = None
     """Number of the caption that is always taken of a clip's captions, from 0, of clips that have fewer the
@@ -167,11 +169,11 @@ class StagesOptions(Settings):
 
     stages: tuple[str, ...] = ("tokens", "lora")
     """The training stages of `frameweave train all`, in order: depth, tokens, lora."""
-    train_tokens: bool = True
+    train_tokens: Annotated[bool, _WITH_TOKENS] = True
     """Whether the LoRA stage trains the tokens further."""
     depth_control: bool = True
     """Whether the depth ControlNet steers the UNet while tokens and LoRA are trained."""
-    controlnet_text: Literal["text", "tokens"] = "text"
+    controlnet_text: Annotated[Literal["text", "tokens"], Only("depth_control")] = "text"
     """What the ControlNet reads: text, the caption alone; tokens, the prompt tokens too. It does not train
     them."""
     steps: Count = 1000

@@ -18,6 +18,8 @@ from frameweave.video.colours import BT709, Colours, Picture
 from frameweave.video.reading import probe, rate_of, read_frames
 from frameweave.video.writing import VideoWriter
 
+_BEYOND = 0.25  # of [0, 1], to which bicubic scaling overshoots at most
+
 
 @dataclass(frozen=True, eq=False)
 class Clip:
@@ -49,12 +51,13 @@ class Clip:
 
     @classmethod
     def of(cls, frames: Float[Tensor, "F 3 H W"], *, fps: Fraction | float = 8) -> "Clip":
-        """A clip of constant frame rate.
+        """A clip of constant frame rate. Raises `InputError` for what are no such frames.
 
         >>> clip = Clip.of(torch.zeros(4, 3, 8, 8), fps=2)
         >>> clip.fps, clip.times[-1]
         (Fraction(2, 1), Fraction(2, 1))
         """
+        check_frames(frames)
         rate = rate_of(fps)
         return cls(frames, tuple(index / rate for index in range(len(frames) + 1)))
 
@@ -67,6 +70,8 @@ class Clip:
         Scaled clips count as clips of square pixels. Raises `InputError` when it is not a readable video.
         """
         path = Path(path)
+        if frames is not None and frames < 1:
+            raise InputError(f"{frames} frames, expected at least 1", hint="leave it out for all of them")
         info = probe(path)
         pictures: list[Tensor] = []
         times: list[Fraction] = []
@@ -114,6 +119,22 @@ class Clip:
         if len(frames) != len(self):
             raise InputError(f"{len(frames)} frames for a clip of {len(self)}", hint="keep the frame count")
         return replace(self, frames=frames)
+
+
+def check_frames(frames: object, *, what: str = "frames") -> None:
+    """Raise `InputError` for anything but a tensor of floats in [0, 1], of shape F 3 H W.
+
+    Scaling leaves values a little outside. A clip of bytes, or of numbers up to 255, would come out white.
+    """
+    hint = "give torch floats from 0 to 1, of shape (frames, 3, height, width); bytes are divided by 255"
+    if not isinstance(frames, Tensor) or not frames.is_floating_point():
+        found = frames.dtype if isinstance(frames, Tensor) else type(frames).__name__
+        raise InputError(f"{what} of {found}, expected a tensor of floats", hint=hint)
+    if frames.ndim != 4 or frames.shape[1] != 3 or 0 in frames.shape:
+        raise InputError(f"{what} of shape {tuple(frames.shape)}, expected (frames, 3, H, W)", hint=hint)
+    low, high = (float(value) for value in frames.aminmax())
+    if not (low >= -_BEYOND and high <= 1 + _BEYOND):
+        raise InputError(f"{what} with values from {low:g} to {high:g}, expected 0 to 1", hint=hint)
 
 
 def working_size(size: tuple[int, int], longer: int, multiple: int) -> tuple[int, int]:

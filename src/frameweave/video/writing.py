@@ -87,11 +87,15 @@ def lost_in(
     suffix: str, along: Along, size: tuple[int, int], pixel_shape: Fraction, fps: Fraction | float = 0
 ) -> tuple[str, ...]:
     """All that a video of that suffix, one of `SUFFIXES`, does not hold of what is written, in words."""
-    rate = f"{fps:g} frames per second: a gif shows {_MOST_OF_GIF} of them"
-    rates = (rate,) if suffix == ".gif" and fps > _MOST_OF_GIF else ()
     shape = "this format cannot tell the shape of pixels: the result is shown with square ones"
     shapes = () if pixel_shape == 1 or tells_pixel_shape(suffix) else (shape,)
-    return (*lost_along(along, suffix), *lost_by_size(suffix, size), *shapes, *rates)
+    return (*lost_along(along, suffix), *lost_by_size(suffix, size), *shapes, *lost_by_rate(suffix, fps))
+
+
+def lost_by_rate(suffix: str, fps: Fraction | float) -> tuple[str, ...]:
+    """Frames that a video of that suffix does not show, in words."""
+    rate = f"{fps:g} frames per second: a gif shows {_MOST_OF_GIF} of them"
+    return (rate,) if suffix == ".gif" and fps > _MOST_OF_GIF else ()
 
 
 def check_quality(crf: int | None, suffix: str) -> None:

@@ -14,6 +14,7 @@ from frameweave.data.captions.edit_prompt import (
     ClipPrompts,
     EditPrompt,
     fault_of,
+    keeps_enough,
     sources_of,
 )
 
@@ -97,3 +98,20 @@ def test_sources_stay_as_they_are_when_taken_again(captions: list[str]) -> None:
     sources = sources_of(captions)
     assert sources_of(sources) == sources
     assert all(0 < len(source) <= SOURCE_LIMIT and source.isprintable() for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("source", "prompt", "replaced", "enough"),
+    [
+        ("a blue boat", "a sketch of a red car", "", False),
+        ("a red car", "a green car in the snow", "", False),
+        ("a red car", "a red car in the snow", "", True),
+        ("a red car drives", "a red boat drives", "car", True),
+        ("a red car drives", "a man sings", "car", False),
+        ("two men are fighting", "two robots fight", "men", True),
+        ("一辆红色的车", "一辆蓝色的车", "红色", True),
+        ("一辆红色的车", "两只猫在睡觉", "红色", False),
+    ],
+)
+def test_a_prompt_is_about_its_own_caption(source: str, prompt: str, replaced: str, enough: bool) -> None:
+    assert keeps_enough(source, prompt, replaced) is enough

@@ -15,9 +15,9 @@ from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.options import EditOptions
 from frameweave.editors import registry
 from frameweave.errors import InputError
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe, read_frames
-from notes import Notes
 from videos import colour_ramp, write_video
 
 EDITORS = ("delta", "text2video_zero", "vidtome")

@@ -18,11 +18,11 @@ from frameweave.editing.options import DemoOptions
 from frameweave.editors.registry import make
 from frameweave.editors.running import edit_clip
 from frameweave.models.loading.load import load
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips, stranger_clip
-from notes import Notes
 
 SHORT = {"frames": 2, "steps": 2}
 TASKS = [

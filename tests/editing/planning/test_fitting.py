@@ -15,7 +15,7 @@ from frameweave.models.running.meter import Meter
 from frameweave.models.running.placement import Placement
 from frameweave.models.running.shapes import networks_in, shapes_of, weight_bytes
 from frameweave.models.stable_diffusion import StableDiffusion
-from notes import Notes
+from frameweave.progress import Notes
 
 FIT = Fit.of((64, 64), 64, 8)
 GPU = torch.device("cuda")

@@ -14,10 +14,10 @@ from frameweave.editing.planning.forecast import plan_edit
 from frameweave.editing.steadying.figures import Measuring
 from frameweave.editors import registry
 from frameweave.errors import InputError
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe, read_frames
 from killed import Killed, kill_after
-from notes import Notes
 from videos import blobs, sound_packets, write_video
 
 PROMPTS = ["a red car", "a blue car"]

@@ -12,10 +12,10 @@ from frameweave.editing.steadying.options import SteadyOptions
 from frameweave.editing.steadying.steady import steady
 from frameweave.editing.steadying.window import Window
 from frameweave.errors import InputError, RunError
+from frameweave.progress import Notes
 from frameweave.runs.run import read_run
 from frameweave.video import probe, read_frames
 from killed import Killed
-from notes import Notes
 from videos import blobs, sound_packets, write_video
 
 NOISE = np.random.default_rng(0).normal(0, 15, (8, 32, 48, 3))

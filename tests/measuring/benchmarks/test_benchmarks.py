@@ -236,3 +236,10 @@ def test_odd_tables_are_told(v2vbench: Path, tmp_path: Path) -> None:
         evaluate(tmp_path, EvaluateOptions(benchmark="five", out=tmp_path / "run"))
     with pytest.raises(InputError, match="--prompt beside --benchmark v2vbench"):
         evaluate(v2vbench, EvaluateOptions(benchmark="v2vbench", prompt="a", out=tmp_path / "run"))
+
+
+def test_one_of_several_edits_is_not_picked(v2vbench: Path, tmp_path: Path) -> None:
+    Clip.of(torch.rand(3, 3, 32, 32)).write(v2vbench / "hike" / "0.mp4")
+    options = EvaluateOptions(benchmark="v2vbench", benchmark_data=v2vbench, out=tmp_path / "run")
+    with pytest.raises(DataError, match=r"hike/0 and .*0.mp4: both may be the edit 0"):
+        evaluate(v2vbench, options)

@@ -140,3 +140,9 @@ def test_a_strength_schedule_is_read_and_stands_alone() -> None:
 def test_arms_of_earlier_cells_are_read() -> None:
     earlier = '{"name": "a", "adaptor": "b", "injection": "0.9-1:2"}'
     assert TypeAdapter(Arm).validate_json(earlier) == Arm(name="a", adaptor="b", schedule="0.9-1:2")
+
+
+@pytest.mark.parametrize("twice", ["tokens,no-tokens", "window=0.6-1,window=0.8-1", "steady,steady=0.5"])
+def test_what_an_arm_says_twice_is_refused(twice: str) -> None:
+    with pytest.raises(InputError, match="is said 2 times"):
+        parsed_arm(f"x=miniature,{twice}")

@@ -148,6 +148,8 @@ def test_a_share_of_the_steps(
     model = shown(tiny_folder, adapter, f"{faces[0]}@1:0-0.5")
     assert torch.equal(predicted(model, 400), predicted(tiny, 400))
     assert not torch.equal(predicted(model, 600), predicted(tiny, 600))
+    (prompt,) = model.image_prompts
+    assert [prompt.over([900, 600, 300, 0]).acts(t) for t in (900, 600, 300, 0)] == [True, True, False, False]
 
 
 def test_rules_of_self_and_text_attention_act_beside_it(
@@ -188,10 +190,12 @@ def test_branches_keep_what_belongs_to_them(tiny_folder: Path, adapter: Path, fa
         (lambda t: t.update({"lora.x": torch.zeros(1)}), "not the weights of an IP-Adapter"),
         (
             lambda t: t.update({"image_proj.norm.bias": torch.zeros(3)}),
-            "is not understood",
+            "is of no known kind",
         ),
         (lambda t: t.update({"image_proj.proj.0.weight": t.pop("image_proj.proj.weight")}), "FaceID"),
-        (lambda t: t.clear(), "not the weights"),
+        (lambda t: t.clear(), "no tensors"),
+        (lambda t: t["ip_adapter.1.to_k_ip.weight"].fill_(torch.nan), "values that are no numbers"),
+        (lambda t: t.update({k: v.to(torch.int8) for k, v in t.items()}), "quantised"),
     ],
 )
 def test_a_file_of_another_kind_is_told(

@@ -19,7 +19,32 @@ SOURCE_LIMIT = 300
 PROMPT_LIMIT = 400
 SOURCES_LIMIT = 20
 """Captions of a clip that are looked at."""
-_KEPT = 0.25  # of the source's words but one, which a prompt must keep
+_KEPT, _KEPT_BESIDE_MORE = (
+    0.5,
+    0.75,
+)  # of the source's words, where some are replaced and where some are added
+_STEM = 3  # letters in which forms of a word agree: fighting, fights
+_SIGNS = "\u3040-\u9fff\uac00-\ud7af"  # of Japanese, Chinese and Korean
+_SMALL = {
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "on",
+    "at",
+    "by",
+    "to",
+    "with",
+    "and",
+    "or",
+    "is",
+    "are",
+    "was",
+    "were",
+}
+_MEDIA = {"photo", "photograph", "picture", "image", "video", "clip", "footage"}
+"""Words that say nothing of what is shown."""
 
 
 class EditPrompt(Record):
@@ -70,19 +95,31 @@ def fault_of(edit: EditPrompt) -> str:
         "changes nothing": not after or before.lower() == after.lower(),
         "changes words that the caption does not have": before.lower() not in edit.source.lower(),
         "does not have the words that it says are new": after.lower() not in edit.prompt.lower(),
-        "keeps too little of the caption": not keeps_enough(edit.source, edit.prompt),
+        "keeps too little of the caption": not keeps_enough(edit.source, edit.prompt, before),
     }
     return next((fault for fault, found in faults.items() if found), "")
 
 
-def keeps_enough(source: str, prompt: str) -> bool:
-    """Whether a prompt has at least a quarter of the caption's words, one of them left out of account.
+def keeps_enough(source: str, prompt: str, replaced: str = "") -> bool:
+    """Whether a prompt is about what the caption is about: it has of its words, but those `replaced`, half.
 
-    >>> keeps_enough("a cat runs", "a dog runs"), keeps_enough("a cat runs on the grass", "free money")
+    Where nothing is replaced, words are added, and three quarters must be there. Articles and the like do not
+    count, and forms of one word count as the same.
+
+    >>> keeps_enough("a blue boat", "a sketch of a blue boat"), keeps_enough("a blue boat", "a red car")
     (True, False)
+    >>> keeps_enough("two men are fighting", "two robots fight", "men")
+    True
     """
-    words, new = (set(re.findall(r"\w+", text.lower())) for text in (source, prompt))
-    return len(words & new) >= _KEPT * (len(words) - 1)
+    words, new = _stems(source) - _stems(replaced), _stems(prompt)
+    share = _KEPT if replaced else _KEPT_BESIDE_MORE
+    return len(words & new) >= share * len(words)
+
+
+def _stems(text: str) -> set[str]:
+    """The words that say something, by their first letters; of scripts without blanks each sign."""
+    words = re.findall(rf"[{_SIGNS}]|[^\W{_SIGNS}]+", text.lower())
+    return {word[:_STEM] for word in words if word not in _SMALL | _MEDIA}
 
 
 def sources_of(captions: Iterable[str]) -> tuple[str, ...]:

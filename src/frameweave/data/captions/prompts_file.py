@@ -1,6 +1,6 @@
 """Edit prompts on the disk: a file of JSON lines, one for each clip, in the source's order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,26 +38,33 @@ def sum_of(path: Path) -> str:
 class Prompted:
     """The clips of a reader, each with its prompts of a file; clips that it does not name have none.
 
-    Raises `DataError` when the file cannot be read.
+    How many those are is noted at the end. Raises `DataError` when the file cannot be read.
     """
 
     reader: Reader
     file: Path
+    note: Callable[[str], None]
 
     @cached_property
     def _prompts(self) -> dict[str, tuple[EditPrompt, ...]]:
         return {clip.id: clip.prompts for clip in read_prompts(self.file)}
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
-        missing, clip = dict.fromkeys(self._prompts), ""
+        missing, clip, without = dict.fromkeys(self._prompts), "", list[str]()
         for item in self.reader:
             found = self._prompts.get(item.id, ())
             if isinstance(item, ClipRecord):
                 missing.pop(item.id, None)
                 clip = item.id
+                without += [] if found else [clip]
             yield item.replaced(prompts=found) if isinstance(item, ClipRecord) and found else item
         if missing and len(missing) == len(self._prompts):
             raise DataError(
                 f"{self.file}: prompts for {next(iter(missing))!r} and others, but clips are called {clip!r}",
                 hint="caption the source that is prepared, so that the ids are the same",
+            )
+        if without:
+            self.note(
+                f"{self.file.name} has no prompts for {len(without)} of the clips, such as {without[0]!r}"
+                + (f"; {len(missing)} of its clips are none of these" if missing else "")
             )

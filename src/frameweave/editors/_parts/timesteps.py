@@ -14,6 +14,10 @@ class Timesteps(list[float]):
         super().__init__(values)
         self.steps = steps
 
+    def last(self, share: float) -> "Timesteps":
+        """The last share of them, at least one."""
+        return Timesteps(self[len(self) - max(1, round(share * len(self))) :], self.steps)
+
 
 def check_passed(schedule: Schedule, wanted: Sequence[float], timesteps: Timesteps) -> None:
     """Raise `InputError` when an inversion over these timesteps passes by one that is wanted."""

@@ -1,6 +1,6 @@
 """What a benchmark is: where its prompts, sources and edits lie, what it measures, and how it sums up."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -91,11 +91,18 @@ def listed(table: Path, layout: str) -> list[object]:
 
 
 def video_at(place: Path) -> Path | None:
-    """The video of that name, without its suffix: a file, or a folder of pictures."""
-    if place.is_dir() and _holds_pictures(place):
-        return place
-    files = (place.with_name(place.name + suffix) for suffix in VIDEOS)
-    return next((file for file in files if file.is_file()), None)
+    """The video of that name, without its suffix: a folder of pictures, else a file."""
+    return next(_at(place), None)
+
+
+def edit_at(place: Path) -> Path | None:
+    """The edit of that name, without its suffix. Raises `DataError` where there are several."""
+    found = list(_at(place))
+    if len(found) > 1:
+        raise DataError(
+            f"{found[0]} and {found[1]}: both may be the edit {place.name}", hint="move one of them away"
+        )
+    return found[0] if found else None
 
 
 def first_there(places: Sequence[Path]) -> Path | None:
@@ -108,6 +115,13 @@ def inside(folder: Path, name: str, where: str) -> Path:
     if not name.strip() or Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise DataError(f"{where}: {name!r}, expected a name inside of the folder", hint="correct the table")
     return folder / name
+
+
+def _at(place: Path) -> Iterator[Path]:
+    """All that may be meant, without its suffix."""
+    if place.is_dir() and _holds_pictures(place):
+        yield place
+    yield from (file for suffix in VIDEOS if (file := place.with_name(place.name + suffix)).is_file())
 
 
 def _holds_pictures(folder: Path) -> bool:

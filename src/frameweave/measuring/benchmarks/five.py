@@ -11,11 +11,11 @@ from frameweave.measuring.benchmarks.base import (
     BenchEdit,
     Benchmark,
     Column,
+    edit_at,
     first_there,
     inside,
     lacking,
     listed,
-    video_at,
 )
 from frameweave.measuring.metrics.base import Better, Case, Frames, Metric, Need
 from frameweave.measuring.metrics.encoders import Seeing, id_of, lack_of
@@ -63,7 +63,7 @@ def _of_table(table: Path, root: Path, edits: Path) -> Sequence[BenchEdit]:
                 group=table.stem.split("_")[0],
                 prompt=_words(line.target_prompt),
                 source_prompt=_words(line.source_prompt),
-                edited=video_at(place) or _only_folder(place),
+                edited=edit_at(place) or _only_folder(place),
                 wanted=place,
                 source=first_there([root / "images" / clip, root / "videos" / clip]),
                 mask=mask if mask.is_dir() else None,
@@ -80,7 +80,7 @@ def _words(prompt: str) -> str:
 def _only_folder(place: Path) -> Path | None:
     """The pictures of a method that puts them one folder deeper."""
     folders = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
-    return video_at(folders[0]) if len(folders) == 1 else None
+    return edit_at(folders[0]) if len(folders) == 1 else None
 
 
 def _kept(case: Case) -> tuple[Frames, Frames]:

@@ -10,11 +10,11 @@ from frameweave.measuring.benchmarks.base import (
     BenchEdit,
     Benchmark,
     Column,
+    edit_at,
     inside,
     lacking,
     listed,
     none,
-    video_at,
 )
 from frameweave.measuring.benchmarks.seen import neighbours_and_first, squashed
 from frameweave.measuring.metrics.base import Case, Metric
@@ -64,7 +64,7 @@ def read(data: Path, edits: Path) -> Sequence[BenchEdit]:
                 group="",
                 prompt=line.target_prompt,
                 source_prompt=line.source_prompt,
-                edited=place if place.is_file() else video_at(stem) or video_at(place),
+                edited=place if place.is_file() else edit_at(stem) or edit_at(place),
                 wanted=stem,
             )
         )

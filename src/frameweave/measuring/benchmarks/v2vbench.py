@@ -11,10 +11,10 @@ from frameweave.measuring.benchmarks.base import (
     BenchEdit,
     Benchmark,
     Column,
+    edit_at,
     first_there,
     inside,
     lacking,
-    video_at,
 )
 from frameweave.measuring.benchmarks.seen import cut, neighbours
 from frameweave.measuring.metrics.base import Case, Metric, Need
@@ -64,7 +64,7 @@ def read(data: Path, edits: Path) -> Sequence[BenchEdit]:
                     name=f"{clip.video_id}/{number}",
                     group="",
                     prompt=edit.prompt,
-                    edited=video_at(place),
+                    edited=edit_at(place),
                     wanted=place,
                     source=source,
                 )

@@ -122,6 +122,9 @@ def parsed_arm(text: str) -> Arm:
     arm = Arm(name=name, adaptor=None if adaptor == _NONE else adaptor)
     if strength:
         arm = replace(arm, strength=strength_in_range(_number(strength, text)))
+    keys = [option.partition("=")[0].removeprefix("no-") for option in options]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise InputError(f"arm {text!r}: {twice[0]} is said {keys.count(twice[0])} times", hint="say it once")
     for option in options:
         arm = _with_option(arm, option, text)
     if arm.schedule is not None and (arm.strength is not None or arm.window is not None):

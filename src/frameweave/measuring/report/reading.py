@@ -6,7 +6,7 @@ from frameweave.errors import DataError
 from frameweave.measuring.records import CellLine, MetricInfo, PairLine, PooledLine, ScoreLine
 from frameweave.measuring.report.results import Results, RunInfo
 from frameweave.runs.records import read_json, read_lines
-from frameweave.runs.run import RUN_FILE
+from frameweave.runs.run_file import RUN_FILE, read_run
 
 EXPERIMENTS = ("grid", "ablation")
 _METRICS = "metrics.json"
@@ -21,7 +21,7 @@ def read_results(folder: Path) -> Results:
     hint = "give the folder of `frameweave grid` or `ablation`"
     if not (folder / RUN_FILE).is_file() and not (folder / _METRICS).is_file():
         raise DataError(f"{folder}: no {RUN_FILE} and no {_METRICS} in it", hint=hint)
-    command = RunInfo.of(folder).command
+    command = read_run(folder).command
     if command not in EXPERIMENTS:
         raise DataError(f"{folder}: a run of {command!r}, expected {' or '.join(EXPERIMENTS)}", hint=hint)
     if not (folder / _METRICS).is_file():
@@ -34,9 +34,16 @@ def read_results(folder: Path) -> Results:
 
 def read_measured(folder: Path) -> Results:
     """The files of any experiment, a search by `tune` among them. Raises what `read_results` raises."""
+    record = read_run(folder)
+    for name, digest in record.files.items() if record.result is not None else ():
+        if digest and not record.holds(folder, name):
+            raise DataError(
+                f"{folder / name}: it has changed since the run was finished",
+                hint="run the same command again, which writes its tables anew from what was measured",
+            )
     return Results(
         folder=folder,
-        run=RunInfo.of(folder),
+        run=RunInfo.of(record),
         metrics=_metrics(folder / _METRICS),
         pairs=read_lines(PairLine, folder / "pairs.jsonl"),
         cells=read_lines(CellLine, folder / "cells.jsonl"),

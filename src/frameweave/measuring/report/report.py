@@ -52,7 +52,7 @@ def report(
             raise InputError(
                 f"{part.folder}: no scores yet", hint="let `frameweave grid` or `ablation` finish a pair"
             )
-    results = merged(parts) if parts else Results(folder=Path(), run=RunInfo.of(trainings[0]))
+    results = merged(parts) if parts else Results(folder=Path(), run=RunInfo.of(read_run(trainings[0])))
     drawn_tables: list[Table] = []
     against = _baseline(results, parts, baseline)
     for name, table in progress.track(tables(results, against, primary) if parts else (), "tables"):

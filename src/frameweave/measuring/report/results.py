@@ -18,7 +18,7 @@ from frameweave.measuring.records import (
     ScoreLine,
 )
 from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
-from frameweave.runs.run import read_run
+from frameweave.runs.run_file import RunRecord
 
 EditorArm = tuple[str, str]
 """An editor, and how the model is used in it."""
@@ -36,9 +36,8 @@ class RunInfo:
     environment: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @classmethod
-    def of(cls, folder: Path) -> "RunInfo":
-        """From its run file. Raises `InputError` when it is missing, or of another form."""
-        run = read_run(folder)
+    def of(cls, run: RunRecord) -> "RunInfo":
+        """From its run file."""
         return cls(
             command=run.command,
             test_set=str(run.input.get("test_set", "")),

@@ -53,18 +53,6 @@ def over_steps(controls: Sequence[Control], timesteps: Sequence[float]) -> tuple
     return tuple(control.over(timesteps) for control in controls)
 
 
-def shares_told(controls: Sequence[Control], timesteps: Sequence[float]) -> list[str]:
-    """In words, in how many steps each acts that has a share of them."""
-    acting = [
-        (one, sum(map(one.acts, timesteps))) for one in controls if (one.use.start, one.use.end) != (0, 1)
-    ]
-    return [
-        f"the ControlNet of kind {one.kind} acts in {count} of {len(timesteps)} steps"
-        + ("" if count else "; WARNING: take more steps or a longer share")
-        for one, count in acting
-    ]
-
-
 def check_maps(wanted: Sequence[str], maps: Collection[str], *, who: str = "") -> None:
     """Raise `InputError` when a kind of picture that is wanted is lacking.
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from diffusers.models.embeddings import ImageProjection
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from frameweave.errors import ModelFolderError
 from frameweave.models.image_prompt.attention import ImageAttention
+from frameweave.models.loading.tensor_files import read
 from frameweave.models.loading.weights import unloadable
 
 _TODO = "give one made for this kind of model, such as h94/IP-Adapter/models/ip-adapter_sd15.safetensors"
@@ -28,10 +27,7 @@ class ImageAdapter:
     @classmethod
     def of(cls, file: Path, unet: UNet2DConditionModel) -> "ImageAdapter":
         """Raises `ModelFolderError` for a damaged file, one of another kind, and one for another model."""
-        try:
-            found = load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise ModelFolderError(f"{file}: damaged ({error})", hint="copy or download it again") from error
+        found = read(file).tensors
         projection, weights = (
             {name.removeprefix(start): found[name] for name in found if name.startswith(start)}
             for start in ("image_proj.", "ip_adapter.")
@@ -82,7 +78,8 @@ def _projection(file: Path, unet: UNet2DConditionModel, weights: dict[str, Tenso
     try:
         made: nn.Module = convert(weights, low_cpu_mem_usage=False)
     except Exception as error:
-        raise unloadable(file, error, failing="its projection of pictures is not understood") from error
+        failing = "what it makes tokens of a picture by is of no known kind, or a tensor is missing"
+        raise unloadable(file, error, failing=failing, hint=_TODO) from error
     return made
 
 

@@ -38,6 +38,10 @@ class ImagePrompt:
         """The same, its share of the steps counted on these timesteps, noisiest first."""
         return replace(self, window=self.use.window(timesteps))
 
+    def acts(self, t: float) -> bool:
+        """Whether it is read at all at a timestep."""
+        return self.use.strength != 0 and self.window[0] < t <= self.window[1]
+
     @property
     def about(self) -> str:
         """What a result depends on that it was read for."""

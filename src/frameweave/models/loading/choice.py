@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from frameweave.errors import InputError
+
 MINIATURE = "miniature"
 KNOWN = ("sd1.5", "sd2.1", "sd2.1-base", "sdxl")
 """Models whose settings the package knows by itself."""
@@ -59,3 +61,10 @@ class ModelChoice:
     """By which of torch's kernels attention is computed: auto, flash, efficient, cudnn or math."""
     compile: bool = False
     """Whether torch compiles parts of the UNet and ControlNets, which changes results by rounding."""
+
+    def __post_init__(self) -> None:
+        for name in ("control", "lora", "embedding", "image_prompt"):
+            found: object = getattr(self, name)
+            if isinstance(found, str):  # each letter would be one
+                raise InputError(f"{name} is a text, expected a list of texts", hint=f"give [{found!r}]")
+            object.__setattr__(self, name, tuple(map(str, getattr(self, name))))  # also of paths

@@ -76,6 +76,17 @@ class Weighted:
         )  # (1 - 0.7) T is above 300
         return (self.end == 1 or low <= t) and (self.start == 0 or t < high)
 
+    def told(self, what: str, acting: Sequence[bool]) -> str:
+        """In words, in how many steps it acts; empty for what has no share of them.
+
+        >>> Weighted("x", end=0.5).told("the LoRA x", [True, False])
+        'the LoRA x acts in 1 of 2 steps'
+        """
+        if (self.start, self.end) == (0, 1):
+            return ""
+        warning = "" if any(acting) else "; WARNING: take more steps or a longer share"
+        return f"{what} acts in {sum(acting)} of {len(acting)} steps{warning}"
+
     def window(self, timesteps: Sequence[float]) -> tuple[float, float]:
         """The timesteps in which it acts in a run over these, noisiest first: above one, up to another.
 

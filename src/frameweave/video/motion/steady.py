@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from frameweave.errors import InputError
 from frameweave.video.motion.motion import Motion
 
 
@@ -20,6 +21,13 @@ class Steady:
     """Share of the averaged edit in the result, in [0, 1]."""
     radius: int = 2
     """Neighbours to each side that are averaged."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1 or self.radius < 1:
+            raise InputError(
+                f"steady by {self.strength} over {self.radius} neighbours, expected 0 to 1 over at least 1",
+                hint="1 is all of it, over 2 neighbours is usual",
+            )
 
     def of(
         self,
