@@ -2,7 +2,7 @@
 
 import pytest
 
-from frameweave.editors.registry import asked_of_each, texts_for
+from frameweave.editors.registry import asked_of_each, check_acting_in_some, make, texts_for
 from frameweave.errors import InputError
 
 EDITORS = ["framewise", "tokenflow", "vidtome"]
@@ -20,6 +20,19 @@ def test_text_and_value_are_one_setting() -> None:
     """So that `--set strength=0.50` finds the cells of `--set strength=0.5`."""
     assert asked_of_each(["framewise"], ["strength=0.50"]) == asked_of_each(["framewise"], ["strength=0.5"])
     assert asked_of_each(["tokenflow"], ["controlnet=true"])["tokenflow"] == {"controlnet": True}
+
+
+def test_a_setting_that_does_nothing_in_any_is_told() -> None:
+    def check(*texts: str) -> None:
+        asked = asked_of_each(EDITORS, texts)
+        check_acting_in_some({name: make(name, asked[name]) for name in EDITORS}, asked)
+
+    check("controlnet_scale=2", "vidtome.variant=depth")
+    check("tokenflow.start=0.3", "tokenflow.variant=sdedit")
+    with pytest.raises(InputError, match="start acts with variant=sdedit only"):
+        check("tokenflow.start=0.3")
+    with pytest.raises(InputError, match="controlnet_scale acts with controlnet=true only"):
+        check("tokenflow.controlnet_scale=2")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,24 @@ def check_acting(editor: Editor, asked: Mapping[str, JsonValue], *, sees_source:
             )
 
 
+def check_acting_in_some(
+    editors: Mapping[str, Editor], asked: Mapping[str, Mapping[str, JsonValue]], *, sees_source: bool = True
+) -> None:
+    """The same of several editors: what is `asked` of them by name must do something in one of them."""
+    wrong = dict[str, list[InputError | None]]()
+    for name, settings in asked.items():
+        for setting, value in settings.items():
+            try:
+                check_acting(editors[name], {setting: value}, sees_source=sees_source)
+            except InputError as error:
+                wrong.setdefault(setting, []).append(error)
+            else:
+                wrong.setdefault(setting, []).append(None)
+    for errors in wrong.values():
+        if None not in errors and errors[0] is not None:
+            raise errors[0]
+
+
 def samplers_of(editor: Editor, *, sees_source: bool = True) -> tuple[SamplerName, ...]:
     """The samplers of an editor; without a source its settings about one say nothing."""
     free = not sees_source and not getattr(editor, "as_published", False)

@@ -89,8 +89,8 @@ def settings_of(options: ExperimentOptions) -> dict[str, dict[str, JsonValue]]:
     """By editor, the settings of its edits. Raises `InputError` for one that no editor has or can take."""
     asked = registry.asked_of_each(options.editors, options.set)
     settings = {editor: {"steps": options.steps} | asked[editor] for editor in options.editors}
-    for editor, given in settings.items():
-        registry.make(editor, given)
+    made = {editor: registry.make(editor, given) for editor, given in settings.items()}
+    registry.check_acting_in_some(made, asked)
     return settings
 
 

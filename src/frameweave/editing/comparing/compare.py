@@ -153,11 +153,13 @@ def _editors(options: EditOptions, progress: Progress) -> dict[str, Editor]:
     """Every editor that can use what is asked for. Raises `InputError` for what is none of a comparison."""
     _refuse(options)
     found = dict[str, Editor]()
-    for name, asked in registry.asked_of_each(registry.names(), options.set).items():
+    of_each = registry.asked_of_each(registry.names(), options.set)
+    for name, asked in of_each.items():
         fields = registry.load(name).model_fields
         own = options.replaced(as_published=options.as_published and "as_published" in fields)
         settings = editor_settings(own, name, asked)
         found[name] = registry.make(name, {key: settings[key] for key in settings.keys() & fields.keys()})
+    registry.check_acting_in_some(found, of_each)
     free = [name for name, editor in found.items() if "as_published" not in type(editor).model_fields]
     if options.as_published and free:
         progress.note(f"without a published program: {', '.join(free)}")
