@@ -43,8 +43,9 @@ reference: $(READY) ## write what is made from the program anew: reference page,
 bench: $(READY) ## speed and memory, as ratios measured in one run
 	$(BIN)/frameweave bench
 
-soak: $(READY) ## kill, crowd and starve the commands that write, an hour or more; see tools/soak.py
+soak: $(READY) ## kill, crowd and starve whatever writes or serves, an hour or more; see tools/soak.py
 	$(BIN)/python tools/soak.py
+	$(BIN)/python -m pytest -q -s -m slow tests/study/test_soak.py tests/app/test_soak.py tests/runs/engines
 
 audit: ## look for known faults in the pinned packages; skipped where the advisories cannot be reached
 	$(PYTHON) tools/audit.py

@@ -13,11 +13,11 @@ from desks import Held, app_options, on_item, over, tiny_edit
 from frameweave.app.desk import Desk
 from frameweave.app.job import Asked, NoSuchJob
 from frameweave.app.options import AppOptions
-from frameweave.app.work import Work
 from frameweave.editing.edit import edit
 from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError, RunError
+from frameweave.models.loading.kept import Kept
 from frameweave.runs.run_file import read_run
 from frameweave.training.personal_options import PersonalOptions
 from videos import sound_packets
@@ -131,7 +131,7 @@ def test_a_fault_of_ours_is_logged(
     def faulty(*_: object) -> None:
         raise TypeError("a fault")
 
-    monkeypatch.setattr(Work, "_model", faulty)
+    monkeypatch.setattr(Kept, "__call__", faulty)
     view = over(desk, desk.submit(video, PROMPT, settings))
     assert (view.state, view.message) == ("failed", "TypeError: a fault") and "report" in view.hint
     (line,) = (view.asked.options.out / "log.jsonl").read_text().splitlines()  # type: ignore[operator]

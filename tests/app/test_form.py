@@ -154,6 +154,19 @@ def test_an_earlier_edit_fills_the_form_so_that_it_asks_for_the_same(
     assert form.prompts(again) == prompts
 
 
+def test_decimals_of_an_earlier_edit_are_shown(form: Form) -> None:
+    asked = Asked(Path("a.mp4"), ("a car",), EditOptions(editor="delta", set=("delta.start_sigma=0.55",)))
+    shown = form.shown(asked, EIGHTHS)
+    assert shown[form.editors["delta"].controls["start_sigma"].component] == 0.55
+    assert form.left_out(asked, EIGHTHS) == []
+
+
+def test_what_the_form_cannot_hold_is_named(form: Form) -> None:
+    options = EditOptions(editor="delta", clip_skip=2, crf=30, audio=False, frames=4)
+    left = form.left_out(Asked(Path("a.mp4"), ("a car",), options), EIGHTHS)
+    assert {"clip_skip", "crf", "audio", "frames"} <= set(left)
+
+
 def test_edited_frames_are_lines_of_numbers_and_pictures(
     form: Form, uploads: Uploads, tmp_path: Path
 ) -> None:

@@ -53,21 +53,21 @@ def test_own_maps_from_an_array_and_from_a_folder(tmp_path: Path) -> None:
     for index, one in enumerate(maps):
         Image.fromarray(one).save(tmp_path / "a.depth" / f"{index:06}.png")
     for path in ("a.depth.npy", "a.depth"):
-        found = own_depth(str(tmp_path / path), [1, 4], FULL)
+        found = own_depth(str(tmp_path / path), [1, 4], FULL, frames=5)
         assert np.array_equal(found, maps[[1, 4]].astype(np.float32))
 
 
 def test_maps_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for k in range(12):
         Image.fromarray(np.full((16, 16), k, np.uint16)).save(tmp_path / f"{k}.png")
-    found = own_depth(str(tmp_path), range(12), FULL)
+    found = own_depth(str(tmp_path), range(12), FULL, frames=12)
     assert found[:, 0, 0].tolist() == list(range(12))
 
 
 def test_own_maps_are_cropped_as_the_pictures_are(tmp_path: Path) -> None:
     maps = np.random.default_rng(0).uniform(0, 1, (1, 16, 24)).astype(np.float16)
     np.save(tmp_path / "a.npy", maps)
-    found = own_depth(str(tmp_path / "a.npy"), [0], GroupSettings(size=16))
+    found = own_depth(str(tmp_path / "a.npy"), [0], GroupSettings(size=16), frames=1)
     assert np.allclose(found[0], maps[0, :, 4:20], atol=1e-3)
 
 
@@ -78,6 +78,7 @@ def test_wrong_files_are_told(tmp_path: Path) -> None:
 
     np.save(tmp_path / "pickle.npy", np.array([Canary()], dtype=object), allow_pickle=True)
     np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
+    np.save(tmp_path / "many.npy", np.zeros((9, 4, 4)))
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "empty.npy").touch()
     np.savez(tmp_path / "several.npz", a=np.zeros((3, 4, 4)))
@@ -99,10 +100,11 @@ def test_wrong_files_are_told(tmp_path: Path) -> None:
         ("empty.npy", [0], "not an array of depth"),
         ("several.npy", [0], "several arrays, expected one"),
         ("damaged", [0], "not a picture"),
-        ("few", [1], "1 maps, frame 1 has none"),
+        ("few", [1], "1 maps for 2 frames"),
+        ("many.npy", [1], "9 maps for 2 frames"),
         ("few", [0], "a colour picture"),
         ("absent.npy", [0], "not an array of depth"),
     ):
         with pytest.raises(DataError, match=message):
-            own_depth(str(tmp_path / path), numbers, FULL)
+            own_depth(str(tmp_path / path), numbers, FULL, frames=numbers[-1] + 1)
     assert not (tmp_path / "opened").exists()

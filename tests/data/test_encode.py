@@ -78,6 +78,15 @@ def test_a_sidecar_of_another_tar_is_not_taken(options: EncodeOptions, tmp_path:
         encode(tmp_path, options)
 
 
+def test_a_sidecar_with_damaged_tensors_is_made_anew(options: EncodeOptions, tmp_path: Path) -> None:
+    folder = a_dataset(tmp_path)
+    print_ = encode(folder, options)["print"]
+    file = folder / f"train-000000.{print_}.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-40] + bytes(40))
+    assert encode(folder, options)["written"] == 1 and file.read_bytes() == whole
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "renamed", "other"])
 def test_a_damaged_entry_of_the_cache_is_encoded_anew(
     damage: str, options: EncodeOptions, tmp_path: Path

@@ -23,16 +23,17 @@ from frameweave.progress import SILENT, Notes
 from frameweave.runs.explained import bounds
 from frameweave.runs.run import read_run
 from frameweave.training.options import TrainOptions
+from frameweave.training.personal_options import PersonalOptions
 from frameweave.training.presets import provenance
 from frameweave.training.sources.folder import FolderGroups
-from frameweave.training.sources.groups import check_data, left_below, sources
+from frameweave.training.sources.groups import Part, check_data, left_out, sources
 from frameweave.training.stages import Workshop, at_equal_noise, training_device
 from frameweave.training.train import train
 from original_layout import save_original
 from prepared import a_dataset, prepared, some_clips
 from tests_shared import SD
 from tiny import save_tower
-from videos import colour_ramp, write_video
+from videos import blobs, colour_ramp, write_video
 
 KINDS = pytest.mark.parametrize(
     "options", ["tiny_folder", "tiny_xl_folder"], indirect=True, ids=["sd", "sdxl"]
@@ -544,5 +545,25 @@ def test_videos_in_folders_below_are_told(options: TrainOptions, tmp_path: Path)
     Workshop(options.replaced(data=str(tmp_path), out=tmp_path / "run"), notes, ("lora",))
     assert any("1 videos in folders below are not trained on" in note for note in notes.texts)
     beside = options.replaced(data="world", prior=str(tmp_path))
-    assert left_below(beside) == {str(tmp_path): 1}
-    assert left_below(options.replaced(data=str(tmp_path), every_frame=True)) == {str(tmp_path): 1}
+    told = f"{tmp_path}: 1 videos in folders below are not trained on"
+    assert list(left_out(beside)) == [told]
+    assert list(left_out(options.replaced(data=str(tmp_path), every_frame=True))) == [told]
+
+
+def test_held_out_groups_are_of_all_clips(tmp_path: Path) -> None:
+    for name in "abcd":
+        write_video(tmp_path / f"{name}.mp4", blobs(10))
+        (tmp_path / f"{name}.txt").write_text("a thing")
+    options = PersonalOptions(data=str(tmp_path), held_out=4)
+    _, held_out = sources(options)
+    assert isinstance(held_out, Part) and [*held_out.numbers] == [0, 2, 4, 6]  # each clip has two apart
+
+
+def test_videos_of_other_splits_are_not_trained_on(tmp_path: Path) -> None:
+    for name, split in (("a", "train"), ("b", "test"), ("c", ""), ("d", "Val")):
+        write_video(tmp_path / f"{name}.mp4", blobs(4, len(split)))
+        (tmp_path / f"{name}.txt").write_text("a thing")
+        (tmp_path / f"{name}.json").write_text(json.dumps({"split": split, "caption": "another"}))
+    options = TrainOptions(data=str(tmp_path))
+    assert [path.name for path in FolderGroups(tmp_path).videos] == ["a.mp4", "c.mp4"]
+    assert list(left_out(options)) == [f"{tmp_path}: 2 videos of another split than train are not trained on"]

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from frameweave.errors import InputError
 from frameweave.video import frames_at, probe, read_frames, timeline
+from frameweave.video.sequences import sequence_of
 from frameweave.video.stills import opened_picture, pixels_of
 from odd_videos import QUARTERS, card, number_of, quarters_of
 
@@ -165,3 +166,12 @@ def test_floats_that_are_no_numbers_are_black_or_white(tmp_path: Path) -> None:
     Image.fromarray(values).save(tmp_path / "a.tif")
     with opened_picture(tmp_path / "a.tif") as image:
         assert pixels_of(image)[..., 0].tolist() == [[0, 255], [0, 255]]
+
+
+def test_white_is_the_same_in_all_float_pictures_of_a_sequence(tmp_path: Path) -> None:
+    for number, glare in enumerate((1.0, 1.9, 2.2)):
+        values = np.full((4, 4), 0.5, np.float32)
+        values[0, 0] = glare
+        Image.fromarray(values).save(tmp_path / f"{number}.tif")
+    shown = [frame.pixels[2, 2, 0] for frame in sequence_of(tmp_path).frames()]
+    assert len(set(shown)) == 1

@@ -180,9 +180,10 @@ class Adapted:
         *,
         negative: Sequence[int] = (),
         blind: Sequence[int] = (),
+        source: Sequence[int] = (),
     ) -> Conditioning:
         """The text after the shared tokens and, when source frames were seen, the unshared ones (Eq. 8)."""
-        plain = self.model.conditioning(prompts, guides, negative=negative, blind=blind)
+        plain = self.model.conditioning(prompts, guides, negative=negative, blind=blind, source=source)
         if self.tokens is None:
             return plain
         seen = guides.seen

@@ -111,7 +111,8 @@ def _asked(record: RunRecord) -> Asked | None:
         settings = {key: value for key, value in record.settings.items() if key not in _HOW}
         return Asked(Path(given.video), given.prompts, EditOptions.of_table(settings))
     if record.command == "train" and record.settings.get("every_frame"):
-        options = PersonalOptions.of_table(record.settings)
+        stages = record.input.get("stages", record.settings.get("stages"))
+        options = PersonalOptions.of_table(record.settings | {"stages": stages})
         return Asked(Path(options.data), (), options)
     return None
 

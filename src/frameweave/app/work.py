@@ -13,8 +13,7 @@ from frameweave.editing.footage import Footage
 from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.setup import editor_of, load_model
 from frameweave.errors import InputError
-from frameweave.models.loading.choice import ModelChoice
-from frameweave.models.loading.load import load_chosen
+from frameweave.models.loading.kept import Kept
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.places import Numbered
 from frameweave.training.personal_options import PersonalOptions
@@ -46,7 +45,7 @@ class Work:
     """Does one job at a time; the model stays for the next one that wants the same."""
 
     def __init__(self) -> None:
-        self._kept: tuple[ModelChoice, StableDiffusion] | None = None
+        self._model = Kept()
 
     def do(
         self, asked: Asked, folder: Path, tell: Callable[..., None], stopping: Event, *, anew: bool
@@ -58,7 +57,7 @@ class Work:
         """
         watched, options = Watched(tell, stopping), asked.options
         if isinstance(options, PersonalOptions):
-            self._kept = None  # a training has a model of its own
+            self._model.forget()  # a training has a model of its own
             train(options.stages, options.replaced(data=str(asked.video), out=folder), progress=watched)
             return
         options = options.replaced(out=folder, overwrite=anew, resume=True)
@@ -78,9 +77,3 @@ class Work:
             )
         else:
             edit(asked.video, asked.prompts, options, load=load, on_preview=watched.show, progress=watched)
-
-    def _model(self, choice: ModelChoice) -> StableDiffusion:
-        if self._kept is None or self._kept[0] != choice:
-            self._kept = None  # before the next one is loaded: two may not fit
-            self._kept = choice, load_chosen(choice)
-        return self._kept[1]

@@ -80,6 +80,9 @@ def _given(record: RunRecord, one: Input, run: Path) -> Any:
         )
     if not found:
         return one.default
+    texts = found if one.many and isinstance(found, list) else [found]
+    if not all(isinstance(text, str) for text in texts) or (one.many and not isinstance(found, list)):
+        raise InputError(f"{run}: {one.name} = {found!r} in its [input]", hint="put back what stood there")
     return tuple(map(one.kind, found)) if one.many else one.kind(found)
 
 

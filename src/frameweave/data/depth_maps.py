@@ -56,18 +56,19 @@ def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
     )
 
 
-def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings) -> Maps:
-    """The clip's own maps for these frames, fitted as its pictures are.
+def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings, *, frames: int) -> Maps:
+    """The clip's own maps for these of its frames, fitted as its pictures are.
 
     `path` is an npy file (frames x height x width, opened without unpickling) or a folder of
     grey PNG files, one for each frame, in the order of the numbers in their names. Raises `DataError`
-    when it is neither, or has no map for one of the frames.
+    when it is neither, or has not as many maps as the clip has frames.
     """
-    found = _from_folder(Path(path), numbers) if Path(path).is_dir() else _from_array(Path(path), numbers)
+    read = _from_folder if Path(path).is_dir() else _from_array
+    found = read(Path(path), numbers, frames)
     return np.stack([_fitted(one, settings) for one in found])
 
 
-def _from_array(file: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
+def _from_array(file: Path, numbers: Sequence[int], frames: int) -> list[NDArray[np.float32]]:
     try:
         maps = np.load(file, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # what a damaged file raises is not one kind of error
@@ -79,18 +80,18 @@ def _from_array(file: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]
             f"{file}: {maps.dtype} of shape {list(maps.shape)}, expected numbers by frame, row and column",
             hint="save one map for each frame",
         )
-    _check_count(file, len(maps), numbers)
+    _check_count(file, len(maps), frames)
     return [np.asarray(maps[number], np.float32) for number in numbers]
 
 
-def _from_folder(folder: Path, numbers: Sequence[int]) -> list[NDArray[np.float32]]:
-    files = sorted(folder.glob("*.png"), key=counted)
-    _check_count(folder, len(files), numbers)
+def _from_folder(folder: Path, numbers: Sequence[int], frames: int) -> list[NDArray[np.float32]]:
+    files = sorted((file for file in folder.glob("*.png") if not file.name.startswith(".")), key=counted)
+    _check_count(folder, len(files), frames)
     found: list[NDArray[np.float32]] = []
     for number in numbers:
         try:
             with Image.open(files[number]) as image:
-                values = np.asarray(image)
+                values = np.asarray(image.convert("L") if image.mode == "P" else image)
         except UNREADABLE as error:
             raise DataError(f"{files[number]}: not a picture ({error})", hint="write it anew") from error
         if values.ndim != 2:
@@ -99,11 +100,9 @@ def _from_folder(folder: Path, numbers: Sequence[int]) -> list[NDArray[np.float3
     return found
 
 
-def _check_count(path: Path, count: int, numbers: Sequence[int]) -> None:
-    if max(numbers) >= count:
-        raise DataError(
-            f"{path}: {count} maps, frame {max(numbers)} has none", hint="give a map for every frame"
-        )
+def _check_count(path: Path, count: int, frames: int) -> None:
+    if count != frames:
+        raise DataError(f"{path}: {count} maps for {frames} frames", hint="give a map for every frame")
 
 
 def _fitted(depth: NDArray[np.float32], settings: GroupSettings) -> NDArray[np.float32]:

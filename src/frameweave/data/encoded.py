@@ -81,6 +81,8 @@ class CachedGroups:
             None if self.estimator is None else self.estimator.network,
         ]
         self._print = f"{[fingerprint(n) for n in networks if n is not None]} {self.pixels} {self.crop}"
+        if self.estimator is not None:
+            self._print += f" {self.estimator.preprocessing} {self.estimator.metric}"
 
     @property
     def print(self) -> str:

@@ -10,6 +10,7 @@ from frameweave.data.plan import PLAN, PLAN_CHANGED, UNDIVIDED, Choice, Plan, wr
 from frameweave.data.record import ClipRecord, Reader, Skipped
 from frameweave.data.shards.seal import failures, seal_of
 from frameweave.data.sources.detect import chosen_clips
+from frameweave.data.sources.member import parted
 from frameweave.errors import DataError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages
@@ -140,7 +141,8 @@ def _compare(plan: Plan, reader: Reader, options: PrepareOptions, progress: Prog
             added.append(item)
         else:
             left.pop(item.id, None)
-            changed += planned[item.id] != item.line() or _changed_since(item.path, planned_at)
+            files = filter(None, (item.path, item.depth))
+            changed += planned[item.id] != item.line() or any(_changed_since(f, planned_at) for f in files)
     found = {"differ": changed, "are new": 0 if extends else len(added), "are gone": len(left)}
     if words := ", ".join(f"{count} {what}" for what, count in found.items() if count):
         progress.note(
@@ -155,10 +157,13 @@ def _compare(plan: Plan, reader: Reader, options: PrepareOptions, progress: Prog
         plan.passed_over(lost)
 
 
-def _changed_since(video: str, moment: float) -> bool:
+def _changed_since(path: str, moment: float) -> bool:
+    """Of a member, whether its archive has changed; of a folder, whether any of its files has."""
+    place, _ = parted(path)
     try:
-        return Path(video).stat().st_mtime > moment
-    except OSError:  # inside an archive
+        files = [place, *place.iterdir()] if place.is_dir() else [place]
+        return any(file.stat().st_mtime > moment for file in files)
+    except OSError:  # it is gone, which is told as it is read
         return False
 
 

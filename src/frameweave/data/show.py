@@ -12,6 +12,7 @@ from frameweave.data.dataset import read_index
 from frameweave.data.options import ShowOptions
 from frameweave.data.reading import ShardGroups
 from frameweave.data.shards.shard import About
+from frameweave.data.sources.usable import usual_split
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import staged, write_text
 from frameweave.video.clip import picture_of
@@ -38,7 +39,7 @@ def show(folder: Path, options: ShowOptions, *, progress: Progress = SILENT) -> 
 
     Raises `DataError` when there is no finished data set.
     """
-    groups = ShardGroups(folder, options.split)
+    groups = ShardGroups(folder, usual_split(options.split))
     samples = [_sample(groups, index) for index in chosen(len(groups), options.groups, options.seed)]
     found = read_index(folder).summary
     lost = ", ".join(f"{count} {reason}" for reason, count in found.skipped.items()) or "none"

@@ -40,6 +40,11 @@ class Schedule:
     taught: int = 50
     """Timesteps at which a consistency model was distilled."""
 
+    @property
+    def as_published(self) -> "Schedule":
+        """On timesteps 981, 961, ..., 1: published programs never heed the model's own spacing."""
+        return replace(self, spacing="leading", offset=1)
+
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "Schedule":
         """From the settings of a diffusers scheduler.

@@ -103,11 +103,14 @@ def adapted(
     """
     if getattr(editor, "as_published", False):
         model = model.as_written()
-    timesteps = [shown(t) for t in sampler.on(model.schedule).timesteps(int(getattr(editor, "steps", 1)))]
+    schedule = editor.spaced(sampler.on(model.schedule))
+    timesteps = [shown(t) for t in schedule.timesteps(int(getattr(editor, "steps", 1)))]
     model = in_steps(model, timesteps)
     taken = editor.taken(model.schedule, timesteps)
     for note in filter(None, _shares_told(model, options.lora, taken, steered=editor.needs_depth)):
         progress.note(note)
+    if getattr(editor, "guidance", None) == 1 and getattr(options, "negative_prompt", ""):
+        progress.note("without guidance (1) the negative prompt does nothing")
     if options.adaptor is None:
         yield model
         return

@@ -1,7 +1,6 @@
 """Edit many videos: each line of a table is an edit with a run folder of its own."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,7 @@ from frameweave.editing.options import EditManyOptions, EditOptions
 from frameweave.editing.setup import load_model
 from frameweave.editing.table import EditLine, check_names, folder_name, read_edits
 from frameweave.errors import FrameweaveError
-from frameweave.models.loading.load import load_chosen
+from frameweave.models.loading.kept import Kept
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.progress import SILENT, Notes, Progress
 from frameweave.runs.engines import engine_of, part
@@ -29,7 +28,7 @@ from frameweave.runs.settings import Seconds
 from frameweave.video.motion.flows import flow_of
 from frameweave.video.sequences import name_of_clip
 
-_load = lru_cache(maxsize=1)(load_chosen)
+_load = Kept()
 
 
 def _whole(value: Any) -> int:

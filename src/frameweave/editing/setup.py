@@ -115,6 +115,8 @@ def looked_at(
         flow = flow.of_clip(checked.edited, size, numbers=footage.numbers, whole=footage.whole)
     elif options.flow:
         progress.note(f"no motion is followed in this edit: the flow {options.flow} changes nothing")
+    if options.check_inversion and not any(editor.inverts for editor in editors):
+        progress.note("no inversion is made in this edit: --check-inversion checks nothing")
     if options.depth_model and not any(editor.needs_depth for editor in editors):
         progress.note(f"nothing is steered by depth in this edit: {options.depth_model} changes nothing")
     if options.vision and options.adaptor is None:

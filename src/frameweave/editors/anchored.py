@@ -59,7 +59,7 @@ class Anchored(Growing):
     pull: Share = 1.0
     """How far each frame's edit is drawn, after each step, to that of the anchors around it, carried along
     the source's motion from frame to frame; 0 is not at all: anchors lead by attention alone."""
-    pull_until: Share = 1.0
+    pull_until: Annotated[Share, Only("pull")] = 1.0
     """The share of the steps in which it is."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too, the clip and its edit alike."""

@@ -79,6 +79,10 @@ class Editor(Settings):
         """Whether guidance may be rescaled; what holds to one sampler holds to its guidance too."""
         return len(self.samplers) > 1
 
+    def spaced(self, schedule: Schedule) -> Schedule:
+        """The schedule as the edit spreads its timesteps: some published programs have a way of their own."""
+        return schedule
+
     def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
         """Those of a sampler's timesteps, noisiest first, that the edit takes: some editors begin later."""
         return visited

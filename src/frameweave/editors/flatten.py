@@ -17,6 +17,7 @@ from torch import Tensor
 from frameweave.diffusion.contexts import blended, contexts
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.sampling import Eps
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.injection import SourceFeatures
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._parts.trajectories import Links
@@ -60,10 +61,10 @@ class Flatten(Editor):
     trajectories: bool = True
     """Whether tokens attend to those that show the same content in other frames, in layers with the most
     tokens."""
-    match: Literal["outputs", "queries"] = "outputs"
+    match: Annotated[Literal["outputs", "queries"], Only("trajectories", True)] = "outputs"
     """By what tokens of a trajectory are compared: outputs, the results of the attention before; queries,
     its queries and keys. The original takes queries for edits of style and material."""
-    visibility: Share = 0.5
+    visibility: Annotated[Share, Only("trajectories", True)] = 0.5
     """How surely content must be seen in the next frame for a trajectory to go on; it ends at cuts anyway."""
     joint_norms: bool = True
     """Group norms take their statistics over all frames, as in the original. Off, over each frame."""
@@ -90,6 +91,9 @@ class Flatten(Editor):
     @property
     def motion_radius(self) -> int:
         return int(self.trajectories)
+
+    def spaced(self, schedule: Schedule) -> Schedule:
+        return schedule.as_published if self.as_published else schedule
 
     def edit(self, request: EditRequest) -> Latents:
         request = self._rules.asked(request)

@@ -75,7 +75,7 @@ def texts_for(editor: str, texts: Sequence[str]) -> tuple[str, ...]:
 def check_acting(editor: Editor, asked: Mapping[str, JsonValue], *, sees_source: bool) -> None:
     """Raise `InputError` for a setting that is asked for, is not the default, and does nothing."""
     for name, needed in editor.idle(asked):
-        given = f"{needed.setting}={str(needed.values[0]).lower()}"
+        given = f"{needed.setting}={str(needed.values[0]).lower()}" if needed.values else needed.setting
         raise InputError(f"{name} acts with {given} only", hint=f"give --set {given}, or leave {name} out")
     for name in asked:
         field, value = type(editor).model_fields[name], getattr(editor, name)

@@ -103,7 +103,7 @@ class EditRequest:
 
     def spaced_as_published(self) -> "EditRequest":
         """The same on timesteps 981, 961, ..., 1: published programs never heed the model's own spacing."""
-        return replace(self, respaced=replace(self.schedule, spacing="leading", offset=1))
+        return replace(self, respaced=self.schedule.as_published)
 
     def timesteps(self, steps: int, strength: float = 1.0) -> Timesteps:
         """Of a sampler with so many steps; with a lower strength only the last share of them, at least one.
@@ -134,9 +134,12 @@ class EditRequest:
         *,
         negative: Sequence[int] = (),
         blind: Sequence[int] = (),
+        source: Sequence[int] = (),
     ) -> Conditioning:
         """`Model.conditioning` of the clip; says what the text encoder cannot take."""
-        given = self.model.conditioning(prompts, guides or self.guides, negative=negative, blind=blind)
+        given = self.model.conditioning(
+            prompts, guides or self.guides, negative=negative, blind=blind, source=source
+        )
         return self._said(given, prompts)
 
     def eps(

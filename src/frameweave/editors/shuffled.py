@@ -51,14 +51,14 @@ class Shuffled(Editor):
     noise: Literal["inverted", "random"] = "inverted"
     """Noise that the source starts with: inverted, its DDIM inversion; random, one noise for all frames, as
     in img2img."""
-    inversion_steps: NotNegative = 0
+    inversion_steps: Annotated[NotNegative, Only("noise", "inverted")] = 0
     """Steps of the inversion, which must pass the first timestep of the edit; 0 means as many as the edit
     has."""
     controlnet: bool = False
     """Whether the depth ControlNet steers too."""
     controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
     """How strongly the depth ControlNet steers."""
-    controlnet_in_inversion: Annotated[bool, Only("controlnet", True)] = True
+    controlnet_in_inversion: Annotated[bool, Only("controlnet", True), Only("noise", "inverted")] = True
     """Whether the depth ControlNet steers the inversion too; as published with scale 1."""
     as_published: bool = False
     """Reproduce RAVE's program: a group is one picture of tiles, frames that fill no whole grid are left out,

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import Eps
-from frameweave.editors._parts.instruct import check_model, instructed
+from frameweave.diffusion.schedule import Schedule
+from frameweave.editors._parts.instruct import check_model, instructed, instructed_schedule
 from frameweave.editors._published.text2video_zero import OURS, PUBLISHED, Rules
 from frameweave.editors.base import Editor, OnlyFromSource, OnlyFromText
 from frameweave.editors.request import EditRequest, Timesteps
@@ -84,6 +85,11 @@ class Text2VideoZero(Editor):
     @property
     def needs_depth(self) -> bool:
         return self.variant == "depth"
+
+    def spaced(self, schedule: Schedule) -> Schedule:
+        if self.variant == "instruct":
+            return instructed_schedule(schedule)
+        return schedule.as_published if self.as_published else schedule
 
     def edit(self, request: EditRequest) -> Latents:
         """By depth: the clip gives depth and times, the prompt gives everything else.

@@ -124,6 +124,7 @@ class TokenFlow(Editor):
             [request.source_prompt, request.negative_prompt, request.prompt],
             guides_of(self, request),
             negative=(1,),
+            source=(0,),
         )
         now = timesteps[0]
         flow = Propagation(attention_layers(model.unet), linear=self.blend == "linear")

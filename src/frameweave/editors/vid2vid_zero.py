@@ -21,6 +21,7 @@ from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.null_text import NullText, optimise
 from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import clean, ddim_step, guided
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.editors._parts.null_text import kept_or_made
 from frameweave.editors._parts.prompt_parts import map_of
@@ -82,7 +83,7 @@ class Vid2VidZero(Editor):
     after it, and of the middle block. Higher is quicker; -1 is nowhere."""
     sparse_causal: bool = True
     """In all other layers a frame attends to the first frame and to the one before it. Off, to itself."""
-    null_cross_frame: bool = False
+    null_cross_frame: Annotated[bool, Only("null_text", True)] = False
     """Optimise the null text with the attention between frames that the edit has. Off, each frame attends
     to itself."""
     joint_norms: bool = True
@@ -107,6 +108,9 @@ class Vid2VidZero(Editor):
     def model_post_init(self, context: object) -> None:
         self._rules.check_steps(self.steps, self._inverted, null_text=self.null_text)
 
+    def spaced(self, schedule: Schedule) -> Schedule:
+        return schedule.as_published if self.as_published else schedule
+
     def edit(self, request: EditRequest) -> Latents:
         """The negative prompt takes the place of the empty one from which the null text starts."""
         request = self._rules.asked(request)
@@ -116,7 +120,8 @@ class Vid2VidZero(Editor):
             )
         pairing = self.pairing(request)
         start = self._rules.start(request.negative_prompt, null_text=self.null_text)
-        conditioning = request.conditioning([start, request.source_prompt, request.prompt], negative=(0,))
+        prompts = [start, request.source_prompt, request.prompt]
+        conditioning = request.conditioning(prompts, negative=(0,), source=(1,))
         trajectory = self.invert(request)
         null = None
         if self.null_text and self.null_from < 1:

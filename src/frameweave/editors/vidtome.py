@@ -53,7 +53,7 @@ class VidToMe(Editor):
     """How strongly the depth ControlNet steers. Variant depth only."""
     chunk: Count = 4
     """Frames in a chunk; the frames of a chunk attend to one another."""
-    order: str = "mix-4"
+    order: Annotated[str, Only("merge_global", True)] = "mix-4"
     """Order in which chunks hand on their tokens: seq, as in the clip; rand, at random; mix-D, first 1/D of
     them at random."""
     local_ratio: Share = 0.9
@@ -108,7 +108,10 @@ class VidToMe(Editor):
         attention, features = (first_steps(timesteps, share) for share in shares)
         first = [self._rules.source_prompt(request)] if pnp else []
         conditioning = request.conditioning(
-            [*first, request.negative_prompt, request.prompt], self._guides(request), negative=(len(first),)
+            [*first, request.negative_prompt, request.prompt],
+            self._guides(request),
+            negative=(len(first),),
+            source=range(len(first)),
         )
         merging = _Merging(self, attention_layers(model.unet) if pnp else frozenset())
         now = timesteps[0]

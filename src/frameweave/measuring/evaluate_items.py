@@ -113,7 +113,7 @@ def _videos_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    there = [path for path in folder.iterdir() if path.name != PREVIEW]
+    there = [path for path in folder.iterdir() if path.name != PREVIEW and not path.name.startswith(".")]
     files = any(path.suffix.lower() in VIDEOS and path.is_file() for path in there)
     if not files and any(path.suffix.lower() in PICTURES for path in there):
         return []
@@ -132,7 +132,7 @@ def _beside(item: Item, other: Path) -> Path:
     shown = [
         path
         for path in sorted(other.iterdir())
-        if path.suffix.lower() in (*VIDEOS, *PICTURES) or _is_frames(path)
+        if not path.name.startswith(".") and (path.suffix.lower() in (*VIDEOS, *PICTURES) or _is_frames(path))
     ]
     name = name_of_clip(item.edited)
     named = [path for path in shown if name_of_clip(path) == name]

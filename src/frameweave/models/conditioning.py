@@ -83,7 +83,9 @@ class StableConditioning:
         if not acting:
             return texts
         times = len(texts) // len(self.texts)
-        images = [(one.tokens.to(texts).repeat_interleave(times, 0), one.strength) for one in acting]
+        images = [
+            (one.tokens.to(texts).repeat_interleave(times, 0), one.strengths(texts, times)) for one in acting
+        ]
         return TextAndImages(texts, images)
 
     def with_texts(

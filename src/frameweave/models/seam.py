@@ -184,11 +184,13 @@ class Model(Protocol):
         *,
         negative: Sequence[int] = (),
         blind: Sequence[int] = (),
+        source: Sequence[int] = (),
     ) -> Conditioning:
         """One guidance branch per prompt, for all frames or one per frame.
 
         `negative` are the branches that guidance leads away from: an adaptor may leave them alone.
-        `blind` are those that see an empty picture.
+        `blind` are those that see an empty picture, `source` those that follow the source as it was inverted:
+        without what only the edit is prompted by.
         """
         ...
 

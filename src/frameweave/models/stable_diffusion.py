@@ -192,6 +192,7 @@ class StableDiffusion:
         *,
         negative: Sequence[int] = (),
         blind: Sequence[int] = (),
+        source: Sequence[int] = (),
     ) -> StableConditioning:
         """What the text encoder says of the prompts, one branch each, and what steers beside them."""
         encoded, shown = self.text.encode(prompts, negative), guides.picture
@@ -202,7 +203,7 @@ class StableDiffusion:
             maps=guides.maps,
             controlnet_scale=guides.controlnet_scale,
             guidance=guides.guidance,
-            images=tuple(one.branches(len(prompts), negative) for one in self.image_prompts),
+            images=tuple(one.branches(len(prompts), negative, source) for one in self.image_prompts),
             picture=None
             if shown is None
             else torch.stack([torch.zeros_like(shown) if k in blind else shown for k in range(len(prompts))]),

@@ -14,7 +14,7 @@ def asked_by_editor(known: Mapping[str, Collection[str]], texts: Sequence[str]) 
     """
     asked: dict[str, dict[str, str]] = {name: {} for name in known}
     given: dict[str, str] = {}
-    for text in texts:
+    for text in sorted(texts, key=lambda text: "." in text.partition("=")[0]):  # of one editor's own counts
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text!r}, expected a name and a value", hint="write it as name=value")

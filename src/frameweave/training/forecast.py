@@ -194,7 +194,7 @@ def probe(stage: str, options: TrainOptions) -> Probe:
         (workshop.train_groups, _STEPS * options.batch),
         (workshop.held_out_groups, _HELD_OUT),
     ):
-        cached.source = Part(cached.source, 0, min(few, len(cached)))  # a folder may hold thousands
+        cached.source = Part(cached.source, range(min(few, len(cached))))  # a folder may hold thousands
     encodes = [
         _timed(lambda groups=groups, index=index: groups[index])[0]
         for groups in (workshop.train_groups, workshop.held_out_groups)

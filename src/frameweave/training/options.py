@@ -153,7 +153,7 @@ class TokensOptions(Settings):
     token_mode: Annotated[Literal["mix", "replace", "always"], _WITH_TOKENS] = "mix"
     """How tokens and caption are joined in the LoRA stage: mix, tokens before the caption in --p-share of the
     batches; replace, tokens in place of the caption in as many; always, tokens before every caption."""
-    p_share: Annotated[Share, _WITH_TOKENS] = 0.3
+    p_share: Annotated[Share, _WITH_TOKENS, Only("token_mode", "mix", "replace")] = 0.3
     """Share of the training batches in which the tokens act; see --token-mode."""
     caption: NotNegative | None = None
     """Number of the caption that is always taken of a clip's captions, from 0, of clips that have fewer the

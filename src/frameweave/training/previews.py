@@ -19,8 +19,9 @@ _STEPS, _GUIDANCE = 20, 5.0
 
 @torch.no_grad()
 def write_preview(model: StableDiffusion, lora: Lora, group: Prepared, window: Window, path: Path) -> None:
-    """Upper row without, lower row with the LoRA inside its window; the group gives prompt and depth."""
-    maps = {} if model.controlnet is None else {DEPTH: group.depth.float() / 255}
+    """Upper row without, lower row with the LoRA inside its window; the group gives prompt and any depth."""
+    steered = model.controlnet is not None and group.depth.numel()  # some trainings have no depth
+    maps = {DEPTH: group.depth.float() / 255} if steered else {}
     conditioning = model.conditioning(["", group.captions[0]], Guides(maps=maps), negative=(0,))
     noise = model.noise((1, *group.mean.shape[1:]), torch.Generator().manual_seed(0))
     rows: list[Tensor] = []

@@ -35,7 +35,7 @@ from frameweave.training.fit import TrainStage
 from frameweave.training.low_rank import LowRank, timesteps_drawn
 from frameweave.training.options import TrainOptions
 from frameweave.training.shared_tokens import SharedTokens, begin_with_words
-from frameweave.training.sources.groups import left_below, prepared_size, prior_source, sources
+from frameweave.training.sources.groups import left_out, prepared_size, prior_source, sources
 from frameweave.training.sources.inputs import Captioned, inputs_of
 from frameweave.video.group import GroupSource
 from frameweave.world.grammar import unknown_words
@@ -93,8 +93,8 @@ class Workshop:
 
         trained_on, held_out = sources(options)
         self.train_groups, self.held_out_groups = cached(trained_on), cached(held_out)
-        for folder, below in left_below(options).items():
-            progress.note(f"{folder}: {below} videos in folders below are not trained on")
+        for told in left_out(options):
+            progress.note(told)
         self.prior_groups = None if options.prior is None else cached(prior_source(options))
 
     def inputs(self, stage: str) -> dict[str, str]:

@@ -180,6 +180,10 @@ def _fitted(
     patience = Patience(options.patience if name == "lora" else 0)
     patience.recall(folder, (line for _, line in lines_of(options.out / LOG_FILE)))
     if patience.ended:
+        progress.note(
+            f"{name} has ended: its held-out loss has not fallen since step {patience.best}; "
+            "--patience 0 trains on to --steps"
+        )
         return {}
     last: dict[str, float] = {}
     steps = fit(

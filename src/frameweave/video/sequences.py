@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 from frameweave.errors import InputError
 from frameweave.video.colours import Picture
 from frameweave.video.opening import check_file, check_size
-from frameweave.video.stills import opened_picture, pixels_of, size_shown
+from frameweave.video.stills import greatest_of, opened_picture, pixels_of, size_shown
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FOLDER_FPS = Fraction(8)
@@ -61,6 +62,17 @@ class PictureSequence:
         """When each frame starts."""
         return tuple(accumulate(self.durations[:-1], initial=Fraction(0)))
 
+    @cached_property
+    def _greatest(self) -> float | None:
+        """What tells white in pictures of 32 bits: for all of them, as one by one they would flicker."""
+        found: list[float] = []
+        for file in self.files:
+            with opened_picture(file) as image:
+                if (greatest := greatest_of(image)) is None:
+                    return None
+            found.append(greatest)
+        return max(found)
+
     def frames(self, wanted: Sequence[int] | None = None, *, background: int = 255) -> Iterator[TimedPicture]:
         """All frames, or those of the numbers wanted, in that order."""
         times, numbers = self.times, range(len(self)) if wanted is None else wanted
@@ -73,7 +85,7 @@ class PictureSequence:
             return
         for index in numbers:
             with opened_picture(self.files[index]) as image:
-                pixels = pixels_of(image, background=background)
+                pixels = pixels_of(image, background=background, greatest=self._greatest)
             yield TimedPicture(pixels, times[index], self.durations[index])
 
 

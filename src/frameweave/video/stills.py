@@ -16,6 +16,7 @@ from frameweave.video.opening import reason_of
 
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What PIL raises for a picture that is damaged; for some chunks of PNG files a `SyntaxError`."""
+_NUMBERS = ("I", "F")  # modes of 32 bits
 _TURNING = (5, 6, 7, 8)  # of the orientations that EXIF knows, those that swap width and height
 _ORIENTATION = 0x0112
 
@@ -38,9 +39,12 @@ def size_shown(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if turned else image.size
 
 
-def pixels_of(image: Image.Image, *, background: int = 255) -> Picture:
-    """The picture upright and in sRGB; transparency is laid on grey of this value, white by default."""
-    upright = ImageOps.exif_transpose(eight_bit(image))
+def pixels_of(image: Image.Image, *, background: int = 255, greatest: float | None = None) -> Picture:
+    """The picture upright and in sRGB; transparency is laid on grey of this value, white by default.
+
+    `greatest` is the greatest number of all pictures of a sequence, see `greatest_of`.
+    """
+    upright = ImageOps.exif_transpose(eight_bit(image, greatest=greatest))
     profile = image.info.get("icc_profile")
     if not upright.has_transparency_data:
         return np.asarray(_in_srgb(upright, profile))
@@ -56,21 +60,29 @@ def is_transparent(image: Image.Image) -> bool:
     return shown.has_transparency_data and shown.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
-def eight_bit(image: Image.Image) -> Image.Image:
+def eight_bit(image: Image.Image, *, greatest: float | None = None) -> Image.Image:
     """Grey of more than 8 bits as 8 bits: by its depth, or for numbers of 32 bits by how large they are."""
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+    if image.mode not in _NUMBERS and not image.mode.startswith("I;16"):
         return image
     values = np.nan_to_num(np.asarray(image, np.float32), nan=0.0, posinf=np.inf, neginf=0.0)
-    levels = 65535.0 if image.mode.startswith("I;16") else _levels(values)
+    most = greatest_of(image) if greatest is None else greatest
+    levels = 65535.0 if most is None else _levels(most)
     scaled = Image.fromarray(np.rint((values / levels).clip(0, 1) * 255).astype(np.uint8))
     scaled.info = {key: value for key, value in image.info.items() if key != "transparency"}
     scaled.getexif().update(image.getexif())
     return scaled
 
 
-def _levels(values: NDArray[np.float32]) -> float:
+def greatest_of(image: Image.Image) -> float | None:
+    """The greatest number in a picture of 32 bits, which tells what white is; None for all other pictures."""
+    if image.mode not in _NUMBERS:
+        return None
+    values = np.asarray(image, np.float32)
+    return float(np.max(values, where=np.isfinite(values), initial=0))
+
+
+def _levels(greatest: float) -> float:
     """What white is: floats are meant from 0 to 1 (a little more is glare), whole numbers by their bits."""
-    greatest = float(np.max(values, where=np.isfinite(values), initial=0))
     usual = ((2.0, 1.0), (255.0, 255.0), (65535.0, 65535.0))
     return next((white for most, white in usual if greatest <= most), greatest)
 

@@ -398,6 +398,17 @@ def test_every_caption_of_a_row_is_taken(table: str, tmp_path: Path) -> None:
     assert [clip.captions for clip in taken(tmp_path / "a.csv")] == [("one", "two")]
 
 
+@pytest.mark.parametrize("between", [[], ["c.mp4,three"]])
+def test_two_quotes_that_are_never_closed_swallow_no_rows(between: list[str], tmp_path: Path) -> None:
+    rows = ["path,caption", 'a.mp4,"one', *between, 'b.mp4,"two', "d.mp4,four"]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DataError, match=r"a\.csv, line 2: a quote that is closed by that of another line"):
+        taken(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text('path,caption\na.mp4,"one\nand ""two"""\n')
+    (tmp_path / "a.mp4").touch()
+    assert len(taken(tmp_path / "a.csv")) == 1
+
+
 def test_the_line_of_a_fault_is_that_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('sep=,\n\npath,caption\na.mp4,one\nb.mp4,"two\n')
     with pytest.raises(DataError, match="line 5: a quote that is never closed"):

@@ -142,6 +142,22 @@ def test_strength_0_no_picture_and_the_inversion_are_the_base(
     assert torch.equal(predicted(shown(tiny_folder, adapter, f"{faces[0]}@0")), base)
 
 
+def test_the_source_stream_reads_no_picture(tiny_folder: Path, adapter: Path, faces: list[Path]) -> None:
+    """It is the source as it was inverted, also beside branches that read one."""
+    model = shown(tiny_folder, adapter, f"{faces[0]}")
+    prompts, x = (
+        ["the source", "", "the edit"],
+        torch.randn(3, 2, 4, 8, 8, generator=torch.Generator().manual_seed(1)),
+    )
+    together = model.predict(x, 500, model.conditioning(prompts, negative=(1,), source=(0,)))
+    alone = model.inverse.predict(x[:1], 500, model.inverse.conditioning(prompts[:1]))
+    assert torch.allclose(together[:1], alone, atol=1e-5)
+    read = model.predict(x, 500, model.conditioning(prompts, negative=(1,)))
+    assert torch.allclose(together[1:], read[1:], atol=1e-5) and not torch.allclose(
+        together[0], read[0], atol=1e-3
+    )
+
+
 def test_a_share_of_the_steps(
     tiny: StableDiffusion, tiny_folder: Path, adapter: Path, faces: list[Path]
 ) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,19 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture
-def spare(cluster: Any) -> Iterator[Any]:
-    """One more node, which a test may take away."""
-    node = cluster.add_node(**_NODE)
-    cluster.wait_for_nodes()
-    yield node
-    if node in cluster.worker_nodes:
-        cluster.remove_node(node)
+def another(cluster: Any) -> Iterator[Callable[[], Any]]:
+    """Adds a node, which a test may take away."""
+    added: list[Any] = []
+
+    def add() -> Any:
+        added.append(cluster.add_node(**_NODE))
+        cluster.wait_for_nodes()
+        return added[-1]
+
+    yield add
+    for node in added:
+        if node in cluster.worker_nodes:
+            cluster.remove_node(node)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,18 +20,26 @@ from processes import descendants, soon
 ray: Any = pytest.importorskip("ray")
 
 
-def test_the_loss_of_a_node_in_mid_run_costs_no_task(cluster: Any, spare: Any, tmp_path: Path) -> None:
-    raylet = str(spare.all_processes["raylet"][0].process.pid)
-    items = [{"n": n, "doomed": raylet, "folder": str(tmp_path)} for n in range(24)]
-    with closing(RayCore(address=cluster.address).run(on_node, items)) as outcomes:
-        found = [next(outcomes)]
-        assert list(tmp_path.glob("stuck-*"))
-        cluster.remove_node(spare, allow_graceful=False)
-        found += outcomes
-    assert sorted(outcome.position for outcome in found) == list(range(24))
-    assert [outcome.failure for outcome in found] == [None] * 24
-    assert raylet not in {outcome.value for outcome in found}
-    assert soon(lambda: not descendants())
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("losses", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_the_loss_of_a_node_in_mid_run_costs_no_task(
+    losses: int, cluster: Any, another: Callable[[], Any], tmp_path: Path
+) -> None:
+    for number in range(losses):
+        spare, folder = another(), tmp_path / str(number)
+        folder.mkdir()
+        raylet = str(spare.all_processes["raylet"][0].process.pid)
+        items = [{"n": n, "doomed": raylet, "folder": str(folder)} for n in range(24)]
+        with closing(RayCore(address=cluster.address).run(on_node, items)) as outcomes:
+            found = [next(outcomes)]
+            assert list(folder.glob("stuck-*"))
+            cluster.remove_node(spare, allow_graceful=False)
+            found += outcomes
+        assert sorted(outcome.position for outcome in found) == list(range(24))
+        assert [outcome.failure for outcome in found] == [None] * 24
+        assert raylet not in {outcome.value for outcome in found}
+        assert soon(lambda: not descendants())
+    print(f"Ray: {losses} nodes lost, {24 * losses} tasks, 0 lost")
 
 
 def test_the_loss_of_a_worker_costs_no_task(cluster: Any, tmp_path: Path) -> None:

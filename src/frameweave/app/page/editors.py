@@ -41,7 +41,8 @@ class EditorControls:
 
     def shown(self, options: EditOptions) -> dict[Component, Value]:
         """What the controls show for these options; defaults for what they do not ask for."""
-        given = dict(one.rpartition(".")[2].split("=", 1) for one in options.set if "=" in one)
+        parts = [one.partition("=") for one in options.set]
+        given = {name.rpartition(".")[2]: text for name, equals, text in parts if equals}
         found: dict[Component, Value] = {one.component: one.setting.usual for one in self.controls.values()}
         for name, text in given.items():
             if name in self.controls:

@@ -18,6 +18,8 @@ from frameweave.errors import InputError
 
 LONGEST = 2000
 """Letters of a prompt; the browser keeps to it, and the server checks it."""
+_CHOSEN = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
+"""Settings that the app chooses."""
 Values = Mapping[Component, Value]
 
 
@@ -83,6 +85,23 @@ class Form:
         found |= {one.component: one.show(getattr(options, one.name)) for one in self.plain}
         first, last = _numbers(times, options)
         return found | {self.first: first, self.last: last}
+
+    def left_out(self, asked: Asked, times: Sequence[Fraction]) -> list[str]:
+        """The names of settings of an earlier edit that an edit by this form would not have."""
+        options = asked.options
+        assert isinstance(options, EditOptions)
+        form = self.options(self.shown(asked, times), times, options.mask)
+        before, again = (one.table() | {"set": sorted(_alone(one.set))} for one in (options, form))
+        steps = {"steps"} if options.steps is None else set[str]()  # the form shows how many that is
+        names = sorted((before.keys() | again.keys()) - steps)
+        return [name for name in names if name not in _CHOSEN and before.get(name) != again.get(name)]
+
+
+def _alone(texts: Sequence[str]) -> list[str]:
+    """What `--set` asks, without the editor's name: the form has one editor."""
+    return [
+        name.rpartition(".")[2] + equals + value for name, equals, value in (t.partition("=") for t in texts)
+    ]
 
 
 def _range(times: Sequence[Fraction], first: int | None, last: int | None) -> dict[str, float]:

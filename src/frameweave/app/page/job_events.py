@@ -124,12 +124,18 @@ class JobEvents:
         if not isinstance(options, EditOptions):
             raise InputError("that run is a training", hint="load the settings of an edit")
         upload = self.place.kept(asked.video)
-        values = form.shown(asked, times_of(upload.path))
+        times = times_of(upload.path)
+        values = form.shown(asked, times)
         first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
         found = self.place.with_clip(upload)
         found |= {one: gr.update(value=value) for one, value in values.items()}
         found |= self.place.with_editor(options.editor, values[form.sampler])
         found |= self.place.with_range(upload, first, last)
+        if left := form.left_out(asked, times):
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in left)
+            found[self.place.page.problem] = pieces.said(
+                f"Not loaded, as this form has no place for it: {names}. The command line has."
+            )
         if options.mask is None:
             return found
         mask = self.place.kept(options.mask)

@@ -185,8 +185,11 @@ def _duration(seconds: float) -> str:
 def _title(view: JobView, number: int) -> str:
     if view.kind == "compare":
         return view.results[number].stem
-    prompts = view.asked.prompts
-    return prompts[number] if number < len(prompts) else view.results[number].name
+    prompts, names = view.asked.prompts, [path.name for path in view.results]
+    if len(names) < len(prompts):  # some are gone: which one this is, its name tells
+        told = re.search(r"-(\d+)\.\w+$", names[number])
+        return prompts[int(told[1]) - 1] if told and int(told[1]) <= len(prompts) else names[number]
+    return prompts[number] if number < len(prompts) else names[number]
 
 
 def _line(view: JobView) -> str:

@@ -127,7 +127,8 @@ def _depth(
     if settings.depth == "none":
         return None
     if clip.depth:
-        maps = [own_depth(clip.depth, group.numbers, settings) for group in found.groups]
+        frames = found.frames
+        maps = [own_depth(clip.depth, group.numbers, settings, frames=frames) for group in found.groups]
         return stored(maps, bits=settings.depth_bits, by="own")
     if settings.depth == "own" or estimate is None:
         raise DataError(f"{clip.id}: it has no depth of its own", hint="give --depth auto", reason="no_depth")

@@ -4,11 +4,14 @@ The print names the encoding networks and the pictures' size, so that a sidecar 
 another model's; the tar's sum is kept inside, so that it is never taken for another tar's.
 """
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,7 +19,8 @@ from torch import Tensor
 from frameweave.data.shards.open_files import MOST_OPEN
 from frameweave.runs.atomic import staged
 
-_TAR = "tar_sha256"
+_SUMS = "tar_and_tensors_sha256"
+"""In one text: safetensors writes several in no fixed order, and files shall have the same bytes each time."""
 
 
 def sidecar(folder: Path, shard: str, print_: str) -> Path:
@@ -33,17 +37,26 @@ def write_sidecar(
         f"{key}/{name}": tensor.contiguous() for key, own in groups.items() for name, tensor in own.items()
     }
     with staged(target) as stage:
-        save_file(flat, stage, {_TAR: tar})
+        save_file(flat, stage, {_SUMS: f"{tar} {_sum_of(flat)}"})
     return target
 
 
 def is_whole(folder: Path, shard: str, print_: str, *, tar: str) -> bool:
-    """Whether the shard's groups are encoded, and from this very tar."""
+    """Whether the shard's groups are encoded, from this very tar, and as they were written."""
     try:
         with safe_open(sidecar(folder, shard, print_), "pt") as opened:
-            return (opened.metadata() or {}).get(_TAR) == tar
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            return (opened.metadata() or {}).get(_SUMS) == f"{tar} {_sum_of(tensors)}"
     except (OSError, SafetensorError):
         return False
+
+
+def _sum_of(tensors: Mapping[str, Tensor]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        total.update(name.encode())
+        total.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
 
 
 @dataclass(eq=False)

@@ -14,24 +14,24 @@ Beside = Callable[[str], tuple[str, bytes] | None]
 
 
 def told_beside(beside: Beside) -> Told:
-    """What `.txt` says (a caption a line), or `.json` where the text says nothing.
+    """What `.txt` says (a caption a line), and `.json`, whose captions count where the text says none.
 
     Raises `ValueError` with the file's name when it cannot be read, or is no text or JSON.
     """
-    told = Told()
-    for suffix, meaning in ((".txt", _told_by_text), (".json", told_by_json)):
-        if (found := beside(suffix)) is None:
-            continue
-        name, content = found
-        try:
-            if len(content) > LARGEST:
-                raise ValueError(f"more than {LARGEST >> 20} MB of captions")
-            told = meaning(content)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        if captions_of(told.captions):
-            break
-    return told
+    text, table = _read(beside(".txt"), _told_by_text), _read(beside(".json"), told_by_json)
+    return table.replaced(captions=text.captions) if captions_of(text.captions) else table
+
+
+def _read(found: tuple[str, bytes] | None, meaning: Callable[[bytes], Told]) -> Told:
+    if found is None:
+        return Told()
+    name, content = found
+    try:
+        if len(content) > LARGEST:
+            raise ValueError(f"more than {LARGEST >> 20} MB of captions")
+        return meaning(content)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _told_by_text(content: bytes) -> Told:

@@ -56,13 +56,19 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
         for cells in filter(_says, rows):
             raw = last.copy()
             last.clear()
+            if len(raw) > 1 and (fault := _fault_of(raw, delimiter)) and "unexpected end" not in fault:
+                raise DataError(
+                    f"{path}, line {above + rows.line_num - len(raw) + 1}: a quote that is closed by that of "
+                    f"another line ({fault})",
+                    hint="close it, or double it",
+                )
             yield above + rows.line_num, _row(head, cells)
     except csv.Error as error:
         raise DataError(
             f"{path}, line {above + rows.line_num}: {error}", hint="write the line again"
         ) from error
 
-    if _is_open(raw, delimiter):
+    if "unexpected end" in _fault_of(raw, delimiter):  # the last row has swallowed what followed it
         first = above + rows.line_num - len(raw) + 1
         raise DataError(f"{path}, line {first}: a quote that is never closed", hint="close it, or double it")
 
@@ -102,13 +108,13 @@ def _row(head: Sequence[str], cells: Sequence[str]) -> Row:
     return row
 
 
-def _is_open(row: list[str], delimiter: str) -> bool:
-    """Whether the last row ends within a quote, and so has swallowed what followed it."""
+def _fault_of(row: list[str], delimiter: str) -> str:
+    """What is wrong with the quotes of a row, as its lines have them; empty where nothing is."""
     try:
         list(csv.reader(row, delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
-        return "unexpected end" in str(error)
-    return False
+        return str(error)
+    return ""
 
 
 def _objects(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:

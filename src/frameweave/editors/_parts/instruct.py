@@ -10,6 +10,7 @@ from torch import Tensor
 from frameweave.diffusion.samplers.euler import euler_a
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.diffusion.sampling import Path, Resumed, run
+from frameweave.diffusion.schedule import Schedule
 from frameweave.editors.request import EditRequest, OnChunk
 from frameweave.errors import ModelFolderError
 from frameweave.models.memory import Chunks
@@ -23,6 +24,11 @@ def check_model(model: Model) -> None:
             "the variant instruct needs a model whose UNet sees the picture beside the noise",
             hint="use one such as timbrooks/instruct-pix2pix, or --set variant=depth",
         )
+
+
+def instructed_schedule(schedule: Schedule) -> Schedule:
+    """Whose timesteps an edit by instruction visits, whatever the model's own spacing."""
+    return replace(schedule, spacing="linspace")
 
 
 def frame_noises(model: Model, x_0: Latents, rng: torch.Generator) -> Iterator[Latents]:
@@ -67,7 +73,7 @@ def instructed(
 
         return chunks.over(len(x), part)
 
-    schedule = replace(Sampler("euler_a").on(request.model.schedule), spacing="linspace")
+    schedule = instructed_schedule(Sampler("euler_a").on(request.model.schedule))
     path = Path.of(schedule, steps, schedule.timesteps(steps), final=1.0)
     start = (1 - path.a[0]) ** 0.5 * next(noises).to(request.x_0)
     done, x, after = request.resumed(start, steps)

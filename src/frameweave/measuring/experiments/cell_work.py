@@ -24,7 +24,7 @@ from frameweave.measuring.records import REFERENCE, Cost
 from frameweave.models import depth as depth_model
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.control.maps import MADE, made_map
-from frameweave.models.loading.load import load_chosen
+from frameweave.models.loading.kept import Kept
 from frameweave.models.memory import forget_peak, peak_bytes
 from frameweave.models.seam import Latents
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -167,11 +167,13 @@ def _noise_seed(pair: Pair, seed: int) -> int:
     return int(key_of(pair.name, seed)[:12], 16)
 
 
-@cache
+_kept = Kept()
+"""The model stays for the next pair."""
+
+
 def _model(loading: Loading) -> StableDiffusion:
-    """The model stays for the next pair."""
     torch.set_num_threads(loading.threads)
-    return load_chosen(loading.choice)
+    return _kept(loading.choice)
 
 
 @cache

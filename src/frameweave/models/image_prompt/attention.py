@@ -17,7 +17,7 @@ class TextAndImages:
     """What a text attention reads: the text, and tokens of pictures with their strengths."""
 
     text: Float[Tensor, "batch L D"]
-    images: Sequence[tuple[Float[Tensor, "batch T D"], float]]
+    images: Sequence[tuple[Float[Tensor, "batch T D"], float | Float[Tensor, "batch 1 1 1"]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,8 @@ class ImageStates:
     tokens: Float[Tensor, "branches T D"]
     strength: float
     window: tuple[float, float]
+    unseen: tuple[int, ...] = ()
+    """Branches that do not read it: those of the source."""
 
     def acts(self, t: float) -> bool:
         """Whether it is read at all at a timestep."""
@@ -34,7 +36,15 @@ class ImageStates:
 
     def of(self, which: list[int]) -> "ImageStates":
         """Some branches."""
-        return replace(self, tokens=self.tokens[which])
+        unseen = tuple(place for place, branch in enumerate(which) if branch in self.unseen)
+        return replace(self, tokens=self.tokens[which], unseen=unseen)
+
+    def strengths(self, like: Tensor, times: int) -> float | Float[Tensor, "batch 1 1 1"]:
+        """Of a branch-major batch in which each branch stands so many times."""
+        if not self.unseen:
+            return self.strength
+        own = [0.0 if branch in self.unseen else self.strength for branch in range(len(self.tokens))]
+        return like.new_tensor(own).repeat_interleave(times).view(-1, 1, 1, 1)
 
 
 class ImageAttention(nn.Module):

@@ -48,10 +48,10 @@ class ImagePrompt:
         use = self.use
         return f"{digest(self.shown, self.none)}@{use.strength}:{use.start}-{use.end}"
 
-    def branches(self, count: int, negative: Sequence[int]) -> "ImageStates":
-        """Its tokens for so many guidance branches."""
+    def branches(self, count: int, negative: Sequence[int], source: Sequence[int] = ()) -> "ImageStates":
+        """Its tokens for so many guidance branches; those of the source do not read them."""
         rows = [self.none if branch in negative else self.shown for branch in range(count)]
-        return ImageStates(torch.cat(rows), self.use.strength, self.window)
+        return ImageStates(torch.cat(rows), self.use.strength, self.window, tuple(source))
 
 
 def load_image_prompts(

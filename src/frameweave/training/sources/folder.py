@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from frameweave.data.sources.folder import captions_beside, files_below, is_hidden
+from frameweave.data.sources.usable import usual_split
 from frameweave.data.text import captions_of
 from frameweave.errors import DataError, FrameweaveError
 from frameweave.runs.identity import digest
@@ -31,6 +32,7 @@ class FolderGroups:
     shows: tuple[str, ...] = ()
     """Captions of all videos; empty where they stand beside each."""
     videos: list[Path] = field(init=False, repr=False)
+    _found: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
@@ -46,7 +48,14 @@ class FolderGroups:
             raise DataError(
                 f"{self.folder}: no videos ({', '.join(VIDEOS)})", hint="give a folder of short videos"
             )
-        object.__setattr__(self, "videos", found)
+        taken = [video for video in found if split_of(video) in ("", "train")]
+        if not taken:
+            raise DataError(
+                f"{self.folder}: all {len(found)} videos are of another split than train",
+                hint="leave the split out of their .json, or call it train",
+            )
+        object.__setattr__(self, "videos", taken)
+        object.__setattr__(self, "_found", len(found))
 
     def check(self) -> None:
         """Look at all captions, then at all videos, and decode each one's group.
@@ -77,7 +86,11 @@ class FolderGroups:
     def below(self) -> int:
         """How many videos lie in folders below, which are not taken."""
         found = files_below(self.folder)
-        return sum(path.suffix.lower() in VIDEOS and path.is_file() for path in found) - len(self.videos)
+        return sum(path.suffix.lower() in VIDEOS and path.is_file() for path in found) - self._found
+
+    def of_other_splits(self) -> int:
+        """How many videos are not taken, as the .json beside them says that they are of another split."""
+        return self._found - len(self.videos)
 
     def captions(self) -> tuple[str, ...]:
         """See `Captioned`."""
@@ -112,6 +125,14 @@ class FolderGroups:
 def content_of(video: Path, captions: tuple[str, ...]) -> str:
     """Tells a video with its captions from others."""
     return f"{digest(video)} {hashlib.sha256(chr(10).join(captions).encode()).hexdigest()}"
+
+
+def split_of(video: Path) -> str:
+    """What the .json beside a video says; empty where it says nothing, or cannot be read."""
+    try:
+        return usual_split(captions_beside(video).split)
+    except (ValueError, OSError):  # told with the captions
+        return ""
 
 
 def captions_of_video(video: Path) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Which groups of frames a run trains on, and which are held out: of the world, of shards, or of a folder."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,10 @@ def sources(options: TrainOptions) -> tuple[GroupSource, GroupSource]:
         return _from_shards(folder, options)
     if options.every_frame:
         others = _of_clips(options, held_out=True)
-        return _of_clips(options, held_out=False), Part(others, 0, min(options.held_out, len(others)))
+        return _of_clips(options, held_out=False), Part(others, _spread(len(others), options.held_out))
     every = _in_folder(options)
     cut = _cut(every, options)
-    return Part(every, 0, cut), Part(every, cut, len(every))
+    return Part(every, range(cut)), Part(every, range(cut, len(every)))
 
 
 def prior_source(options: TrainOptions) -> GroupSource:
@@ -115,7 +116,7 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
         )
     if trained_on and held_out:
         others = ShardGroups(folder, held_out[0])
-        return ShardGroups(folder, trained_on), Part(others, 0, min(options.held_out, len(others)))
+        return ShardGroups(folder, trained_on), Part(others, _spread(len(others), options.held_out))
     every = ShardGroups(folder)
     cut = _cut(every, options)
     cut -= every.about(cut).group  # to the first group of its clip, so that no clip is on both sides
@@ -124,14 +125,19 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
             f"{folder}: all {len(every)} groups are of one clip, and clips are held out whole",
             hint="prepare several videos; for a single one there is train personal",
         )
-    return Part(every, 0, cut), Part(every, cut, len(every))
+    return Part(every, range(cut)), Part(every, range(cut, len(every)))
 
 
-def left_below(options: TrainOptions) -> dict[str, int]:
-    """How many videos of which folder are not trained on, since they lie in folders below."""
-    folders = [Path(name) for name in (options.data, options.prior) if name not in (None, "world")]
-    plain = [folder for folder in folders if folder.is_dir() and not is_dataset(folder)]
-    return {str(folder): count for folder in plain if (count := FolderGroups(folder).below()) > 0}
+def left_out(options: TrainOptions) -> Iterator[str]:
+    """How many videos of which folder are not trained on, and why, in words."""
+    for name in (options.data, options.prior):
+        if name in (None, "world") or not Path(name).is_dir() or is_dataset(Path(name)):
+            continue
+        folder = FolderGroups(Path(name))
+        if below := folder.below():
+            yield f"{name}: {below} videos in folders below are not trained on"
+        if others := folder.of_other_splits():
+            yield f"{name}: {others} videos of another split than train are not trained on"
 
 
 def prepared_size(options: TrainOptions) -> int | None:
@@ -140,6 +146,11 @@ def prepared_size(options: TrainOptions) -> int | None:
     if options.data == "world" or not is_dataset(folder):
         return None
     return int(read_index(folder).settings["size"])
+
+
+def _spread(count: int, most: int) -> Sequence[int]:
+    """So many numbers at most, from all over: the first ones may all be of one clip."""
+    return range(count) if count <= most else [number * count // most for number in range(most)]
 
 
 def _cut(every: GroupSource, options: TrainOptions) -> int:
@@ -154,17 +165,16 @@ def _cut(every: GroupSource, options: TrainOptions) -> int:
 
 @dataclass(frozen=True)
 class Part:
-    """Some consecutive groups of a source."""
+    """Some groups of a source."""
 
     source: GroupSource
-    start: int
-    end: int
+    numbers: Sequence[int]
 
     def __len__(self) -> int:
-        return self.end - self.start
+        return len(self.numbers)
 
     def key(self, index: int) -> str:
-        return self.source.key(self.start + index)
+        return self.source.key(self.numbers[index])
 
     def contents(self) -> dict[str, str]:
         """See `MadeOfFiles`: of the whole source."""
@@ -175,8 +185,8 @@ class Part:
         return self.source.captions() if isinstance(self.source, Captioned) else ()
 
     def group(self, index: int) -> FrameGroup:
-        return self.source.group(self.start + index)
+        return self.source.group(self.numbers[index])
 
     def encoded(self, index: int, print_: str) -> tuple[dict[str, Tensor], tuple[str, ...]] | None:
         source = self.source
-        return source.encoded(self.start + index, print_) if isinstance(source, EncodedSource) else None
+        return source.encoded(self.numbers[index], print_) if isinstance(source, EncodedSource) else None
