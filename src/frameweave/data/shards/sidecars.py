@@ -20,7 +20,7 @@ from frameweave.data.shards.open_files import MOST_OPEN
 from frameweave.runs.atomic import staged
 
 _SUMS = "tar_and_tensors_sha256"
-"""In one text: safetensors writes several in no fixed order, and files shall have the same bytes each time."""
+"""In one text: safetensors writes several in no fixed order, and files have the same bytes each time."""
 
 
 def sidecar(folder: Path, shard: str, print_: str) -> Path:
