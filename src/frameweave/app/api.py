@@ -12,13 +12,12 @@ from starlette.exceptions import HTTPException
 
 from frameweave.app.api_records import EditForm, Editor, JobStatus, Problem, Seconds, Submitted
 from frameweave.app.desk import Desk
+from frameweave.app.options import CHOSEN
 from frameweave.editing.listed import listed
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 from frameweave.runs.records import JsonObject
 
-_OURS = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
-"""Settings that the app chooses."""
 _PROBLEMS = {404: {"model": Problem}, 422: {"model": Problem}}
 
 
@@ -128,7 +127,7 @@ def _options(settings: str) -> EditOptions:
     if not isinstance(found, dict):
         raise InputError("the settings are no JSON object", hint='write one, such as {"steps": 25}')
     table = cast(JsonObject, found)
-    if chosen := sorted(table.keys() & set(_OURS)):
+    if chosen := sorted(table.keys() & set(CHOSEN)):
         raise InputError(f"{chosen[0]}: the app chooses it", hint="leave it out")
     return EditOptions.of_table(table)
 

@@ -9,6 +9,10 @@ from frameweave.editing.model_options import Dtype
 from frameweave.runs.settings import Count, InputPath, Settings
 
 
+CHOSEN = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
+"""Settings of an edit that the app chooses."""
+
+
 class AppOptions(Settings):
     """Where the app is served, where its runs go, and what its form begins with."""
 

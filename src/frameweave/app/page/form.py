@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from frameweave.app.job import Asked
+from frameweave.app.options import CHOSEN
 from frameweave.app.page.controls import Value
 from frameweave.app.page.editors import EditorControls
 from frameweave.app.page.fields import Plain, lines, text, whole
@@ -18,8 +19,6 @@ from frameweave.errors import InputError
 
 LONGEST = 2000
 """Letters of a prompt; the browser keeps to it, and the server checks it."""
-_CHOSEN = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
-"""Settings that the app chooses."""
 Values = Mapping[Component, Value]
 
 
@@ -94,7 +93,7 @@ class Form:
         before, again = (one.table() | {"set": sorted(_alone(one.set))} for one in (options, form))
         steps = {"steps"} if options.steps is None else set[str]()  # the form shows how many that is
         names = sorted((before.keys() | again.keys()) - steps)
-        return [name for name in names if name not in _CHOSEN and before.get(name) != again.get(name)]
+        return [name for name in names if name not in CHOSEN and before.get(name) != again.get(name)]
 
 
 def _alone(texts: Sequence[str]) -> list[str]:

@@ -39,7 +39,11 @@ def changed(
     """
     for name, before in record.contents.items():
         place = record.input.get(name, settings.get(name))
-        if isinstance(place, str) and Path(place).exists() and before not in list(digests(Path(place))):
+        if (
+            isinstance(place, str)
+            and Path(place).exists()
+            and all(one != before for one in digests(Path(place)))
+        ):
             yield f"{place}: it has changed since that run"
 
 
