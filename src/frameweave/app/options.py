@@ -8,7 +8,6 @@ from pydantic import Field
 from frameweave.editing.model_options import Dtype
 from frameweave.runs.settings import Count, InputPath, Settings
 
-
 CHOSEN = ("out", "overwrite", "resume", "cache", "preview", "preview_every")
 """Settings of an edit that the app chooses."""
 

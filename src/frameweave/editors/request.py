@@ -22,7 +22,7 @@ from frameweave.editors._parts.keeping import Inversions, Keeper, Shared
 from frameweave.editors._parts.nearness import decibels
 from frameweave.editors._parts.timesteps import Timesteps, check_passed
 from frameweave.errors import InputError
-from frameweave.models.control.controls import check_maps
+from frameweave.models.control.controls import check_fit, check_maps
 from frameweave.models.distilled import check_invertible
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Conditioning, ControlMap, Guides, Latents, Model, VisionStates
@@ -84,14 +84,8 @@ class EditRequest:
             raise InputError("the prompt is empty", hint="say what the video shall show")
         if len(self.x_0) == 0:
             raise InputError("the clip has no frames", hint="give a clip of at least one frame")
-        size = [side * self.model.vae_factor for side in self.x_0.shape[2:]]
-        for kind, shown in self.maps.items():
-            if [len(shown), *shown.shape[2:]] != [len(self), *size]:
-                raise InputError(
-                    f"{kind} of {len(shown)} frames of {shown.shape[3]} x {shown.shape[2]}, "
-                    f"the clip has {len(self)} of {size[1]} x {size[0]}",
-                    hint=f"give the {kind} of each frame of the clip, at its size",
-                )
+        factor, (_, _, height, width) = self.model.vae_factor, self.x_0.shape
+        check_fit(self.maps, len(self), (width * factor, height * factor))
 
     def __len__(self) -> int:
         return len(self.x_0)

@@ -120,8 +120,8 @@ class Vid2VidZero(Editor):
             )
         pairing = self.pairing(request)
         start = self._rules.start(request.negative_prompt, null_text=self.null_text)
-        prompts = [start, request.source_prompt, request.prompt]
-        conditioning = request.conditioning(prompts, negative=(0,), source=(1,))
+        said = [start, request.source_prompt, request.prompt]
+        conditioning = request.conditioning(said, negative=(0,), source=(1,))
         trajectory = self.invert(request)
         null = None
         if self.null_text and self.null_from < 1:

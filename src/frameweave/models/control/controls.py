@@ -73,6 +73,17 @@ def check_maps(wanted: Sequence[str], maps: Collection[str], *, who: str = "") -
         )
 
 
+def check_fit(maps: Mapping[str, ControlMap], frames: int, size: tuple[int, int]) -> None:
+    """Raise `InputError` for pictures that are not one for each frame of a clip, at its size (width, height)."""
+    for kind, shown in maps.items():
+        if (len(shown), shown.shape[3], shown.shape[2]) != (frames, *size):
+            raise InputError(
+                f"{kind} of {len(shown)} frames of {shown.shape[3]} x {shown.shape[2]}, "
+                f"the clip has {frames} of {size[0]} x {size[1]}",
+                hint=f"give the {kind} of each frame of the clip, at its size",
+            )
+
+
 def steering(
     controls: Sequence[Control], maps: Mapping[str, ControlMap], seen: Seen, *, scale: float
 ) -> dict[str, object]:
