@@ -74,7 +74,7 @@ def check_maps(wanted: Sequence[str], maps: Collection[str], *, who: str = "") -
 
 
 def check_fit(maps: Mapping[str, ControlMap], frames: int, size: tuple[int, int]) -> None:
-    """Raise `InputError` for pictures that are not one for each frame of a clip, at its size (width, height)."""
+    """Raise `InputError` unless there is a picture for each frame, of the clip's size (width, height)."""
     for kind, shown in maps.items():
         if (len(shown), shown.shape[3], shown.shape[2]) != (frames, *size):
             raise InputError(
