@@ -77,7 +77,7 @@ def test_no_job_is_lost_or_changed(tiny_folder: Path, tmp_path: Path) -> None:
         for job in prompts:
             status = client.get(f"{JOBS}/{job}").json()
             while status["state"] not in OVER:
-                status = client.get(f"{JOBS}/{job}", params={"after": status["version"], "wait": 60}).json()
+                status = client.get(f"{JOBS}/{job}", params={"after": status["version"], "wait": 20}).json()
             states[job] = status["state"]
         assert len(client.get(JOBS).json()) == len(prompts)
         results = {
