@@ -210,3 +210,12 @@ def test_prompts_that_fit_no_clip_are_refused(source: Path, options: PrepareOpti
     file.write_text(json.dumps({"id": "clip0.mp4", "prompts": [PROMPT]}) + "\n")
     with pytest.raises(DataError, match="prompts for 'clip0.mp4' and others, but clips are called"):
         planned(source, options.replaced(prompts=file))
+
+
+def test_an_archive_that_has_changed_is_known(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"x")
+    moment = (tmp_path / "a.tar").stat().st_mtime
+    assert not prepare_plan._changed_since(f"{tmp_path}/a.tar!b.mp4", moment)
+    assert prepare_plan._changed_since(f"{tmp_path}/a.tar!b.mp4", moment - 1)
+    assert prepare_plan._changed_since(str(tmp_path), moment - 1)
+    assert not prepare_plan._changed_since(str(tmp_path / "gone.mp4"), 0)

@@ -1,6 +1,7 @@
 """Samplers by their flags: what is told before any work, what a model's files say, and what is kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -316,3 +317,24 @@ def test_how_many_steps_a_lora_acts_in_is_told(tiny: StableDiffusion) -> None:
         found = [note for note in notes.texts if note.startswith("the LoRA")]
         assert [count in note for count, note in zip(counts, found, strict=True)] == [True, True], found
         assert ("WARNING" in found[0]) == counts[0].startswith("0 ")
+
+
+def test_a_negative_prompt_without_guidance_is_told(tiny: StableDiffusion) -> None:
+    for guidance, told in ((1.0, True), (5.0, False)):
+        notes, editor = Notes(), registry.make("framewise", {"guidance": guidance})
+        with adapted(tiny, EditOptions(negative_prompt="blue"), "framewise", editor, notes):
+            pass
+        assert ("without guidance (1) the negative prompt does nothing" in notes.texts) is told
+
+
+def test_shares_are_counted_where_the_program_steps(tiny: StableDiffusion) -> None:
+    """As published, and by instruction, whatever the spacing of the model."""
+    trailing = replace(tiny, schedule=replace(tiny.schedule, spacing="trailing"))
+    schedule = trailing.schedule
+    published = replace(schedule, spacing="leading", offset=1)
+    for name in ("vid2vid_zero", "flatten"):
+        editor = registry.make(name, {"as_published": True})
+        assert editor.spaced(schedule).timesteps(5) == published.timesteps(5)
+    editor = registry.make("text2video_zero", {"variant": "instruct"})
+    assert editor.spaced(schedule).timesteps(5) == replace(schedule, spacing="linspace").timesteps(5)
+    assert registry.make("delta", {}).spaced(schedule) is schedule

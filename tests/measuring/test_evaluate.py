@@ -14,14 +14,14 @@ from PIL import Image
 from frameweave.errors import DataError, InputError, ModelFolderError, RunError
 from frameweave.measuring import evaluate as evaluate_module
 from frameweave.measuring.evaluate import evaluate
-from frameweave.measuring.evaluate_items import Item, clip_of, items_of
+from frameweave.measuring.evaluate_items import Item, _videos_in, clip_of, items_of
 from frameweave.measuring.metrics import flow
 from frameweave.measuring.metrics.base import Case
 from frameweave.measuring.options import EvaluateOptions
 from frameweave.progress import Notes, Progress
 from frameweave.video.clip import Clip
 from frameweave.world.clips import held_out_clips
-from videos import write_video
+from videos import colour_ramp, write_video
 
 PSNR = "PSNR to true edit [dB]"
 
@@ -421,3 +421,9 @@ def test_what_belongs_to_an_edit_is_never_guessed(videos: Path, tmp_path: Path) 
     (sources / "0.mp4").rename(sources / "0.mkv")
     with pytest.raises(DataError, match="0.mkv and 0.mov may both belong to 0.mp4"):
         clip_of(next(items_of(videos / "edited", EvaluateOptions(source=sources))))
+
+
+def test_hidden_files_are_no_edits(tmp_path: Path) -> None:
+    for name in ("a.mp4", "._a.mp4", ".cache.mp4"):
+        write_video(tmp_path / name, colour_ramp(2, (32, 32)))
+    assert [path.name for path in _videos_in(tmp_path)] == ["a.mp4"]
