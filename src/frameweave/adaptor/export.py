@@ -56,7 +56,7 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
     taken = [file for file in files if file.exists()]
     if taken and not options.overwrite:
         raise RunError(f"{taken[0]}: is there already", hint="give another --out, or --overwrite")
-    if taken and not any((options.out / file).exists() for file in _FOR_COMFY):
+    if taken and not any(file.name in _FOR_COMFY for file in taken):
         raise RunError(f"{taken[0]}: no export wrote it, such as a training's", hint="give another --out")
     active = use.acts(timesteps).lora or 0
     warning = "" if active else "; WARNING: it does nothing there, take more steps"

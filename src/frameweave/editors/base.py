@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from frameweave.diffusion.samplers.names import AFTER_INVERSION, SAMPLERS, SamplerName
 from frameweave.diffusion.schedule import Schedule
@@ -79,9 +79,13 @@ class Editor(Settings):
         """Whether guidance may be rescaled; what holds to one sampler holds to its guidance too."""
         return len(self.samplers) > 1
 
+    spaced_as_published: ClassVar[bool] = False
+    """Whether `as_published` spreads the timesteps as published programs do, see `Schedule.as_published`."""
+
     def spaced(self, schedule: Schedule) -> Schedule:
-        """The schedule as the edit spreads its timesteps: some published programs have a way of their own."""
-        return schedule
+        """The schedule as the edit spreads its timesteps."""
+        published = self.spaced_as_published and bool(getattr(self, "as_published", False))
+        return schedule.as_published if published else schedule
 
     def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
         """Those of a sampler's timesteps, noisiest first, that the edit takes: some editors begin later."""

@@ -17,7 +17,6 @@ from torch import Tensor
 from frameweave.diffusion.contexts import blended, contexts
 from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.sampling import Eps
-from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.injection import SourceFeatures
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors._parts.trajectories import Links
@@ -42,6 +41,7 @@ class Flatten(Editor):
     lead to.
     """
 
+    spaced_as_published = True
     steps: Count = 25
     """Sampling steps."""
     inversion_steps: NotNegative = 0
@@ -91,9 +91,6 @@ class Flatten(Editor):
     @property
     def motion_radius(self) -> int:
         return int(self.trajectories)
-
-    def spaced(self, schedule: Schedule) -> Schedule:
-        return schedule.as_published if self.as_published else schedule
 
     def edit(self, request: EditRequest) -> Latents:
         request = self._rules.asked(request)

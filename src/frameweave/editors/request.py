@@ -96,7 +96,7 @@ class EditRequest:
         return self.sampler.on(self.respaced or self.model.schedule)
 
     def spaced_as_published(self) -> "EditRequest":
-        """The same on timesteps 981, 961, ..., 1: published programs never heed the model's own spacing."""
+        """The same on the timesteps of published programs, see `Schedule.as_published`."""
         return replace(self, respaced=self.schedule.as_published)
 
     def timesteps(self, steps: int, strength: float = 1.0) -> Timesteps:

@@ -32,6 +32,7 @@ _FEWEST = 4  # steps of models of few steps in which frames can still come to di
 class Text2VideoZero(Editor):
     """Cross-frame attention to frame 0, computed once per timestep for clips of any length."""
 
+    spaced_as_published = True
     steps: Count = 25
     """Sampling steps."""
     guidance: float = 7.5
@@ -87,9 +88,7 @@ class Text2VideoZero(Editor):
         return self.variant == "depth"
 
     def spaced(self, schedule: Schedule) -> Schedule:
-        if self.variant == "instruct":
-            return instructed_schedule(schedule)
-        return schedule.as_published if self.as_published else schedule
+        return instructed_schedule(schedule) if self.variant == "instruct" else super().spaced(schedule)
 
     def edit(self, request: EditRequest) -> Latents:
         """By depth: the clip gives depth and times, the prompt gives everything else.

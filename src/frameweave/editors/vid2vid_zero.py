@@ -21,7 +21,6 @@ from frameweave.diffusion.inversion import Trajectory, digest
 from frameweave.diffusion.null_text import NullText, optimise
 from frameweave.diffusion.samplers.names import SamplerName
 from frameweave.diffusion.sampling import clean, ddim_step, guided
-from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.cross_frame import cross_frame, dense_layers, sparse_causal
 from frameweave.editors._parts.null_text import kept_or_made
 from frameweave.editors._parts.prompt_parts import map_of
@@ -50,6 +49,7 @@ class Vid2VidZero(Editor):
     while the source is needed) per step.
     """
 
+    spaced_as_published = True
     steps: Count = 25
     """Sampling steps."""
     inversion_steps: NotNegative = 0
@@ -108,16 +108,12 @@ class Vid2VidZero(Editor):
     def model_post_init(self, context: object) -> None:
         self._rules.check_steps(self.steps, self._inverted, null_text=self.null_text)
 
-    def spaced(self, schedule: Schedule) -> Schedule:
-        return schedule.as_published if self.as_published else schedule
-
     def edit(self, request: EditRequest) -> Latents:
         """The negative prompt takes the place of the empty one from which the null text starts."""
         request = self._rules.asked(request)
         if not request.source_prompt.strip():
-            request.progress.note(
-                "vid2vid_zero keeps more of the clip if --source-prompt tells what it shows"
-            )
+            told = "vid2vid_zero keeps more of the clip if --source-prompt tells what it shows"
+            request.progress.note(told)
         pairing = self.pairing(request)
         start = self._rules.start(request.negative_prompt, null_text=self.null_text)
         said = [start, request.source_prompt, request.prompt]

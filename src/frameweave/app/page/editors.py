@@ -1,6 +1,6 @@
 """The editor of the form: which one, and a group of controls for each, of which one is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import gradio as gr
@@ -41,8 +41,7 @@ class EditorControls:
 
     def shown(self, options: EditOptions) -> dict[Component, Value]:
         """What the controls show for these options; defaults for what they do not ask for."""
-        parts = [one.partition("=") for one in options.set]
-        given = {name.rpartition(".")[2]: text for name, equals, text in parts if equals}
+        given = alone(options.set)
         found: dict[Component, Value] = {one.component: one.setting.usual for one in self.controls.values()}
         for name, text in given.items():
             if name in self.controls:
@@ -54,6 +53,12 @@ class EditorControls:
         if _OWN in self.controls and options.as_published:
             found[self.controls[_OWN].component] = True
         return found
+
+
+def alone(texts: Iterable[str]) -> dict[str, str]:
+    """What `--set` asks by the settings' names, without the editor's: the form has one editor."""
+    parts = [one.partition("=") for one in texts]
+    return {name.rpartition(".")[2]: text for name, equals, text in parts if equals}
 
 
 def editor_controls(editor: Listed, options: EditOptions, *, visible: bool) -> EditorControls:

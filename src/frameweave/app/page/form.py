@@ -12,7 +12,7 @@ from gradio.components import Component
 from frameweave.app.job import Asked
 from frameweave.app.options import CHOSEN
 from frameweave.app.page.controls import Value
-from frameweave.app.page.editors import EditorControls
+from frameweave.app.page.editors import EditorControls, alone
 from frameweave.app.page.fields import Plain, lines, text, whole
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
@@ -90,17 +90,10 @@ class Form:
         options = asked.options
         assert isinstance(options, EditOptions)
         form = self.options(self.shown(asked, times), times, options.mask)
-        before, again = (one.table() | {"set": sorted(_alone(one.set))} for one in (options, form))
+        before, again = (one.table() | {"set": alone(one.set)} for one in (options, form))
         steps = {"steps"} if options.steps is None else set[str]()  # the form shows how many that is
         names = sorted((before.keys() | again.keys()) - steps)
         return [name for name in names if name not in CHOSEN and before.get(name) != again.get(name)]
-
-
-def _alone(texts: Sequence[str]) -> list[str]:
-    """What `--set` asks, without the editor's name: the form has one editor."""
-    return [
-        name.rpartition(".")[2] + equals + value for name, equals, value in (t.partition("=") for t in texts)
-    ]
 
 
 def _range(times: Sequence[Fraction], first: int | None, last: int | None) -> dict[str, float]:
