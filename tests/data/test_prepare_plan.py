@@ -219,3 +219,20 @@ def test_an_archive_that_has_changed_is_known(tmp_path: Path) -> None:
     assert prepare_plan._changed_since(f"{tmp_path}/a.tar!b.mp4", moment - 1)
     assert prepare_plan._changed_since(str(tmp_path), moment - 1)
     assert not prepare_plan._changed_since(str(tmp_path / "gone.mp4"), 0)
+
+
+@pytest.mark.parametrize("mode", ["resume", "retry-failed", "extend"])
+def test_two_depth_estimators_are_not_mixed(
+    mode: Any, source: Path, options: PrepareOptions, tmp_path: Path
+) -> None:
+    estimator = tmp_path / "depth"
+    estimator.mkdir()
+    (estimator / "config.json").write_text("{}")
+    options = options.replaced(depth_model=str(estimator), mode=mode)
+    planned(source, options)
+    (estimator / "notes.txt").write_text("nothing that acts")
+    planned(source, options)
+    (estimator / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(RunError, match="the depth estimator has changed since"):
+        planned(source, options)
+    planned(source, options.replaced(mode="overwrite"))

@@ -21,6 +21,7 @@ from frameweave.models.attention import Site
 from frameweave.models.loading.load import load
 from frameweave.models.memory import Chunks
 from frameweave.models.stable_diffusion import StableDiffusion
+from frameweave.progress import Notes
 from frameweave.video.clip import Clip
 
 
@@ -218,3 +219,14 @@ def test_what_is_held_does_not_grow_with_the_clip() -> None:
         rule.predicted(eps, torch.randn(frames, 4, 2, 1, 3).flatten(2, 3), 1.0, Chunks(2))
         seen[frames] = largest + sum(one.numel() for one in rule._kept.values())  # pyright: ignore
     assert seen[8] == seen[40]
+
+
+def test_settings_of_leading_frames_that_do_nothing_are_told(clip: Clip, exact: StableDiffusion) -> None:
+    notes, picture = Notes(), exact.encode(torch.rand(1, 3, 32, 32).double())
+    edited(exact, clip, {"anchors": 0, "nearest": 2}, progress=notes)
+    edited(exact, clip, {"anchors": 2, "nearest": 2}, progress=notes, anchors={0: picture})
+    edited(exact, clip, {"anchors": 2, "nearest": 2}, progress=notes)
+    assert notes.texts == [
+        "no frame leads: nearest=2 changes nothing",
+        "edited frames are given: anchors=2 changes nothing",
+    ]

@@ -453,3 +453,15 @@ def test_a_model_that_sees_pictures_is_refused(clip: Clip, tiny: StableDiffusion
     unet = type(tiny.unet).from_config(tiny.unet.config, in_channels=8)
     with pytest.raises(ModelFolderError, match="edits by instruction"):
         edit_clip(Delta(steps=2), clip, TARGET, replace(tiny, unet=unet), rng=torch.Generator())
+
+
+def test_few_steps_that_begin_far_below_the_start_are_told(clip: Clip, tiny: StableDiffusion) -> None:
+    """Of two steps from pure noise to the clip, the second alone is below the start."""
+    model = replace(tiny, schedule=replace(tiny.schedule, spacing="linspace"))
+    notes = Notes()
+    edited(model, clip.frames[:1], Delta(steps=2), progress=notes)
+    edited(tiny, clip.frames[:1], Delta(steps=2, start_sigma=0), progress=notes)
+    edited(tiny, clip.frames[:1], Delta(steps=2, start_sigma=ALL_LEVELS), progress=notes)
+    assert [text.split(":")[0] for text in notes.texts] == [
+        "of 2 steps the first below start_sigma=4.5 is at 0.029, which changes little"
+    ]

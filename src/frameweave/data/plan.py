@@ -76,6 +76,8 @@ class Header(Choice):
     format: Format
     settings: Values
     clips_per_shard: int = 0
+    estimator: str = ""
+    """SHA-256 of the folder of the depth estimator; empty where it lies in none."""
 
 
 class _SkippedLine(Record):
@@ -97,7 +99,13 @@ def settings_hash(settings: Mapping[str, str | int | float]) -> str:
 
 
 def write_plan(
-    folder: Path, reader: Reader, settings: Values, choice: Choice, *, instead_of: Iterable[Path] = ()
+    folder: Path,
+    reader: Reader,
+    settings: Values,
+    choice: Choice,
+    *,
+    estimator: str = "",
+    instead_of: Iterable[Path] = (),
 ) -> None:
     """Read the source twice, to count and to write: memory does not grow with the number of clips.
 
@@ -110,7 +118,7 @@ def write_plan(
         why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "nothing found"
         raise DataError(f"{choice.source}: no clip to use ({why})", hint="check the source and its captions")
     with staged(folder / PLAN) as stage, stage.open("w", encoding="utf-8") as file:
-        header = Header(format=FORMAT, settings=settings, **dict(choice))
+        header = Header(format=FORMAT, settings=settings, estimator=estimator, **dict(choice))
         file.write(f"{header.line()}\n")
         for split, count in sorted(counts.items()):
             own = (

@@ -14,6 +14,7 @@ from frameweave.data.sources.member import parted
 from frameweave.errors import DataError, RunError
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, holds_more_than_stages
+from frameweave.runs.identity import contents
 from frameweave.runs.takeable import check_folder_name
 
 
@@ -39,6 +40,7 @@ def write_new(
         _reader(source, options, note),
         settings_of(options).table(),
         _choice(source, options),
+        estimator=_estimator(options),
         instead_of=instead_of,
     )
     return Plan.open(folder)
@@ -88,6 +90,14 @@ def _choice(source: str, options: PrepareOptions) -> Choice:
     )
 
 
+def _estimator(options: PrepareOptions) -> str:
+    """SHA-256 of the folder of the depth estimator; empty where none is used or it does not lie in one."""
+    folder = Path(options.depth_model)
+    if options.depth != "auto" or not folder.is_dir():
+        return ""
+    return contents(folder, (file for file in folder.rglob("*") if file.suffix in (".safetensors", ".json")))
+
+
 def _anew(source: str, options: PrepareOptions, progress: Progress) -> Plan:
     """A plan in place of the folder's; the earlier data set goes when it is there, and nothing else."""
     progress.note(f"reading {source}")
@@ -106,11 +116,19 @@ def _check_whole(plan: Plan) -> None:
 
 
 def _check_same(plan: Plan, source: str, options: PrepareOptions) -> None:
-    """Raises `RunError` for other settings, and for another choice of clips unless some are to be added."""
+    """Raises `RunError` for other settings, another estimator, and another choice of clips unless some are
+    to be added.
+    """
     before: dict[str, object] = dict(plan.header.settings)
     now: dict[str, object] = dict(settings_of(options).table())
     if plan.choice is not None and options.mode != "extend":
         before, now = before | dict(plan.choice), now | dict(_choice(source, options))
+    estimator = _estimator(options)
+    if "" != plan.header.estimator != estimator != "":
+        raise RunError(
+            f"{options.depth_model}: the depth estimator has changed since {plan.file.parent} was planned",
+            hint="give the one that was there, another --out, or --mode overwrite",
+        )
     differ = [
         f"{name} = {before.get(name)} (now {value})"
         for name, value in now.items()

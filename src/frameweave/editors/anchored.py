@@ -13,10 +13,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from frameweave.diffusion.deltas import Changed, Levels, Rho, grown
+from frameweave.diffusion.deltas import Changed, Levels, grown
 from frameweave.diffusion.inversion import digest
 from frameweave.diffusion.sampling import Resumed
-from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.anchoring import Anchoring, check_given, spread
 from frameweave.editors._parts.carrying import Carrying
 from frameweave.editors._parts.growing import Growing
@@ -35,16 +34,8 @@ class Anchored(Growing):
     Draws to replay: `noise` (steps x 1 x C x h x w), the noise of each step that is taken.
     """
 
-    steps: Count = 25
-    """Steps of the sampler; those that are noisier than `start_sigma` are left out."""
     guidance: float = 5.0
     """Classifier-free guidance scale (CFG) of the prompt; the source prompt has none."""
-    start_sigma: Annotated[float, Field(ge=0)] = 4.5
-    """How noisy the clip is where the edit starts, as sigma: 4.5 is about t = 770 of 1000. Higher changes
-    more, also shapes; 3 suffices for colours; 0 leaves the clip as it is."""
-    rho: Rho = "flow"
-    """The update: flow, as in FlowEdit; ddpm, as in the edit-friendly DDPM inversion; consistency, as in
-    InfEdit, which suits models of few steps."""
     anchors: Annotated[int, Field(ge=0)] = 3
     """Frames that lead where none are given, spread evenly; 0 is none: each frame is edited alone."""
     nearest: Count = 3
@@ -61,10 +52,6 @@ class Anchored(Growing):
     the source's motion from frame to frame; 0 is not at all: anchors lead by attention alone."""
     pull_until: Annotated[Share, Only("pull")] = 1.0
     """The share of the steps in which it is."""
-    controlnet: bool = False
-    """Whether the depth ControlNet steers too, the clip and its edit alike."""
-    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
-    """How strongly the depth ControlNet steers."""
     chunk_size: Count = 16
     """Frames in one call of the network; fewer need less memory. Anchors that no user gave are one call."""
 
@@ -76,14 +63,15 @@ class Anchored(Growing):
     def motion_radius(self) -> int:
         return max(self.radius, 1 if self.pull else 0)
 
-    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
-        return Levels.of(schedule, visited, self.start_sigma).t
-
     def edit(self, request: EditRequest) -> Latents:
         check_given(request)
-        levels = Levels.of(request.schedule, request.timesteps(self.steps), self.start_sigma, rho=self.rho)
+        levels = self.levels(request)
         source = request.x_0
         unet, leading = request.model.unet, sorted(request.anchors) or spread(self.anchors, len(source))
+        if request.anchors:
+            self.tell_idle(request, "edited frames are given", "anchors")
+        elif not leading:
+            self.tell_idle(request, "no frame leads", "nearest", "look", "layers", "pull", "pull_until")
         rule = Anchoring(
             leading,
             [name for name in self_attentions(unet) if self.layers == "all" or name.startswith("up_blocks.")],

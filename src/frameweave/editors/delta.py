@@ -4,24 +4,23 @@ The update is that of `diffusion.deltas`. All frames share the noise of a step, 
 changed alike, and after each step the edit of a frame is averaged with its neighbours'.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from frameweave.diffusion.deltas import Changed, Levels, Rho, grown
+from frameweave.diffusion.deltas import Changed, Levels, grown
 from frameweave.diffusion.inversion import digest
 from frameweave.diffusion.sampling import Resumed
-from frameweave.diffusion.schedule import Schedule
 from frameweave.editors._parts.growing import Growing
 from frameweave.editors._parts.settling import smoothing
 from frameweave.editors._parts.steered import guides_of
 from frameweave.editors.request import EditRequest
 from frameweave.models.memory import Chunks
 from frameweave.models.seam import Latents
-from frameweave.runs.settings import Count, Only
+from frameweave.runs.settings import Count
 
 
 class Delta(Growing):
@@ -30,18 +29,8 @@ class Delta(Growing):
     Draws to replay: `noise` (steps x 1 or F x C x h x w), the noise of each step that is taken.
     """
 
-    steps: Count = 25
-    """Steps of the sampler; those that are noisier than `start_sigma` are left out."""
-    guidance: float = 5.0
-    """Classifier-free guidance scale (CFG) of the prompt."""
     source_guidance: float = 1.0
-    """The same of the source prompt; 1 is none, and takes one prediction less."""
-    start_sigma: Annotated[float, Field(ge=0)] = 4.5
-    """How noisy the clip is where the edit starts, as sigma: 4.5 is about t = 770 of 1000. Higher changes
-    more, also shapes; 3 suffices for colours; 0 leaves the clip as it is."""
-    rho: Rho = "flow"
-    """The update: flow, as in FlowEdit; ddpm, as in the edit-friendly DDPM inversion; consistency, as in
-    InfEdit, which suits models of few steps."""
+    """Guidance scale of the source prompt; 1 is none, and takes one prediction less."""
     radius: Annotated[int, Field(ge=0, le=8)] = 2
     """Neighbours to each side with which a frame's edit is averaged along the source's motion; 0 is none."""
     noise: Literal["shared", "fixed", "per_frame"] = "shared"
@@ -50,10 +39,6 @@ class Delta(Growing):
     negative: Literal["prompt", "source"] = "prompt"
     """What guidance leads away from: prompt, the negative prompt; source, the source prompt, as in FlowAlign,
     which changes more: give less guidance with it."""
-    controlnet: bool = False
-    """Whether the depth ControlNet steers too, the clip and its edit alike."""
-    controlnet_scale: Annotated[float, Only("controlnet", True)] = 1.0
-    """How strongly the depth ControlNet steers."""
     chunk_size: Count = 16
     """Frames in one call of the network; fewer need less memory."""
 
@@ -61,11 +46,8 @@ class Delta(Growing):
     def motion_radius(self) -> int:
         return self.radius
 
-    def taken(self, schedule: Schedule, visited: Sequence[float]) -> Sequence[float]:
-        return Levels.of(schedule, visited, self.start_sigma).t
-
     def edit(self, request: EditRequest) -> Latents:
-        levels = Levels.of(request.schedule, request.timesteps(self.steps), self.start_sigma, rho=self.rho)
+        levels = self.levels(request)
         source = request.x_0
         changed = self._changed(request, source, levels)
         smoothed = smoothing(request, self.radius, who="delta")

@@ -114,6 +114,8 @@ class Vid2VidZero(Editor):
         if not request.source_prompt.strip():
             told = "vid2vid_zero keeps more of the clip if --source-prompt tells what it shows"
             request.progress.note(told)
+        if self.sparse_causal and not self.as_published:
+            self.tell_idle(request, "with sparse_causal", "self_replace")
         pairing = self.pairing(request)
         start = self._rules.start(request.negative_prompt, null_text=self.null_text)
         said = [start, request.source_prompt, request.prompt]

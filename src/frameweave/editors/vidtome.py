@@ -64,9 +64,9 @@ class VidToMe(Editor):
     """Share of the tokens that are merged between a chunk and the one before it."""
     global_rand: Annotated[Share, Only("merge_global", True)] = 0.5
     """Probability that the chunk's own tokens stay when they are merged with those handed on."""
-    align: bool = True
+    align: Annotated[bool, Only("variant", "depth", "plain")] = True
     """Whether prompt and negative prompt share one matching of tokens (always with variant pnp)."""
-    stride: Annotated[int, Field(ge=2)] = 4
+    stride: Annotated[int, Field(ge=2), Only("local_ratio")] = 4
     """Frames that are merged into one at each level of merging within a chunk."""
     max_downsample: Count = 2
     """Tokens are merged in layers whose sides are at most this many times smaller than the latents'."""

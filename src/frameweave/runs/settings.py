@@ -145,11 +145,14 @@ class Settings(BaseModel):
         """Those of the settings that one of the classes has from which this one is made."""
         return kind(**{name: getattr(self, name) for name in kind.model_fields})
 
+    def changed(self, names: Iterable[str]) -> Iterator[str]:
+        """Those of the settings that have no usual value."""
+        return (name for name in names if getattr(self, name) != type(self).model_fields[name].default)
+
     def idle(self, names: Iterable[str]) -> Iterator[tuple[str, Only]]:
         """Those of the settings that have no usual value and do nothing, and what each of them needs."""
-        for name in names:
-            field = type(self).model_fields[name]
-            for mark in field.metadata if getattr(self, name) != field.default else ():
+        for name in self.changed(names):
+            for mark in type(self).model_fields[name].metadata:
                 if isinstance(mark, Only) and not mark.met(self):
                     yield name, mark
 
