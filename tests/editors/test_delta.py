@@ -321,6 +321,12 @@ def test_a_region_of_another_shape_is_refused(
         Delta().edit(asked)
 
 
+def test_a_region_of_bytes_is_refused(clip: Clip, tiny: StableDiffusion) -> None:
+    asked = request(tiny, clip.frames, region=torch.full((1, 1, 16, 16), 255.0))
+    with pytest.raises(InputError, match="a region of 255 to 255, expected 0 to 1"):
+        Delta().edit(asked)
+
+
 def test_lacking_motion_is_told(clip: Clip, tiny: StableDiffusion) -> None:
     with pytest.raises(InputError, match="needs the motion of 5 frames of 16 x 16 latents, found none"):
         edited(tiny, clip.frames, Delta(), motion=None)

@@ -169,7 +169,7 @@ class StableDiffusion:
             return torch.cat(list(self.decoded(x_0)))
         with self._enough_memory("decoding", x_0):
             frames = Chunks(self.chunk_size).over(len(x_0), pictures)
-        return _shown(frames)
+        return _shown(frames, self.precision)
 
     @torch.no_grad()
     def decoded(self, x_0: Latents) -> Generator[Frames, None, None]:
@@ -179,7 +179,7 @@ class StableDiffusion:
         unscaled = x_0.to(self.device, self.temporal.dtype) / self.vae.config["scaling_factor"]
         with self._enough_memory("decoding", x_0):
             for frames in self.temporal.over(unscaled):
-                yield _shown(frames)
+                yield _shown(frames, self.precision)
 
     def seen(self, frames: Frames) -> VisionStates | None:
         return None
@@ -299,11 +299,13 @@ class StableDiffusion:
         return x.to(self.device, self.vae.dtype, memory_format=torch.channels_last)
 
 
-def _shown(pictures: Frames) -> Frames:
+def _shown(pictures: Frames, dtype: torch.dtype) -> Frames:
     """Pictures around [-1, 1] as frames. Raises `NotFinite` for values that are no numbers."""
     if broken := int((~pictures.isfinite().flatten(1).all(1)).sum()):
         raise NotFinite(
             f"{broken} of {len(pictures)} decoded frames have values that are no numbers",
-            hint="fp16 overflows in some models: give --dtype bf16 or fp32",
+            hint="fp16 overflows in some models: give --dtype bf16 or fp32"
+            if dtype == torch.float16
+            else "give less --guidance, and look whether the files of the model and its LoRAs are whole",
         )
     return (pictures / 2 + 0.5).clamp(0, 1)

@@ -34,6 +34,11 @@ def smoothing(request: EditRequest, radius: int, *, who: str) -> Callable[[Tenso
             f"a region of {list(region.shape)}, expected {[frames, 1, *size]} or {[1, 1, *size]}",
             hint="give it at the latents' size, for all frames at once or for each",
         )
+    if region is not None and not 0 <= float(region.min()) <= float(region.max()) <= 1:
+        raise InputError(
+            f"a region of {float(region.min()):g} to {float(region.max()):g}, expected 0 to 1",
+            hint="give 1 where the clip is edited and 0 where it stays",
+        )
 
     def smoothed(edit: Tensor) -> Tensor:
         if motion is not None:
