@@ -24,10 +24,12 @@ def as_words(
     >>> as_words("study report", ["runs/study"], StudyReportOptions(everybody=True, out=Path("runs/r")))
     ['frameweave', 'study', 'report', 'runs/study', '--everybody', '--out', 'runs/r']
     """
+    said = changed(settings)
+    idle = {name for name, _ in settings.idle(said)}  # flags that do nothing are refused
     flags = [
         word
-        for name, value in changed(settings).items()
-        if name not in without
+        for name, value in said.items()
+        if name not in without and name not in idle
         for word in _flag(name, value, _many(settings, name))
     ]
     # a text that begins with a dash is no flag behind the two dashes
