@@ -88,15 +88,15 @@ class MapMaker:
         for kind in self.kinds:
             if kind == DEPTH:
                 assert self.estimator is not None
-                made = self.estimator.raw(frames)
+                made = self.estimator.raw(frames)  # at any scale: in half precision it might overflow
             else:
-                made = made_map(kind, frames)
-            self._parts.setdefault(kind, []).append(made.half())
+                made = made_map(kind, frames).half()
+            self._parts.setdefault(kind, []).append(made)
 
     def made(self) -> dict[str, ControlMap]:
         """Those of all frames, in [0, 1]; depth on one scale for the whole clip."""
         whole = {kind: torch.cat(parts) for kind, parts in self._parts.items()}
-        return {kind: per_clip(of_all.float()) if kind == DEPTH else of_all for kind, of_all in whole.items()}
+        return {kind: per_clip(of_all) if kind == DEPTH else of_all for kind, of_all in whole.items()}
 
 
 def _batches(pictures: Iterator[Picture]) -> Iterator[Float[Tensor, "F 3 H W"]]:
