@@ -282,6 +282,12 @@ def test_the_miniature_needs_fewer_steps_where_that_is_measured(asked: dict[str,
         ("vidtome", "global_rand=0.1,merge_global=false", "global_rand acts with merge_global=true only"),
         ("text2video_zero", "t0=0.5", "t0 acts in clips from text only"),
         ("vid2vid_zero", "rate=0.1,null_text=false", "rate acts with null_text=true only"),
+        (
+            "vid2vid_zero",
+            "self_replace=0.6",
+            "self_replace acts with sparse_causal=false or as_published only",
+        ),
+        ("vidtome", "align=false", "align acts with variant=depth only"),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_told(editor: str, idle: str, told: str) -> None:

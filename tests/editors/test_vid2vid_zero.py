@@ -18,7 +18,6 @@ from frameweave.errors import InputError
 from frameweave.models.loading.load import load
 from frameweave.models.seam import Conditioning
 from frameweave.models.stable_diffusion import StableDiffusion
-from frameweave.progress import Notes
 from frameweave.video.clip import Clip
 from golden_cases import Case, largest_step_error, relative, rng
 
@@ -409,11 +408,3 @@ def test_still_windows_are_the_whole_clip(tiny_folder: Path) -> None:
         for length in (16, 3)
     )
     torch.testing.assert_close(whole, parts, atol=1e-4, rtol=0)
-
-
-def test_what_acts_only_where_frames_look_at_themselves_is_told(tiny: StableDiffusion, clip: Clip) -> None:
-    notes = Notes()
-    alone = Vid2VidZero(steps=1, null_text=False)
-    for settings in ({"self_replace": 0.6}, {"self_replace": 0.6, "sparse_causal": False}, {}):
-        alone.replaced(**settings).edit(asked(tiny, clip, progress=notes))
-    assert notes.texts == ["with sparse_causal: self_replace=0.6 changes nothing"]

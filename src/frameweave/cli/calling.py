@@ -102,11 +102,13 @@ def _check_stages(command: Command, typed: Mapping[str, Any], settings: Settings
 def _check_acting(command: Command, typed: Iterable[str], settings: Settings) -> None:
     """Raise an error for a flag that does nothing beside the others."""
     for name, needed in settings.idle(typed):
-        other = flag(command, needed.setting)
-        values = f" {' or '.join(str(value) for value in needed.values)}" if needed.values else ""
+        ways = [way for way in needed.ways if way.setting not in command.fixed]
+        said = (
+            " ".join((flag(command, way.setting), " or ".join(map(str, way.values)))).strip() for way in ways
+        )
         raise InputError(
-            f"{flag(command, name)} acts with {other}{values} only",
-            hint=f"give {other} too, or leave {flag(command, name)} out",
+            f"{flag(command, name)} acts with {' or '.join(said)} only",
+            hint=f"give {flag(command, ways[0].setting)} too, or leave {flag(command, name)} out",
         )
 
 

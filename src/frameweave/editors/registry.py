@@ -75,8 +75,13 @@ def texts_for(editor: str, texts: Sequence[str]) -> tuple[str, ...]:
 def check_acting(editor: Editor, asked: Mapping[str, JsonValue], *, sees_source: bool) -> None:
     """Raise `InputError` for a setting that is asked for, is not the default, and does nothing."""
     for name, needed in editor.idle(asked):
-        given = f"{needed.setting}={str(needed.values[0]).lower()}" if needed.values else needed.setting
-        raise InputError(f"{name} acts with {given} only", hint=f"give --set {given}, or leave {name} out")
+        ways = [
+            f"{way.setting}={str(way.values[0]).lower()}" if way.values else way.setting
+            for way in needed.ways
+        ]
+        raise InputError(
+            f"{name} acts with {' or '.join(ways)} only", hint=f"give --set {ways[0]}, or leave {name} out"
+        )
     for name in asked:
         field, value = type(editor).model_fields[name], getattr(editor, name)
         if sees_source and OnlyFromText() in field.metadata and value != field.default:

@@ -73,7 +73,7 @@ class Vid2VidZero(Editor):
     cross_refine: Share = 0.8
     """The same as `cross_replace` if the numbers of words differ; as published `self_replace` takes its
     place."""
-    self_replace: Share = 0.4
+    self_replace: Annotated[Share, Only("sparse_causal", False, other=Only("as_published"))] = 0.4
     """Share of the steps that take the source's self-attention, in layers of at most 16 x 16 latents. It
     acts only without `sparse_causal`, in layers where each frame looks at itself."""
     emphasis: str = ""
@@ -114,8 +114,6 @@ class Vid2VidZero(Editor):
         if not request.source_prompt.strip():
             told = "vid2vid_zero keeps more of the clip if --source-prompt tells what it shows"
             request.progress.note(told)
-        if self.sparse_causal and not self.as_published:
-            self.tell_idle(request, "with sparse_causal", "self_replace")
         pairing = self.pairing(request)
         start = self._rules.start(request.negative_prompt, null_text=self.null_text)
         said = [start, request.source_prompt, request.prompt]

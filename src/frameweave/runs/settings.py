@@ -50,19 +50,29 @@ class MustExist:
 
 @dataclass(frozen=True, init=False)
 class Only:
-    """Beside a setting: it acts only where another one has one of these values, or without any is given."""
+    """Beside a setting: it acts only where another one has one of these values, or without any is given.
+
+    Or where something else holds, if there is an `other`.
+    """
 
     setting: str
     values: tuple[str | bool, ...]
+    other: "Only | None"
 
-    def __init__(self, setting: str, *values: str | bool) -> None:
+    def __init__(self, setting: str, *values: str | bool, other: "Only | None" = None) -> None:
         object.__setattr__(self, "setting", setting)
         object.__setattr__(self, "values", values)
+        object.__setattr__(self, "other", other)
+
+    @property
+    def ways(self) -> "tuple[Only, ...]":
+        """This one and the others, each of which suffices."""
+        return (self,) if self.other is None else (self, *self.other.ways)
 
     def met(self, settings: BaseModel) -> bool:
         """Whether it acts among these."""
-        found = getattr(settings, self.setting)
-        return found in self.values if self.values else bool(found)
+        found = ((getattr(settings, way.setting), way.values) for way in self.ways)
+        return any(value in values if values else bool(value) for value, values in found)
 
 
 InputPath = Annotated[Path, MustExist()]

@@ -47,7 +47,7 @@ class GroupsOptions(Settings):
     """Take every run of frames of each video as a group, not one run of each."""
     shows: tuple[str, ...] = ()
     """A caption of all videos; it may be given several times; default: those beside each."""
-    groups: Count = 4096
+    groups: Annotated[Count, Only("data", "world", other=Only("prior", "world"))] = 4096
     """Number of groups of frames that are drawn from the world; other data bring their own."""
     held_out: Count = 32
     """Number of groups that are not trained on: the held-out loss is measured on them."""
