@@ -1,6 +1,7 @@
 """A clip's groups are its own frames, encoded; what cannot be read says why."""
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -80,3 +81,15 @@ def test_what_is_no_video_says_why(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             extract(str(path), "a", PLAIN)
         assert caught.value.reason == reason, (reason, str(caught.value))
+
+
+def test_pixels_that_are_not_square_are_shown_as_they_are(tmp_path: Path) -> None:
+    """A circle stays one: 120 x 90 pixels of 4:3 are shown at 160 x 90."""
+    rows, columns = np.mgrid[:90, :120]
+    circle = ((columns - 60) * 4 / 3) ** 2 + (rows - 45) ** 2 < 30**2
+    frames = np.repeat(circle[None, :, :, None], 6, 0).repeat(3, 3).astype(np.uint8) * 255
+    video = write_video(tmp_path / "a.mp4", frames, pixel_shape=Fraction(4, 3))
+    found = extract(str(video), "a", GroupSettings(size=90, picture="png", frames=2))
+    shown = np.asarray(Image.open(io.BytesIO(found.groups[0].pictures[0])).convert("L")) > 127
+    assert (found.width, found.height) == (120, 90)
+    assert abs(int(shown.any(0).sum()) - int(shown.any(1).sum())) <= 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from frameweave.adaptor.adaptor import load_adaptor
-from frameweave.errors import InputError, RunError
+from frameweave.errors import InputError
 from frameweave.measuring.experiments.tuning import NOTHING
 from frameweave.measuring.options import TuneOptions
 from frameweave.measuring.tune import RECORD, tune
@@ -145,6 +145,7 @@ def test_bands_that_overlap_are_told_before_hours_of_work(options: TuneOptions, 
         ({"metrics": ("warp_eror",)}, "did you mean warp_error"),
         ({"metrics": ("flow_share",)}, "unknown metric to choose by 'flow_share'"),
         ({"clips": 2}, "2 clips to choose by, expected at least 3"),
+        ({"frames": 1}, "warp_error needs two frames, which not all clips have here"),
         ({"shard_index": 0, "num_shards": 2}, "leave the shards out"),
     ],
 )
@@ -156,7 +157,7 @@ def test_what_makes_no_sense_is_told_too(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path: Path) -> None:
+def test_a_metric_that_some_clip_cannot_have_chooses_nothing(options: TuneOptions, tmp_path: Path) -> None:
     table = tmp_path / "edits.csv"
     lines = ["video,prompt"]
     for number in range(3):  # videos of which nobody knows the true edit
@@ -164,7 +165,7 @@ def test_a_metric_without_values_chooses_nothing(options: TuneOptions, tmp_path:
         lines.append(f"{number}.mp4,a red car in the snow")
     table.write_text("\n".join(lines))
     asked = options.replaced(bands=("0.9-1",), strengths=(2.0,), metrics=("psnr_truth",))
-    with pytest.raises(RunError, match="psnr_truth has no value on any clip: needs the true edit"):
+    with pytest.raises(InputError, match="psnr_truth needs the true edit, which not all clips have here"):
         tune("miniature", table, asked.replaced(out=tmp_path / "run"))
 
 

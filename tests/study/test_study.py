@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from frameweave.errors import DataError, InputError, RunError
@@ -17,6 +18,7 @@ from frameweave.study.options import StudyNewOptions, StudyReportOptions
 from frameweave.study.power import powers
 from frameweave.study.results.report import study_report
 from frameweave.study.server.storage import Choice, Store
+from frameweave.video.clip import Clip
 from studies import SMALL, small_run, small_study
 
 
@@ -216,3 +218,25 @@ def test_no_answers_are_no_report(tmp_path: Path) -> None:
         study_report(folder, StudyReportOptions())
     with pytest.raises(DataError, match="no study"):
         study_report(tmp_path / "run", StudyReportOptions())
+
+
+def test_clips_of_one_name_and_other_sources_are_two(tmp_path: Path) -> None:
+    """As in two grids of the world's sets, whose clips have numbers."""
+    runs = [small_run(tmp_path / name, clips=2) for name in ("a", "b")]
+    for source in (runs[1] / "videos").glob("source.mp4"):
+        Clip.of(torch.rand(6, 3, 32, 32)).write(source)
+    for line in (runs[1] / "pairs.jsonl",):  # or the runs would be the same
+        line.write_text(line.read_text().replace('"prompt": "b"', '"prompt": "a (red:1.4) c"'))
+    planned = new_study(runs, SMALL.replaced(out=tmp_path / "study"))
+    assert (planned.pairs, planned.clips) == (8, 4)
+    pairs = read_design(tmp_path / "study").pairs
+    assert {pair.clip for pair in pairs} == {"clip 0", "clip 1", "clip 0 (2)", "clip 1 (2)"}
+    assert {pair.prompt for pair in pairs} == {"b", "a red c"}  # raters see no weights
+
+
+def test_checks_are_of_different_clips(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", clips=2)
+    new_study([run], SMALL.replaced(checks=2, out=tmp_path / "two"))
+    assert [one.clip for one in read_design(tmp_path / "two").obvious] == ["clip 0", "clip 1"]
+    new_study([run], SMALL.replaced(checks=3, out=tmp_path / "three"))
+    assert [one.clip for one in read_design(tmp_path / "three").obvious] == ["clip 0", "clip 1", "clip 0"]

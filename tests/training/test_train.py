@@ -305,6 +305,25 @@ def test_shards_of_one_clip_hold_none_out(options: TrainOptions, tmp_path: Path)
         sources(options.replaced(data=str(shards), frames=2, temporal_mode="noise"))
 
 
+def test_clips_of_the_origin_of_held_out_ones_are_not_trained_on(
+    options: TrainOptions, tmp_path: Path
+) -> None:
+    origins = ("one", "two", "one", "three", "two", "one")
+    clips = [
+        clip.replaced(split="", origin=origin)
+        for origin, clip in zip(origins, some_clips(tmp_path / "videos", 6), strict=True)
+    ]
+    asked = options.replaced(data=str(prepared(tmp_path / "set", clips)), frames=2, temporal_mode="noise")
+    train_groups, held_out = sources(asked)
+    assert (len(train_groups), len(held_out)) == (6, 2)  # the last clip, of the first origin
+    assert [text.partition(": ")[2] for text in left_out(asked)] == [
+        "4 groups of the origins of held-out clips are not trained on"
+    ]
+    alike = [clip.replaced(origin="one") for clip in clips]
+    with pytest.raises(InputError, match="all clips are of the origin one, and origins are held out whole"):
+        sources(asked.replaced(data=str(prepared(tmp_path / "alike", alike))))
+
+
 def test_a_caption_of_blanks_is_none(options: TrainOptions, tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", colour_ramp(8, (40, 30)))
     with pytest.raises(InputError, match="--shows says nothing"):

@@ -1,7 +1,9 @@
 """A second video beside a clip: by number at one rate, by time at another."""
 
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -9,6 +11,7 @@ from PIL import Image
 from frameweave.errors import InputError
 from frameweave.video.clip import Clip
 from frameweave.video.in_step import read_in_step
+from videos import write_video
 
 
 def counting(folder: Path, name: str, frames: int, fps: int, step: float) -> Path:
@@ -50,3 +53,14 @@ def test_a_video_that_ends_before(tmp_path: Path) -> None:
     slow = counting(tmp_path, "slow.mp4", 8, 8, 0.01)
     with pytest.raises(InputError, match=r"short\.mp4 lasts 0\.50 s at 24 .*slow\.mp4 1\.00 s at 8"):
         read_in_step(short, Clip.read(slow), slow)
+
+
+def test_a_beginning_whose_frames_are_close_together(tmp_path: Path) -> None:
+    """By its average rate the first frames of a variable one would end too early."""
+    times = [Fraction(k, 60) for k in range(10)] + [Fraction(1, 6) + Fraction(k, 6) for k in range(10)]
+    pixels = np.stack([np.full((32, 32, 3), 12 * k, np.uint8) for k in range(20)])
+    source = write_video(tmp_path / "vfr.mp4", pixels, times=times)
+    edited = counting(tmp_path, "edited.mp4", 9, 5, 0.01)
+    whole = read_in_step(source, Clip.read(edited), edited)
+    few = read_in_step(source, Clip.read(edited, frames=4), edited, frames=4)
+    assert levels_of(few) == pytest.approx(levels_of(whole)[:4], abs=0.01)

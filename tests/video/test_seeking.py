@@ -12,6 +12,7 @@ from PIL import Image
 
 from frameweave.errors import InputError
 from frameweave.video import Timeline, frames_at, read_frames, timeline
+from frameweave.video.clip import Clip
 from videos import colour_ramp, write_video
 
 
@@ -139,3 +140,35 @@ def test_what_is_missing_is_said(videos: dict[str, Path], tmp_path: Path) -> Non
 def test_where_decoding_starts() -> None:
     line = Timeline(tuple(Fraction(k) for k in range(10)), (0, 4, 8))
     assert [line.start_before(frame) for frame in (0, 3, 4, 7, 8, 9)] == [0, 0, 4, 4, 8, 8]
+
+
+def damage(path: Path, at: float) -> Path:
+    """Other bytes in the first picture of a group that begins at a share of the file."""
+    with av.open(str(path)) as container:
+        keys = [p for p in container.demux(video=0) if p.is_keyframe and p.pos is not None and p.size]
+    key = keys[int(at * len(keys))]
+    content = bytearray(path.read_bytes())
+    first = (key.pos or 0) + key.size // 3
+    content[first : first + 60] = bytes(range(60))
+    path.write_bytes(content)
+    return path
+
+
+def test_frames_that_are_built_on_damaged_ones_are_told_or_refused(tmp_path: Path) -> None:
+    path = damage(with_groups(tmp_path / "a.mp4", moving(40, (96, 64)), gop=10, bf="0"), 0.5)
+    line, notes = timeline(path), list[str]()
+    assert [number for number, _ in frames_at(path, line, [3, 35], whole=True)] == [3, 35]
+    with pytest.raises(InputError, match=r"frame 27 of 40 is damaged; copy it again") as raised:
+        list(frames_at(path, line, [27], whole=True))
+    assert raised.value.reason == "damaged"
+    assert [number for number, _ in frames_at(path, line, [3, 27], note=notes.append)] == [3, 27]
+    assert notes == ["damaged frames are read as far as they can be decoded"]
+    Clip.read(path, note=notes.append)
+    assert len(notes) > 1
+
+
+def test_the_shape_of_pixels_is_known(tmp_path: Path) -> None:
+    path = with_groups(tmp_path / "a.mp4", moving(3), gop=5)
+    assert timeline(path).aspect is None
+    write_video(tmp_path / "b.mp4", moving(3), pixel_shape=Fraction(4, 3))
+    assert timeline(tmp_path / "b.mp4").aspect == 2

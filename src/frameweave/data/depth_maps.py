@@ -56,8 +56,15 @@ def stored(groups: Sequence[Maps], *, bits: int, by: str) -> StoredDepth:
     )
 
 
-def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings, *, frames: int) -> Maps:
-    """The clip's own maps for these of its frames, fitted as its pictures are.
+def own_depth(
+    path: str,
+    numbers: Sequence[int],
+    settings: GroupSettings,
+    *,
+    frames: int,
+    aspect: float | None = None,
+) -> Maps:
+    """The clip's own maps for these of its frames, fitted as its pictures are (see `shown_part`).
 
     `path` is an npy file (frames x height x width, opened without unpickling) or a folder of
     grey PNG files, one for each frame, in the order of the numbers in their names. Raises `DataError`
@@ -65,7 +72,7 @@ def own_depth(path: str, numbers: Sequence[int], settings: GroupSettings, *, fra
     """
     read = _from_folder if Path(path).is_dir() else _from_array
     found = read(Path(path), numbers, frames)
-    return np.stack([_fitted(one, settings) for one in found])
+    return np.stack([_fitted(one, settings, aspect) for one in found])
 
 
 def _from_array(file: Path, numbers: Sequence[int], frames: int) -> list[NDArray[np.float32]]:
@@ -105,7 +112,8 @@ def _check_count(path: Path, count: int, frames: int) -> None:
         raise DataError(f"{path}: {count} maps for {frames} frames", hint="give a map for every frame")
 
 
-def _fitted(depth: NDArray[np.float32], settings: GroupSettings) -> NDArray[np.float32]:
+def _fitted(depth: NDArray[np.float32], settings: GroupSettings, aspect: float | None) -> NDArray[np.float32]:
     """As `grouping.fitted` does with pictures, in floating point."""
-    size, box = (settings.size, settings.size), shown_part(depth.shape[1], depth.shape[0], settings)
+    size = (settings.size, settings.size)
+    box = shown_part(depth.shape[1], depth.shape[0], settings, aspect=aspect)
     return np.asarray(Image.fromarray(depth).resize(size, Image.Resampling.BILINEAR, box=box), np.float32)

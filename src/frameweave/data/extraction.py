@@ -40,6 +40,8 @@ class Extracted:
     sha256: str
     """Of the video's bytes; empty for a folder of pictures."""
     groups: tuple[Group, ...]
+    aspect: float | None = None
+    """Width over height as shown, where pixels are not square."""
     passed_over: dict[str, int] = field(default_factory=dict[str, int])
     """How many places were tried in vain, by reason: cut, still."""
 
@@ -77,6 +79,7 @@ def extract(path: str, clip: str, settings: GroupSettings) -> Extracted:
         seconds=round(float(line.times[-1] - line.times[0]), 6),
         sha256=digest,
         groups=tuple(found[part] for part in sorted(found)),
+        aspect=line.aspect,
         passed_over=passed_over,
     )
 
@@ -103,8 +106,12 @@ def _seen(
     numbers = [number for group in wanted.values() for number in group]
     with opened(path) as video:
         return {
-            number: _Seen(roughly(pixels), fitted(pixels, settings), (pixels.shape[1], pixels.shape[0]))
-            for number, pixels in frames_at(video, line, numbers, threads=1)
+            number: _Seen(
+                roughly(pixels),
+                fitted(pixels, settings, aspect=line.aspect),
+                (pixels.shape[1], pixels.shape[0]),
+            )
+            for number, pixels in frames_at(video, line, numbers, threads=1, whole=True)
         }
 
 

@@ -61,23 +61,30 @@ def roughly(picture: Picture) -> Rough:
     return np.asarray(small, np.float32) / np.float32(255)
 
 
-def fitted(picture: Picture, settings: GroupSettings) -> Image.Image:
-    """The square picture: its centre at the short side's scale, or all of it."""
+def fitted(picture: Picture, settings: GroupSettings, *, aspect: float | None = None) -> Image.Image:
+    """The square picture: its centre at the short side's scale, or all of it; see `shown_part`."""
     return Image.fromarray(picture).resize(
         (settings.size, settings.size),
         Image.Resampling.BICUBIC,
-        box=shown_part(picture.shape[1], picture.shape[0], settings),
+        box=shown_part(picture.shape[1], picture.shape[0], settings, aspect=aspect),
         reducing_gap=3.0,
     )
 
 
-def shown_part(width: int, height: int, settings: GroupSettings) -> tuple[float, float, float, float]:
+def shown_part(
+    width: int, height: int, settings: GroupSettings, *, aspect: float | None = None
+) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of what is kept of a picture.
+
+    `aspect` is its width over its height as it is shown, where its pixels are not square.
 
     >>> shown_part(320, 240, GroupSettings())
     (40.0, 0.0, 280.0, 240.0)
+    >>> shown_part(320, 240, GroupSettings(), aspect=2)
+    (80.0, 0.0, 240.0, 240.0)
     """
     if settings.resize == "squash":
         return 0, 0, width, height
-    left, top = max(0.0, (width - height) / 2), max(0.0, (height - width) / 2)
+    across, down = (height, width) if aspect is None else (width / aspect, height * aspect)
+    left, top = max(0.0, (width - across) / 2), max(0.0, (height - down) / 2)
     return left, top, width - left, height - top

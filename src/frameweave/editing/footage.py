@@ -159,7 +159,7 @@ class Footage:
         """Frames of the video."""
         return len(self._line)
 
-    def pictures(self, note: Callable[[str], object] | None = None) -> Iterator[TimedPicture]:
+    def pictures(self, note: Callable[[str], object] = SILENT.note) -> Iterator[TimedPicture]:
         """All frames of the result, as the source has them."""
         found = read_frames(self.info.path, first=self.frames, note=note)
         return found if self.fps is None else self._at_rate(found, self.fps)
@@ -179,14 +179,15 @@ class Footage:
         after = self.start is None or time >= _as_written(self.start)
         return after and (self.end is None or time < _as_written(self.end))
 
-    def edited_pictures(self, note: Callable[[str], object] | None = None) -> Iterator[TimedPicture]:
+    def edited_pictures(self, note: Callable[[str], object] = SILENT.note) -> Iterator[TimedPicture]:
         """Those that are edited; where the file allows it, what lies before is not decoded."""
         line = self._line
         if self.start is None or self.fps is not None or not line.stamps:
             found = self.pictures(note)
         else:
             count = len(line) if self.frames is None else min(self.frames, len(line))
-            found = frames_between(self.info.path, line, line.first_from(_as_written(self.start)), count)
+            since = line.first_from(_as_written(self.start))
+            found = frames_between(self.info.path, line, since, count, note=note)
         for picture in found:
             if self.end is not None and picture.time >= _as_written(self.end):
                 return

@@ -48,9 +48,7 @@ def evaluate(edited: Path, options: EvaluateOptions, *, progress: Progress = SIL
     measures = backbones.measures()
     if backbones.kind == "miniature":
         progress.note(STAND_INS)
-    for kind, text in dict.fromkeys(text for item in items for text in _texts(item)):
-        if rest := measures.clip.unseen(text):
-            progress.note(f"a {kind} is too long for {measures.clip.id}; not seen by it: {rest!r}")
+    measures.tell_unseen((text for item in items for text in _texts(item)), progress)
     given = {"videos": len(items), **inputs_of(edited, items, options)}
     with evaluating(options, given, "scores.jsonl", "pooled.jsonl", "metrics.json", "scores.csv") as run:
         return _evaluated(run, items, measures, options, progress)

@@ -1,6 +1,6 @@
 """What `evaluate` measures: edited videos with what belongs to each, found and read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -161,7 +161,7 @@ def clip_of(item: Item) -> str:
 
 def case_of(item: Item, frames: int | None, progress: Progress) -> Case:
     """The clips, brought to the size of the edited one by one and the same function."""
-    edited = Clip.read(item.edited, frames=frames)
+    edited = Clip.read(item.edited, frames=frames, note=_named(item.edited, progress))
 
     def beside(path: Path | None) -> Looked | None:
         return None if path is None else _fitted(_beside(item, path), edited, item, frames, progress)
@@ -176,9 +176,21 @@ def case_of(item: Item, frames: int | None, progress: Progress) -> Case:
     )
 
 
+def _named(path: Path, progress: Progress) -> Callable[[str], None]:
+    """Tells notes with the name of their file, each once."""
+    told = set[str]()
+
+    def note(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            progress.note(f"{path}: {text}")
+
+    return note
+
+
 def _fitted(path: Path, edited: Clip, item: Item, frames: int | None, progress: Progress) -> Looked:
     """Another clip in step with the edited one and at its size."""
-    other = read_in_step(path, edited, item.edited, frames=frames)
+    other = read_in_step(path, edited, item.edited, frames=frames, note=_named(path, progress))
     if len(other) != len(edited):
         raise InputError(
             f"{path}: {len(other)} frames, {item.edited} has {len(edited)}",

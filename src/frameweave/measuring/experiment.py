@@ -15,7 +15,7 @@ from frameweave.measuring.asked import settings_of
 from frameweave.measuring.experiments.arms import Arm, arms_as_used
 from frameweave.measuring.experiments.cell_work import work_on_pair
 from frameweave.measuring.experiments.cells import EDITING, Cell, is_whole
-from frameweave.measuring.experiments.items import STRANGE, Item, WorldItem
+from frameweave.measuring.experiments.items import STRANGE, Item, TableItem, WorldItem
 from frameweave.measuring.experiments.measures import Backbones
 from frameweave.measuring.experiments.pair_files import described
 from frameweave.measuring.experiments.pairs import TRUE_FLOW
@@ -30,6 +30,7 @@ from frameweave.models.identity import BY_CONTENT, given_contents, inputs_of
 from frameweave.models.identity import settings_of as chosen_settings
 from frameweave.models.loading.choice import ModelChoice
 from frameweave.models.loading.device import AUTO, dtype_name, torch_device, torch_dtype
+from frameweave.models.text.syntax import spoken
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
@@ -117,6 +118,7 @@ def run_experiment(
     start = time.monotonic()
     works = list(works_of(run, items, arms, options))
     measures = works[0].backbones.measures()
+    measures.tell_unseen(_texts(items, options.prompt_syntax), progress)
     for folder in (works[0].cells_folder, works[0].scores_folder):
         clear_stale(folder)
     mine = list(part(works, options.shard_index, options.num_shards))
@@ -157,6 +159,14 @@ def run_experiment(
         failed=without_result,
         seconds=round(time.monotonic() - start, 1),
     )
+
+
+def _texts(items: Sequence[Item], syntax: str) -> Iterator[tuple[str, str]]:
+    """What metrics read of a table's lines; the prompts of the world are short."""
+    for item in items:
+        if isinstance(item, TableItem):
+            yield "prompt", spoken(item.prompt, syntax)
+            yield "source prompt", spoken(item.source_prompt, syntax)
 
 
 def finish(run: Run, given: Given, done: Experimented, options: ExperimentOptions) -> None:

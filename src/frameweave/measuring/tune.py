@@ -5,7 +5,7 @@ A strength schedule is the paper's future work.
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,10 @@ from frameweave.errors import InputError, RunError
 from frameweave.measuring.asked import check_vision, items_of
 from frameweave.measuring.experiment import Given, begun, digests, run_experiment
 from frameweave.measuring.experiments.arms import Arm
-from frameweave.measuring.experiments.items import STRANGE, Item
+from frameweave.measuring.experiments.items import STRANGE, Item, TableItem
 from frameweave.measuring.experiments.measures import Backbones
 from frameweave.measuring.experiments.tuning import Gain, Trial, gain, search, worth
+from frameweave.measuring.metrics.base import REASONS, Need
 from frameweave.measuring.options import TuneOptions
 from frameweave.measuring.records import WITHOUT
 from frameweave.measuring.report.reading import read_measured
@@ -75,7 +76,7 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
         )
     by_tokens = options.tokens and whole.tokens is not None
     check_vision([Arm(name="the adaptor", adaptor=adaptor, tokens=by_tokens)], options)
-    better = _directions(options, world=table is None)
+    better = _directions(options, _missing(items, options), world=table is None)
     if in_shards(options.shard_index, options.num_shards):
         raise InputError(
             "a search in shards: each would choose by its own part of the clips",
@@ -215,7 +216,22 @@ def _check_bands(bands: Sequence[str]) -> None:
     StrengthSchedule.parse(",".join(f"{band}:1" for band in bands))
 
 
-def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
+def _missing(items: Sequence[Item], options: TuneOptions) -> set[Need]:
+    """What metrics may need and some of the clips do not have."""
+    found = set[Need]()
+    if options.frames == 1:
+        found.add("neighbours")
+    if not all(item.knows_truth for item in items):
+        found.add("truth")
+    lines = [item for item in items if isinstance(item, TableItem)]
+    if lines:
+        found.update(("mask", "object", "wanted"))
+    if not all(item.source_prompt for item in lines):
+        found.add("source prompt")
+    return found
+
+
+def _directions(options: TuneOptions, missing: Collection[Need], *, world: bool) -> dict[str, str]:
     """Whether lower or higher is better, of each metric to choose by or to guard.
 
     Raises `InputError` for an unfit one.
@@ -227,7 +243,12 @@ def _directions(options: TuneOptions, *, world: bool) -> dict[str, str]:
     if not options.metrics:
         raise InputError("no --metrics to choose by", hint=f"give some of {', '.join(known)}")
     asked = (*options.metrics, *options.guards)
+    needs = {metric.name: metric.needs for metric in measures.each}
     for name in asked:
+        if need := next((need for need in missing if need in needs.get(name, ())), None):
+            raise InputError(
+                f"{name} {REASONS[need]}, which not all clips have here", hint="give another metric"
+            )
         if name in lacks:
             raise InputError(f"{name} {lacks[name]}")
         if name not in known:

@@ -5,10 +5,12 @@ import json
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from frameweave.measuring.report.reading import read_results
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.identity import digest
 from frameweave.study.design import Pair
 from frameweave.study.folder import MEDIA
 from frameweave.study.media import Look, common_look, even_out, spoilt, write_media
@@ -31,25 +33,39 @@ class Candidate:
 def candidates(folders: Sequence[Path], systems: Sequence[tuple[str, str]]) -> Iterator[Candidate]:
     """Every pair of edits in several runs: for each editor and clip, the first seed of both arms.
 
-    Raises `DataError` for a folder that holds no experiment.
+    Clips of one name and other sources are told apart. Raises `DataError` for a folder that holds no
+    experiment.
     """
+    sources = dict[str, list[str]]()
     for folder in folders:
         results = read_results(folder)
         for editor in results.editors:
             for pair in results.pairs:
+                source = folder / pair.source if pair.source else None
+                clip = _told_apart(pair.clip, source, sources.setdefault(pair.clip, []))
                 for first, second in systems:
                     videos = results.videos.get((editor, pair.pair), {})
                     if first not in videos or second not in videos:
                         continue
                     yield Candidate(
                         editor=editor,
-                        clip=pair.clip,
-                        prompt=pair.prompt,
-                        source_prompt=pair.source_prompt,
-                        source=folder / pair.source if pair.source else None,
+                        clip=clip,
+                        prompt=results.said(pair.prompt),
+                        source_prompt=results.said(pair.source_prompt),
+                        source=source,
                         systems=(first, second),
                         videos=(folder / videos[first], folder / videos[second]),
                     )
+
+
+def _told_apart(name: str, source: Path | None, known: list[str]) -> str:
+    """A clip's name, with a number where runs have clips of other sources under it: `known` are these."""
+    if source is None or not source.is_file():
+        return name
+    if (found := digest(source)) not in known:
+        known.append(found)
+    number = known.index(found)
+    return name if number == 0 else f"{name} ({number + 1})"
 
 
 def build(
@@ -82,10 +98,22 @@ def build(
                 media=(names[0], names[1]),
             )
         )
-    with_source = [one for one in found if one.source is not None]
-    spread = with_source[:: max(1, len(with_source) // max(1, checks))][:checks]
-    obvious = tuple(_check(media, one, number) for number, one in enumerate(spread))
+    obvious = tuple(_check(media, one, number) for number, one in enumerate(_to_check(found, checks)))
     return tuple(pairs), obvious
+
+
+def _to_check(found: Sequence[Candidate], checks: int) -> list[Candidate]:
+    """So many edits whose source is known, spread over the clips; several of a clip only where these end."""
+    by_clip = dict[str, list[Candidate]]()
+    for one in found:
+        if one.source is not None:
+            by_clip.setdefault(one.clip, []).append(one)
+    step = max(1, len(by_clip) // max(1, checks))
+    clips = list(by_clip.values())
+    first = clips[::step]
+    ordered = [*first, *(own for number, own in enumerate(clips) if number % step)]
+    turns = zip_longest(*ordered)
+    return [one for turn in turns for one in turn if one is not None][:checks]
 
 
 def _check(media: Path, one: Candidate, number: int) -> Pair:

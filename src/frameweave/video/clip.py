@@ -1,6 +1,6 @@
 """`Clip`: the frames of a short video in memory, with their times."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from frameweave.errors import InputError
+from frameweave.progress import SILENT
 from frameweave.video.along import Along
 from frameweave.video.colours import BT709, Colours, Picture
 from frameweave.video.reading import probe, rate_of, read_frames
@@ -63,11 +64,17 @@ class Clip:
 
     @classmethod
     def read(
-        cls, path: Path | str, *, frames: int | None = None, size: tuple[int, int] | None = None
+        cls,
+        path: Path | str,
+        *,
+        frames: int | None = None,
+        size: tuple[int, int] | None = None,
+        note: Callable[[str], object] = SILENT.note,
     ) -> "Clip":
         """Read a file or folder: at most `frames` frames, scaled to `size` (width, height).
 
-        Scaled clips count as clips of square pixels. Raises `InputError` when it is not a readable video.
+        Scaled clips count as clips of square pixels. `note` is told what was mended. Raises
+        `InputError` when it is not a readable video.
         """
         path = Path(path)
         if frames is not None and frames < 1:
@@ -76,7 +83,7 @@ class Clip:
         pictures: list[Tensor] = []
         times: list[Fraction] = []
         end = Fraction(0)
-        for picture in read_frames(path, first=frames):
+        for picture in read_frames(path, first=frames, note=note):
             pixels = np.require(picture.pixels, requirements=["C", "W"])  # torch takes no others
             pictures.append(resized_frames(as_frames(pixels[None]), size))
             times.append(picture.time)

@@ -1,23 +1,31 @@
 """Read a second video beside a clip, such as its source: the frames that are shown at the same times."""
 
-import math
 from bisect import bisect_right
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import torch
 
 from frameweave.errors import InputError
+from frameweave.progress import SILENT
 from frameweave.video.clip import Clip
 from frameweave.video.reading import probe
 from frameweave.video.sequences import is_pictures
+from frameweave.video.timeline import timeline
 
 _ALIKE = Fraction(2, 100)  # by which average rates of one rate may differ
 _TICK = Fraction(1, 500)  # seconds by which files round the times of frames
 
 
 def read_in_step(
-    path: Path, clip: Clip, of: Path, *, frames: int | None = None, size: tuple[int, int] | None = None
+    path: Path,
+    clip: Clip,
+    of: Path,
+    *,
+    frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    note: Callable[[str], object] = SILENT.note,
 ) -> Clip:
     """What `path` shows beside a clip that was read from `of`, scaled to `size` (width, height).
 
@@ -25,11 +33,13 @@ def read_in_step(
     another rate those frames which are shown when the clip's are. Raises `InputError` when it ends before.
     """
     if is_pictures(path) or is_pictures(of):
-        return Clip.read(path, frames=frames, size=size)
+        return Clip.read(path, frames=frames, size=size, note=note)
     rate, own = probe(path).fps, probe(of).fps
     if abs(rate / own - 1) <= _ALIKE:
-        return Clip.read(path, frames=frames, size=size)
-    other = Clip.read(path, frames=math.ceil(clip.times[-1] * rate) + 1, size=size)
+        return Clip.read(path, frames=frames, size=size, note=note)
+    # counted by their times: at a variable rate those of the beginning may be close together
+    beside = timeline(path, torn=True).first_from(clip.times[-1])
+    other = Clip.read(path, frames=beside + 1, size=size, note=note)
     if other.times[-1] <= clip.times[-2]:
         raise InputError(
             f"{path} lasts {float(other.times[-1]):.2f} s at {float(rate):g} frames per second, "

@@ -13,10 +13,12 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from frameweave.errors import InputError
+from frameweave.progress import SILENT
 from frameweave.video.colours import BT709, Colours
 from frameweave.video.opening import Opened, opened
 from frameweave.video.pixels import notes_of, shape_of, shown_size, upright
 from frameweave.video.sequences import TimedPicture, is_pictures, sequence_of
+from frameweave.video.timeline import DAMAGED
 
 _USUAL = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v", ".mpg", ".mpeg", ".ts")
 VIDEOS = (*_USUAL, ".m2ts", ".mts", ".3gp", ".3g2", ".flv", ".ogv", ".wmv")
@@ -101,7 +103,7 @@ def read_frames(
     *,
     first: int | None = None,
     background: int = 255,
-    note: Callable[[str], object] | None = None,
+    note: Callable[[str], object] = SILENT.note,
 ) -> Iterator[TimedPicture]:
     """Stream the frames of a file or folder, upright and in order; at most `first` of them.
 
@@ -116,20 +118,20 @@ def read_frames(
     with opened(path) as video:
         converter, clock = VideoReformatter(), video.clock()
         size: tuple[int, int] | None = None
-        count, told = 0, note or _silent
+        count = 0
         try:
             for frame in islice(video.frames(), first):
                 unit = Fraction(frame.time_base or video.unit)
                 repaired = clock.repaired
                 now = clock.at(None if frame.pts is None else frame.pts * unit)
                 if clock.repaired > repaired:
-                    told(clock.note)
+                    note(clock.note)
                 found = shown_size(frame)
                 size = size or found
                 if found != size:
-                    told(f"frames of {found[0]} x {found[1]} are scaled to the first's {size[0]} x {size[1]}")
+                    note(f"frames of {found[0]} x {found[1]} are scaled to the first's {size[0]} x {size[1]}")
                 if frame.is_corrupt:
-                    told("damaged frames are read as far as they can be decoded")
+                    note(DAMAGED)
                 lasts = frame.duration * unit if frame.duration else clock.usual
                 yield TimedPicture(upright(frame, converter, size, background=background), now, lasts)
                 count += 1
@@ -139,10 +141,6 @@ def read_frames(
             raise _empty(video)
         if video.lacks_samples and (first is None or count < first):
             raise _torn(video, count)
-
-
-def _silent(_: str) -> None:
-    """Takes notes where nobody wants them."""
 
 
 def resampled(pictures: Iterator[TimedPicture], fps: Fraction | float) -> Iterator[TimedPicture]:

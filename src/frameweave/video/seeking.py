@@ -1,29 +1,38 @@
 """Single frames and stretches out of a video: only what is needed for them is decoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from frameweave.progress import SILENT
 from frameweave.video.colours import Picture
 from frameweave.video.opening import Opened, Video, opened
 from frameweave.video.pixels import shown_size, upright
 from frameweave.video.sequences import TimedPicture, is_pictures, sequence_of
-from frameweave.video.timeline import Timeline, missing
+from frameweave.video.timeline import DAMAGED, Timeline, damaged, missing
 
 _SKIPPING = ("h264", "hevc")  # whose decoders leave out what no other frame refers to, packet by packet
 
 
 def frames_at(
-    video: Video, line: Timeline, wanted: Sequence[int], *, threads: int = 0
+    video: Video,
+    line: Timeline,
+    wanted: Sequence[int],
+    *,
+    threads: int = 0,
+    whole: bool = False,
+    note: Callable[[str], object] = SILENT.note,
 ) -> Iterator[tuple[int, Picture]]:
     """The upright frames of these numbers, in ascending order, each once.
 
     Decoding starts at the nearest frame before that can be decoded alone, on `threads` threads (0
-    means as many as there are cores). Raises `InputError` when a frame cannot be decoded.
+    means as many as there are cores). Frames that are damaged, or made of damaged ones, are told to `note`;
+    where all must be `whole` they are errors. Raises `InputError` when a frame cannot be decoded.
     """
     left = sorted(set(wanted))
     if isinstance(video, Path) and is_pictures(video):
@@ -35,36 +44,57 @@ def frames_at(
         converter = VideoReformatter()
         skips = threads == 1 and line.stamps and file.decoder.name in _SKIPPING and not file.reordered
         needed = frozenset(line.stamps[frame] for frame in left) if skips else None
-        frames, reached, jumps = _frames(file, needed), -1, True
+        frames, reached, jumps, damage = _frames(file, needed), -1, True, _Damage()
         try:
             while left:
                 if jumps and (start := line.start_before(left[0])) > reached + 1:
                     file.seek(line.stamps[start])
-                    frames = _frames(file, needed)
+                    frames, damage = _frames(file, needed), _Damage()
                 frame = None
                 for frame in frames:
+                    damage.see(frame)
                     reached = number.get(frame.pts or 0, reached) if number else reached + 1
                     if reached >= left[0]:
                         break
-                if frame is not None and reached == left[0]:
+                if frame is not None and reached == left[0] and not (damage.shown and jumps and number):
+                    if damage.shown and whole:
+                        raise damaged(video, left[0], len(line))
+                    if damage.shown:
+                        note(DAMAGED)
                     size = line.size or shown_size(frame)
                     yield left.pop(0), upright(frame, converter, size)
-                elif jumps and number:  # the jump went too far: once more from the start, without any
+                elif jumps and number:  # the jump may go too far: once more from the start, without any
                     file.seek(line.stamps[0])
-                    frames, reached, jumps = _frames(file, None), -1, False
+                    frames, reached, jumps, damage = _frames(file, None), -1, False, _Damage()
                 else:
                     raise missing(video, left[0], len(line))
         except av.FFmpegError as error:
             raise missing(video, left[0], len(line)) from error
 
 
-def frames_between(video: Path, line: Timeline, since: int, until: int) -> Iterator[TimedPicture]:
-    """The frames from number `since` up to, not with, number `until`, with their times."""
-    for index, pixels in frames_at(video, line, range(since, until)):
+def frames_between(
+    video: Path, line: Timeline, since: int, until: int, *, note: Callable[[str], object] = SILENT.note
+) -> Iterator[TimedPicture]:
+    """The frames from number `since` up to, not with, number `until`, with their times; see `frames_at`."""
+    for index, pixels in frames_at(video, line, range(since, until), note=note):
         after = line.times[index + 1] if index + 1 < len(line) else None
         before = line.times[index] - line.times[index - 1] if index else Fraction(1, 25)
         time = line.times[index]
         yield TimedPicture(pixels, time, before if after is None else after - time)
+
+
+@dataclass
+class _Damage:
+    """Whether a frame shows damage: its own, or that of a frame before on which it is built."""
+
+    shown: bool = False
+    _spreads: bool = False
+
+    def see(self, frame: VideoFrame) -> None:
+        """The next frame. No other is built on those that look both ways, and on none before a key frame."""
+        self._spreads = self._spreads and not frame.key_frame
+        self.shown = frame.is_corrupt or self._spreads
+        self._spreads = self._spreads or (frame.is_corrupt and frame.pict_type != PictureType.B)
 
 
 def _frames(file: Opened, needed: frozenset[int] | None) -> Iterator[VideoFrame]:

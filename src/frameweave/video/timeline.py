@@ -11,12 +11,14 @@ from av.packet import Packet
 
 from frameweave.errors import InputError
 from frameweave.video.opening import Opened, Video, name_of, opened
-from frameweave.video.pixels import shown_size
+from frameweave.video.pixels import shape_of, shown_size
 from frameweave.video.sequences import is_pictures, sequence_of
 
 MAX_FRAMES = 1_000_000
 """Eleven hours at 25 frames per second: what has more is no clip."""
 _PARTIAL = ("gif", "apng")  # whose frames may show only what changed, though each claims to be whole
+DAMAGED = "damaged frames are read as far as they can be decoded"
+"""What to say of frames that a decoder could not make whole."""
 _SHORT = Fraction(3, 10)  # seconds by which headers may promise too much
 
 
@@ -30,11 +32,20 @@ class Timeline:
     """The frames' times in the stream's own unit; empty when frames can only be counted."""
     size: tuple[int, int] | None = None
     """Width and height of the first frame as shown, to which the others are scaled."""
+    pixel_shape: Fraction = Fraction(1)
+    """Width of a pixel over its height, as shown."""
     notes: tuple[str, ...] = ()
     """What is wrong with the file and does not keep it from being read, in words."""
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @property
+    def aspect(self) -> float | None:
+        """Width over height of the frames as they are shown, where their pixels are not square."""
+        if self.size is None or self.pixel_shape == 1:
+            return None
+        return float(self.size[0] * self.pixel_shape / self.size[1])
 
     def start_before(self, frame: int) -> int:
         """The last frame at which decoding can start in order to reach this one."""
@@ -75,6 +86,7 @@ class _Scan:
     )
     """Time of decoding and of showing, and whether it can be decoded alone."""
     size: tuple[int, int] | None = None
+    pixel_shape: Fraction = Fraction(1)
     damaged: int = 0
     end: int = 0
 
@@ -103,7 +115,8 @@ def _scanned(file: Opened) -> _Scan:
                 _add(scan, packet)
             if scan.size is None:
                 first = next(file.decoded(packet), None)
-                scan.size = None if first is None else shown_size(first)
+                if first is not None:
+                    scan.size, scan.pixel_shape = shown_size(first), shape_of(file, first)
             if len(scan.packets) > MAX_FRAMES:
                 raise InputError(
                     f"{file.name}: more than {MAX_FRAMES:,} frames",
@@ -129,16 +142,17 @@ def _line(file: Opened, scan: _Scan, notes: tuple[str, ...]) -> Timeline:
     """The times as `read_frames` gives them."""
     segments, clock = scan.segments(), file.clock()
     known = list(chain.from_iterable(segments))
+    size, shape = scan.size, scan.pixel_shape
     if not known:
         times = tuple(clock.at(None) for _ in scan.packets)
-        return Timeline(times, size=scan.size, notes=notes)
+        return Timeline(times, size=size, pixel_shape=shape, notes=notes)
     times = tuple(clock.at(stamp * file.unit) for stamp, _ in known)
     if clock.repaired:
-        return Timeline(times, size=scan.size, notes=(*notes, clock.note))
+        return Timeline(times, size=size, pixel_shape=shape, notes=(*notes, clock.note))
     partial = file.reordered or any(name in file.container.format.name for name in _PARTIAL)
     starts = tuple(index for index, (_, key) in enumerate(known) if key)
     stamps = tuple(stamp for stamp, _ in known)
-    return Timeline(times, (0,) if partial or not starts else starts, stamps, scan.size, notes)
+    return Timeline(times, (0,) if partial or not starts else starts, stamps, size, shape, notes)
 
 
 def _cut_off(video: Video, file: Opened, scan: _Scan) -> tuple[str, ...]:
@@ -186,4 +200,13 @@ def missing(video: Video, frame: int, count: int) -> InputError:
         f"{name_of(video)}: frame {frame} of {count} cannot be decoded, the file is truncated or damaged",
         hint="copy it again",
         reason="truncated",
+    )
+
+
+def damaged(video: Video, frame: int, count: int) -> InputError:
+    """The error of a frame that cannot be made whole."""
+    return InputError(
+        f"{name_of(video)}: frame {frame} of {count} is damaged",
+        hint="copy it again, or cut the damaged part out",
+        reason="damaged",
     )

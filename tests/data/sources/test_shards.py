@@ -187,3 +187,32 @@ def test_any_damaged_tar(
                 assert ".." not in item.path.partition("!")[2].split("/")
     except DataError:
         pass
+
+
+def test_keys_that_begin_anew_in_each_tar_are_told_apart(tmp_path: Path) -> None:
+    for name, captions in (("s-0", ("a", "b")), ("s-1", ("c", "d"))):
+        members = {f"{k:03}.{s}": c.encode() for k, c in enumerate(captions) for s in ("mp4", "txt")}
+        plain_tar(tmp_path / f"{name}.tar", members)
+    found = list(read_source(str(tmp_path)))
+    assert [(one.id, one.captions) for one in found if isinstance(one, ClipRecord)] == [
+        ("000", ("a",)),
+        ("001", ("b",)),
+        ("s-1/000", ("c",)),
+        ("s-1/001", ("d",)),
+    ]
+
+
+def test_an_only_text_is_the_caption_of_an_only_video(tmp_path: Path) -> None:
+    members = {
+        "k1.video.mp4": b"x",
+        "k1.caption.txt": b"a car",
+        "k2.mp4": b"y",
+        "k2.a.txt": b"1",
+        "k2.b.txt": b"2",
+    }
+    assert [clip.captions for clip in taken(plain_tar(tmp_path / "a.tar", members))] == [("a car",)]
+
+
+def test_a_url_is_where_a_clip_was_cut_from(tmp_path: Path) -> None:
+    members = {"k.mp4": b"x", "k.json": b'{"caption": "a car", "url": "https://v.example/7"}'}
+    assert [clip.origin for clip in taken(plain_tar(tmp_path / "a.tar", members))] == ["https://v.example/7"]

@@ -475,3 +475,27 @@ def test_blanks_before_a_quote_are_no_part_of_a_caption(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     (tmp_path / "a.csv").write_text('path, caption\na.mp4, "a dog, in the snow"\n')
     assert taken(tmp_path / "a.csv")[0].captions == ("a dog, in the snow",)
+
+
+@pytest.mark.parametrize("caption", ['"a \\"red\\" car"', '"a \\"red\\", or blue, car"'])
+def test_quotes_behind_backslashes(caption: str, tmp_path: Path) -> None:
+    """As MySQL and Spark write them; a backslash at a cell's end stays one where quotes are doubled."""
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.csv").write_text(f"path,caption\na.mp4,{caption}\nb.mp4,a boat\n")
+    expected = caption[1:-1].replace("\\", "")
+    assert [clip.captions for clip in taken(tmp_path / "a.csv")] == [(expected,), ("a boat",)]
+    (tmp_path / "b.csv").write_text('path,caption\na.mp4,"on C:\\"\nb.mp4,"a ""red"" boat"\n')
+    assert [clip.captions for clip in taken(tmp_path / "b.csv")] == [("on C:\\",), ('a "red" boat',)]
+
+
+def test_rows_of_captions_of_one_video_within_a_parquet_file(tmp_path: Path) -> None:
+    first, second = (write_video(tmp_path / f"{k}.mp4", blobs(6, k)).read_bytes() for k in range(2))
+    file = write_parquet(
+        tmp_path / "a.parquet",
+        video=[first, first, second, first],
+        id=["x", "x", "y", "y"],
+        caption=["one", "two", "three", "of another video"],
+    )
+    assert [(clip.id, clip.captions) for clip in taken(file)] == [("x", ("one", "two")), ("y", ("three",))]
+    assert lost(file) == [("y", "duplicate")]

@@ -102,7 +102,7 @@ def five(tmp_path: Path) -> Path:
     for seed, clip in enumerate(("0001_bus", "0002_girl")):
         pictures(tmp_path / "images" / clip, frames(9, seed))
         mask = torch.zeros(9, 3, 24, 32)
-        mask[:, :, :, :8] = 1
+        mask[:, seed, :, :8] = 1  # of any colour: in palettes each object has one of its own
         pictures(tmp_path / "bmasks" / clip, mask)
     pictures(tmp_path / "0001_bus" / "edit1", frames(9, 10))
     pictures(tmp_path / "0001_bus" / "edit2" / "img_ode", frames(9, 0))  # one folder deeper: the source

@@ -10,7 +10,10 @@ import torch
 from frameweave.errors import InputError
 from frameweave.measuring.experiments.items import SEEDS, STRANGE, ClipSet, TableItem, set_name, world_items
 from frameweave.measuring.experiments.pairs import edited_area, pair_of
+from frameweave.measuring.experiments.scoring import case_of
+from frameweave.measuring.metrics.base import Looked
 from frameweave.measuring.metrics.flow import warp_error
+from frameweave.models.loading.load import load
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.video.clip import Clip
 from frameweave.world.grammar import phrase
@@ -155,3 +158,18 @@ def test_one_video_by_several_names_is_one_clip(tmp_path: Path) -> None:
         for name in names
     }
     assert clips == {str((tmp_path / "a.mp4").resolve())}
+
+
+@pytest.mark.parametrize(("syntax", "expected"), [("a1111", "a red boat"), ("plain", "a (red:1.4) [boat]")])
+def test_metrics_read_what_a_prompt_says(
+    syntax: str, expected: str, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """Weights are no words to them."""
+    Clip.of(torch.rand(2, 3, 32, 32)).write(tmp_path / "a.mp4")
+    prompt = "a (red:1.4) [boat]"
+    item = TableItem(
+        name="a", video=str(tmp_path / "a.mp4"), prompt=prompt, source_prompt=prompt, frames=2, size=None
+    )
+    pair = pair_of(item, load(str(tiny_folder), device="cpu", prompt_syntax=syntax))
+    case = case_of(Looked(pair.source.frames), pair)
+    assert (pair.prompt, case.prompt, case.source_prompt) == (prompt, expected, expected)

@@ -1,5 +1,6 @@
 """Choosing strength schedules: gains by hand, what a search tries, and whether it finds a known optimum."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -108,3 +109,8 @@ def test_the_surest_strength_is_not_the_best() -> None:
     t = {text: gain("loss", here.values(text), here.values(NOTHING), lower=True).t for text in (small, right)}
     assert t[small] == pytest.approx(t[right], rel=0.01)
     assert here.worth(right) > 2 * here.worth(small) > 0
+
+
+def test_a_loss_that_is_equal_on_all_clips_is_sure() -> None:
+    lost = gain("follows", {"a": 0.5, "b": 0.5}, {"a": 0.75, "b": 0.75}, lower=False)
+    assert lost.t == -math.inf and worth([lost], ["follows"]) < 0

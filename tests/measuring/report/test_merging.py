@@ -1,6 +1,7 @@
 """Several folders as one experiment, and what does not go together."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from frameweave.errors import DataError
 from frameweave.measuring.report.merging import merged
 from frameweave.measuring.report.reading import read_results
 from frameweave.measuring.report.results import Results
+from frameweave.progress import Notes
 from results_folder import METRICS, write_results
 
 BLURRED: dict[tuple[str, str, str], list[float | None]] = {
@@ -43,18 +45,34 @@ def test_videos_are_found_in_their_own_folders(tmp_path: Path) -> None:
     assert {Path(str(cell.video)).parts[-3] for cell in whole.cells} == {"a", "b"}
 
 
+def over_all(folder: Path, value: float, pairs: Sequence[int]) -> Results:
+    """An experiment of some pairs of one editor, and a distance over all of its clips."""
+    write_results(folder, {("vidtome", "without", "warp_error"): [0.5] * (max(pairs) + 1)})
+    for name in ("pairs", "scores"):
+        lines = (folder / f"{name}.jsonl").read_text().splitlines(keepends=True)
+        (folder / f"{name}.jsonl").write_text("".join(lines[number] for number in pairs))
+    row = {"editor": "vidtome", "arm": "without", "metric": "fid_source", "interval": None}
+    (folder / "pooled.jsonl").write_text(json.dumps(row | {"value": value, "n": 8 * len(pairs)}) + "\n")
+    return read_results(folder)
+
+
 def test_an_unfinished_part_gives_way_in_distances_over_all_clips(tmp_path: Path) -> None:
-    """Its reference rows are over fewer clips; of equally many they must be the same."""
-    row = {"editor": "reference", "arm": "blurred", "metric": "fid_source", "interval": None}
-    parts: list[Results] = []
-    for name, value, n in (("a", 1.62, 24), ("b", 1.7, 16), ("c", 1.9, 24)):
-        folder = write_results(tmp_path / name, BLURRED)
-        (folder / "pooled.jsonl").write_text(json.dumps(row | {"value": value, "n": n}) + "\n")
-        parts.append(read_results(folder))
-    for both in (parts[:2], parts[1::-1]):
+    """It is over fewer clips; over all of them it must be the same."""
+    whole, part_of_it = over_all(tmp_path / "a", 1.62, [0, 1, 2]), over_all(tmp_path / "b", 1.7, [0, 1])
+    for both in ([whole, part_of_it], [part_of_it, whole]):
         assert [line.value for line in merged(both).pooled] == [1.62]
     with pytest.raises(DataError, match=r"fid_source: value is 1\.62 in .*a, 1\.9 in .*c;"):
-        merged(parts)
+        merged([whole, part_of_it, over_all(tmp_path / "c", 1.9, [0, 1, 2])])
+
+
+def test_distances_over_parts_of_the_clips_are_none_over_all(tmp_path: Path) -> None:
+    notes = Notes()
+    parts = [over_all(tmp_path / "a", 1.62, [0, 1]), over_all(tmp_path / "b", 1.9, [2, 3])]
+    together = merged(parts, note=notes.note)
+    assert together.pooled == () and len(together.scores) == 4
+    assert notes.texts == [
+        "no distances over all clips of vidtome without: each folder has a part of the clips"
+    ]
 
 
 def test_another_backbone(tmp_path: Path) -> None:

@@ -46,3 +46,17 @@ def test_gains_are_positive_for_the_better_and_of_the_first_seed(tmp_path: Path)
     results = read_results(folder)
     assert results.seed == 0
     assert results.gains("vidtome", "with", results.metrics[0]) == {"000": pytest.approx(0.1)}
+
+
+def test_a_reference_is_compared_with_all_seeds(tmp_path: Path) -> None:
+    """It is made once: beside it the seeds of a pair are one value."""
+    folder = write_results(
+        tmp_path,
+        {("vidtome", "without", "warp_error"): [3.0, 5.0], ("reference", "copy", "warp_error"): [1.0, 1.0]},
+    )
+    own = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+    more = [line | {"seed": 1, "value": 9.0} for line in own if line["editor"] == "vidtome"]
+    (folder / "scores.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in own + more))
+    results = read_results(folder)
+    found = results.compared_rows(("reference", "copy"), ("vidtome", "without"), results.metrics[0])
+    assert found is not None and found.mean == 1 - (6 + 7) / 2

@@ -169,3 +169,18 @@ def test_numbers_go_on_in_a_database_from_before_they_were_kept(store: Store, tm
 
 def test_databases_of_one_study_are_told_apart(store: Store, tmp_path: Path) -> None:
     assert Store(f"sqlite:///{tmp_path}/other.sqlite", design()).id != store.id
+
+
+def test_raters_who_will_be_left_out_fill_no_place(store: Store) -> None:
+    """They answered before the videos were seen once."""
+    for loops in (0, 0, 2, 2):
+        rater = store.rater(store.enrol())
+        assert rater is not None
+        while given := store.upcoming(rater):
+            store.answer(rater, given[0].id, ALL, loops=loops)  # pyright: ignore
+    for _ in range(2):
+        rater = store.rater(store.enrol())
+        assert rater is not None
+        finish(store, rater)
+    with pytest.raises(StudyFull):
+        store.enrol()

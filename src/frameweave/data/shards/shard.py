@@ -127,8 +127,10 @@ def _depth(
     if settings.depth == "none":
         return None
     if clip.depth:
-        frames = found.frames
-        maps = [own_depth(clip.depth, group.numbers, settings, frames=frames) for group in found.groups]
+        maps = [
+            own_depth(clip.depth, group.numbers, settings, frames=found.frames, aspect=found.aspect)
+            for group in found.groups
+        ]
         return stored(maps, bits=settings.depth_bits, by="own")
     if settings.depth == "own" or estimate is None:
         raise DataError(f"{clip.id}: it has no depth of its own", hint="give --depth auto", reason="no_depth")

@@ -39,7 +39,7 @@ def _told_by_text(content: bytes) -> Told:
 
 
 def told_by_json(content: bytes) -> Told:
-    """From a string, a list, or an object with caption, captions or text; and split, category, origin.
+    """From a string, a list, or an object with caption, captions or text; split, category, and origin or url.
 
     >>> told_by_json(b'{"caption": "a red car", "split": "train", "category": 3}')
     Told(captions=('a red car',), split='train', category='3', origin='')
@@ -52,10 +52,10 @@ def told_by_json(content: bytes) -> Told:
         raise ValueError("JSON that is nested too deeply") from error
     table = given if isinstance(given, dict) else {"captions": given}
     texts: Any = next((table[name] for name in ("captions", "caption", "text") if table.get(name)), ())
-    split, category, origin = (
+    split, category, origin, url = (
         str(table[name]) if isinstance(table.get(name), str | int) else ""
-        for name in ("split", "category", "origin")
+        for name in ("split", "category", "origin", "url")
     )
     listed = texts if isinstance(texts, list) else [texts]
     captions = tuple(text for text in listed if isinstance(text, str))
-    return Told(captions=captions, split=split, category=category, origin=origin)
+    return Told(captions=captions, split=split, category=category, origin=origin or url)

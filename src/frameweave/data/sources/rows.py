@@ -41,6 +41,7 @@ def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
 def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(_FIELD)
     delimiter, above = _begun(file)
+    escape = _backslash(file, delimiter)
     last: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -48,7 +49,8 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
             last.append(line)
             yield line
 
-    rows = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)  # before a quote, too
+    # spaces are skipped before a quote, too
+    rows = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True, escapechar=escape)
     raw: list[str] = []
     try:
         head = next(rows, [])
@@ -56,7 +58,11 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
         for cells in filter(_says, rows):
             raw = last.copy()
             last.clear()
-            if len(raw) > 1 and (fault := _fault_of(raw, delimiter)) and "unexpected end" not in fault:
+            if (
+                len(raw) > 1
+                and (fault := _fault_of(raw, delimiter, escape))
+                and "unexpected end" not in fault
+            ):
                 raise DataError(
                     f"{path}, line {above + rows.line_num - len(raw) + 1}: a quote that is closed by that of "
                     f"another line ({fault})",
@@ -68,7 +74,7 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
             f"{path}, line {above + rows.line_num}: {error}", hint="write the line again"
         ) from error
 
-    if "unexpected end" in _fault_of(raw, delimiter):  # the last row has swallowed what followed it
+    if "unexpected end" in _fault_of(raw, delimiter, escape):  # the last row has swallowed what followed it
         first = above + rows.line_num - len(raw) + 1
         raise DataError(f"{path}, line {first}: a quote that is never closed", hint="close it, or double it")
 
@@ -108,10 +114,30 @@ def _row(head: Sequence[str], cells: Sequence[str]) -> Row:
     return row
 
 
-def _fault_of(row: list[str], delimiter: str) -> str:
+def _backslash(file: TextIO, delimiter: str) -> str | None:
+    """What stands before quotes within cells where that is no second quote; the file is where it was."""
+    start = file.tell()
+
+    def holds(escape: str | None) -> bool:
+        file.seek(start)
+        try:
+            for _ in csv.reader(
+                file, delimiter=delimiter, skipinitialspace=True, strict=True, escapechar=escape
+            ):
+                pass
+        except csv.Error:
+            return False
+        return True
+
+    found = "\\" if any('\\"' in line for line in file) and not holds(None) and holds("\\") else None
+    file.seek(start)
+    return found
+
+
+def _fault_of(row: list[str], delimiter: str, escape: str | None) -> str:
     """What is wrong with the quotes of a row, as its lines have them; empty where nothing is."""
     try:
-        list(csv.reader(row, delimiter=delimiter, skipinitialspace=True, strict=True))
+        list(csv.reader(row, delimiter=delimiter, skipinitialspace=True, strict=True, escapechar=escape))
     except csv.Error as error:
         return str(error)
     return ""

@@ -23,18 +23,26 @@ _Sample = dict[str, Header]
 class TarReader:
     """A sample is what shares a name up to the first dot of its last part. Each video of it is a clip with
     the captions of its own name, `<name>.txt` (a caption a line) or `<name>.json`; an only video has those
-    of the sample's name, too.
+    of the sample's name, and those of an only text, too.
 
-    Hidden members are left alone. Members that are no plain files, whose names lead outside or were
-    there already, or that hold pickles are skipped and never opened. Raises `DataError` for a file that
-    is no tar.
+    A key that an earlier tar has, too, is told apart by its tar's name. Hidden members are left alone.
+    Members that are no plain files, whose names lead outside or were there already, or that hold pickles are
+    skipped and never opened. Raises `DataError` for a file that is no tar.
     """
 
     tars: tuple[Path, ...]
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
+        seen = set[int]()
         for tar in self.tars:
-            yield from _records(tar)
+            keys = set[int]()
+            for item in _records(tar):
+                if isinstance(item, ClipRecord):
+                    keys.add(hash(item.id))
+                    if hash(item.id) in seen:  # keys that begin anew in each tar
+                        item = item.replaced(id=f"{tar.stem}/{item.id}")  # noqa: PLW2901
+                yield item
+            seen |= keys
 
 
 def _records(tar: Path) -> Iterator[ClipRecord | Skipped]:
@@ -90,6 +98,9 @@ def _told(tar: Path, members: _Sample, named: str, *, alone: bool) -> Told:
 
     def beside(suffix: str) -> tuple[str, bytes] | None:
         header = members.get(named + suffix) or (members.get(suffix) if alone else None)
+        if header is None and alone:  # such as k1.caption.txt beside k1.video.mp4
+            others = [found for name, found in members.items() if name.endswith(suffix)]
+            header = others[0] if len(others) == 1 else None
         return None if header is None else (header.name, _content(tar, header, LARGEST + 1))
 
     return told_beside(beside)

@@ -15,7 +15,7 @@ from frameweave.data.sources.divisions import number_of
 from frameweave.data.sources.embedded import embedded_videos
 from frameweave.data.sources.folder import files_below
 from frameweave.data.sources.listed import listed
-from frameweave.data.sources.member import MARK, is_there
+from frameweave.data.sources.member import MARK, is_there, opened
 from frameweave.data.sources.parquet import column_names, parquet_rows
 from frameweave.data.sources.rows import BEYOND, Row, rows_of
 from frameweave.errors import DataError
@@ -83,10 +83,14 @@ class TableReader:
             return
         columns = columns_of(name for name in names if name != videos.column)
         wanted = [name for own in columns.values() for name in own] + [videos.name] * bool(videos.name)
+        firsts = dict[str, str]()
         for number, row in enumerate(parquet_rows(self.file, wanted), 1):
             named = columns["id"] or columns["path"]
             name = _text(row.get(named[0])) if named else _path_in(row.get(videos.column))
             path = f"{self.file}{MARK}{videos.bytes}/{number - 1}"
+            first = firsts.setdefault(name, path)
+            if first != path and _bytes_of(first) == _bytes_of(path):  # a row for each of its captions
+                path = first
             given = {"path": path, "id": name or f"row {number}"}
             yield self._record(number, {**row, **given}, columns | {"path": ["path"], "id": ["id"]})
 
@@ -204,6 +208,12 @@ def _video_in(row: Row, columns: Columns) -> str:
     others = ((str(name), cell) for name, cell in row.items() if name not in known)
     found = (name for name, cell in others if isinstance(cell, str) and cell.lower().endswith(tuple(VIDEOS)))
     return next(found, "")
+
+
+def _bytes_of(path: str) -> bytes:
+    with opened(path) as video:
+        assert not isinstance(video, Path)
+        return video.read()
 
 
 def _path_in(video: Any) -> str:

@@ -97,7 +97,9 @@ def _case(one: BenchEdit, chosen: Benchmark, most: int | None) -> Case:
         raise DataError(f"no source or no mask of it in {chosen.title}'s data", hint="it is left out")
     edited = _read(one.edited, chosen.stride, most)
     source = None if one.source is None else _read(one.source, chosen.stride, most)
-    mask = None if one.mask is None else (_read(one.mask, chosen.stride, most)[:, :1] > 0).float()
+    mask = (
+        None if one.mask is None else (_read(one.mask, chosen.stride, most).amax(1, keepdim=True) > 0).float()
+    )
     if source is not None:
         if chosen.at_source_size:
             count = min(len(edited), len(source), *([len(mask)] if mask is not None else []))

@@ -1,7 +1,7 @@
 """What is measured: the metrics on one set of networks, and the distances over all clips at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from frameweave.measuring.options import MeasuringOptions
 from frameweave.measuring.records import MetricInfo
 from frameweave.miniature.judge import JudgePartName
 from frameweave.models.loading.choice import MINIATURE
+from frameweave.progress import Progress
 from frameweave.runs.atomic import write_text
 from frameweave.runs.cache_folder import cache_folder
 
@@ -47,6 +48,12 @@ class Measures:
         """What the tables say about each metric, in their order."""
         pooled = [self._pooled(one.kind, against) for one in DISTANCES for against in ("source", "truth")]
         return [metric.info for metric in self.each] + pooled
+
+    def tell_unseen(self, texts: Iterable[tuple[str, str]], progress: Progress) -> None:
+        """Say of texts, each with what it is, such as "prompt", what is not read of them."""
+        for what, text in dict.fromkeys(texts):
+            if rest := self.clip.unseen(text):
+                progress.note(f"a {what} is too long for {self.clip.id}; not seen by it: {rest!r}")
 
     def _pooled(self, kind: Literal["fid", "kid"], against: str) -> MetricInfo:
         """What the tables say about a distance over all clips."""

@@ -47,6 +47,8 @@ class Pair:
     prompt: str
     source_prompt: str = ""
     negative_prompt: str = ""
+    syntax: str = "plain"
+    """How the model reads these texts; see `spoken`."""
     about: dict[str, str] = field(default_factory=dict[str, str])
     """What to say about it, e.g. which attribute is changed."""
     depth: Float[Tensor, "F 1 H W"] | None = None
@@ -177,5 +179,6 @@ def _read(item: TableItem, model: StableDiffusion) -> Pair:
         prompt=item.prompt,
         source_prompt=item.source_prompt,
         negative_prompt=item.negative_prompt,
+        syntax=model.text.reading.syntax,
         truth=None if truth is None else _filed(truth.first(len(source))),
     )

@@ -12,6 +12,7 @@ from frameweave.measuring.experiments.pairs import Pair
 from frameweave.measuring.metrics.base import Case, Looked, measured
 from frameweave.measuring.metrics.frechet import features_of
 from frameweave.measuring.records import Score
+from frameweave.models.text.syntax import spoken
 from frameweave.runs.atomic import staged, write_text
 from frameweave.runs.records import Record
 
@@ -22,8 +23,8 @@ def case_of(edited: Looked, pair: Pair) -> Case:
         edited=edited,
         source=pair.seen_source,
         truth=pair.seen_truth,
-        prompt=pair.prompt,
-        source_prompt=pair.source_prompt,
+        prompt=spoken(pair.prompt, pair.syntax),  # weights are no words
+        source_prompt=spoken(pair.source_prompt, pair.syntax),
         wanted=pair.wanted,
         mask=pair.mask,
         object=pair.object,

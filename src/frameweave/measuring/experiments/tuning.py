@@ -1,5 +1,6 @@
 """Choosing how strongly a LoRA acts at which timesteps: what a choice gains, and which is best."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,7 +56,12 @@ def gain(metric: str, with_: Mapping[str, float], without: Mapping[str, float], 
     error = 0.0 if few else float(change.std(ddof=1)) / len(change) ** 0.5
     spread = 0.0 if few else float(np.std([without[clip] for clip in both], ddof=1))
     sure = (mean - error) / (spread or 1.0)
-    return Gain(metric=metric, mean=mean, t=mean / error if error else 0.0, sure=sure)
+    return Gain(metric=metric, mean=mean, t=mean / error if error else _alike(mean), sure=sure)
+
+
+def _alike(mean: float) -> float:
+    """t of a change that is the same on all clips."""
+    return math.copysign(math.inf, mean) if mean else 0.0
 
 
 def worth(gains: Sequence[Gain], guards: Collection[str] = ()) -> float:

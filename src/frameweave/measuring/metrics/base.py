@@ -92,7 +92,7 @@ class Case:
         }[need]
 
 
-_REASONS: dict[Need, str] = {
+REASONS: dict[Need, str] = {
     "source": "needs a source",
     "truth": "needs the true edit",
     "prompt": "needs a prompt",
@@ -103,6 +103,7 @@ _REASONS: dict[Need, str] = {
     "wanted": "needs the wanted attributes",
     "neighbours": "needs two frames",
 }
+"""Why a metric has no value where that is not there."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -170,7 +171,7 @@ def _score(case: Case, metric: Metric) -> Score:
         return Score(metric=metric.name, value=None, reason=metric.lacks)
     for need in sorted(metric.needs):
         if case.lacks(need):
-            return Score(metric=metric.name, value=None, reason=_REASONS[need])
+            return Score(metric=metric.name, value=None, reason=REASONS[need])
     try:
         value = metric.measure(case)
     except Exception as error:  # whatever it is, the other metrics are measured

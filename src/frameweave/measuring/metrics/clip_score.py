@@ -79,6 +79,7 @@ def clip_metric(model: TextImage, kind: Kind) -> Metric:
         measure=measure,
         backbone=model.id,
         place=place,
+        version=1 if kind == "consistency" else 2,
         headline=kind == "score",
         published=kind == "score",
     )

@@ -36,6 +36,7 @@ def frame_accuracy_metric(model: TextImage) -> Metric:
         needs=frozenset({"prompt", "source prompt"}),
         measure=measure,
         backbone=model.id,
+        version=2,
         place=72,
     )
 

@@ -29,6 +29,7 @@ def pick_score_metric(model: Preference | None) -> Metric:
         measure=measure,
         backbone=None if model is None else model.id,
         lacks=lack_of(model, "--pick-model", MODEL),
+        version=2,
         place=74,
     )
 

@@ -67,7 +67,7 @@ def forest(results: Results, metrics: Sequence[MetricInfo], baseline: Baseline |
             panel.set_title(f"{info.short} {info.arrow}", fontsize=9)
             panel.locator_params(axis="x", nbins=3)
         panels[0].set_yticks(range(len(rows)), labels)
-        panels[0].set_ylim(len(rows) - 0.5, -0.5)
+        panels[0].set_ylim(max(len(rows), 1) - 0.5, -0.5)
         return drawn(figure)
 
 

@@ -1,12 +1,13 @@
 """Several folders as one experiment, such as editors or adaptors that were measured apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from frameweave.errors import DataError
-from frameweave.measuring.records import MetricInfo
-from frameweave.measuring.report.results import Results, RunInfo
+from frameweave.measuring.records import MetricInfo, PooledLine
+from frameweave.measuring.report.results import EditorArm, Results, RunInfo
+from frameweave.progress import SILENT
 from frameweave.runs.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -14,13 +15,13 @@ _EDIT = ("pair", "seed", "editor", "arm")
 _VIDEOS = ("video", "source", "truth")
 
 
-def merged(parts: Sequence[Results]) -> Results:
+def merged(parts: Sequence[Results], *, note: Callable[[str], object] = SILENT.note) -> Results:
     """One experiment from its parts, in their order; their videos stay where they are.
 
-    What stands in several parts alike, such as reference rows, is taken once; of distances over all clips
-    those over more frames, since a part may be unfinished. Raises `DataError`, naming
-    both folders, when a metric has another title or backbone, a pair another clip or prompt, or an edit
-    another score.
+    What stands in several parts alike, such as reference rows, is taken once. Of distances over all clips
+    those of the part with all clips count; where none has all, they are left out, which `note` is told.
+    Raises `DataError`, naming both folders, when a metric has another title or backbone, a pair another clip
+    or prompt, or an edit another score.
     """
     if len(parts) == 1:
         return parts[0]
@@ -31,13 +32,38 @@ def merged(parts: Sequence[Results]) -> Results:
         pairs=_once([(part, part.pairs) for part in parts], ("pair",), ("clip", "prompt")),
         cells=_once([(part, part.cells) for part in parts], _EDIT, ()),
         scores=_once([(part, part.scores) for part in parts], (*_EDIT, "metric"), ("value",)),
-        pooled=_once(
-            [(part, part.pooled) for part in parts],
-            ("editor", "arm", "metric", "against"),
-            ("value",),
-            size="n",
-        ),
+        pooled=_pooled(parts, note),
     )
+
+
+def _pooled(parts: Sequence[Results], note: Callable[[str], object]) -> tuple[PooledLine, ...]:
+    """Distances over all clips: those of parts that measured every pair of their editor and arm."""
+    own = [_pairs(part) for part in parts]
+    every = dict[EditorArm, set[str]]()
+    for pairs in own:
+        for row, names in pairs.items():
+            every[row] = every.get(row, set[str]()) | names
+    whole = [
+        (part, [line for line in part.pooled if pairs.get(_row(line), set()) == every.get(_row(line), set())])
+        for part, pairs in zip(parts, own, strict=True)
+    ]
+    found = _once(whole, ("editor", "arm", "metric", "against"), ("value",))
+    if lost := {_row(line) for part in parts for line in part.pooled} - {_row(line) for line in found}:
+        told = ", ".join(sorted(f"{editor} {arm}" for editor, arm in lost))
+        note(f"no distances over all clips of {told}: each folder has a part of the clips")
+    return found
+
+
+def _pairs(part: Results) -> dict[EditorArm, set[str]]:
+    """Which pairs were measured in each editor and arm."""
+    found = dict[EditorArm, set[str]]()
+    for line in part.scores:
+        found.setdefault((line.editor, line.arm), set()).add(line.pair)
+    return found
+
+
+def _row(line: PooledLine) -> EditorArm:
+    return line.editor, line.arm
 
 
 def _metrics(parts: Sequence[Results]) -> tuple[MetricInfo, ...]:
@@ -61,23 +87,14 @@ def _once(
     parts: Sequence[tuple[Results, Sequence[R]]],
     key: Sequence[str],
     alike: Iterable[str],
-    *,
-    size: str = "",
 ) -> tuple[R, ...]:
-    """The lines of all parts; of those with one key the first, after a check that the others say the same.
-
-    Where a line says its `size`, the larger one is taken, and only lines of one size must be alike.
-    """
+    """The lines of all parts; of those with one key the first, after a check that the others say the same."""
     found: dict[tuple[object, ...], tuple[R, Path]] = {}
     for part, lines in parts:
         for line in lines:
             name = tuple(getattr(line, field) for field in key)
             own = (_absolute(line, part.folder), part.folder)
             first, folder = found.setdefault(name, own)
-            if size and getattr(first, size) != getattr(line, size):
-                if getattr(line, size) > getattr(first, size):
-                    found[name] = own
-                continue
             for field in alike:
                 one, other = getattr(first, field), getattr(line, field)
                 if one != other and str(one) != str(other):  # NaN is unlike itself

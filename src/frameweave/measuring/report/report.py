@@ -1,5 +1,6 @@
 """The report of experiments and trainings, drawn from their folders alone: tables, figures, and one page."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -52,7 +53,11 @@ def report(
             raise InputError(
                 f"{part.folder}: no scores yet", hint="let `frameweave grid` or `ablation` finish a pair"
             )
-    results = merged(parts) if parts else Results(folder=Path(), run=RunInfo.of(read_run(trainings[0])))
+    results = (
+        merged(parts, note=progress.note)
+        if parts
+        else Results(folder=Path(), run=RunInfo.of(read_run(trainings[0])))
+    )
     drawn_tables: list[Table] = []
     against = _baseline(results, parts, baseline)
     for name, table in progress.track(tables(results, against, primary) if parts else (), "tables"):
@@ -207,7 +212,7 @@ def _strips(results: Results, info: MetricInfo) -> Iterator[tuple[str, str, Draw
                     continue  # a video was moved or removed; the page leaves it out too
                 caption = f"{editor}: the clip with {kind} in {info.short}"
                 caption += f" ({change[pair]:+.{info.digits}f})"
-                yield f"strip-{editor}-{_file(kind)}", caption, strips(clips, pairs[pair].prompt)
+                yield f"strip-{editor}-{kind.replace(' ', '-')}", caption, strips(clips, pairs[pair].prompt)
 
 
 def _all_editors(results: Results) -> Iterator[tuple[str, str, Drawn]]:
@@ -238,4 +243,6 @@ def _leading(results: Results, primary: Sequence[str]) -> MetricInfo:
 
 
 def _file(words: str) -> str:
-    return words.replace(" ", "-").replace("/", "-")
+    """Part of a file's name; what is changed is told apart by a sum."""
+    plain = words.replace(" ", "-").replace("/", "-")
+    return plain if plain == words else f"{plain}-{hashlib.sha256(words.encode()).hexdigest()[:4]}"

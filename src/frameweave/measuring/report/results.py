@@ -17,7 +17,8 @@ from frameweave.measuring.records import (
     PooledLine,
     ScoreLine,
 )
-from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, paired, seed_spread
+from frameweave.measuring.stats.paired import Draw, Paired, by_clip, matched, over_seeds, paired, seed_spread
+from frameweave.models.text.syntax import spoken
 from frameweave.runs.run_file import RunRecord
 
 EditorArm = tuple[str, str]
@@ -94,9 +95,18 @@ class Results:
         """The same of any two, also of different editors."""
         key = row, against, info.name
         if key not in self._compared:
-            both = matched(self.draws(*row, info.name), self.draws(*against, info.name))
+            both = matched(*self._beside(row, against, info.name))
             self._compared[key] = paired(*both, lower_is_better=info.better == "lower")
         return self._compared[key]
+
+    def _beside(
+        self, row: EditorArm, against: EditorArm, metric: str
+    ) -> tuple[Mapping[Draw, float], Mapping[Draw, float]]:
+        """The draws of two rows. A reference has no seeds: beside it, those of a pair count as one draw."""
+        one, other = self.draws(*row, metric), self.draws(*against, metric)
+        if (row[0] == REFERENCE) == (against[0] == REFERENCE):
+            return one, other
+        return over_seeds(one), over_seeds(other)
 
     def seed_spread(self, row: EditorArm, against: EditorArm, metric: str) -> float | None:
         """How much the difference of two rows varies over the seeds of a pair; None for one seed."""
@@ -183,6 +193,10 @@ class Results:
             if cell.video and cell.seed == self.seed and cell.editor != REFERENCE:
                 found.setdefault((cell.editor, cell.pair), {})[cell.arm] = cell.video
         return found
+
+    def said(self, text: str) -> str:
+        """What a prompt of the run says: without the weights in it, unless it was read as it is written."""
+        return spoken(text, str(self.run.settings.get("prompt_syntax", "a1111")))
 
     @property
     def stand_ins(self) -> list[str]:

@@ -57,13 +57,22 @@ def by_clip(values: Mapping[Draw, float]) -> dict[str, float]:
     >>> by_clip({("a", "a to red", 0): 1.0, ("a", "a to red", 1): 3.0, ("a", "a to blue", 0): 5.0})
     {'a': 3.5}
     """
-    seeds: dict[tuple[str, str], list[float]] = {}
-    for (clip, pair, _), value in values.items():
-        seeds.setdefault((clip, pair), []).append(value)
     pairs: dict[str, list[float]] = {}
-    for (clip, _), each in seeds.items():
-        pairs.setdefault(clip, []).append(float(np.mean(each)))
+    for (clip, _, _), value in over_seeds(values).items():
+        pairs.setdefault(clip, []).append(value)
     return {clip: float(np.mean(each)) for clip, each in pairs.items()}
+
+
+def over_seeds(values: Mapping[Draw, float]) -> dict[Draw, float]:
+    """The mean over the seeds of each pair, as one draw.
+
+    >>> over_seeds({("a", "p", 0): 1.0, ("a", "p", 1): 3.0})
+    {('a', 'p', 0): 2.0}
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for (clip, pair, _), value in values.items():
+        found.setdefault((clip, pair), []).append(value)
+    return {(*key, 0): float(np.mean(each)) for key, each in found.items()}
 
 
 def matched(

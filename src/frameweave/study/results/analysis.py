@@ -73,7 +73,7 @@ def analysed(design: Design, answers: Sequence[Answer], *, exclude: bool = True)
 
     With `exclude=False` nobody is left out, to show what the rules change.
     """
-    excluded = _excluded(design, answers) if exclude else {}
+    excluded = at_fault(design, answers) if exclude else {}
     kept = [answer for answer in answers if answer.rater not in excluded]
     counted = [answer for answer in kept if answer.kind == "pair"]
     sides = [answer.choice for answer in counted if answer.choice != "none"]
@@ -98,7 +98,8 @@ def analysed(design: Design, answers: Sequence[Answer], *, exclude: bool = True)
     )
 
 
-def _excluded(design: Design, answers: Sequence[Answer]) -> dict[int, str]:
+def at_fault(design: Design, answers: Sequence[Answer]) -> dict[int, str]:
+    """The raters who are left out, and why."""
     by_rater: dict[int, list[Answer]] = defaultdict(list)
     for answer in answers:
         by_rater[answer.rater].append(answer)

@@ -7,7 +7,7 @@ write-ahead log and full synchronisation.
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from frameweave.errors import InputError, RunError
 from frameweave.study.answers import Answer
 from frameweave.study.assignment import Shown, Trial, trials_of
 from frameweave.study.design import Design, Kind
+from frameweave.study.results.analysis import at_fault
 from frameweave.study.server.database import ANSWERS, NUMBERS, RATERS, STUDY, TABLES, TRIALS, engine_of
 
 Choice = Literal["left", "right", "none"]
@@ -83,8 +84,9 @@ class Store:
             if self._engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             shown = self._shown(connection, now)
-            least = min(shown.get(pair.id, Shown()).total for pair in self.design.pairs)
-            if least >= self.design.per_pair:
+            if self._is_full(shown):  # unless some of it comes from raters who will be left out
+                shown = self._shown(connection, now, without=at_fault(self.design, self._answers(connection)))
+            if self._is_full(shown):
                 raise StudyFull("every pair has enough raters", hint="thank you; the study is complete")
             number = self._number(connection)
             rater = {
@@ -158,6 +160,10 @@ class Store:
 
     def answers(self) -> list[Answer]:
         """All of them in order; raters are numbers only."""
+        with self._reading() as connection:
+            return self._answers(connection)
+
+    def _answers(self, connection: Connection) -> list[Answer]:
         joined = ANSWERS.join(TRIALS, ANSWERS.c.trial == TRIALS.c.id).join(
             RATERS, TRIALS.c.rater == RATERS.c.number
         )
@@ -165,9 +171,8 @@ class Store:
             TRIALS.c.rater, TRIALS.c.position, TRIALS.c.pair, TRIALS.c.kind, TRIALS.c.left,
             ANSWERS.c.criterion, ANSWERS.c.choice, ANSWERS.c.at, ANSWERS.c.milliseconds, ANSWERS.c.loops,
         )  # fmt: skip
-        with self._reading() as connection:
-            found = connection.execute(sa.select(*columns).select_from(joined).order_by(ANSWERS.c.id))
-            return [Answer(**dict(row)) for row in found.mappings()]
+        found = connection.execute(sa.select(*columns).select_from(joined).order_by(ANSWERS.c.id))
+        return [Answer(**dict(row)) for row in found.mappings()]
 
     def raters(self) -> int:
         """How many have begun."""
@@ -196,13 +201,24 @@ class Store:
         if odd := choices.keys() - set(self.design.criteria):
             raise InputError.unknown("criterion", min(odd), list(self.design.criteria))
 
-    def _shown(self, connection: Connection, now: float) -> dict[str, Shown]:
-        """How often each pair counts: answered, or open with a rater who is still there."""
+    def _is_full(self, shown: Mapping[str, Shown]) -> bool:
+        """Whether every pair has enough raters."""
+        least = min(shown.get(pair.id, Shown()).total for pair in self.design.pairs)
+        return least >= self.design.per_pair
+
+    def _shown(
+        self, connection: Connection, now: float, *, without: Collection[int] = ()
+    ) -> dict[str, Shown]:
+        """How often each pair counts: answered, or open with a rater who is still there.
+
+        What raters `without` count saw is left out.
+        """
         done = sa.select(ANSWERS.c.trial).where(ANSWERS.c.trial == TRIALS.c.id).exists()
         found = connection.execute(
             sa.select(TRIALS.c.pair, TRIALS.c.left, sa.func.count())
             .select_from(TRIALS.join(RATERS, TRIALS.c.rater == RATERS.c.number))
             .where(TRIALS.c.kind == "pair", sa.or_(done, RATERS.c.seen > now - _ABANDONED))
+            .where(TRIALS.c.rater.not_in(without))
             .group_by(TRIALS.c.pair, TRIALS.c.left)
         )
         counts: dict[str, list[int]] = {}

@@ -88,8 +88,8 @@ class ClipGroups:
         """Raises `DataError` or `InputError` when the video or its captions cannot be used."""
         video, start = self._runs[index]
         wanted = range(start, start + self._span, self.stride)
-        pictures = np.stack([pixels for _, pixels in frames_at(video, self._lines[video], wanted)])
-        frames = as_frames(pictures)
+        shown = frames_at(video, self._lines[video], wanted, whole=True)
+        frames = as_frames(np.stack([pixels for _, pixels in shown]))
         return FrameGroup(frames, self._captions(video))
 
     def _captions(self, video: Path) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class FolderGroups:
             )
         start = int(np.random.default_rng((self.seed, index)).integers(len(line) - span + 1))
         wanted = range(start, start + span, self.stride)
-        return [pixels for _, pixels in frames_at(video, line, wanted)]
+        return [pixels for _, pixels in frames_at(video, line, wanted, whole=True)]
 
     def _content(self, index: int) -> str:
         return content_of(self.videos[index], self._captions(index))

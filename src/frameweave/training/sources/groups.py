@@ -125,13 +125,27 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
             f"{folder}: all {len(every)} groups are of one clip, and clips are held out whole",
             hint="prepare several videos; for a single one there is train personal",
         )
-    return Part(every, range(cut)), Part(every, range(cut, len(every)))
+    held = range(cut, len(every))
+    origins = {every.about(number).origin for number in held} - {""}
+    free = range(cut) if not origins else [n for n in range(cut) if every.about(n).origin not in origins]
+    if not free:
+        raise InputError(
+            f"{folder}: all clips are of the origin {min(origins)}, and origins are held out whole",
+            hint="prepare clips of several videos; for those of a single one there is train personal",
+        )
+    return Part(every, free), Part(every, held)
 
 
 def left_out(options: TrainOptions) -> Iterator[str]:
     """How many videos of which folder are not trained on, and why, in words."""
     for name in (options.data, options.prior):
-        if name in (None, "world") or not Path(name).is_dir() or is_dataset(Path(name)):
+        if name in (None, "world") or not Path(name).is_dir():
+            continue
+        if is_dataset(Path(name)):
+            trained, held_out = _from_shards(Path(name), options)
+            whole = isinstance(trained, Part) and len(trained.source) - len(trained) - len(held_out)
+            if whole:
+                yield f"{name}: {whole} groups of the origins of held-out clips are not trained on"
             continue
         folder = FolderGroups(Path(name))
         if below := folder.below():
