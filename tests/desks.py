@@ -33,12 +33,12 @@ def tiny_edit(tiny_folder: Path, **changes: object) -> EditOptions:
 
 def over(desk: Desk, job: str, seconds: float = 100) -> JobView:
     """A job when it has come to an end."""
-    view = desk.view(job)
-    while view.state not in OVER:
-        after = view.version
-        view = desk.changed(job, after, seconds)
-        assert view.version > after, f"nothing has happened in {seconds} s: {view}"
-    return view
+    while True:
+        version = desk.version
+        view = desk.view(job)
+        if view.state in OVER:
+            return view
+        assert desk.listen(version, seconds) > version, f"nothing has happened in {seconds} s: {view}"
 
 
 def on_item(monkeypatch: pytest.MonkeyPatch, phase: str, act: Callable[[], object]) -> list[object]:

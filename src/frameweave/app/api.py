@@ -1,6 +1,8 @@
 """The API for programs: edits are asked for, followed, stopped and fetched by HTTP."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_origin
 from urllib.parse import quote
@@ -18,17 +20,18 @@ from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError
 from frameweave.runs.records import JsonObject
 
+_LOOK = 0.1  # seconds between looks for whoever waits for a job
 _PROBLEMS = {404: {"model": Problem}, 422: {"model": Problem}}
 
 
-def api_router(desk: Desk) -> APIRouter:
-    """All addresses of the API, below /api/v1."""
+def api_router(desk: Desk, device: str) -> APIRouter:
+    """All addresses of the API, below /api/v1. Edits that name no device run on that one."""
     router = APIRouter(prefix="/api/v1", responses=cast("dict[int | str, JsonObject]", _PROBLEMS))
 
     @router.post("/edits", status_code=202, dependencies=[Depends(_each_once)])
     def submit(form: Annotated[EditForm, Form(media_type="multipart/form-data")]) -> Submitted:
         """Put an edit at the end of the queue."""
-        options = _options(form.settings)
+        options = _options(form.settings, device)
         if form.mask is not None:
             if options.mask is not None:
                 raise InputError("two masks", hint="upload one, or name one in the settings")
@@ -44,10 +47,15 @@ def api_router(desk: Desk) -> APIRouter:
         return tuple(JobStatus.of(view, _place(view.id)) for view in desk.history()[:limit])
 
     @router.get("/jobs/{job}")
-    def status(job: str, after: int = -1, wait: Seconds = 0.0) -> JobStatus:
+    async def status(job: str, after: int = -1, wait: Seconds = 0.0) -> JobStatus:
         """How a job stands. With `wait`, the answer comes when the job has a version higher than `after`, or
         after so many seconds."""
-        return JobStatus.of(desk.changed(job, after, wait), _place(job))
+        until = time.monotonic() + wait
+        while True:  # without a thread for each who waits
+            view, left = desk.view(job), until - time.monotonic()
+            if view.version > after or left <= 0 or desk.closing:
+                return JobStatus.of(view, _place(job))
+            await asyncio.sleep(min(_LOOK, left))
 
     @router.post("/jobs/{job}/cancel")
     def cancel(job: str) -> JobStatus:
@@ -71,7 +79,7 @@ def api_router(desk: Desk) -> APIRouter:
         video = videos[number]
         if form == "player":
             return _file(desk.shown.playable(video))
-        return _file(video, f"{job}{f'-{number + 1}' if len(videos) > 1 else ''}{video.suffix}")
+        return _file(video, f"{job}-{video.name}" if len(videos) > 1 else f"{job}{video.suffix}")
 
     @router.get("/jobs/{job}/source", response_class=FileResponse)
     def source(job: str) -> FileResponse:
@@ -119,7 +127,7 @@ def _unlike(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
     return dict(pairs)
 
 
-def _options(settings: str) -> EditOptions:
+def _options(settings: str, device: str) -> EditOptions:
     try:
         found = json.loads(settings, object_pairs_hook=_unlike)
     except (ValueError, RecursionError) as error:
@@ -129,7 +137,7 @@ def _options(settings: str) -> EditOptions:
     table = cast(JsonObject, found)
     if chosen := sorted(table.keys() & set(CHOSEN)):
         raise InputError(f"{chosen[0]}: the app chooses it", hint="leave it out")
-    return EditOptions.of_table(table)
+    return EditOptions.of_table({"device": device} | table)
 
 
 def _anchors(form: EditForm, desk: Desk) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class JobStatus(ApiRecord):
     """The words of the command line that does the same."""
     results: tuple[str, ...]
     """Addresses of the videos; none of a training."""
+    names: tuple[str, ...]
+    """The videos' file names, which say in a comparison which editor and arm made them."""
     preview: str | None
     """Address of a PNG of the frames as they look by now."""
 
@@ -94,6 +96,7 @@ class JobStatus(ApiRecord):
             settings=asked.options.table(),
             command=tuple(asked.words),
             results=tuple(f"{place}/results/{number}" for number in range(len(view.videos))),
+            names=tuple(video.name for video in view.videos),
             preview=f"{place}/preview" if view.preview is not None else None,
         )
 

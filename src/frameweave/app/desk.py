@@ -154,11 +154,14 @@ class Desk:
             self._changed.wait_for(lambda: self._version > version or self._closing, seconds)
             return self._version
 
-    def changed(self, job: str, version: int, seconds: float) -> JobView:
-        """A job when it has a higher version, or after so many seconds. Raises what `view` raises."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closing or self.view(job).version > version, seconds)
-            return self.view(job)
+    def look(self) -> str:
+        """Another text after each change of any job, and soon after one of another program's run."""
+        return f"{self._version} {self._history.look()}"
+
+    @property
+    def closing(self) -> bool:
+        """Whether nobody shall wait any longer."""
+        return self._closing
 
     def history(self) -> tuple[JobView, ...]:
         """All jobs and earlier runs of the folder, the latest first, also those of the command line."""

@@ -1,5 +1,8 @@
 """The jobs of a folder of runs as their run files tell of them, also those of the command line."""
 
+import hashlib
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,9 @@ ADAPTOR = "adaptor"
 _COMPARISON = "comparison.mp4"
 _HOW = ("overwrite", "resume")
 _Look = tuple[int, int]
+_GONE: _Look = (0, -1)
+_BETWEEN = 2.0
+"""Seconds between looks at all run files."""
 
 
 class _Given(Record):
@@ -41,6 +47,7 @@ class History:
     def __init__(self, runs: Path) -> None:
         self._runs = runs
         self._seen: dict[Path, tuple[_Look, JobView | None]] = {}
+        self._look, self._looked = "", -math.inf
 
     def all(self) -> Iterator[JobView]:
         """Every run that the app can show, in no order."""
@@ -51,22 +58,35 @@ class History:
     def of(self, name: str) -> JobView | None:
         """The run in the folder of that name; None where there is none that the app can show."""
         folder = self._runs / name
-        try:
-            found = (folder / RUN_FILE).stat()
-        except OSError:
+        look = _look(folder / RUN_FILE)
+        if look == _GONE:
             return None
-        look = found.st_mtime_ns, found.st_size
         if self._seen.get(folder, (None, None))[0] != look:
-            self._seen[folder] = look, _view(folder, found.st_mtime)
+            self._seen[folder] = look, _view(folder, look[0] / 1e9)
         view = self._seen[folder][1]
         if view is not None and view.state == "unfinished" and _works_elsewhere(folder):
             return replace(view, state="running")
         return view
 
+    def look(self) -> str:
+        """Another text after a change of any run file; the disk is looked at every other second."""
+        if time.monotonic() - self._looked > _BETWEEN:
+            looks = [(file.parent.name, *_look(file)) for file in sorted(self._runs.glob(f"*/{RUN_FILE}"))]
+            self._look, self._looked = hashlib.sha256(repr(looks).encode()).hexdigest(), time.monotonic()
+        return self._look
+
     def texts(self) -> Iterator[str]:
         """What the run files hold, also those of many edits, which lie deeper."""
         for file in self._runs.rglob(RUN_FILE):
             yield file.read_text(encoding="utf-8", errors="replace")
+
+
+def _look(file: Path) -> _Look:
+    try:
+        found = file.stat()
+    except OSError:
+        return _GONE
+    return found.st_mtime_ns, found.st_size
 
 
 def _works_elsewhere(folder: Path) -> bool:

@@ -115,6 +115,11 @@ class JobView:
         return self.asked.kind
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether another program works at it, such as the command line."""
+        return self.state == "running" and self.version == 0
+
+    @property
     def goes_on(self) -> bool:
         """Whether `Desk.go_on` can be asked for it."""
         return self.state in GOES_ON

@@ -89,7 +89,11 @@ class Uploads:
     def known(self, name: str) -> Upload:
         """What is kept in a file of that name. Raises `InputError` where there is none."""
         path = self._folder / name
-        if Path(name).name != name or name.startswith(".") or not path.is_file():
+        try:
+            there = Path(name).name == name and not name.startswith(".") and path.is_file()
+        except OSError:  # no file can have such a long name
+            there = False
+        if not there:
             raise NoSuchUpload(name)
         if name not in self._known:
             self._known[name] = _described(path, name, *_facts(path, name))
@@ -151,7 +155,7 @@ def _described(path: Path, name: str, info: VideoInfo, line: Timeline) -> Upload
         height=info.height,
         frames=len(line),
         fps=float(info.fps),
-        seconds=len(line) / float(info.fps),
+        seconds=float(line.times[-1]) + 1 / float(info.fps),
         sound=info.has_audio,
         notes=info.notes,
     )

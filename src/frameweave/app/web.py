@@ -16,6 +16,7 @@ from frameweave.app.options import AppOptions
 from frameweave.app.telling import told
 from frameweave.app.uploads import NoSuchUpload
 from frameweave.errors import FrameweaveError, InputError, MissingExtra, ModelFolderError, RunError
+from frameweave.runs.text import printable
 
 _STATUS = (
     (NoSuchJob, 404),
@@ -37,7 +38,7 @@ def make_app(desk: Desk, options: AppOptions) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.include_router(api_router(desk))
+    app.include_router(api_router(desk, options.device))
     app.add_middleware(Guard, gate=Gate.of(options), largest=options.upload_limit * 10**6)
 
     @app.exception_handler(FrameweaveError)
@@ -59,4 +60,5 @@ def make_app(desk: Desk, options: AppOptions) -> FastAPI:
 
 
 def _problem(message: str, hint: str, status: int) -> JSONResponse:
-    return JSONResponse(Problem(error=message, hint=hint).model_dump(), status)
+    problem = Problem(error=printable(message), hint=printable(hint))
+    return JSONResponse(problem.model_dump(), status)

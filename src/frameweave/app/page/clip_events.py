@@ -26,30 +26,45 @@ class ClipEvents:
     def bind(self) -> None:
         page, form = self.place.page, self.place.page.form
         of_clip = self.place.of_clip
-        connect(page.file.upload, self.uploaded, page.file, of_clip)
-        connect(page.file.clear, self.place.without_clip, None, of_clip)
-        connect(page.samples.click, self.sampled, None, [*of_clip, form.field("source_prompt")])
+        told = form.field("source_prompt")
+        of_source = [*of_clip, told]
+        connect(page.file.upload, self.uploaded, [page.file, told], of_source)
+        connect(page.file.clear, self.cleared, told, of_source)
+        connect(page.samples.click, self.sampled, None, of_source)
         values: set[Any] = {*form.components, page.clip}
         connect(form.prompt.blur, self.warned, values, page.facts)
         ends = [page.clip, form.first, form.last]
         for slider in (form.first, form.last):
             connect(slider.release, self.moved, ends, page.limits)
-        first, mask = [page.clip, form.first], [page.painted, page.mask, page.problem]
+        first, mask = [page.clip, form.first], [page.painted, page.mask, page.mask_file, page.problem]
         connect(page.paint.click, self.painting, [*first, page.painted], mask)
         connect(page.mask_file.upload, self.masked, [*first, page.mask_file], mask)
-        connect(page.mask_file.clear, self.unmasked, None, mask)
+        connect(page.mask_file.clear, self.place.without_mask, None, mask)
         anchored = [page.anchor_file, form.field("anchor"), page.problem]
         connect(page.anchor_file.upload, self.anchored, anchored[:2], [*anchored, *self.place.of_editor])
-        connect(page.mask.click, self.painted, None, [page.painted, page.problem])
+        connect(page.mask.click, self.painted, None, [*mask, page.kept])
 
-    def uploaded(self, file: str | None) -> Updates:
+    def uploaded(self, file: str | None, source_prompt: str | None) -> Updates:
         """A file was dropped on the page."""
         if file is None:
-            return self.place.without_clip()
+            return self.cleared(source_prompt)
+        page = self.place.page
         try:
-            return self.place.with_clip(self.place.desk.uploads.keep(Path(file), Path(file).name))
+            upload = self.place.desk.uploads.keep(Path(file), Path(file).name)
+            found = self.place.with_clip(upload)
+            del found[page.file]  # whose box shows it
+            return found | self._no_longer_shown(source_prompt)
         except FrameweaveError as error:
-            return self.place.without_clip() | {self.place.page.facts: pieces.problem(error)}
+            return self.cleared(source_prompt) | {page.facts: pieces.problem(error)}
+
+    def cleared(self, source_prompt: str | None) -> Updates:
+        """The clip was taken away."""
+        return self.place.without_clip() | self._no_longer_shown(source_prompt)
+
+    def _no_longer_shown(self, source_prompt: str | None) -> Updates:
+        """What a sample shows is not what the next clip shows; what the user wrote stays."""
+        of_sample = source_prompt in [one.caption for one in samples()]
+        return {self.place.page.form.field("source_prompt"): ""} if of_sample else {}
 
     def sampled(self, event: gr.EventData) -> Updates:
         """A sample was taken. What it shows is known."""
@@ -58,8 +73,7 @@ class ClipEvents:
             return {}
         page, sample = self.place.page, samples()[int(number)]
         upload = self.place.desk.uploads.keep(sample.path, sample.path.name)
-        known: Updates = {page.file: None, page.form.field("source_prompt"): sample.caption}
-        return self.place.with_clip(upload) | known
+        return self.place.with_clip(upload) | {page.form.field("source_prompt"): sample.caption}
 
     def warned(self, values: Values) -> Updates:
         """The prompt was left: words that the model does not know are told beside the clip."""
@@ -90,15 +104,12 @@ class ClipEvents:
     def masked(self, name: str | None, first: float | None, file: str | None) -> Updates:
         """A mask was uploaded. A picture can be painted further."""
         if file is None:
-            return self.unmasked()
+            return self.place.without_mask()
         try:
             given = self.place.desk.uploads.keep(Path(file), Path(file).name)
             return self.place.with_mask(self.place.needed(name), first, given.path)
         except FrameweaveError as error:
-            return self.unmasked() | {self.place.page.problem: pieces.problem(error)}
-
-    def unmasked(self) -> Updates:
-        return {self.place.page.painted: None, self.place.page.mask: ""}
+            return self.place.without_mask() | {self.place.page.problem: pieces.problem(error)}
 
     def anchored(self, files: list[str] | None, lines: str | None) -> Updates:
         """Edited frames were given: the editor that takes them is chosen."""
@@ -111,12 +122,17 @@ class ClipEvents:
         return {page.anchor_file: None, **told, **self.place.with_editor(_ANCHORED)}
 
     def painted(self, event: gr.EventData) -> Updates:
-        """A stroke was painted; without any there is no mask."""
+        """A stroke was painted, and without any there is no mask; or one that is no picture is removed."""
         page, address = self.place.page, getattr(event, "mask", None)
+        if getattr(event, "unmask", None) is not None:
+            return self.place.without_mask()
         if address is None:
             return {}
+        kept = str(getattr(event, "number", ""))  # of the stroke, for which Edit waits
+        if not address:
+            return {page.painted: None, page.mask_file: None, page.problem: "", page.kept: kept}
         try:
-            kept = self.place.desk.uploads.keep_mask(png_in(str(address))).name if address else None
+            name = self.place.desk.uploads.keep_mask(png_in(str(address))).name
         except FrameweaveError as error:
-            return {page.problem: pieces.problem(error)}
-        return {page.painted: kept, page.problem: ""}
+            return {page.problem: pieces.problem(error), page.kept: kept}
+        return {page.painted: name, page.problem: "", page.kept: kept}

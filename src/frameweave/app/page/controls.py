@@ -27,7 +27,10 @@ class Control:
 
 
 def control_of(name: str, setting: Setting) -> Control:
-    """A control that fits the setting's type and range. Made inside a layout of Gradio, it stands there."""
+    """A control that fits the setting's type. Made inside a layout of Gradio, it stands there.
+
+    Numbers out of range are told by the settings, with their names.
+    """
     low, high, usual = setting.minimum, setting.maximum, setting.usual
     number = float(usual) if isinstance(usual, float | int) else None
     text = "" if usual is None else str(usual)
@@ -36,13 +39,11 @@ def control_of(name: str, setting: Setting) -> Control:
         case "boolean":
             shown: FormComponent = gr.Checkbox(bool(usual), label=label, info=info, min_width=width)
         case "integer":
-            shown = gr.Number(
-                number, label=label, info=info, precision=0, minimum=low, maximum=high, min_width=width
-            )
+            shown = gr.Number(number, label=label, info=info, precision=0, min_width=width)
         case "number" if low is not None and high is not None:
             shown = gr.Slider(low, high, number, step=0.01, label=label, info=info, min_width=width)
         case "number":
-            shown = gr.Number(number, label=label, info=info, minimum=low, min_width=width)
+            shown = gr.Number(number, label=label, info=info, min_width=width)
         case _ if setting.enum:
             shown = gr.Dropdown(list(setting.enum), value=text, label=label, info=info, min_width=width)
         case _:

@@ -5,6 +5,7 @@ from typing import Any
 
 from frameweave.app.page import pieces
 from frameweave.app.page.clip import estimate, times_of
+from frameweave.app.page.editors import PUBLISHED, STEPS
 from frameweave.app.page.fields import text, whole
 from frameweave.app.page.form import Values
 from frameweave.app.page.workplace import Updates, Workplace, connect
@@ -24,6 +25,9 @@ class EditEvents:
         page, form = self.place.page, self.place.page.form
         connect(form.editor.input, self.chosen, form.editor, self.place.of_editor)
         values: set[Any] = {*form.components, page.clip}
+        steps, published = (form.controls(name) for name in (STEPS, PUBLISHED))
+        for control in (form.field("model"), *published):
+            connect(control.input, self.renewed, values, steps)  # pyright: ignore[reportAttributeAccessIssue]
         masked: set[Any] = {*values, page.painted}
         connect(page.edit.click, self.edited, masked, [page.job, page.problem])
         connect(page.estimate.click, self.estimated, masked, page.problem, show_progress="minimal")
@@ -32,6 +36,13 @@ class EditEvents:
 
     def chosen(self, editor: str) -> Updates:
         return self.place.with_editor(editor)
+
+    def renewed(self, values: Values) -> Updates:
+        """Another model, or the published program: the numbers of steps that nobody has touched follow."""
+        form, found = self.place.page.form, Updates()
+        for one in form.editors.values():
+            found |= one.renewed(values, form.model(values))
+        return found
 
     def edited(self, values: Values) -> Updates:
         """Edit: the job goes to the desk, and this tab shows it from now on."""

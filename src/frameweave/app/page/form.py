@@ -44,9 +44,18 @@ class Form:
         fields = [one.component for one in self.plain]
         return [self.prompt, self.more, self.editor, self.first, self.last, *fields, *own]
 
+    def controls(self, name: str) -> list[Component]:
+        """Those of all editors for a setting of that name."""
+        own = (editor.controls.get(name) for editor in self.editors.values())
+        return [one.component for one in own if one is not None]
+
     def field(self, name: str) -> Component:
         """The control of a field of `EditOptions`."""
         return next(one.component for one in self.plain if one.name == name)
+
+    def model(self, values: Values) -> str:
+        """The model that is asked for."""
+        return text(values[self.field("model")]) or EditOptions().model
 
     def prompts(self, values: Values) -> list[str]:
         """Each prompt. Raises `InputError` for one that is too long."""
@@ -62,10 +71,8 @@ class Form:
         if editor not in self.editors:
             raise InputError.unknown("editor", editor, list(self.editors))
         given: dict[str, object] = {"editor": editor, "mask": mask}
-        given |= self.editors[editor].asked(values)
+        given |= self.editors[editor].asked(values, self.model(values))
         given |= {one.name: one.read(values[one.component]) for one in self.plain}
-        if not given.get("adaptor"):
-            given["adaptor_strength"] = None
         given |= _range(times, whole(values[self.first]), whole(values[self.last]))
         return EditOptions.of_table({name: one for name, one in given.items() if one is not None})
 
@@ -90,10 +97,21 @@ class Form:
         options = asked.options
         assert isinstance(options, EditOptions)
         form = self.options(self.shown(asked, times), times, options.mask)
-        before, again = (one.table() | {"set": alone(one.set)} for one in (options, form))
-        steps = {"steps"} if options.steps is None else set[str]()  # the form shows how many that is
-        names = sorted((before.keys() | again.keys()) - steps)
+        before, again = (self._compared(one, times) for one in (options, form))
+        names = sorted(before.keys() | again.keys())
         return [name for name in names if name not in CHOSEN and before.get(name) != again.get(name)]
+
+    def _compared(self, options: EditOptions, times: Sequence[Fraction]) -> dict[str, object]:
+        """What the options ask for, whatever way they say it: the form has other words for some."""
+        found: dict[str, object] = options.table()
+        for name in ("start", "end", "frames"):
+            found.pop(name, None)
+        found["start"] = _numbers(times, options)
+        found["set"] = sorted(options.set) if options.compare else alone(options)
+        if options.editor in self.editors:
+            own = self.editors[options.editor]
+            found["steps"] = options.steps or own.steps(options.model, found)
+        return found
 
 
 def _range(times: Sequence[Fraction], first: int | None, last: int | None) -> dict[str, float]:

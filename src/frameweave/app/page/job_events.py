@@ -1,7 +1,8 @@
 """What is shown of the job of a tab, and of earlier runs, whose settings can be loaded back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,7 @@ _GOING = ("waiting", "running")
 class Seen(Record):
     """What a tab was sent, by which nothing is sent twice."""
 
-    version: int
+    version: str
     job: str | None
     result: str
     history: str
@@ -35,13 +36,14 @@ class JobEvents:
 
     def bind(self, blocks: gr.Blocks) -> None:
         page, form = self.place.page, self.place.page.form
-        connect(page.stop.click, self.stopped, page.job, None)
-        connect(page.go_on.click, self.went_on, page.job, None)
+        own = [page.job, page.seen]
+        connect(page.stop.click, self.stopped, own, None)
+        connect(page.go_on.click, self.went_on, own, None)
         connect(page.result.click, self.taken, None, form.adaptor)
-        watched = [page.status, page.result, page.stop, page.go_on, page.history, page.seen]
-        connect(page.timer.tick, self.looked, [page.job, page.seen], watched)
+        watched = [page.status, page.result, page.stop, page.go_on, page.history, form.adaptor, page.seen]
+        connect(page.timer.tick, self.looked, own, watched, often=True)
         every: list[Any] = [
-            *form.components, *self.place.of_clip, form.sampler, page.job,
+            *form.components, *self.place.of_clip, form.sampler, form.adaptor, page.job,
             *(one.group for one in form.editors.values()),
         ]  # fmt: skip
         every = list(dict.fromkeys(every))
@@ -50,9 +52,9 @@ class JobEvents:
 
     def looked(self, job: str | None, seen: Mapping[str, object] | None) -> Updates:
         """The timer: what has changed since this tab was sent something last."""
-        page, version = self.place.page, self.place.desk.version
+        page, version = self.place.page, self.place.desk.look()
         before = Seen.model_validate(seen) if seen else None
-        view = self._followed(job)
+        view = self._followed(job, seen)
         shown = view.id if view else None
         if before is not None and (before.version, before.job) == (version, shown):
             return {}
@@ -65,7 +67,7 @@ class JobEvents:
         )
         updates: Updates = {
             page.status: pieces.status(view),
-            page.stop: gr.update(visible=view is not None and view.state in _GOING),
+            page.stop: gr.update(visible=view is not None and view.state in _GOING and not view.elsewhere),
             page.go_on: gr.update(visible=view is not None and view.goes_on),
             page.seen: now.model_dump(),
         }
@@ -73,14 +75,15 @@ class JobEvents:
             updates[page.result] = pieces.result(view, history)
         if before is None or before.history != now.history:
             updates[page.history] = pieces.history(history, shown)
+            updates[page.form.adaptor] = gr.update(choices=adaptor_choices(trained_by(self.place.desk)))
         return updates
 
-    def stopped(self, job: str | None) -> None:
-        if view := self._followed(job):
+    def stopped(self, job: str | None, seen: Mapping[str, object] | None) -> None:
+        if view := self._followed(job, seen):
             self.place.desk.stop(view.id)
 
-    def went_on(self, job: str | None) -> None:
-        if view := self._followed(job):
+    def went_on(self, job: str | None, seen: Mapping[str, object] | None) -> None:
+        if view := self._followed(job, seen):
             self.place.desk.go_on(view.id)
 
     def taken(self, event: gr.EventData) -> Updates:
@@ -104,12 +107,11 @@ class JobEvents:
     def came_back(self, name: str | None, mask: str | None, job: str | None) -> Updates:
         """The page was opened or reloaded: the clip and the settings of its last job are there again."""
         found: Updates = {}
-        view = self._followed(job)
-        if view is not None and view.kind != "train":
-            try:
-                found = self._loaded(view.id)
-            except FrameweaveError:
-                found = {}  # its clip is gone
+        try:
+            if job is not None and self.place.desk.view(job).kind != "train":
+                found = self._loaded(job)
+        except FrameweaveError:
+            found = {}  # it is gone, or its clip is
         upload = self.place.upload(name)
         if upload is not None and found.get(self.place.page.clip) != upload.path.name:
             found |= self.place.with_clip(upload)
@@ -124,7 +126,10 @@ class JobEvents:
         if not isinstance(options, EditOptions):
             raise InputError("that run is a training", hint="load the settings of an edit")
         upload = self.place.kept(asked.video)
-        times = times_of(upload.path)
+        given = [text.partition("=") for text in options.anchor]
+        anchors = tuple(f"{number}={self.place.kept(Path(file)).path}" for number, _, file in given)
+        options = options.replaced(anchor=anchors)
+        asked, times = replace(asked, options=options), times_of(upload.path)
         values = form.shown(asked, times)
         first, last = (int(str(values.pop(one))) for one in (form.first, form.last))
         found = self.place.with_clip(upload)
@@ -141,9 +146,9 @@ class JobEvents:
         mask = self.place.kept(options.mask)
         return found | self.place.with_mask(upload, first, mask.path)
 
-    def _followed(self, job: str | None) -> JobView | None:
-        """The job that a tab shows: its own, else the one that runs."""
-        for one in (job, self.place.desk.current):
+    def _followed(self, job: str | None, seen: Mapping[str, object] | None) -> JobView | None:
+        """The job that a tab shows: its own, else the one that runs, or the last one that it showed."""
+        for one in (job, self.place.desk.current, Seen.model_validate(seen).job if seen else None):
             if one is not None:
                 try:
                     return self.place.desk.view(one)

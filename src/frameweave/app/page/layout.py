@@ -15,6 +15,7 @@ from frameweave.app.pictures import Shown
 from frameweave.app.uploads import Uploads
 from frameweave.training.personal_options import PersonalOptions
 from frameweave.video.pages import rendered
+from frameweave.video.reading import VIDEOS
 from frameweave.video.timeline import MAX_FRAMES
 
 _SECRET = "frameweave"
@@ -22,7 +23,8 @@ _SECRET = "frameweave"
 _EVERY = 0.5  # seconds between looks at the job
 _CLICKS = """
 element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-show], [data-load], [data-sample], [data-adaptor]');
+  const known = ['show', 'load', 'sample', 'adaptor', 'unmask'].map((name) => `[data-${name}]`).join();
+  const button = event.target.closest(known);
   if (button) trigger('click', { ...button.dataset });
   if (button?.dataset.show) document.getElementById('fw-status').scrollIntoView({ block: 'nearest' });
 });
@@ -68,6 +70,8 @@ class Page:
     paint: gr.Button
     mask: gr.HTML
     mask_file: gr.File
+    kept: gr.HTML
+    """The number of the last stroke that was kept; it is not seen."""
     anchor_file: gr.File
     status: gr.HTML
     result: gr.HTML
@@ -103,7 +107,7 @@ def laid_out(
             with gr.Column(elem_classes="fw-part fw-part-clip"):
                 file = gr.File(
                     label="Clip",
-                    file_types=["video", ".gif", ".webp"],
+                    file_types=[*VIDEOS, ".webp"],  # Gradio's "video" lacks some
                     height=120,
                     elem_id="fw-clip-file",
                     elem_classes="fw-drop",
@@ -172,6 +176,7 @@ def laid_out(
         paint=paint,
         mask=mask,
         mask_file=mask_file,
+        kept=_html(name="fw-kept"),
         anchor_file=anchor_file,
         status=status,
         result=result,
@@ -197,10 +202,8 @@ def _training() -> Training:
         placeholder="a red gizmo on the grass",
     )  # fmt: skip
     with gr.Row():
-        steps = gr.Number(
-            usual["steps"].default, label="Steps at most", precision=0, minimum=1, min_width=160
-        )
-        rank = gr.Number(usual["rank"].default, label="Rank", precision=0, minimum=1, min_width=160)
+        steps = gr.Number(usual["steps"].default, label="Steps at most", precision=0, min_width=160)
+        rank = gr.Number(usual["rank"].default, label="Rank", precision=0, min_width=160)
     return Training(shows, steps, rank, gr.Button("Train"))
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from frameweave.app.job import JobView
 from frameweave.app.page import addresses
+from frameweave.app.page.clip import times_of
 from frameweave.app.telling import told
 from frameweave.app.uploads import Upload
 from frameweave.editing.options import EditOptions
 from frameweave.errors import FrameweaveError, InputError
+from frameweave.training.personal_options import PersonalOptions
 from frameweave.video import probe
 from frameweave.video.pages import rendered
 from frameweave.video.sequences import is_pictures
@@ -21,6 +23,10 @@ from frameweave.video.sequences import is_pictures
 _ROOM = "frameweave.app.page"
 _USUAL_FPS = 25.0
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]+)")
+SOURCE = "source"
+"""The name of a comparison's panel of the source."""
+_MOST = 5000
+"""Frames whose times the wipe is told."""
 _CHOICES = 24
 """Earlier results that the two sides of the wipe can be chosen from."""
 
@@ -51,6 +57,8 @@ def facts(upload: Upload, warnings: Sequence[str]) -> str:
         "facts.html",
         upload=upload,
         url=addresses.upload(upload.path.name),
+        fps=_plain(upload.fps),
+        seconds=_plain(upload.seconds),
         warnings=[_sentence(one) for one in (*upload.notes, *warnings)],
     )
 
@@ -58,7 +66,16 @@ def facts(upload: Upload, warnings: Sequence[str]) -> str:
 def limits(upload: Upload | None, times: Sequence[float]) -> str:
     """The first and the last frame of the range, as pictures; `times` are their seconds."""
     pictures = [addresses.frame(upload.path.name, seconds) for seconds in times] if upload else []
-    return rendered(_ROOM, "range.html", pictures=pictures, times=times)
+    return rendered(_ROOM, "range.html", pictures=pictures, times=[_plain(one) for one in times])
+
+
+def _plain(number: float) -> str:
+    """With two digits behind the point at most.
+
+    >>> _plain(1250.0), _plain(23.976), _plain(0.125)
+    ('1250', '23.98', '0.12')
+    """
+    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def mask(upload: Upload, seconds: float, given: Path | None) -> str:
@@ -97,8 +114,7 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
     own = [
         _Video(_title(view, number), addresses.played(view.id, number))
         for number, path in enumerate(view.results)
-        if view.kind != "compare"
-        or path.stem != "source"  # its panel of the source, which stands first anyway
+        if view.kind != "compare" or path.stem != SOURCE  # its panel of the source, which stands first anyway
     ]
     others = [
         _Video(f"{_title(one, number)} ({_when(one)})", addresses.played(one.id, number))
@@ -107,16 +123,20 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
         if one.id != view.id and one.asked.video == view.asked.video  # other clips say nothing beside it
         for number in range(len(one.results))
     ]
+    once: dict[Path, int] = {}  # both arms of a comparison have the source's panel
+    for number, path in enumerate(view.results):
+        once.setdefault(path, number)
     videos = [_Video("source", addresses.source(view.id)), *own, *others[:_CHOICES]]
     return rendered(
         _ROOM,
         "result.html",
         view=view,
         videos=[{"title": one.title, "url": one.url} for one in videos],
+        # of a comparison, the first of its edits: all of them in one are too small beside the source
+        right=min(2, len(videos) - 1) if view.kind == "compare" else 1,
         fps=_fps(view.asked.video),
-        downloads=[
-            (path.name, addresses.result(view.id, number)) for number, path in enumerate(view.results)
-        ],
+        times=_times(view.results[0]),
+        downloads=[(path.name, addresses.result(view.id, number)) for path, number in once.items()],
         words=shlex.join(view.asked.words),
         python=view.asked.python,
     )
@@ -127,7 +147,7 @@ def history(views: Sequence[JobView], chosen: str | None) -> str:
     cards = [
         {
             "view": one,
-            "title": ", ".join(one.asked.prompts) or f"Adaptor for {one.asked.video.name}",
+            "title": ", ".join(one.asked.prompts) or f"Adaptor: {_learned(one)}",
             "line": _line(one),
             "poster": addresses.poster(one.id, one.state),
         }
@@ -159,6 +179,8 @@ def _sentence(text: str) -> str:
 def _said(view: JobView) -> str:
     if view.state == "waiting":
         return f"Waiting: {view.before} before this one" if view.before else "Waiting: it is the next one"
+    if view.elsewhere:
+        return "Another program works at it"
     if view.state == "running" and view.loop is not None:
         return view.loop.what[:1].upper() + view.loop.what[1:]
     if view.state in _SAID:
@@ -180,6 +202,13 @@ def _duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _learned(view: JobView) -> str:
+    """What a training's clip shows, or its name."""
+    options = view.asked.options
+    assert isinstance(options, PersonalOptions)
+    return ", ".join(options.shows) or view.asked.video.name
 
 
 def _title(view: JobView, number: int) -> str:
@@ -204,6 +233,15 @@ def _line(view: JobView) -> str:
 def _when(view: JobView) -> str:
     then, now = datetime.fromtimestamp(view.when), datetime.now()
     return f"{then:%H:%M}" if then.date() == now.date() else f"{then.day} {then:%b %H:%M}"
+
+
+def _times(video: Path) -> list[float]:
+    """When its frames are shown, for the wipe; none where they are too many, or it is gone."""
+    try:
+        times = times_of(video)
+    except InputError:
+        return []
+    return [round(float(time), 4) for time in times] if len(times) <= _MOST else []
 
 
 def _fps(video: Path) -> float:

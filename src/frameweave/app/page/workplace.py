@@ -58,14 +58,16 @@ class Workplace:
     def with_clip(self, upload: Upload) -> Updates:
         """The form with this clip, all of it."""
         page, count = self.page, len(times_of(upload.path))
-        return {
-            page.clip: upload.path.name,
-            page.facts: pieces.facts(upload, ()),
-            page.painted: None,
-            page.mask: "",
-            page.form.field("anchor"): "",
-            page.problem: "",
-        } | self.with_range(upload, 1, count)
+        return (
+            {
+                page.clip: upload.path.name,
+                page.facts: pieces.facts(upload, ()),
+                page.file: None,
+                page.problem: "",
+            }
+            | self._without_given()
+            | self.with_range(upload, 1, count)
+        )
 
     def without_clip(self) -> Updates:
         page = self.page
@@ -74,10 +76,15 @@ class Workplace:
             page.facts: "",
             page.limits: pieces.limits(None, ()),
             page.part: gr.update(visible=False),
-            page.painted: None,
-            page.mask: "",
-            page.form.field("anchor"): "",
-        }
+        } | self._without_given()
+
+    def without_mask(self) -> Updates:
+        page = self.page
+        return {page.painted: None, page.mask: "", page.mask_file: None}
+
+    def _without_given(self) -> Updates:
+        """Without what was given for the clip before."""
+        return self.without_mask() | {self.page.form.field("anchor"): ""}
 
     def with_range(self, upload: Upload, first: int, last: int) -> Updates:
         """The frames that are edited, counted from 1."""
@@ -117,7 +124,8 @@ class Workplace:
     def of_clip(self) -> list[Any]:
         """What changes with the clip."""
         page, form = self.page, self.page.form
-        shown = [page.facts, page.limits, page.part, page.mask, page.painted, page.problem, page.file]
+        mask = [page.mask, page.painted, page.mask_file]
+        shown = [page.facts, page.limits, page.part, *mask, page.problem, page.file]
         return [page.clip, form.first, form.last, form.field("anchor"), *shown]
 
     @property
@@ -128,14 +136,24 @@ class Workplace:
 
 
 def connect(
-    event: Any, handler: Callable[..., Any], inputs: Any, outputs: Any, show_progress: str = "hidden"
+    event: Any,
+    handler: Callable[..., Any],
+    inputs: Any,
+    outputs: Any,
+    *,
+    show_progress: str = "hidden",
+    often: bool = False,
 ) -> None:
-    """Let a handler follow an event. It is no part of the server's interface for programs."""
+    """Let a handler follow an event. It is no part of the server's interface for programs.
+
+    Gradio shows errors of events in its queue only. Those that come `often`, and have none, do without.
+    """
     event(
         told(_complete(handler)),
         inputs,
         outputs,
-        queue=False,
+        queue=not often,
+        concurrency_limit=None,
         show_progress=show_progress,
         api_visibility="private",
     )

@@ -134,7 +134,8 @@
       }
       const context = made.getContext("2d");
       context.putImageData(pixels, 0, 0);
-      const detail = { mask: any ? made.toDataURL("image/png") : "" };
+      const number = window.frameweave.stroke(); // see wait.js
+      const detail = { mask: any ? made.toDataURL("image/png") : "", number };
       this.dispatchEvent(new CustomEvent("painted", { bubbles: true, composed: true, detail }));
     }
   }

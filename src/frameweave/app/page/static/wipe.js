@@ -9,7 +9,8 @@
     .stage { position: relative; background: var(--background-fill-secondary); border-radius: var(--radius-md);
       overflow: hidden; line-height: 0; touch-action: pan-y; cursor: ew-resize; aspect-ratio: var(--shape, 3 / 2);
       width: min(100%, calc(min(48vh, 440px) * var(--shape, 3 / 2))); margin: 0 auto; }
-    .stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
+    .stage video { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain;
+      background: var(--background-fill-secondary); }
     .line { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; background: #fff;
       box-shadow: 0 0 0 1px #0008; pointer-events: none; }
     .name { position: absolute; bottom: 8px; padding: 2px 8px; border-radius: 4px; background: #000b; color: #fff;
@@ -85,10 +86,16 @@
       return Math.min(this.left.duration || 0, this.right.duration || Infinity);
     }
 
-    get frames() { return Math.max(1, Math.round(this.length * this.fps)); }
+    get frames() { // by their times where they are known: frames may last differently
+      if (!this.times.length) return Math.max(1, Math.round(this.length * this.fps));
+      return Math.max(1, this.times.filter((time) => time < this.length - 1e-3).length);
+    }
 
     sources() {
       this.videos = JSON.parse(this.dataset.videos || "[]");
+      this.times = JSON.parse(this.dataset.times || "[]");
+      this.shadowRoot.querySelector(".stage").style.removeProperty("--shape");
+      this.shadowRoot.querySelector(".count").textContent = "";
       for (const side of ["left", "right"]) {
         const choice = this.get(side);
         choice.replaceChildren(...this.videos.map((one, index) => new Option(one.title, index)));
@@ -136,6 +143,9 @@
       };
       stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); drag(event); });
       stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) drag(event); });
+      for (const side of ["left", "right"]) this[side].addEventListener("error", () => {
+        this.shadowRoot.querySelector(`.name.${side}`).textContent = `${this[side].getAttribute("aria-label")}: no longer there`;
+      });
       this.left.addEventListener("ended", () => this.again());
       this.left.addEventListener("loadedmetadata", () => {
         const { videoWidth, videoHeight } = this.left;
@@ -163,7 +173,11 @@
       if (this.wanted) this.play(true);
     }
 
-    frame() { return Math.min(this.frames - 1, Math.floor(this.left.currentTime * this.fps + 1e-3)); }
+    frame() {
+      const now = this.left.currentTime + 1e-3, { times } = this;
+      const found = times.length ? times.filter((time) => time <= now).length - 1 : Math.floor(now * this.fps);
+      return Math.max(0, Math.min(this.frames - 1, found));
+    }
 
     step(by) {
       const now = this.frame();
@@ -172,7 +186,10 @@
     }
 
     seek(frame) { // the middle of a frame: its borders are not exact in every player
-      for (const video of [this.left, this.right]) video.currentTime = (frame + 0.5) / this.fps;
+      const { times, fps } = this;
+      const begins = times.length ? times[frame] : frame / fps;
+      const ends = frame + 1 < times.length ? times[frame + 1] : begins + 1 / fps;
+      for (const video of [this.left, this.right]) video.currentTime = (begins + ends) / 2;
     }
 
     follow() {
