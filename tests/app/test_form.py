@@ -65,19 +65,23 @@ def untouched(form: Form) -> dict[Any, Any]:
     return {one: one.value or None for one in form.components}
 
 
-def test_untouched_controls_ask_for_nothing_but_the_steps_that_they_show(form: Form) -> None:
+def test_untouched_controls_ask_for_nothing(form: Form) -> None:
+    """Not for the steps that they show either: in a comparison those would be every editor's."""
     for name in form.editors:
         values = untouched(form) | {form.editor: name}
-        assert form.options(values, EIGHTHS, None) == EditOptions(
-            editor=name, steps=10 if name in ("delta", "framewise", "shuffled") else 25
-        )
+        assert form.options(values, EIGHTHS, None) == EditOptions(editor=name)
+        shown = values[form.editors[name].controls["steps"].component]
+        assert shown == (10 if name in ("delta", "framewise", "shuffled") else 25)
+    compared = untouched(form) | {form.field("compare"): True}
+    assert form.options(compared, EIGHTHS, None) == EditOptions(compare=True)
 
 
 def test_steps_are_those_that_are_seen_whatever_the_model(form: Form) -> None:
     steps = form.editors["delta"].controls["steps"].component
-    for seen in (10, 25):  # the Miniature's and the editor's own
+    for seen, asked in ((10, 10), (25, None)):  # the Miniature's and the editor's own
         values = untouched(form) | {steps: seen, form.field("model"): "other"}
-        assert form.options(values, EIGHTHS, None).steps == seen
+        assert form.options(values, EIGHTHS, None).steps == asked
+        assert form.options(values, EIGHTHS, None).steps_for("delta", 25) == seen
     assert form.options(untouched(form) | {steps: None}, EIGHTHS, None).steps is None
     assert form.editors["delta"].shown(EditOptions())[steps] == 10
     assert form.editors["delta"].shown(EditOptions(model="other"))[steps] == 25
@@ -164,7 +168,31 @@ def test_decimals_of_an_earlier_edit_are_shown(form: Form) -> None:
 def test_what_the_form_cannot_hold_is_named(form: Form) -> None:
     options = EditOptions(editor="delta", clip_skip=2, crf=30, audio=False, frames=4)
     left = form.left_out(Asked(Path("a.mp4"), ("a car",), options), EIGHTHS)
-    assert {"clip_skip", "crf", "audio", "frames"} <= set(left)
+    assert left == ["audio", "clip_skip", "crf", "frames"]
+    ranged = EditOptions(editor="delta", start=0.1, end=0.6)
+    assert form.left_out(Asked(Path("a.mp4"), ("a car",), ranged), EIGHTHS) == []
+    compared = EditOptions(compare=True, set=("delta.radius=1",))
+    asked = Asked(Path("a.mp4"), ("a car",), compared)
+    assert form.left_out(asked, EIGHTHS) == ["set"]  # of one editor of a comparison
+    assert form.shown(asked, EIGHTHS)[form.editors["delta"].controls["radius"].component] == 2
+
+
+def test_untouched_steps_follow_the_model_and_the_published_program(form: Form) -> None:
+    controls = form.editors["shuffled"]
+    steps, published = (controls.controls[name].component for name in ("steps", "as_published"))
+    values = untouched(form)
+    assert controls.renewed(values, "other") == {steps: 25}
+    assert controls.renewed(values | {published: True}, "miniature") == {steps: 25}
+    assert controls.renewed(values | {steps: 25}, "miniature") == {steps: 10}
+    assert controls.renewed(values, "miniature") == controls.renewed(values | {steps: 7}, "other") == {}
+
+
+def test_a_strength_without_an_adaptor_is_no_secret(form: Form) -> None:
+    strength = form.field("adaptor_strength")
+    compared = untouched(form) | {strength: "1.5", form.field("compare"): True}
+    assert form.options(compared, EIGHTHS, None).adaptor_strength == 1.5  # of the packaged one
+    with pytest.raises(InputError, match="adaptor_strength"):
+        form.options(untouched(form) | {strength: "nonsense"}, EIGHTHS, None)
 
 
 def test_edited_frames_are_lines_of_numbers_and_pictures(

@@ -24,6 +24,7 @@ from frameweave.app.page.clip import samples
 from frameweave.editing.options import EditOptions
 from frameweave.editors.registry import names
 from frameweave.video import probe, read_frames
+from videos import colour_ramp, write_video
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -361,3 +362,96 @@ def test_all_editors_are_compared(opened: Callable[..., Page], server: AppServer
     titles = right.locator("option").all_text_contents()
     assert titles[:2] == ["source", "comparison"] and titles.count("source") == 1
     assert {*names()} < {*titles}
+
+
+def uploaded(page: Page, video: Path) -> None:
+    page.locator("#fw-clip-file input[type=file]").set_input_files(str(video))
+    expect(page.locator(".fw-facts")).to_contain_text(video.name)
+
+
+def test_what_is_wrong_is_seen(opened: Callable[..., Page]) -> None:
+    """Also what Gradio itself refuses, before any handler of ours."""
+    page = opened()
+    sampled(page)
+    page.get_by_label("Prompt", exact=True).fill("a red car in the snow")
+    number(page, "Steps", 0)
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(page.locator("#fw-problem")).to_contain_text("Steps is 0, expected at least 1")
+    page.get_by_role("button", name="Part of the clip: range and mask").click()
+    number(page, "number input for Last frame", 99)
+    expect(page.locator(".fw-told")).to_contain_text("99 is greater than maximum value 24")
+
+
+def test_a_clip_takes_nothing_from_the_one_before(opened: Callable[..., Page], tmp_path: Path) -> None:
+    """Neither a sample's caption nor a mask file."""
+    page = opened()
+    sampled(page)
+    page.get_by_role("button", name="More prompts").click()
+    page.get_by_role("button", name="Part of the clip: range and mask").click()
+    says = page.get_by_label("What the clip shows").first
+    expect(says).to_have_value("a blue car in the snow")
+    Image.new("L", (64, 64), 255).save(tmp_path / "mine.png")
+    mask = page.locator(".fw-drop").filter(has_text="mask file")
+    mask.locator("input[type=file]").set_input_files(str(tmp_path / "mine.png"))
+    expect(page.locator("fw-mask")).to_have_count(1)
+    video = write_video(tmp_path / "clip.m2ts", colour_ramp(3, (48, 32)))
+    uploaded(page, video)
+    expect(says).to_have_value("")
+    expect(page.locator("fw-mask")).to_have_count(0)
+    expect(mask.locator("input[type=file]")).to_have_count(1)  # empty again
+    says.fill("colours that slide")
+    uploaded(page, write_video(tmp_path / "other.mp4", colour_ramp(3, (48, 32))))
+    expect(says).to_have_value("colours that slide")  # what the user wrote stays
+
+
+def test_a_mask_that_is_a_video_can_be_removed(opened: Callable[..., Page], tmp_path: Path) -> None:
+    page = opened()
+    sampled(page)
+    page.get_by_role("button", name="Part of the clip: range and mask").click()
+    mask = page.locator(".fw-drop").filter(has_text="mask file")
+    video = write_video(tmp_path / "mask.mp4", colour_ramp(24, (64, 64)))
+    mask.locator("input[type=file]").set_input_files(str(video))
+    expect(page.locator("#fw-mask")).to_contain_text("The mask is the video")
+    page.get_by_role("button", name="Remove the mask").click()
+    expect(page.locator("#fw-mask")).not_to_contain_text("The mask is the video")
+    expect(mask.locator("input[type=file]")).to_have_count(1)
+
+
+def test_edit_waits_for_a_stroke(opened: Callable[..., Page], server: AppServer) -> None:
+    """Pressed at once, it would take the mask of before."""
+    page = opened()
+    sampled(page)
+    page.get_by_role("button", name="Part of the clip: range and mask").click()
+    page.get_by_role("button", name="Paint a mask on the first frame").click()
+    expect(page.locator("fw-mask")).to_have_count(1)
+    waits = page.evaluate(
+        "() => { frameweave.stroke(); return new Promise((done) => setTimeout(() => done("
+        "document.body.classList.contains('fw-waits')), 50)); }"
+    )
+    assert waits
+    page.get_by_label("Prompt", exact=True).fill("a red car in the snow")
+    before = len(server.desk.history())
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.wait_for_timeout(500)
+    assert len(server.desk.history()) == before
+    page.locator("fw-mask").scroll_into_view_if_needed()
+    box = page.locator("fw-mask").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 90)
+    page.mouse.up()
+    page.wait_for_function("() => !document.body.classList.contains('fw-waits')")
+
+
+def test_a_source_that_is_gone_is_told(opened: Callable[..., Page], server: AppServer) -> None:
+    page = opened()
+    edited(page, "a red car in the snow")
+    video = server.desk.history()[0].asked.video
+    moved = video.rename(video.with_name("elsewhere.mp4"))
+    page.reload()
+    try:
+        left = "document.querySelector('fw-wipe')?.shadowRoot.querySelector('.name.left').textContent"
+        page.wait_for_function(f"() => {left} === 'source: no longer there'")
+    finally:
+        moved.rename(video)

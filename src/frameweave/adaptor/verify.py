@@ -23,7 +23,7 @@ from frameweave.adaptor.pipeline import windowed
 from frameweave.adaptor.stock_pipeline import StockPipeline, stock_pipeline
 from frameweave.adaptor.use import AdaptorUse
 from frameweave.diffusion.sampling import guided, sample
-from frameweave.errors import AdaptorMismatch, CheckFailed
+from frameweave.errors import AdaptorMismatch, CheckFailed, InputError
 from frameweave.models.conditioning import SIZES
 from frameweave.models.loading.choice import ModelChoice
 from frameweave.models.loading.load import load_chosen
@@ -66,6 +66,7 @@ def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) ->
     )
     failed: list[Comparison] = []
     model = replace(load_chosen(choice), temporal=None)  # stock pipelines decode each picture alone
+    _check_steps(options.steps, model)
     use = adaptor.use(tokens=False, T=model.schedule.T)
     active = use.acts(model.schedule.timesteps(options.steps)).lora
     warning = "" if active else "; WARNING: the picture shows nothing of it, take more steps"
@@ -82,6 +83,16 @@ def verify(name: str, options: VerifyOptions, *, progress: Progress = SILENT) ->
             f"{len(failed)} comparisons failed, first {worst.check}: "
             f"{worst.max_difference:.2e}, at most {worst.tolerance:.0e} expected",
             hint="export the adaptor again, and look whether model and adaptor belong together",
+        )
+
+
+def _check_steps(steps: int, model: StableDiffusion) -> None:
+    """Raise `InputError` for more steps than stock pipelines can take: theirs begin at T with an offset."""
+    T = model.schedule.T
+    if steps > T or (steps - 1) * (T // steps) + model.schedule.offset >= T:
+        raise InputError(
+            f"{steps} steps, which stock pipelines begin beyond the last of {T} timesteps",
+            hint=f"give --steps {T // 2} or fewer",
         )
 
 
@@ -211,7 +222,8 @@ def _own_picture(work: _Work) -> Tensor:
 
         def eps(x: Tensor, t: float) -> Tensor:
             uncond, cond = adapted_model.predict(x, t, conditioning)
-            return guided(uncond, cond, options.guidance)
+            # as stock pipelines, which have no guidance up to 1
+            return guided(uncond, cond, options.guidance) if options.guidance > 1 else cond
 
         schedule = replace(model.schedule, spacing="leading")  # DDIM of diffusers: see `stock_pipeline`
         x_0 = sample(eps, work.noise(), schedule, options.steps)

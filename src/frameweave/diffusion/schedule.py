@@ -64,7 +64,7 @@ class Schedule:
             config.steps_offset,
             config.timestep_spacing,
             own=config.sampler,
-            own_spacing="karras" if config.use_karras_sigmas else None,
+            own_spacing=config.own_spacing,
             taught=config.original_inference_steps,
         )
 

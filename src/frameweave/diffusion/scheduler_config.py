@@ -36,6 +36,8 @@ _SAMPLERS: dict[str, SamplerName] = {
     "TCDScheduler": "tcd",
 }
 """Ours by diffusers' classes."""
+_SPREAD = tuple(kind for kind, name in _SAMPLERS.items() if name not in ("lcm", "tcd"))
+"""Classes that take linspace where nothing is said, and DDIM takes leading."""
 
 
 class SchedulerConfig(BaseModel):
@@ -67,6 +69,14 @@ class SchedulerConfig(BaseModel):
         if self.algorithm_type == "sde-dpmsolver++":
             return "dpmpp_2m_sde"
         return _SAMPLERS.get(self.kind, "ddim")
+
+    @property
+    def own_spacing(self) -> Literal["karras", "linspace"] | None:
+        """How the sampler that is named spaces its timesteps, where other samplers do it otherwise."""
+        if self.use_karras_sigmas:
+            return "karras"
+        unsaid = "timestep_spacing" not in self.model_fields_set  # as in files of before that was a setting
+        return "linspace" if unsaid and self.kind in _SPREAD else None
 
     @model_validator(mode="after")
     def _goes_together(self) -> "SchedulerConfig":

@@ -8,6 +8,7 @@ from frameweave.editing.given.anchors import asked
 from frameweave.editing.model_options import ModelOptions
 from frameweave.editing.options import EditOptions, GenerateOptions
 from frameweave.editing.steering import kinds_of
+from frameweave.editors import registry
 from frameweave.models.identity import inputs_of
 from frameweave.runs.identity import Input
 from frameweave.video.motion.flows import flow_of
@@ -23,7 +24,13 @@ def given_to_edit(video: Path, prompts: Sequence[str], options: EditOptions) -> 
         given[f"anchor {number}"] = footage_input(f"anchor {number}", file)
     if (flow := flow_of(options.flow).path) is not None:
         given["flow"] = Input.of("flow", flow)
-    return given | map_inputs(options) | model_inputs(options)
+    return given | map_inputs(options) | model_inputs(options) | editor_input(options.editor)
+
+
+def editor_input(name: str) -> dict[str, Input]:
+    """An editor of another package, by its version."""
+    package = registry.package_of(name)
+    return {"editor's package": Input("editor's package", None, package)} if package else {}
 
 
 def map_inputs(options: EditOptions | GenerateOptions) -> dict[str, Input]:

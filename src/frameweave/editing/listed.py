@@ -146,7 +146,7 @@ def _written() -> dict[str, Listed]:
 
 
 def _source(name: str) -> str:
-    """What the files hold that an editor's settings are written in: its own, and that of all editors."""
-    files = (FOLDER / f"{one}.py" for one in ("base", name))
+    """What the files hold that an editor's settings are written in: its own, and those of several editors."""
+    files = (FOLDER / f"{one}.py" for one in ("base", "_parts/growing", name))
     held = [file.read_bytes() for file in files if file.exists()]
     return hashlib.sha256(b"\0".join(held)).hexdigest()[:16]

@@ -12,10 +12,10 @@ from frameweave.diffusion.samplers.names import SAMPLERS, SamplerName
 from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.editors.base import Editor, OnlyFromSource, OnlyFromText
 from frameweave.editors.own import GROUP, own_names
-from frameweave.errors import InputError
+from frameweave.errors import InputError, in_one_line
 from frameweave.runs.asked import asked_by_editor
 from frameweave.runs.explained import unknown_setting
-from frameweave.runs.plugins import plugged_in
+from frameweave.runs.plugins import Plugin, plugged_in
 
 
 def names() -> list[str]:
@@ -149,14 +149,28 @@ def name_of(editor: Editor) -> str:
     return next((name for name in names() if load(name) is type(editor)), type(editor).__name__)
 
 
-@cache
 def _plugins() -> dict[str, type[Editor]]:
     """The editors of other packages."""
-    found = plugged_in(GROUP, "editor", own_names(), _editor_class)
-    return {name: plugin.thing for name, plugin in found.items()}
+    return {name: plugin.thing for name, plugin in _plugged().items()}
+
+
+@cache
+def _plugged() -> dict[str, Plugin[type[Editor]]]:
+    return plugged_in(GROUP, "editor", own_names(), _editor_class)
+
+
+def package_of(name: str) -> str:
+    """Name and version of the package that brings an editor; empty for our own."""
+    found = _plugged().get(name)
+    return "" if found is None else found.version
 
 
 def _editor_class(kind: object) -> type[Editor] | str:
-    if isinstance(kind, type) and issubclass(kind, Editor) and not isabstract(kind):
-        return kind
-    return "no frameweave Editor with an edit"
+    if not isinstance(kind, type) or not issubclass(kind, Editor) or isabstract(kind):
+        return "no frameweave Editor with an edit"
+    try:
+        kind()
+        kind.model_json_schema()
+    except Exception as error:  # other people's code
+        return f"an Editor that cannot be made by its defaults ({in_one_line(error)})"
+    return kind

@@ -1,6 +1,6 @@
 """How a clip is edited with an editor: its request made, the edit within memory, the result decoded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from frameweave.editors.base import Editor
-from frameweave.editors.registry import check_sampler, name_of
+from frameweave.editors.registry import check_sampler, name_of, package_of
 from frameweave.editors.request import EditRequest
-from frameweave.errors import InputError
+from frameweave.errors import InputError, RunError, in_one_line
 from frameweave.models.control.asked import DEPTH
 from frameweave.models.memory import memory_for
 from frameweave.models.seam import ControlMap, Frames, Latents, Model
@@ -74,16 +74,26 @@ def edit_clip(
 
 def edited(editor: Editor, request: EditRequest) -> Latents:
     """What the editor makes of a request. Raises `InputError` for one that does not keep to its contract."""
-    x, (frames, *shape) = editor.edit(request), request.x_0.shape
+    name, (frames, *shape) = name_of(editor), request.x_0.shape
+    try:
+        x = editor.edit(request)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if not package_of(name):
+            raise
+        raise RunError(f"the editor {name} failed: {in_one_line(error)}", hint="tell its authors") from error
     fewer = bool(getattr(editor, "as_published", False))  # some published programs leave out the last ones
-    found = getattr(x, "shape", None)
-    if found is None or [*found[1:]] != shape or found[0] > frames or (found[0] < frames and not fewer):
+    found = _shape_of(x)
+    if not (found and [*found[1:]] == shape and (found[0] == frames or (found[0] < frames and fewer))):
         raise InputError(
-            f"{name_of(editor)} gives {type(x).__name__ if found is None else tuple(found)}, "
-            f"expected latents of {(frames, *shape)}",
+            f"{name} gives {tuple(found) or type(x).__name__}, expected latents of {(frames, *shape)}",
             hint="correct the editor: `edit` gives the latents of one frame for each of the source",
         )
     return x
+
+
+def _shape_of(given: object) -> Sequence[int]:
+    """Of latents; nothing for what is no tensor, as editors of others may give."""
+    return given.shape if isinstance(given, Tensor) else ()
 
 
 def motion_reach(editor: Editor, steady: Steady | None = None) -> int:

@@ -260,6 +260,8 @@ def works_of(
         cells: list[Cell] = []
         for editor, settings, given in [*edits, *references]:
             by = made_by | _flow(editor, settings, given, options)
+            if editor != REFERENCE and (package := registry.package_of(editor)):
+                by |= {"package": package}
             for seed in range(1 if editor == REFERENCE else options.seeds):
                 arm = given.of(item.name, seed)
                 effect = effect_of(editor, arm)

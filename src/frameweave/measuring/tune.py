@@ -5,7 +5,7 @@ A strength schedule is the paper's future work.
 
 import itertools
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -231,7 +231,7 @@ def _missing(items: Sequence[Item], options: TuneOptions) -> set[Need]:
     return found
 
 
-def _directions(options: TuneOptions, missing: Collection[Need], *, world: bool) -> dict[str, str]:
+def _directions(options: TuneOptions, missing: set[Need], *, world: bool) -> dict[str, str]:
     """Whether lower or higher is better, of each metric to choose by or to guard.
 
     Raises `InputError` for an unfit one.
@@ -245,7 +245,7 @@ def _directions(options: TuneOptions, missing: Collection[Need], *, world: bool)
     asked = (*options.metrics, *options.guards)
     needs = {metric.name: metric.needs for metric in measures.each}
     for name in asked:
-        if need := next((need for need in missing if need in needs.get(name, ())), None):
+        for need in missing & needs.get(name, frozenset[Need]()):
             raise InputError(
                 f"{name} {REASONS[need]}, which not all clips have here", hint="give another metric"
             )

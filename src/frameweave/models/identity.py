@@ -51,8 +51,12 @@ def inputs_of(choice: ModelChoice, **others: str | None) -> dict[str, Input]:
     found = {
         what: Input(what, place(name), identity(name)) for what, name in named.items() if name is not None
     }
+    for text in choice.lora:
+        what, files = f"lora {text}", local_lora(text)
+        found[what] = Input.of(what, files[0]) if files else Input(what, None, text)
+        for settings in files[1:]:
+            found[f"settings of {what}"] = Input.of(f"settings of {what}", settings)
     for kind, texts, local in (
-        ("lora", choice.lora, local_lora),
         ("embedding", choice.embedding, local_embedding),
         ("control", choice.control, _control),
         ("image prompt", choice.image_prompt, local_picture),

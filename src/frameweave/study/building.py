@@ -12,7 +12,6 @@ from frameweave.measuring.report.reading import read_results
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.identity import digest
 from frameweave.study.design import Pair
-from frameweave.study.folder import MEDIA
 from frameweave.study.media import Look, common_look, even_out, spoilt, write_media
 from frameweave.video.clip import Clip
 
@@ -69,18 +68,17 @@ def _told_apart(name: str, source: Path | None, known: list[str]) -> str:
 
 
 def build(
-    out: Path,
+    media: Path,
     found: Sequence[Candidate],
     *,
     checks: int,
     progress: Progress = SILENT,
 ) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Write the media into an empty folder; return the pairs, and the checks of attention.
+    """Write the media into a new folder; return the pairs, and the checks of attention.
 
     Raises `DataError` for a video that is missing, unplayable or of another length.
     """
-    media = out / MEDIA
-    media.mkdir(parents=True, exist_ok=True)
+    media.mkdir(parents=True)
     pairs: list[Pair] = []
     for one in progress.track(found, "writing videos"):
         paths = [*one.videos, *([one.source] if one.source else [])]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from frameweave.errors import DataError, InputError
-from frameweave.runs.atomic import write_text
+from frameweave.runs.atomic import stage_of, verify, write_text
 from frameweave.runs.records import JsonObject, read_json
 from frameweave.study.design import Design, Pair
 
@@ -38,6 +38,13 @@ def _designed(found: object) -> Design:
             each = enumerate(cast("list[object]", given), 1)
             table[name] = tuple(Pair.from_json(pair, where=f"{name}, number {n}: ") for n, pair in each)
     return Design.of_table(table)
+
+
+def is_taken(folder: Path) -> bool:
+    """Whether there is a study, or anything else: what a study that was stopped while it was built has left
+    is made anew."""
+    others = [path for path in folder.iterdir() if stage_of(path) is None]
+    return any(path.name != MEDIA or verify(path) for path in others)
 
 
 def write_design(folder: Path, design: Design) -> None:

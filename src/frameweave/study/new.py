@@ -1,6 +1,5 @@
 """Build a blinded pairwise study out of finished runs."""
 
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,11 +9,12 @@ from pathlib import Path
 
 from frameweave.errors import InputError, RunError
 from frameweave.progress import SILENT, Progress
+from frameweave.runs.atomic import clear_stale, staged
 from frameweave.runs.identity import digest
 from frameweave.runs.text import printable
 from frameweave.study.building import Candidate, build, candidates
 from frameweave.study.design import Design, Pair, check_criteria
-from frameweave.study.folder import MEDIA, write_design
+from frameweave.study.folder import MEDIA, is_taken, write_design
 from frameweave.study.options import StudyNewOptions
 from frameweave.study.power import Power, powers
 
@@ -43,7 +43,8 @@ def new_study(runs: Sequence[Path], options: StudyNewOptions, *, progress: Progr
     """
     if options.out.exists() and not options.out.is_dir():
         raise RunError(f"{options.out}: a file, expected a folder", hint="give a new --out")
-    if options.out.exists() and any(options.out.iterdir()):
+    clear_stale(options.out)
+    if options.out.exists() and is_taken(options.out):
         raise RunError(f"{options.out}: not empty", hint="a study is never changed: give a new --out")
     found = _chosen(list(candidates(runs, [_systems(text) for text in options.systems])), options)
     if not found:
@@ -126,12 +127,12 @@ def _checked(found: Sequence[Candidate], options: StudyNewOptions) -> str:
 def _built(
     out: Path, found: Sequence[Candidate], *, checks: int, progress: Progress
 ) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """The media and their pairs; a video that cannot be had takes the media before it away again."""
+    """The media, all or none of them, and their pairs."""
     made = not out.exists()
     try:
-        return build(out, found, checks=checks, progress=progress)
+        with staged(out / MEDIA) as stage:
+            return build(stage, found, checks=checks, progress=progress)
     except BaseException:
-        shutil.rmtree(out / MEDIA, ignore_errors=True)
         if made:
             with suppress(OSError):
                 out.rmdir()

@@ -41,7 +41,7 @@ class JobEvents:
         connect(page.go_on.click, self.went_on, own, None)
         connect(page.result.click, self.taken, None, form.adaptor)
         watched = [page.status, page.result, page.stop, page.go_on, page.history, form.adaptor, page.seen]
-        connect(page.timer.tick, self.looked, own, watched, often=True)
+        connect(page.timer.tick, self.looked, own, watched)
         every: list[Any] = [
             *form.components, *self.place.of_clip, form.sampler, form.adaptor, page.job,
             *(one.group for one in form.editors.values()),

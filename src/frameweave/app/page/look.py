@@ -51,5 +51,8 @@ def css() -> str:
 
 def head() -> str:
     """The page's own scripts."""
-    scripts = [(_STATIC / name).read_text(encoding="utf-8") for name in ("wait.js", "wipe.js", "mask.js")]
+    scripts = [
+        (_STATIC / name).read_text(encoding="utf-8")
+        for name in ("problem.js", "wait.js", "wipe.js", "mask.js")
+    ]
     return "".join(f"<script>{one}</script>" for one in scripts)

@@ -4,7 +4,6 @@ import itertools
 import logging
 from collections.abc import Callable
 from functools import wraps
-from html import escape
 from typing import ParamSpec, TypeVar
 
 import gradio as gr
@@ -18,18 +17,21 @@ _NUMBERS = itertools.count(1)
 
 
 def told(function: Callable[P, T]) -> Callable[P, T]:
-    """The same function for events of the page. Gradio tells browsers nothing of other exceptions."""
+    """The same function for events of the page. Gradio tells browsers nothing of other exceptions.
+
+    The texts are shown as they are: see problem.js.
+    """
 
     @wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
         except FrameweaveError as error:
-            raise gr.Error(escape(str(error)), duration=None, title="Please check") from None
+            raise gr.Error(str(error)) from None
         except Exception:
             number = next(_NUMBERS)
             _LOG.exception("fault %d in the app", number)
             text = f"This is a fault of Frameweave. The server's log says more under fault {number}."
-            raise gr.Error(text, duration=None, title="Sorry") from None
+            raise gr.Error(text) from None
 
     return inner

@@ -142,18 +142,17 @@ def connect(
     outputs: Any,
     *,
     show_progress: str = "hidden",
-    often: bool = False,
 ) -> None:
     """Let a handler follow an event. It is no part of the server's interface for programs.
 
-    Gradio shows errors of events in its queue only. Those that come `often`, and have none, do without.
+    Gradio's queue keeps a record of each event for ever, and only shows errors of those in it: ours are not,
+    and problem.js shows their errors.
     """
     event(
         told(_complete(handler)),
         inputs,
         outputs,
-        queue=not often,
-        concurrency_limit=None,
+        queue=False,
         show_progress=show_progress,
         api_visibility="private",
     )

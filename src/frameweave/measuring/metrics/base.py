@@ -169,17 +169,17 @@ def measured(case: Case, metrics: Sequence[Metric]) -> list[Score]:
 def _score(case: Case, metric: Metric) -> Score:
     if metric.lacks:
         return Score(metric=metric.name, value=None, reason=metric.lacks)
-    for need in sorted(metric.needs):
-        if case.lacks(need):
-            return Score(metric=metric.name, value=None, reason=REASONS[need])
     try:
+        for need in sorted(metric.needs):
+            if case.lacks(need):
+                return Score(metric=metric.name, value=None, reason=REASONS[need])
         value = metric.measure(case)
+        if not math.isfinite(value):
+            return Score(metric=metric.name, value=None, reason=f"came out as {value}")
     except Exception as error:  # whatever it is, the other metrics are measured
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
             raise
         return Score(metric=metric.name, value=None, reason=in_one_line(error))
-    if not math.isfinite(value):
-        return Score(metric=metric.name, value=None, reason=f"came out as {value}")
     return Score(metric=metric.name, value=value)
 
 

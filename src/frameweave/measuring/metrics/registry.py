@@ -38,16 +38,31 @@ Giver = Callable[[Networks], Iterable[Metric]]
 def metrics_on(networks: Networks) -> tuple[Metric, ...]:
     """Every metric, in the order of the tables. One of another package that cannot be had is a warning."""
     found = [metric for giver in _givers() for metric in giver(networks)]
+    found += _foreign(networks, {metric.name for metric in found})
     return tuple(sorted(found, key=lambda metric: metric.place))
 
 
 def _givers() -> Iterator[Giver]:
+    """Of this folder's files."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         giver = getattr(importlib.import_module(f"{__package__}.{module.name}"), "metrics", None)
         if giver is not None:
             yield giver
+
+
+def _foreign(networks: Networks, taken: set[str]) -> Iterator[Metric]:
+    """Those of other packages, whose names must not be taken."""
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
-            yield point.load()
-        except Exception as error:  # whatever another package does wrong
+            given = list(point.load()(networks))
+            if odd := [one for one in given if not isinstance(one, Metric)]:
+                raise TypeError(f"{type(odd[0]).__name__} in place of a Metric")
+        except (Exception, SystemExit) as error:  # whatever another package does wrong
             warnings.warn(f"the metrics of {point.name} cannot be used: {error}", stacklevel=2)
+            continue
+        for metric in given:
+            if metric.name in taken:
+                warnings.warn(f"{point.name}: the metric's name {metric.name} is taken", stacklevel=2)
+            else:
+                taken.add(metric.name)
+                yield metric

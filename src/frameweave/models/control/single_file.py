@@ -4,15 +4,17 @@ import re
 from pathlib import Path
 
 from diffusers import ControlNetModel, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from frameweave.errors import ModelFolderError
+from frameweave.models.original import OriginalNames
 
 _PREFIX = "control_model."
 _STEM = re.compile(r"(?:input_hint_block\.\d+|controlnet_cond_embedding\.(?:conv_in|blocks\.\d+))\.weight")
+_HINT = re.compile(r"controlnet_cond_embedding\.(?:blocks\.(\d+)|(conv_in|conv_out))\.(.*)")
+_ZERO = re.compile(r"controlnet_(down_blocks\.(\d+)|mid_block)\.(.*)")
 _OURS = "time_embedding.linear_1.weight"
 _THEIRS = "time_embed.0.weight"
 _LIKE = {
@@ -38,7 +40,9 @@ def controlnet_of(file: Path, unet: UNet2DConditionModel) -> ControlNetModel:
     if any(name.startswith(_PREFIX) for name in found):
         found = {name[len(_PREFIX) :]: found[name] for name in found if name.startswith(_PREFIX)}
     if not {_OURS, _THEIRS} & found.keys() or not any(_STEM.fullmatch(name) for name in found):
-        what = next((said for part, said in _LIKE.items() if any(part in name for name in found)), "no such")
+        what = next(
+            (said for part, said in _LIKE.items() if any(part in name for name in found)), "another kind of"
+        )
         raise ModelFolderError(f"{file}: {what} file, expected the weights of a ControlNet", hint=_TODO)
     made = ControlNetModel.from_unet(
         unet, conditioning_embedding_out_channels=_stem_channels(found), load_weights_from_unet=False
@@ -48,8 +52,10 @@ def controlnet_of(file: Path, unet: UNet2DConditionModel) -> ControlNetModel:
 
 def _filled(file: Path, made: ControlNetModel, found: dict[str, Tensor]) -> ControlNetModel:
     """The network with the tensors of the file, every one in its place."""
-    wanted, original = made.state_dict(), _OURS not in found
-    given = convert_controlnet_checkpoint(dict(found), made.config) if original else found
+    wanted = made.state_dict()
+    called = {name: name for name in wanted} if _OURS in found else _original_names(made)
+    unknown = {name: tensor for name, tensor in found.items() if name not in called.values()}
+    given = {name: found[theirs] for name, theirs in called.items() if theirs in found} | unknown
     wrong = {
         "missing": sorted(wanted.keys() - given.keys()),
         "unknown": sorted(given.keys() - wanted.keys()),
@@ -58,13 +64,32 @@ def _filled(file: Path, made: ControlNetModel, found: dict[str, Tensor]) -> Cont
             for name in sorted(wanted.keys() & given.keys())
             if given[name].shape != wanted[name].shape
         ],
-        "not understood": ["some"] if original and len(given) < len(found) else [],
     }
     told = ", ".join(f"{len(names)} tensors {what} ({names[0]})" for what, names in wrong.items() if names)
     if told:
         raise ModelFolderError(f"{file}: no ControlNet for this model: {told}", hint=_TODO)
     made.load_state_dict(given)
     return made
+
+
+def _original_names(made: ControlNetModel) -> dict[str, str]:
+    """What its tensors are called in the original layout."""
+    names = OriginalNames([len(block.resnets) for block in made.down_blocks], ())  # pyright: ignore
+    last = 2 * len(made.controlnet_cond_embedding.blocks) + 2
+    hint = {"conv_in": "0", "conv_out": str(last)}
+
+    def original(name: str) -> str:
+        if found := re.fullmatch(
+            r"controlnet_cond_embedding\.(?:blocks\.(\d+)|(conv_in|conv_out))\.(.*)", name
+        ):
+            block, outside, end = found.groups()
+            return f"input_hint_block.{2 * int(block) + 2 if block else hint[outside]}.{end}"
+        if found := _ZERO.fullmatch(name):
+            _, number, end = found.groups()
+            return f"zero_convs.{number}.0.{end}" if number else f"middle_block_out.0.{end}"
+        return names.of(name) or name
+
+    return {name: original(name) for name in made.state_dict()}
 
 
 def _stem_channels(found: dict[str, Tensor]) -> tuple[int, ...]:

@@ -28,17 +28,18 @@ class TensorFile:
     header: Mapping[str, str]
 
 
-def found(name: str, usual: Sequence[str], what: str) -> Path:
+def found(name: str, usual: Sequence[str], what: str, *, belongs: Sequence[str] = ()) -> Path:
     """The file of that name, on this machine by now.
 
     `name` is a file, a folder, a hub id, or a hub id with the path of a file behind it; of a folder or
-    repository the first of the `usual` names is taken, else its only file. Raises `ModelFolderError`
-    when there is none, when there are several, and for pickles.
+    repository the first of the `usual` names is taken, else its only file. Files of the names that `belongs`
+    has are there too by now, if they lie beside it. Raises `ModelFolderError` when there is none, when there
+    are several, and for pickles.
     """
     if path := local(name, usual, what):
         return path
     parts = name.split("/")
-    return _of_hub("/".join(parts[:2]), "/".join(parts[2:]), usual, what)
+    return _of_hub("/".join(parts[:2]), "/".join(parts[2:]), usual, what, belongs)
 
 
 def local(name: str, usual: Sequence[str], what: str) -> Path | None:
@@ -59,10 +60,14 @@ def local(name: str, usual: Sequence[str], what: str) -> Path | None:
     return None
 
 
-def _of_hub(repository: str, inside: str, usual: Sequence[str], what: str) -> Path:
+def _of_hub(repository: str, inside: str, usual: Sequence[str], what: str, belongs: Sequence[str]) -> Path:
     try:
         if reachable():
-            inside = inside or _chosen(repository, HfApi().list_repo_files(repository), usual, what)
+            files = HfApi().list_repo_files(repository)
+            inside = inside or _chosen(repository, files, usual, what)
+            for beside in belongs:
+                if (other := PurePosixPath(inside).with_name(beside).as_posix()) in files:
+                    hf_hub_download(repository, other)
             return Path(hf_hub_download(repository, inside))
         folder = here(repository) or Path(resolved(repository))  # which raises
     except Exception as error:

@@ -17,7 +17,8 @@ from frameweave.models.loras.changes import Layer
 from frameweave.models.loras.kinds import check_model
 from frameweave.models.loras.layouts import layers
 from frameweave.models.loras.names import Places
-from frameweave.models.loras.peft_settings import PeftSettings
+from frameweave.models.loras.peft_settings import FILE as SETTINGS
+from frameweave.models.loras.peft_settings import PeftSettings, settings_beside
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.identity import digest
 
@@ -69,14 +70,22 @@ def lora_file(text: str) -> LoraFile:
 
 
 def lora_content(text: str) -> str:
-    """What a `--lora` does, wherever its file lies. Raises what `lora_file` raises of a name."""
+    """What a `--lora` does, wherever its files lie. Raises what `lora_file` raises of a name."""
     use = asked(text)
-    return f"{digest(_path(use.name))} {use.strength:g} {use.start:g}-{use.end:g} from the noise"
+    held = " ".join(digest(file) for file in _with_settings(_path(use.name)))
+    return f"{held} {use.strength:g} {use.start:g}-{use.end:g} from the noise"
 
 
-def local_lora(text: str) -> Path | None:
-    """The file of a `--lora` where it lies on this machine; None for one on the hub."""
-    return _path_here(asked(text).name)
+def local_lora(text: str) -> list[Path]:
+    """The files of a `--lora` where they lie on this machine; none for one on the hub."""
+    path = _path_here(asked(text).name)
+    return [] if path is None else _with_settings(path)
+
+
+def _with_settings(path: Path) -> list[Path]:
+    """The file of a LoRA, and that of its settings, if it has them beside it."""
+    settings = settings_beside(path)
+    return [path] if settings is None else [path, settings]
 
 
 def additions(lora: LoraFile, model: StableDiffusion) -> list[Addition]:
@@ -111,7 +120,7 @@ def additions(lora: LoraFile, model: StableDiffusion) -> list[Addition]:
 
 
 def _path(name: str) -> Path:
-    return _path_here(name) or found(name, USUAL, "LoRA")
+    return _path_here(name) or found(name, USUAL, "LoRA", belongs=(SETTINGS,))
 
 
 def _path_here(name: str) -> Path | None:

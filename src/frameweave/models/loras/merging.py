@@ -14,6 +14,7 @@ The text encoders read a prompt once for all timesteps: what a LoRA adds to them
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ def loras(model: StableDiffusion, asked: Sequence[str]) -> Generator[StableDiffu
     """
     added = [one for text in asked for one in additions(lora_file(text), model)]
     before = {one.parameter: one.parameter.detach().clone() for one in added}
-    hooks = list[RemovableHandle]()
+    hooks, older = list[RemovableHandle](), _FOLLOWERS.get(model.unet)
     try:
         hooks += _add(model, added)
         yield model
@@ -42,6 +43,10 @@ def loras(model: StableDiffusion, asked: Sequence[str]) -> Generator[StableDiffu
             hook.remove()
         for parameter, values in before.items():
             parameter.data.copy_(values)
+        if older is not None:
+            older.takes_over(model.unet)
+        else:
+            _FOLLOWERS.pop(model.unet, None)
 
 
 def add_loras(model: StableDiffusion, files: Sequence[LoraFile]) -> None:
@@ -57,29 +62,50 @@ def _add(model: StableDiffusion, added: Sequence[Addition]) -> list[RemovableHan
     by_parameter = dict[nn.Parameter, list[Addition]]()
     for one in added:
         by_parameter.setdefault(one.parameter, []).append(one)
-    timed = dict[nn.Parameter, list[Addition]]()
+    older = _FOLLOWERS.get(model.unet)
+    timed: Timed = {} if older is None else dict(older.timed)
     for parameter, own in by_parameter.items():
-        if any(one.in_unet and not _always(one) for one in own):
-            timed[parameter] = own
+        if parameter in timed:
+            original, before = timed[parameter]
+            timed[parameter] = original, [*before, *own]
+        elif any(one.in_unet and not _always(one) for one in own):
+            timed[parameter] = parameter.detach().clone(), own
         else:
             _write(parameter, parameter, own)
     if not timed:
         return []
     follower = _Follower(timed, model.schedule.T)
+    follower.takes_over(model.unet)
     return [
         before_each(model.unet, follower.at),
         model.unet.register_state_dict_pre_hook(follower.rest),
     ]
 
 
-class _Follower:
-    """Weights with what the LoRAs that act at a timestep add to them."""
+Timed = dict[nn.Parameter, tuple[Tensor, list[Addition]]]
+"""Parameters that change with the timestep: their original values, and all that is added to them."""
 
-    def __init__(self, timed: dict[nn.Parameter, list[Addition]], T: int) -> None:
-        self._timed = {parameter: (parameter.detach().clone(), own) for parameter, own in timed.items()}
-        self._uses = [*{one.use: None for own in timed.values() for one in own}]
+
+class _Follower:
+    """Weights with what the LoRAs that act at a timestep add to them.
+
+    Of several on one UNet, from LoRAs that were added one after the other, the last one alone follows: it
+    knows what the others add.
+    """
+
+    def __init__(self, timed: Timed, T: int) -> None:
+        self.timed = timed
+        self._uses = [*{one.use: None for _, own in timed.values() for one in own}]
         self._T = T
         self._acting: tuple[bool, ...] | None = None
+        self._follows = False
+
+    def takes_over(self, unet: nn.Module) -> None:
+        """From now on this one follows."""
+        if (other := _FOLLOWERS.get(unet)) is not None:
+            other._follows = False
+        _FOLLOWERS[unet] = self
+        self._follows, self._acting = True, None
         self.rest()
 
     def at(self, t: float) -> None:
@@ -92,12 +118,16 @@ class _Follower:
 
     @torch.no_grad()
     def _take(self, acting: tuple[bool, ...]) -> None:
-        if acting == self._acting:
+        if acting == self._acting or not self._follows:
             return
         acts = dict(zip(self._uses, acting, strict=True))
-        for parameter, (original, own) in self._timed.items():
+        for parameter, (original, own) in self.timed.items():
             _write(parameter, original, [one for one in own if acts[one.use]])
         self._acting = acting
+
+
+_FOLLOWERS: WeakKeyDictionary[nn.Module, _Follower] = WeakKeyDictionary()
+"""The one that follows, of each UNet that has any."""
 
 
 def _always(one: Addition) -> bool:

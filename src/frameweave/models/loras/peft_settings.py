@@ -10,9 +10,19 @@ from frameweave.errors import ModelFolderError
 from frameweave.models.loading.tensor_files import TensorFile
 from frameweave.models.loading.weights import json_object
 
-FILE = "adapter_config.json"
+FILE, STEM = "adapter_config.json", "adapter_model"
+_WRAPPED = "base_model.model."
+"""Before the names of layers in files of PEFT, whose patterns leave it out."""
+_OTHER_BASE = ("pissa", "olora", "corda", "loftq")
+"""Ways to begin a LoRA that take something out of the model's weights."""
 _HEADER = "lora_adapter_metadata"
 """The entry in the header where diffusers keeps them, for each network by its prefix."""
+
+
+def settings_beside(file: Path) -> Path | None:
+    """The file of settings that belongs to a file of PEFT; None where there is none."""
+    beside = file.with_name(FILE)
+    return beside if file.stem == STEM and beside.is_file() else None
 
 
 class PeftSettings:
@@ -29,16 +39,16 @@ class PeftSettings:
         """
         if text := file.header.get(_HEADER):
             try:
-                return cls(cast("dict[str, object]", dict(json.loads(text))))
+                table = cast("dict[str, object]", dict(json.loads(text)))
             except (ValueError, TypeError) as error:
                 raise ModelFolderError(
                     f"{file.path}: {_HEADER} in its header is no table ({error})", hint="download it again"
                 ) from error
-        beside = Path(file.path).with_name(FILE)
-        if file.path.stem != "adapter_model":
+            return cls._checked(file.path, table)
+        if file.path.stem != STEM:
             return None
-        if beside.is_file():
-            return cls(json_object(beside))
+        if beside := settings_beside(file.path):
+            return cls._checked(file.path, json_object(beside))
         if any(key.endswith(".alpha") for key in file.tensors):
             return None
         raise ModelFolderError(
@@ -46,11 +56,24 @@ class PeftSettings:
             hint="download that too, or rename the file to have it act as if alpha were its rank",
         )
 
+    @classmethod
+    def _checked(cls, file: Path, table: dict[str, object]) -> "PeftSettings":
+        """Raises `ModelFolderError` for changes to other weights than the model's own."""
+        for name, value in table.items():
+            if name.rpartition(".")[2] == "init_lora_weights" and str(value).startswith(_OTHER_BASE):
+                raise ModelFolderError(
+                    f"{file}: {name} is {value!r}: it belongs to weights that PEFT has changed first",
+                    hint="convert it to a plain LoRA, as PEFT does with "
+                    "save_pretrained(..., path_initial_model_for_weight_conversion=...)",
+                )
+        return cls(table)
+
     def scale(self, layer: str, rank: int | None) -> float:
         """By which a layer's change is multiplied; 1 where nothing is said of it.
 
         Raises `ModelFolderError` for a pattern of layers that is none, and for numbers that are not finite.
         """
+        layer = layer.removeprefix(_WRAPPED)
         prefix, _, inside = layer.partition(".")
         own = f"{prefix}." if f"{prefix}.r" in self._table or f"{prefix}.lora_alpha" in self._table else ""
         layer = inside if own else layer

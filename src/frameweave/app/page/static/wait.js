@@ -4,7 +4,7 @@
 (() => {
   if (window.frameweave) return;
   const MOST = 3000; // milliseconds that an uploaded file is waited for: not all of them change what is shown
-  const SHOWN = "#fw-facts, #fw-mask, #fw-problem, .toast-wrap";
+  const SHOWN = "#fw-facts, #fw-mask, #fw-problem, .fw-told";
   let last = 0, sends = false, arrives = false;
   const look = (changes = []) => {
     const sent = sends;

@@ -39,9 +39,9 @@ class Header:
                 notes = dict(opened.metadata() or {})
         except (SafetensorError, OSError) as error:
             raise unreadable(file, error) from error
-        check_whole_numbers(
-            file, {name: kind for name, kind in types.items() if not name.startswith("model_ema.")}
-        )
+        # counters of a training are single numbers
+        read = [name for name in types if shapes[name] and not name.startswith("model_ema.")]
+        check_whole_numbers(file, {name: types[name] for name in read})
         return cls(file, shapes, notes)
 
     def starting(self, prefix: str) -> set[str]:
