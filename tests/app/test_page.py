@@ -399,6 +399,7 @@ def test_a_clip_takes_nothing_from_the_one_before(opened: Callable[..., Page], t
     expect(says).to_have_value("")
     expect(page.locator("fw-mask")).to_have_count(0)
     expect(mask.locator("input[type=file]")).to_have_count(1)  # empty again
+    sampled(page)
     says.fill("colours that slide")
     uploaded(page, write_video(tmp_path / "other.mp4", colour_ramp(3, (48, 32))))
     expect(says).to_have_value("colours that slide")  # what the user wrote stays
