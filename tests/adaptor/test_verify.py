@@ -15,7 +15,7 @@ from frameweave.adaptor.options import VerifyOptions
 from frameweave.adaptor.pipeline import windowed
 from frameweave.adaptor.strengths import StrengthSchedule
 from frameweave.adaptor.verify import Comparison, verify
-from frameweave.errors import AdaptorMismatch, CheckFailed, ModelFolderError
+from frameweave.errors import AdaptorMismatch, CheckFailed, InputError, ModelFolderError
 from frameweave.models.stable_diffusion import StableDiffusion
 from original_layout import save_original
 from tiny import new_adaptor
@@ -148,3 +148,13 @@ def test_a_single_file_and_another_vae_are_compared_too(
     file = save_original(tiny_folder, tmp_path / "model.safetensors")
     for named in ({"model": str(file), "config": str(tiny_folder)}, {"vae": str(file)}):
         assert len(list(verify(str(folder), OPTIONS.replaced(**named)))) == 10
+
+
+def test_guidance_below_one_is_none_as_in_stock_pipelines(folder: Path) -> None:
+    found = [row for row in verify(str(folder), OPTIONS.replaced(guidance=0.5)) if "picture" in row.check]
+    assert found and all(row.max_difference <= row.tolerance for row in found)
+
+
+def test_more_steps_than_stock_pipelines_take_are_told(folder: Path) -> None:
+    with pytest.raises(InputError, match="1000 steps, which stock pipelines begin beyond the last of 1000"):
+        next(verify(str(folder), OPTIONS.replaced(steps=1000)))

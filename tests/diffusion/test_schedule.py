@@ -1,11 +1,20 @@
 """alpha_bar and timesteps against diffusers' scheduler."""
 
 import re
+from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
 
+from frameweave.diffusion.samplers.names import SamplerName
+from frameweave.diffusion.samplers.sampler import Sampler
 from frameweave.diffusion.schedule import Schedule, Window
 from frameweave.errors import InputError, ModelFolderError
 from tests_shared import SD
@@ -173,3 +182,25 @@ def test_smaller_latents_are_as_noisy_earlier(side: int, share: float) -> None:
 def test_no_timestep_is_noisy_enough_for_much_larger_latents() -> None:
     with pytest.raises(InputError, match=r"no timestep of this model is as noisy for latents of 128 x 128"):
         Schedule.from_config(SD).equal_noise(0.9, 128)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "name"),
+    [
+        (EulerDiscreteScheduler, "euler"),
+        (EulerAncestralDiscreteScheduler, "euler_a"),
+        (DPMSolverMultistepScheduler, "dpmpp_2m"),
+        (UniPCMultistepScheduler, "unipc"),
+        (DDIMScheduler, "ddim"),
+    ],
+)
+def test_a_spacing_that_is_not_said_is_that_of_the_class(scheduler: Any, name: SamplerName) -> None:
+    """As in files of before it was a setting; where DDIM samples, it is DDIM's."""
+    ours = Schedule.from_config(SD | {"_class_name": scheduler.__name__})
+    assert ours.own == name and ours.spacing == "leading"
+    theirs = scheduler.from_config(SD)
+    theirs.set_timesteps(5)
+    found = Sampler(name, spacing=ours.own_spacing).on(ours).timesteps(5)
+    assert torch.allclose(torch.tensor(found).float(), theirs.timesteps.float(), atol=1e-3)
+    said = Schedule.from_config(SD | {"_class_name": scheduler.__name__, "timestep_spacing": "trailing"})
+    assert (said.spacing, said.own_spacing) == ("trailing", None)

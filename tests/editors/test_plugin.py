@@ -15,11 +15,12 @@ import torch
 from frameweave.cli.editors import editors
 from frameweave.editing.comparing.compare import compare
 from frameweave.editing.edit import edit
+from frameweave.editing.inputs import given_to_edit
 from frameweave.editing.options import EditOptions
 from frameweave.editors import registry
 from frameweave.editors.own import GROUP, own_names
 from frameweave.editors.running import edit_clip
-from frameweave.errors import InputError
+from frameweave.errors import InputError, RunError
 from frameweave.measuring.bench.editing import editing_row
 from frameweave.measuring.grid import grid
 from frameweave.measuring.options import GridOptions
@@ -42,9 +43,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, Non
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    registry._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    registry._plugged.cache_clear()  # pyright: ignore[reportPrivateUsage]
     yield folder
-    registry._plugins.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    registry._plugged.cache_clear()  # pyright: ignore[reportPrivateUsage]
     for module in folder.glob("*.py"):
         sys.modules.pop(module.stem, None)
 
@@ -164,6 +165,11 @@ def test_a_package_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Pat
             "from frameweave.api import Editor\nclass Other(Editor): pass",
             "is no frameweave Editor with an edit",
         ),
+        (
+            "from frameweave.api import Editor\n"
+            "class Other(Editor):\n    style: str\n    def edit(self, request): return request.x_0",
+            "an Editor that cannot be made by its defaults .*style",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_left_out(
@@ -185,3 +191,45 @@ def test_no_package_takes_a_name_of_ours(site: Path, caplog: pytest.LogCaptureFi
     assert registry.load("framewise").__name__ == "Framewise"
     assert registry.names().count("framewise") == 1
     assert "framewise is left out: the name of imposter:FirstFrame is taken" in caplog.text
+
+
+ODD = """
+import numpy as np
+from frameweave.api import Editor
+
+class Failing(Editor):
+    def edit(self, request):
+        raise ValueError("two\\nlines")
+
+class Other(Editor):
+    def edit(self, request):
+        return np.zeros(request.x_0.shape)
+"""
+
+
+def test_what_an_editor_of_others_does_wrong_is_told(site: Path, clip: Clip, tiny: StableDiffusion) -> None:
+    install(site, "odd", ODD, {"failing": "odd:Failing", "other": "odd:Other"})
+    prompts = {"source_prompt": "a blue car", "rng": torch.Generator()}
+    with pytest.raises(RunError, match=r"the editor failing failed: .*two lines.*; tell its authors"):
+        edit_clip(registry.make("failing", {}), clip, "a red car", tiny, **prompts)
+    with pytest.raises(InputError, match="other gives ndarray, expected latents of"):
+        edit_clip(registry.make("other", {}), clip, "a red car", tiny, **prompts)
+
+
+def test_another_version_of_a_package_makes_other_edits(
+    first_frame: None, site: Path, tmp_path: Path
+) -> None:
+    """Of a grid, and of a run with the same folder."""
+    small = GridOptions(clips=1, frames=2, steps=1, editors=("first_frame",), arms=(), workers=0)
+    asked = small.replaced(out=tmp_path / "grid", cells=tmp_path / "cells")
+    grid(None, asked)
+    before = len(list((tmp_path / "cells").iterdir()))
+    assert registry.package_of("first_frame") == "first_frame 1" and registry.package_of("delta") == ""
+    options = EditOptions(editor="first_frame")
+    given = given_to_edit(tmp_path / "site" / "first_frame.py", ["a car"], options)
+    about = site / "first_frame-1.dist-info" / "METADATA"
+    about.write_text(about.read_text().replace("Version: 1", "Version: 2"))
+    registry._plugged.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    assert given != given_to_edit(tmp_path / "site" / "first_frame.py", ["a car"], options)
+    grid(None, asked.replaced(out=tmp_path / "again"))
+    assert len(list((tmp_path / "cells").iterdir())) == before + 1  # the references are no editor's

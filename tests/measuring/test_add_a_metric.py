@@ -1,6 +1,7 @@
 """A metric of another package: one file and an entry point, and it stands in every output."""
 
 import json
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -97,3 +98,31 @@ def test_a_broken_package_is_a_warning(site: Path) -> None:
     with pytest.warns(UserWarning, match="metrics of broken_metric cannot be used.*nothing_of_that_name"):
         found = measures.Backbones(kind="miniature").measures()
     assert "warp_error" in [metric.name for metric in found.each]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def metrics(networks): raise ValueError('odd')", "cannot be used: odd"),
+        ("raise SystemExit('no licence')", "cannot be used: no licence"),
+        ("def metrics(networks): yield 3", "cannot be used: int in place of a Metric"),
+        (SHARPNESS.replace('name="sharpness"', 'name="warp_error"'), "the metric's name warp_error is taken"),
+    ],
+)
+def test_metrics_that_cannot_be_taken_are_a_warning(
+    text: str, told: str, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = [metric.name for metric in measures.Backbones(kind="miniature").measures().each]
+    monkeypatch.delitem(sys.modules, "odd_metric", raising=False)
+    install(site, "odd_metric", text)
+    with pytest.warns(UserWarning, match=told):
+        found = measures.Backbones(kind="miniature").measures()
+    assert [metric.name for metric in found.each] == usual
+
+
+def test_a_metric_that_gives_nothing_costs_itself(site: Path, tmp_path: Path) -> None:
+    install(site, "none_metric", SHARPNESS.replace("    return float(", "    0 * float("))
+    video = tmp_path / "clip.mp4"
+    held_out_clips()[0].rendered(2).write(video)
+    done = evaluate(video, EvaluateOptions(out=tmp_path / "evaluated"))
+    assert "Sharpness" in done.reasons and done.means and not done.failed

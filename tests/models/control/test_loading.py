@@ -6,11 +6,12 @@ from shutil import copytree
 
 import pytest
 import torch
-from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter
+from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.loading.load import load
+from frameweave.models.original import OriginalNames
 
 BLOCKS = {  # of the tiny ControlNet: two levels with one layer each
     "down_blocks.0.resnets.0": "input_blocks.1.0",
@@ -83,7 +84,7 @@ def test_a_single_file_is_the_folder(
         (lambda t: t.pop("conv_in.bias"), "1 tensors missing .conv_in.bias"),
         (lambda t: t.update({"other.weight": torch.zeros(2)}), "1 tensors unknown .other.weight"),
         (lambda t: t.update({"conv_in.bias": torch.zeros(3)}), r"conv_in.bias \(3,\), expected \(8,\)"),
-        (lambda t: t.pop("time_embedding.linear_1.weight"), "no such file, expected the weights"),
+        (lambda t: t.pop("time_embedding.linear_1.weight"), "another kind of file, expected the weights"),
         (lambda t: (t.clear(), t.update({"lllite_unet_x": torch.zeros(1)})), "a ControlNet-LLLite file"),
         (lambda t: (t.clear(), t.update({"adapter.body.0.weight": torch.zeros(1)})), "a T2I-Adapter file"),
     ],
@@ -150,3 +151,38 @@ def test_with_others_the_folders_own_is_not_taken(tiny_folder: Path) -> None:
     assert load(str(tiny_folder), device="cpu", control=(f"canny={own}",)).control_kinds == ("canny",)
     both = load(str(tiny_folder), device="cpu", controlnet=own, control=(f"canny={own}",))
     assert both.control_kinds == ("depth", "canny")
+
+
+def test_an_incomplete_file_of_the_original_layout_is_told(
+    tensors: dict[str, torch.Tensor], tiny_folder: Path, tmp_path: Path
+) -> None:
+    tensors = {original(name): tensor for name, tensor in tensors.items() if name != "conv_in.bias"}
+    save_file(tensors, tmp_path / "x.safetensors")
+    with pytest.raises(ModelFolderError, match="1 tensors missing .conv_in.bias"):
+        load(str(tiny_folder), device="cpu", control=(f"canny={tmp_path / 'x.safetensors'}",))
+
+
+def test_the_original_layout_of_sdxl(tiny_xl_folder: Path, tmp_path: Path) -> None:
+    """Which reads sizes and a vector for the whole prompt, too."""
+    unet = UNet2DConditionModel.from_pretrained(tiny_xl_folder / "unet")
+    made = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8, 12, 16))
+    names = OriginalNames([len(block.resnets) for block in made.down_blocks], ())
+    wanted, file = made.state_dict(), {}
+    for name, tensor in wanted.items():
+        if (start := name.partition(".")[0]) == "controlnet_cond_embedding":
+            _, where, *end = name.split(".")
+            number = (
+                {"conv_in": 0, "conv_out": 14}.get(where) if where != "blocks" else 2 * int(end.pop(0)) + 2
+            )
+            file[f"input_hint_block.{number}.{end[0]}"] = tensor
+        elif start in ("controlnet_down_blocks", "controlnet_mid_block"):
+            file[original(name)] = tensor
+        else:
+            file[names.of(name)] = tensor
+    assert "label_emb.0.0.weight" in file
+    save_file({name: tensor.contiguous() for name, tensor in file.items()}, tmp_path / "x.safetensors")
+    (found,) = load(
+        str(tiny_xl_folder), device="cpu", control=(f"canny={tmp_path / 'x.safetensors'}",)
+    ).controls
+    state = found.network.state_dict()
+    assert state.keys() == wanted.keys() and all(torch.equal(state[name], wanted[name]) for name in state)

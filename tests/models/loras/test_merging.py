@@ -204,3 +204,28 @@ def test_beside_the_adaptor(tiny: StableDiffusion, adaptor: Adaptor, style: str,
     with loras(tiny, [style + suffix]):
         assert torch.equal(prediction(tiny.unet, 950), silent)
     assert same(states(tiny), before)
+
+
+def test_one_around_another_that_has_a_share(
+    tiny: StableDiffusion, tiny_folder: Path, style: str, tmp_path: Path
+) -> None:
+    """Both act at their timesteps, and each is gone when it is left."""
+    other = saved(kohya(random_pairs(tiny.unet, seed=5)), tmp_path / "other.safetensors")
+    plain = prediction(tiny.unet, 900)
+    early = load(str(tiny_folder), device="cpu", lora=(f"{style}@1:0-0.5",))
+
+    def expected(t: int, *texts: str) -> torch.Tensor:
+        with loras(tiny, texts):
+            return prediction(tiny.unet, t)
+
+    alone = prediction(early.unet, 900), prediction(early.unet, 100)
+    assert torch.equal(alone[0], expected(900, style)) and torch.equal(alone[1], expected(100))
+    for suffix in ("", "@1:0.5-1"):
+        with loras(early, [other + suffix]):
+            for t in (100, 900, 100, 900):
+                mine = [other] if suffix == "" or t == 100 else []
+                theirs = [style] if t == 900 else []
+                assert torch.allclose(prediction(early.unet, t), expected(t, *theirs, *mine), atol=1e-5)
+        assert torch.equal(prediction(early.unet, 100), alone[1])
+        assert torch.equal(prediction(early.unet, 900), alone[0])
+    assert torch.equal(prediction(tiny.unet, 900), plain)

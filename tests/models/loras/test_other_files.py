@@ -1,19 +1,24 @@
 """What is no LoRA of this model is told before anything is changed, with what it is and what to do."""
 
+import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from frameweave.adaptor.adaptor import Adaptor
 from frameweave.errors import FrameweaveError, InputError, ModelFolderError
-from frameweave.models.loading import hub
+from frameweave.models.identity import inputs_of
+from frameweave.models.loading import hub, tensor_files
+from frameweave.models.loading.choice import ModelChoice
 from frameweave.models.loading.load import load
 from frameweave.models.loras.asked import asked
-from frameweave.models.loras.fitted import lora_file
+from frameweave.models.loras.fitted import lora_content, lora_file
 from frameweave.models.loras.merging import loras
 from frameweave.models.loras.peft_settings import PeftSettings
 from frameweave.models.stable_diffusion import StableDiffusion
@@ -231,3 +236,54 @@ def test_an_alpha_of_zero_is_none_at_all() -> None:
     assert PeftSettings({"r": 4, "lora_alpha": 0}).scale("unet.x", 4) == 0
     assert PeftSettings({"r": 4, "lora_alpha": 8, "alpha_pattern": {"x": 0}}).scale("x", 4) == 0
     assert PeftSettings({"r": 4}).scale("x", 4) == 1
+
+
+def _of_peft(folder: Path, **settings: Any) -> Path:
+    folder.mkdir()
+    layer = "base_model.model.down_blocks.0.attentions.0.to_q"
+    tensors = {f"{layer}.lora_A.weight": torch.ones(2, 3), f"{layer}.lora_B.weight": torch.ones(3, 2)}
+    save_file(tensors, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 2, "lora_alpha": 4} | settings))
+    return folder
+
+
+def test_the_settings_of_peft_are_part_of_the_lora(tmp_path: Path) -> None:
+    """Alpha stands in them: with another one it is another LoRA."""
+    folder = _of_peft(tmp_path / "lo")
+    choice = ModelChoice(lora=(str(folder),))
+    before = lora_content(str(folder)), {name: one.digest for name, one in inputs_of(choice).items()}
+    assert f"settings of lora {folder}" in before[1]
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 2, "lora_alpha": 400}))
+    after = lora_content(str(folder)), {name: one.digest for name, one in inputs_of(choice).items()}
+    assert before[0] != after[0] and before[1] != after[1]
+
+
+@pytest.mark.parametrize("way", ["pissa", "pissa_niter_16", "olora", "loftq"])
+def test_what_is_taken_out_of_the_models_weights_is_refused(way: str, tmp_path: Path) -> None:
+    folder = _of_peft(tmp_path / "lo", init_lora_weights=way)
+    with pytest.raises(ModelFolderError, match=f"init_lora_weights is '{way}'.*convert it to a plain LoRA"):
+        lora_file(str(folder))
+
+
+def test_patterns_of_peft_begin_behind_its_prefix() -> None:
+    told = PeftSettings({"r": 2, "lora_alpha": 2, "alpha_pattern": {"^down_blocks.*to_q": 16}})
+    assert told.scale("base_model.model.down_blocks.0.to_q", 2) == 8
+    assert told.scale("base_model.model.up_blocks.0.to_q", 2) == 1
+
+
+def test_settings_come_from_the_hub_with_the_lora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, fetched = _of_peft(tmp_path / "lo"), list[str]()
+
+    class Api:
+        def list_repo_files(self, _: str) -> list[str]:
+            return [file.name for file in folder.iterdir()]
+
+    def fetch(_: str, name: str) -> str:
+        fetched.append(name)
+        return str(folder / name)
+
+    monkeypatch.setattr(tensor_files, "reachable", lambda: True)
+    monkeypatch.setattr(tensor_files, "HfApi", Api)
+    monkeypatch.setattr(tensor_files, "hf_hub_download", fetch)
+    lora_file("owner/lora@0.8")
+    assert fetched == ["adapter_config.json", "adapter_model.safetensors"]

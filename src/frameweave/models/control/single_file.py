@@ -75,8 +75,7 @@ def _filled(file: Path, made: ControlNetModel, found: dict[str, Tensor]) -> Cont
 def _original_names(made: ControlNetModel) -> dict[str, str]:
     """What its tensors are called in the original layout."""
     names = OriginalNames([len(block.resnets) for block in made.down_blocks], ())  # pyright: ignore
-    last = 2 * len(made.controlnet_cond_embedding.blocks) + 2
-    hint = {"conv_in": "0", "conv_out": str(last)}
+    hint = {"conv_in": 0, "conv_out": 14}
 
     def original(name: str) -> str:
         if found := re.fullmatch(

@@ -236,3 +236,9 @@ def test_loras_and_training_may_change_the_weights_and_not_the_file(
         for weight in (*model.unet.parameters(), *model.vae.parameters()):
             weight.add_(1)
     assert tiny_file.read_bytes() == before
+
+
+def test_counters_of_a_training_are_no_weights(tiny_folder: Path, tiny_file: Path, tmp_path: Path) -> None:
+    counters = {name: torch.tensor(7) for name in ("global_step", "first_stage_model.model_ema.num_updates")}
+    file = _changed(tiny_file, tmp_path / "m.safetensors", lambda tensors: tensors | counters)
+    _loaded(file, tiny_folder)
