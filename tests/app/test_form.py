@@ -60,6 +60,10 @@ def form(uploads: Uploads) -> Form:
     return asyncio.run(built())  # without a loop that runs Gradio makes some and closes none
 
 
+FEW = ("anchored", "delta", "flatten", "framewise", "shuffled")
+"""Editors that take few steps with the Miniature."""
+
+
 def untouched(form: Form) -> dict[Any, Any]:
     """What the controls hold at first; the browser gives None for a text that was never touched."""
     return {one: one.value or None for one in form.components}
@@ -71,7 +75,7 @@ def test_untouched_controls_ask_for_nothing(form: Form) -> None:
         values = untouched(form) | {form.editor: name}
         assert form.options(values, EIGHTHS, None) == EditOptions(editor=name)
         shown = values[form.editors[name].controls["steps"].component]
-        assert shown == (10 if name in ("delta", "framewise", "shuffled") else 25)
+        assert shown == (10 if name in FEW else 25)
     compared = untouched(form) | {form.field("compare"): True}
     assert form.options(compared, EIGHTHS, None) == EditOptions(compare=True)
 

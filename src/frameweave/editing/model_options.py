@@ -43,8 +43,9 @@ class NetworkOptions(BaseOptions):
     1.3 times, [word] weaker, BREAK begins a new part, and long prompts are read in parts. plain: as they are
     written, cut at the text encoder's length."""
     clip_skip: Annotated[int, Field(ge=1, le=40)] = 1
-    """Which layer of the text encoder is read, counted as in AUTOMATIC1111's web UI: 1 is the one that the
-    model was trained with, 2 the one before it."""
+    """Which layer of the text encoder is read: 1 is the one that the model was trained with, 2 the one before
+    it. AUTOMATIC1111's web UI counts so for Stable Diffusion 1.x; for SDXL and 2.x it usually reads the one
+    of training whatever is asked."""
     lora: tuple[str, ...] = ()
     """A LoRA of another program: a safetensors file, owner/name on the hub, or owner/name/file.safetensors.
     @0.8 after it is its strength (default: 1), @0.8:0-0.6 makes it act in the first 60 % of the timesteps,

@@ -21,8 +21,8 @@ class SamplingOptions(PromptOptions):
     editor: str = "delta"
     """The editing algorithm; `frameweave editors` lists all."""
     steps: Count | None = None
-    """Sampling steps; 25 is quick, 50 is usual; default: the editor's own, which is 25 (delta,
-    framewise and shuffled with the Miniature: 10)."""
+    """Sampling steps; 25 is quick, 50 is usual; default: the editor's own, which is 25 (with
+    the Miniature anchored, delta, flatten, framewise and shuffled take 10)."""
     guidance: float | None = None
     """Classifier-free guidance scale (CFG): 1 is none, higher follows the prompt more; default: the editor's
     own."""
