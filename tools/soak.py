@@ -68,7 +68,7 @@ CASES = (
     ),
     Case("miniature world --clips 6 --frames 6 --out {out}", "*.mp4"),
     Case("export miniature --out {out}", "**/*.safetensors"),
-    Case("study new measured --per-rater 2 --checks 0 --repeats 0 --out {out}", "media/*", named=False),
+    Case("study new measured --per-rater 2 --checks 0 --repeats 0 --out {out}", "media/*.mp4", named=False),
 )
 
 
