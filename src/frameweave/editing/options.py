@@ -25,7 +25,7 @@ from frameweave.runs.settings import (
     Share,
 )
 
-_ENOUGH = dict.fromkeys(("anchored", "delta", "flatten", "framewise", "shuffled"), 10)
+_ENOUGH: dict[str, int] = dict.fromkeys(("anchored", "delta", "flatten", "framewise", "shuffled"), 10)
 """Steps with which an editor loses nothing that is measured on the Miniature, where its own are more
 (docs/experiments/steps.md)."""
 
