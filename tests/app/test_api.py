@@ -339,3 +339,27 @@ def test_what_cannot_be_read_is_told_in_one_form(client: TestClient, video: Path
         problem = answer.json()
         assert problem.keys() == {"error", "hint"} and said in problem["error"], problem
         assert "Temporary" not in answer.text
+
+
+@pytest.mark.parametrize(("asked", "expected"), [({}, "cpu"), ({"device": "auto"}, "auto")])
+def test_an_edit_that_names_no_device_has_the_apps(
+    asked: dict[str, str], expected: str, desk: Desk, options: AppOptions, video: Path
+) -> None:
+    client = TestClient(make_app(desk, options.replaced(device="cpu")), base_url=HERE)
+    data = {"prompts": ["a red car"], "settings": json.dumps(asked | {"steps": 1})}
+    answer = client.post(EDITS, data=data, files={"video": (video.name, video.read_bytes())})
+    assert desk.settings_of(answer.json()["id"]).options.device == expected
+    desk.stop(answer.json()["id"])
+
+
+def test_results_have_names(client: TestClient, desk: Desk, video: Path, settings: EditOptions) -> None:
+    job = submitted(client, video, settings)
+    over(desk, job)
+    assert client.get(f"{JOBS}/{job}").json()["names"] == [path.name for path in desk.view(job).results]
+
+
+def test_what_no_answer_can_hold_is_refused_all_the_same(client: TestClient, video: Path) -> None:
+    """Half of a pair of UTF-16, and a name that no file can have."""
+    data = {"prompts": ["a red car"], "settings": '{"source_prompt": "\\ud800"}'}
+    answer = client.post(EDITS, data=data, files={"video": (video.name, video.read_bytes())})
+    assert answer.status_code == 422 and "source_prompt" in answer.json()["error"]

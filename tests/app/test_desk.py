@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from desks import Held, app_options, on_item, over, tiny_edit
+from frameweave.app import history
 from frameweave.app.desk import Desk
 from frameweave.app.job import Asked, NoSuchJob
 from frameweave.app.options import AppOptions
@@ -18,7 +19,9 @@ from frameweave.editing.keeper import StepKeeper
 from frameweave.editing.options import EditOptions
 from frameweave.errors import InputError, RunError
 from frameweave.models.loading.kept import Kept
-from frameweave.runs.run_file import read_run
+from frameweave.runs.lock import locked
+from frameweave.runs.run_file import RUN_FILE, read_run
+from frameweave.runs.settings import read_toml, write_toml
 from frameweave.training.personal_options import PersonalOptions
 from videos import sound_packets
 
@@ -280,3 +283,28 @@ def test_python_does_what_the_job_did(desk: Desk, video: Path, settings: EditOpt
     exec(script, {})
     assert (tmp_path / "again" / view.results[0].name).read_bytes() == view.results[0].read_bytes()
     assert app_options(tmp_path).runs == tmp_path / "runs"
+
+
+def test_a_run_of_another_program_is_seen(
+    desk: Desk, video: Path, settings: EditOptions, options: AppOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it works nobody stops it from here, and its end is seen too."""
+    monkeypatch.setattr(history, "_BETWEEN", 0.0)
+    before = desk.look()
+    assert desk.look() == before
+    job = desk.submit(video, PROMPT, settings)
+    made = over(desk, job).results[0].parent
+    copied = made.with_name("edit-of-others")
+    shutil.copytree(made, copied)
+    finished = read_toml(copied / RUN_FILE)
+    write_toml(copied / RUN_FILE, {name: one for name, one in finished.items() if name != "result"})
+    after = desk.look()
+    assert after != before
+    with locked(copied):
+        view = desk.view("edit-of-others")
+        assert (view.state, view.elsewhere) == ("running", True)
+        with pytest.raises(InputError, match="another program works at it"):
+            desk.stop("edit-of-others")
+    assert not desk.view("edit-of-others").elsewhere and not desk.view(job).elsewhere
+    write_toml(copied / RUN_FILE, finished)
+    assert desk.look() != after

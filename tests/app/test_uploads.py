@@ -8,7 +8,7 @@ from PIL import Image
 
 from frameweave.app.pictures import Shown
 from frameweave.app.telling import told, without_folders
-from frameweave.app.uploads import Uploads
+from frameweave.app.uploads import NoSuchUpload, Uploads
 from frameweave.errors import InputError
 from frameweave.video import probe
 from videos import colour_ramp, write_video
@@ -128,3 +128,8 @@ def test_uploads_are_known_by_the_names_of_their_files(uploads: Uploads, video: 
     for name in ("nothing.mp4", "../a clip.mp4", "..", "", f"./{kept.path.name}", ".hidden", "\0"):
         with pytest.raises(InputError, match="no such upload"):
             uploads.known(name)
+
+
+def test_a_name_that_no_file_can_have_is_none(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchUpload):
+        Uploads(tmp_path, 10**6).known("a" * 300)
