@@ -6,6 +6,7 @@ import pytest
 
 from comfy_stub import check
 from frameweave.adaptor.comfyui import Node, keyframes, picture_workflow, video_workflow
+from frameweave.adaptor.formats import SD1, SD2, SDXL
 from frameweave.adaptor.interfaces import Sampler
 from frameweave.adaptor.strengths import StrengthSchedule
 
@@ -92,11 +93,16 @@ def test_a_video_is_inverted_without_the_lora_and_sampled_with_it(
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
-def test_sdxl_has_its_checkpoint_and_size(workflow) -> None:
-    nodes = workflow("x", StrengthSchedule.parse("0.9-1:1"), sampler="ddim", steps=2, xl=True)
-    assert made_of("CheckpointLoaderSimple", nodes)[0].inputs["ckpt_name"].startswith("sd_xl")
+@pytest.mark.parametrize(
+    ("architecture", "name", "side"),
+    [(SDXL, "sd_xl", 1024), (SD2, "v2-1", 768), (SD1, "v1-5", 512), ("8-16 x 32", "v1-5", 512)],
+)
+def test_models_have_their_checkpoint_and_size(workflow, architecture: str, name: str, side: int) -> None:
+    of = {"sampler": "ddim", "steps": 2, "architecture": architecture}
+    nodes = workflow("x", StrengthSchedule.parse("0.9-1:1"), **of)
+    assert made_of("CheckpointLoaderSimple", nodes)[0].inputs["ckpt_name"].startswith(name)
     (sized,) = [node for node in nodes.values() if "width" in node.inputs]
-    assert sized.inputs["width"] == 1024
+    assert sized.inputs["width"] == side
 
 
 @pytest.mark.parametrize(

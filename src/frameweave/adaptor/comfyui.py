@@ -6,6 +6,7 @@ run (start 0.1 is t = 899.1), so one set of keyframes serves every sampler.
 
 from dataclasses import dataclass
 
+from frameweave.adaptor.formats import SD1, SD2, SDXL
 from frameweave.adaptor.interfaces import Sampler
 from frameweave.adaptor.strengths import StrengthSchedule
 
@@ -17,8 +18,9 @@ _PICTURE: dict[Sampler, tuple[str, str]] = {
 """ComfyUI's sampler and scheduler."""
 _VIDEO = _PICTURE | {"euler_a": ("euler", "normal")}
 """The same after an inversion: fresh noise would be none of the source's."""
-_CHECKPOINTS = (("v1-5-pruned-emaonly.safetensors", 512), ("sd_xl_base_1.0.safetensors", 1024))
-"""The checkpoint of a workflow and the side of its pictures, for Stable Diffusion 1.x and for SDXL."""
+_USUAL = ("v1-5-pruned-emaonly.safetensors", 512)
+_CHECKPOINTS = {SD2: ("v2-1_768-ema-pruned.safetensors", 768), SDXL: ("sd_xl_base_1.0.safetensors", 1024)}
+"""The checkpoint of a workflow and the side of its pictures by architecture; others have Stable Diffusion 1.5's."""
 _PROMPT, _NEGATIVE, _SOURCE = "a red car in the snow", "blurry, distorted", "a blue car in the snow"
 _FRAMES = 16
 """Frames that a video workflow edits: all of them are in memory at once."""
@@ -63,14 +65,14 @@ def keyframes(strengths: StrengthSchedule) -> list[tuple[float, float]]:
 
 
 def picture_workflow(
-    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int, xl: bool = False
+    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int, architecture: str = SD1
 ) -> dict[str, Node]:
-    """A picture from text, the LoRA hooked to both prompts; nodes by id. `xl` is for SDXL.
+    """A picture from text, the LoRA hooked to both prompts; nodes by id.
 
     `ckpt_name`, the prompts and the size are there to be changed.
     """
     nodes = _Nodes()
-    checkpoint, side = _CHECKPOINTS[xl]
+    checkpoint, side = _CHECKPOINTS.get(architecture, _USUAL)
     model = nodes.add("CheckpointLoaderSimple", ckpt_name=checkpoint)
     texts = _hooked(nodes, model, lora_file, strengths)
     sampler_name, scheduler = _PICTURE[sampler]
@@ -93,7 +95,7 @@ def picture_workflow(
 
 
 def video_workflow(
-    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int, xl: bool = False
+    lora_file: str, strengths: StrengthSchedule, *, sampler: Sampler, steps: int, architecture: str = SD1
 ) -> dict[str, Node]:
     """A video is loaded, inverted, sampled with the LoRA hooked to both prompts, and saved with its sound.
 
@@ -102,7 +104,7 @@ def video_workflow(
     changed.
     """
     nodes = _Nodes()
-    checkpoint, side = _CHECKPOINTS[xl]
+    checkpoint, side = _CHECKPOINTS.get(architecture, _USUAL)
     model = nodes.add("CheckpointLoaderSimple", ckpt_name=checkpoint)
     source = nodes.add("CLIPTextEncode", text=_SOURCE, clip=[model, 1])
     texts = _hooked(nodes, model, lora_file, strengths)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from frameweave.adaptor.adaptor import load_adaptor
 from frameweave.adaptor.comfyui import Node, picture_workflow, video_workflow
-from frameweave.adaptor.formats import FOR_WHOM, KOHYA_FILE, SDXL
+from frameweave.adaptor.formats import FOR_WHOM, KOHYA_FILE
 from frameweave.adaptor.interfaces import a1111_line, a1111_weights, sampler_timesteps
 from frameweave.adaptor.options import ExportOptions
 from frameweave.adaptor.strengths import strength_in_range
@@ -68,9 +68,9 @@ def export(name: str, options: ExportOptions, *, progress: Progress = SILENT) ->
             f"in {in_a1111} steps"
         )
     adaptor.save(options.out)
-    xl = adaptor.card.architecture == SDXL
+    of = adaptor.card.architecture
     for file, made in _WORKFLOWS.items():
-        nodes = made(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps, xl=xl)
+        nodes = made(KOHYA_FILE, use.strengths, sampler=options.sampler, steps=options.steps, architecture=of)
         _write(options.out / file, nodes)
     return Exported(files, for_whom, a1111_line(Path(KOHYA_FILE).stem, use.strengths, timesteps))
 
