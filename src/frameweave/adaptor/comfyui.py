@@ -20,7 +20,7 @@ _VIDEO = _PICTURE | {"euler_a": ("euler", "normal")}
 """The same after an inversion: fresh noise would be none of the source's."""
 _USUAL = ("v1-5-pruned-emaonly.safetensors", 512)
 _CHECKPOINTS = {SD2: ("v2-1_768-ema-pruned.safetensors", 768), SDXL: ("sd_xl_base_1.0.safetensors", 1024)}
-"""The checkpoint of a workflow and the side of its pictures by architecture; others have Stable Diffusion 1.5's."""
+"""The checkpoint of a workflow and the side of its pictures, by architecture; others have the usual one's."""
 _PROMPT, _NEGATIVE, _SOURCE = "a red car in the snow", "blurry, distorted", "a blue car in the snow"
 _FRAMES = 16
 """Frames that a video workflow edits: all of them are in memory at once."""
