@@ -426,7 +426,7 @@ def test_edit_waits_for_a_stroke(opened: Callable[..., Page], server: AppServer)
     page.get_by_role("button", name="Paint a mask on the first frame").click()
     expect(page.locator("fw-mask")).to_have_count(1)
     waits = page.evaluate(
-        "() => { frameweave.stroke(); return new Promise((done) => setTimeout(() => done("
+        "() => { frameweave.stroke(() => {}); return new Promise((done) => setTimeout(() => done("
         "document.body.classList.contains('fw-waits')), 50)); }"
     )
     assert waits

@@ -233,3 +233,12 @@ def test_another_version_of_a_package_makes_other_edits(
     assert given != given_to_edit(tmp_path / "site" / "first_frame.py", ["a car"], options)
     grid(None, asked.replaced(out=tmp_path / "again"))
     assert len(list((tmp_path / "cells").iterdir())) == before + 1  # the references are no editor's
+
+
+def test_our_own_editors_are_edited_with_without_a_look_at_others(
+    site: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    install(site, "odd", "raise SystemExit('no licence')", {"odd": "odd:Other"})
+    assert registry.package_of("delta") == ""
+    given_to_edit(write_video(tmp_path / "a.mp4", colour_ramp(2, (32, 32))), ["a car"], EditOptions())
+    assert not caplog.records

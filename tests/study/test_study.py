@@ -240,3 +240,19 @@ def test_checks_are_of_different_clips(tmp_path: Path) -> None:
     assert [one.clip for one in read_design(tmp_path / "two").obvious] == ["clip 0", "clip 1"]
     new_study([run], SMALL.replaced(checks=3, out=tmp_path / "three"))
     assert [one.clip for one in read_design(tmp_path / "three").obvious] == ["clip 0", "clip 1", "clip 0"]
+
+
+def test_a_study_that_was_killed_is_built_again(tmp_path: Path) -> None:
+    """After its media were whole, and while they were written; what others put there stays."""
+    run, out = small_run(tmp_path / "run"), tmp_path / "study"
+    new_study([run], SMALL.replaced(out=out))
+    (out / "design.json").unlink()
+    (out / ".0a1b2c3d-media").mkdir()
+    (out / ".0a1b2c3d-media" / "x.mp4").touch()
+    new_study([run], SMALL.replaced(out=out))
+    design = read_design(out)
+    assert len(list((out / "media").glob("*.mp4"))) == 3 * (len(design.pairs) + len(design.obvious))
+    (tmp_path / "other" / "media").mkdir(parents=True)
+    (tmp_path / "other" / "media" / "mine.mp4").touch()
+    with pytest.raises(RunError, match="not empty"):
+        new_study([run], SMALL.replaced(out=tmp_path / "other"))

@@ -172,3 +172,28 @@ def test_the_shape_of_pixels_is_known(tmp_path: Path) -> None:
     assert timeline(path).aspect is None
     write_video(tmp_path / "b.mp4", moving(3), pixel_shape=Fraction(4, 3))
     assert timeline(tmp_path / "b.mp4").aspect == 2
+
+
+def test_frames_that_look_both_ways_show_the_damage_of_the_next(tmp_path: Path) -> None:
+    """They are shown before the damaged frame, and decoded after it."""
+    frames = moving(24, (96, 64))
+    path = with_groups(tmp_path / "a.mp4", frames, gop=24, bf="2", **{"b-adapt": "0"})
+    line = timeline(path)
+    whole = [pixels.astype(float) for _, pixels in frames_at(path, line, range(24))]
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][4]  # of frame 6, on which 4 and 5 are built
+    content = bytearray(path.read_bytes())
+    first = (packet.pos or 0) + packet.size // 3
+    content[first : first + 60] = bytes(range(60))
+    path.write_bytes(content)
+    found = [n for n, pixels in frames_at(path, line, range(24)) if np.abs(pixels - whole[n]).mean() > 4]
+    assert {4, 6, 23} <= set(found) <= {n for n in range(24) if _is_damaged(path, line, n)}
+    assert not any(_is_damaged(path, line, n) for n in range(4))
+
+
+def _is_damaged(path: Path, line: Timeline, number: int) -> bool:
+    try:
+        list(frames_at(path, line, [number], whole=True))
+    except InputError:
+        return True
+    return False

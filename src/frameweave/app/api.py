@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import JsonValue
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from frameweave.app.api_records import EditForm, Editor, JobStatus, Problem, Seconds, Submitted
@@ -51,8 +52,8 @@ def api_router(desk: Desk, device: str) -> APIRouter:
         """How a job stands. With `wait`, the answer comes when the job has a version higher than `after`, or
         after so many seconds."""
         until = time.monotonic() + wait
-        while True:  # without a thread for each who waits
-            view, left = desk.view(job), until - time.monotonic()
+        while True:  # without a thread for each who waits: it sleeps without one
+            view, left = await run_in_threadpool(desk.view, job), until - time.monotonic()
             if view.version > after or left <= 0 or desk.closing:
                 return JobStatus.of(view, _place(job))
             await asyncio.sleep(min(_LOOK, left))

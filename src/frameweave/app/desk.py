@@ -156,7 +156,8 @@ class Desk:
 
     def look(self) -> str:
         """Another text after each change of any job, and soon after one of another program's run."""
-        return f"{self._version} {self._history.look()}"
+        with self._changed:
+            return f"{self._version} {self._history.look()}"
 
     @property
     def closing(self) -> bool:

@@ -69,9 +69,9 @@ class History:
         return view
 
     def look(self) -> str:
-        """Another text after a change of any run file; the disk is looked at every other second."""
+        """Another text after a change of any run; the disk is looked at every other second."""
         if time.monotonic() - self._looked > _BETWEEN:
-            looks = [(file.parent.name, *_look(file)) for file in sorted(self._runs.glob(f"*/{RUN_FILE}"))]
+            looks = sorted((one.id, one.state, one.when) for one in self.all())
             self._look, self._looked = hashlib.sha256(repr(looks).encode()).hexdigest(), time.monotonic()
         return self._look
 

@@ -103,9 +103,9 @@ def _check_acting(command: Command, typed: Iterable[str], settings: Settings) ->
     """Raise an error for a flag that does nothing beside the others."""
     for name, needed in settings.idle(typed):
         ways = [way for way in needed.ways if way.setting not in command.fixed]
-        said = (
+        said = [
             " ".join((flag(command, way.setting), " or ".join(map(str, way.values)))).strip() for way in ways
-        )
+        ]
         raise InputError(
             f"{flag(command, name)} acts with {' or '.join(said)} only",
             hint=f"give {flag(command, ways[0].setting)} too, or leave {flag(command, name)} out",

@@ -10,7 +10,7 @@ from frameweave.editing.advice import advise, check_prompts, what_is_said
 from frameweave.editing.edit import Edited
 from frameweave.editing.footage import Fit
 from frameweave.editing.given.control_maps import GivenMap, Wanted
-from frameweave.editing.inputs import map_inputs, model_inputs
+from frameweave.editing.inputs import editor_inputs, map_inputs, model_inputs
 from frameweave.editing.options import GenerateOptions
 from frameweave.editing.place import Place
 from frameweave.editing.previews import FILES, OnPreview, Watching, check_place, watching
@@ -57,6 +57,7 @@ def generate(
     for note in lost_by_rate(place.suffix, options.fps):
         progress.note(note)
     inputs = {"prompt": prompt, **map_inputs(options), **model_inputs(options)}
+    inputs |= editor_inputs([options.editor])
     plan = place.planned("generate", options, inputs)
     if (finished := place.finished(plan)) is not None:
         progress.note("this clip is finished already")

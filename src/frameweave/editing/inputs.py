@@ -1,6 +1,6 @@
 """What an edit reads, known by content: the video, the mask, the model and its parts, the adaptor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from frameweave.adaptor.adaptor import adaptor_file
@@ -24,13 +24,14 @@ def given_to_edit(video: Path, prompts: Sequence[str], options: EditOptions) -> 
         given[f"anchor {number}"] = footage_input(f"anchor {number}", file)
     if (flow := flow_of(options.flow).path) is not None:
         given["flow"] = Input.of("flow", flow)
-    return given | map_inputs(options) | model_inputs(options) | editor_input(options.editor)
+    editors = registry.names() if options.compare else [options.editor]
+    return given | map_inputs(options) | model_inputs(options) | editor_inputs(editors)
 
 
-def editor_input(name: str) -> dict[str, Input]:
-    """An editor of another package, by its version."""
-    package = registry.package_of(name)
-    return {"editor's package": Input("editor's package", None, package)} if package else {}
+def editor_inputs(names: Iterable[str]) -> dict[str, Input]:
+    """Editors of other packages, by their versions."""
+    packages = {f"package of {name}": registry.package_of(name) for name in names}
+    return {what: Input(what, None, package) for what, package in packages.items() if package}
 
 
 def map_inputs(options: EditOptions | GenerateOptions) -> dict[str, Input]:

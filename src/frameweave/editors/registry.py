@@ -160,9 +160,11 @@ def _plugged() -> dict[str, Plugin[type[Editor]]]:
 
 
 def package_of(name: str) -> str:
-    """Name and version of the package that brings an editor; empty for our own."""
+    """Name and version of the package that brings an editor; empty for our own, without a look at others."""
+    if name in own_names():
+        return ""
     found = _plugged().get(name)
-    return "" if found is None else found.version
+    return "" if found is None else found.version or "a package that does not say its version"
 
 
 def _editor_class(kind: object) -> type[Editor] | str:

@@ -36,7 +36,7 @@ def ablation(table: Path | None, options: AblationOptions, *, progress: Progress
     items, named = items_of(table, options)
     whole = _training(options)
     given = Given.of(table, named)
-    with begun("ablation", options, given, items) as run:
+    with begun("ablation", options, given, items, progress) as run:
         run.will_write(*(f"adaptors/*/{name}" for name in FILES))
         arms = _arms(whole, options, progress)
         run.log(arms=digests(arms, options.editors))

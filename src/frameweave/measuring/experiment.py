@@ -79,7 +79,11 @@ class Given:
 
 @contextmanager
 def begun(
-    command: str, options: ExperimentOptions, given: Given, items: Sequence[Item]
+    command: str,
+    options: ExperimentOptions,
+    given: Given,
+    items: Sequence[Item],
+    progress: Progress = SILENT,
 ) -> Generator[Run, None, None]:
     """The run in `options.out`, which no other one enters meanwhile, unless they are jobs of one array.
 
@@ -103,6 +107,7 @@ def begun(
     with plan.held(shared=in_shards(options.shard_index, options.num_shards)):
         run = plan.start()
         run.will_write(*GATHERED)
+        _tell_unseen(items, options, progress)
         yield run
 
 
@@ -118,7 +123,6 @@ def run_experiment(
     start = time.monotonic()
     works = list(works_of(run, items, arms, options))
     measures = works[0].backbones.measures()
-    measures.tell_unseen(_texts(items, options.prompt_syntax), progress)
     for folder in (works[0].cells_folder, works[0].scores_folder):
         clear_stale(folder)
     mine = list(part(works, options.shard_index, options.num_shards))
@@ -161,12 +165,18 @@ def run_experiment(
     )
 
 
-def _texts(items: Sequence[Item], syntax: str) -> Iterator[tuple[str, str]]:
-    """What metrics read of a table's lines; the prompts of the world are short."""
-    for item in items:
-        if isinstance(item, TableItem):
-            yield "prompt", spoken(item.prompt, syntax)
-            yield "source prompt", spoken(item.source_prompt, syntax)
+def _tell_unseen(items: Sequence[Item], options: ExperimentOptions, progress: Progress) -> None:
+    """Say what metrics do not read of the texts of a table's lines; those of the world are short."""
+    lines = [item for item in items if isinstance(item, TableItem)]
+    if lines:
+        measures = Backbones.asked(options, model=options.model).measures()
+        measures.tell_unseen(_texts(lines, options.prompt_syntax), progress)
+
+
+def _texts(lines: Sequence[TableItem], syntax: str) -> Iterator[tuple[str, str]]:
+    for item in lines:
+        yield "prompt", spoken(item.prompt, syntax)
+        yield "source prompt", spoken(item.source_prompt, syntax)
 
 
 def finish(run: Run, given: Given, done: Experimented, options: ExperimentOptions) -> None:

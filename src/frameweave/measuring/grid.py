@@ -40,7 +40,7 @@ def grid(table: Path | None, options: GridOptions, *, progress: Progress = SILEN
     clips = [item.name for item in items]
     check_vision(arms_as_used(arms, clips, options.seeds), options)
     given = Given.of(table, named, arms=digests(arms, options.editors, clips, options.seeds))
-    with begun("grid", options, given, items) as run:
+    with begun("grid", options, given, items, progress) as run:
         done = run_experiment(run, items, arms, options, progress=progress)
         finish(run, given, done, options)
         return done

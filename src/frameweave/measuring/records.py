@@ -36,6 +36,8 @@ class MetricInfo(Record):
     definition: str
     backbone: str | None = None
     published: bool = False
+    version: int = 1
+    """See `Metric.version`."""
 
     @property
     def arrow(self) -> str:

@@ -83,7 +83,8 @@ def tune(adaptor: str, table: Path | None, options: TuneOptions, *, progress: Pr
             hint="leave the shards out; --ray spreads the trials over machines",
         )
     arms = digests([Arm(name="whole", adaptor=adaptor)], options.editors)
-    with begun("tune", options, Given.of(table, named, arms=arms, adaptor=adaptor), items) as run:
+    given = Given.of(table, named, arms=arms, adaptor=adaptor)
+    with begun("tune", options, given, items, progress) as run:
         run.will_write(RECORD, *(f"adaptor/{name}" for name in (FILE, DIFFUSERS_FILE, KOHYA_FILE)))
         search = _Search(
             run=run, items=items, adaptor=adaptor, options=options, better=better, progress=progress
@@ -245,7 +246,7 @@ def _directions(options: TuneOptions, missing: set[Need], *, world: bool) -> dic
     asked = (*options.metrics, *options.guards)
     needs = {metric.name: metric.needs for metric in measures.each}
     for name in asked:
-        for need in missing & needs.get(name, frozenset[Need]()):
+        for need in sorted(missing & needs.get(name, frozenset[Need]())):
             raise InputError(
                 f"{name} {REASONS[need]}, which not all clips have here", hint="give another metric"
             )

@@ -14,7 +14,7 @@ from frameweave.diffusion.sampling import noise_of
 from frameweave.diffusion.schedule import Schedule
 from frameweave.diffusion.scheduler_config import Prediction
 from frameweave.diffusion.spacing import shown
-from frameweave.errors import InputError, ModelFolderError, NotFinite
+from frameweave.errors import InputError, ModelFolderError
 from frameweave.models.buckets import longer_side, unit
 from frameweave.models.conditioning import AddedConditions, StableConditioning
 from frameweave.models.control.controlnet import Seen
@@ -24,7 +24,7 @@ from frameweave.models.image_prompt.prompts import ImagePrompt
 from frameweave.models.memory import Chunks, memory_for
 from frameweave.models.running.placement import Placement
 from frameweave.models.seam import Conditioning, Frames, Guides, Latents, Said, Timestep, VisionStates
-from frameweave.models.stock import decoded, posterior
+from frameweave.models.stock import as_shown, decoded, posterior
 from frameweave.models.temporal import TemporalDecoder
 from frameweave.models.text.encoder import TextEncoder
 from frameweave.models.timesteps import first_of
@@ -169,7 +169,7 @@ class StableDiffusion:
             return torch.cat(list(self.decoded(x_0)))
         with self._enough_memory("decoding", x_0):
             frames = Chunks(self.chunk_size).over(len(x_0), pictures)
-        return _shown(frames, self.precision)
+        return as_shown(frames, self.precision)
 
     @torch.no_grad()
     def decoded(self, x_0: Latents) -> Generator[Frames, None, None]:
@@ -179,7 +179,7 @@ class StableDiffusion:
         unscaled = x_0.to(self.device, self.temporal.dtype) / self.vae.config["scaling_factor"]
         with self._enough_memory("decoding", x_0):
             for frames in self.temporal.over(unscaled):
-                yield _shown(frames, self.precision)
+                yield as_shown(frames, self.precision)
 
     def seen(self, frames: Frames) -> VisionStates | None:
         return None
@@ -297,15 +297,3 @@ class StableDiffusion:
 
     def _for_vae(self, x: Tensor) -> Tensor:
         return x.to(self.device, self.vae.dtype, memory_format=torch.channels_last)
-
-
-def _shown(pictures: Frames, dtype: torch.dtype) -> Frames:
-    """Pictures around [-1, 1] as frames. Raises `NotFinite` for values that are no numbers."""
-    if broken := int((~pictures.isfinite().flatten(1).all(1)).sum()):
-        raise NotFinite(
-            f"{broken} of {len(pictures)} decoded frames have values that are no numbers",
-            hint="fp16 overflows in some models: give --dtype bf16 or fp32"
-            if dtype == torch.float16
-            else "give less --guidance, and look whether the files of the model and its LoRAs are whole",
-        )
-    return (pictures / 2 + 0.5).clamp(0, 1)

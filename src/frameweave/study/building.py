@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from frameweave.data.grouping import Rough, roughly
 from frameweave.measuring.report.reading import read_results
 from frameweave.progress import SILENT, Progress
-from frameweave.runs.identity import digest
 from frameweave.study.design import Pair
 from frameweave.study.media import Look, common_look, even_out, spoilt, write_media
+from frameweave.video import read_frames
 from frameweave.video.clip import Clip
+
+_ALIKE = 0.02
+"""Mean difference of first frames below which they are of one clip; 1 is black to white."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,7 @@ def candidates(folders: Sequence[Path], systems: Sequence[tuple[str, str]]) -> I
     Clips of one name and other sources are told apart. Raises `DataError` for a folder that holds no
     experiment.
     """
-    sources = dict[str, list[str]]()
+    sources = dict[str, list[Rough]]()
     for folder in folders:
         results = read_results(folder)
         for editor in results.editors:
@@ -57,13 +61,17 @@ def candidates(folders: Sequence[Path], systems: Sequence[tuple[str, str]]) -> I
                     )
 
 
-def _told_apart(name: str, source: Path | None, known: list[str]) -> str:
-    """A clip's name, with a number where runs have clips of other sources under it: `known` are these."""
+def _told_apart(name: str, source: Path | None, known: list[Rough]) -> str:
+    """A clip's name, with a number where runs have clips of other sources under it: `known` are these.
+
+    By the first frame, roughly: another length, size or encoding makes no other clip.
+    """
     if source is None or not source.is_file():
         return name
-    if (found := digest(source)) not in known:
-        known.append(found)
-    number = known.index(found)
+    look = roughly(next(iter(read_frames(source, first=1))).pixels)
+    number = next((n for n, one in enumerate(known) if float(abs(one - look).mean()) < _ALIKE), len(known))
+    if number == len(known):
+        known.append(look)
     return name if number == 0 else f"{name} ({number + 1})"
 
 

@@ -1,7 +1,6 @@
 """Single frames and stretches out of a video: only what is needed for them is decoded."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,28 +43,27 @@ def frames_at(
         converter = VideoReformatter()
         skips = threads == 1 and line.stamps and file.decoder.name in _SKIPPING and not file.reordered
         needed = frozenset(line.stamps[frame] for frame in left) if skips else None
-        frames, reached, jumps, damage = _frames(file, needed), -1, True, _Damage()
+        frames, reached, jumps, damage = _judged(_frames(file, needed)), -1, True, False
         try:
             while left:
                 if jumps and (start := line.start_before(left[0])) > reached + 1:
                     file.seek(line.stamps[start])
-                    frames, damage = _frames(file, needed), _Damage()
-                frame = None
-                for frame in frames:
-                    damage.see(frame)
+                    frames = _judged(_frames(file, needed))
+                frame, damage = None, False
+                for frame, damage in frames:  # noqa: B007 - that of the last one counts
                     reached = number.get(frame.pts or 0, reached) if number else reached + 1
                     if reached >= left[0]:
                         break
-                if frame is not None and reached == left[0] and not (damage.shown and jumps and number):
-                    if damage.shown and whole:
+                if frame is not None and reached == left[0] and not (damage and jumps and number):
+                    if damage and whole:
                         raise damaged(video, left[0], len(line))
-                    if damage.shown:
+                    if damage:
                         note(DAMAGED)
                     size = line.size or shown_size(frame)
                     yield left.pop(0), upright(frame, converter, size)
                 elif jumps and number:  # the jump may go too far: once more from the start, without any
                     file.seek(line.stamps[0])
-                    frames, reached, jumps, damage = _frames(file, None), -1, False, _Damage()
+                    frames, reached, jumps = _judged(_frames(file, None)), -1, False
                 else:
                     raise missing(video, left[0], len(line))
         except av.FFmpegError as error:
@@ -83,18 +81,23 @@ def frames_between(
         yield TimedPicture(pixels, time, before if after is None else after - time)
 
 
-@dataclass
-class _Damage:
-    """Whether a frame shows damage: its own, or that of a frame before on which it is built."""
+def _judged(frames: Iterator[VideoFrame]) -> Iterator[tuple[VideoFrame, bool]]:
+    """Each frame, and whether it shows damage: its own, or that of others on which it may be built.
 
-    shown: bool = False
-    _spreads: bool = False
-
-    def see(self, frame: VideoFrame) -> None:
-        """The next frame. No other is built on those that look both ways, and on none before a key frame."""
-        self._spreads = self._spreads and not frame.key_frame
-        self.shown = frame.is_corrupt or self._spreads
-        self._spreads = self._spreads or (frame.is_corrupt and frame.pict_type != PictureType.B)
+    Frames are built on those before them, back to a key frame; those that look both ways also on the next
+    one that does not, and on each other.
+    """
+    spreads, between = False, list[VideoFrame]()
+    for frame in frames:
+        if frame.pict_type == PictureType.B:
+            between.append(frame)
+            continue
+        damaged_between = spreads or frame.is_corrupt or any(one.is_corrupt for one in between)
+        yield from ((one, damaged_between) for one in between)
+        between.clear()
+        spreads = frame.is_corrupt or (spreads and not frame.key_frame)
+        yield frame, spreads
+    yield from ((one, spreads or any(other.is_corrupt for other in between)) for one in between)
 
 
 def _frames(file: Opened, needed: frozenset[int] | None) -> Iterator[VideoFrame]:

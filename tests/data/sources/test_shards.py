@@ -195,14 +195,14 @@ def test_keys_that_begin_anew_in_each_tar_are_told_apart(tmp_path: Path) -> None
         plain_tar(tmp_path / f"{name}.tar", members)
     found = list(read_source(str(tmp_path)))
     assert [(one.id, one.captions) for one in found if isinstance(one, ClipRecord)] == [
-        ("000", ("a",)),
-        ("001", ("b",)),
+        ("s-0/000", ("a",)),
+        ("s-0/001", ("b",)),
         ("s-1/000", ("c",)),
         ("s-1/001", ("d",)),
     ]
 
 
-def test_an_only_text_is_the_caption_of_an_only_video(tmp_path: Path) -> None:
+def test_a_caption_may_have_a_name_of_its_own(tmp_path: Path) -> None:
     members = {
         "k1.video.mp4": b"x",
         "k1.caption.txt": b"a car",

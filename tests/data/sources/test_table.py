@@ -482,9 +482,9 @@ def test_quotes_behind_backslashes(caption: str, tmp_path: Path) -> None:
     """As MySQL and Spark write them; a backslash at a cell's end stays one where quotes are doubled."""
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).touch()
-    (tmp_path / "a.csv").write_text(f"path,caption\na.mp4,{caption}\nb.mp4,a boat\n")
+    (tmp_path / "a.csv").write_text(f"path,caption\na.mp4,{caption}\nb.mp4,a\\boat\n")
     expected = caption[1:-1].replace("\\", "")
-    assert [clip.captions for clip in taken(tmp_path / "a.csv")] == [(expected,), ("a boat",)]
+    assert [clip.captions for clip in taken(tmp_path / "a.csv")] == [(expected,), ("a\\boat",)]
     (tmp_path / "b.csv").write_text('path,caption\na.mp4,"on C:\\"\nb.mp4,"a ""red"" boat"\n')
     assert [clip.captions for clip in taken(tmp_path / "b.csv")] == [("on C:\\",), ('a "red" boat',)]
 
@@ -499,3 +499,14 @@ def test_rows_of_captions_of_one_video_within_a_parquet_file(tmp_path: Path) -> 
     )
     assert [(clip.id, clip.captions) for clip in taken(file)] == [("x", ("one", "two")), ("y", ("three",))]
     assert lost(file) == [("y", "duplicate")]
+
+
+def test_a_cell_without_a_video_costs_its_row_alone(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", blobs(6, 0)).read_bytes()
+    file = write_parquet(
+        tmp_path / "a.parquet",
+        video=[video, None, video],
+        id=["x", "x", "x"],
+        caption=["one", "two", "three"],
+    )
+    assert [(clip.id, clip.captions) for clip in taken(file)] == [("x", ("one", "three"))]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,10 @@ def test_another_clip_of_the_same_name(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "b", BLURRED, clips=["clip 0", "another"])
     with pytest.raises(DataError, match="001: clip is 'clip 1'"):
         merged([first, read_results(folder)])
+
+
+def test_metrics_of_two_versions_are_told(tmp_path: Path) -> None:
+    notes, parts = Notes(), [part(tmp_path / "a", "vidtome", [0.3]), part(tmp_path / "b", "tokenflow", [0.5])]
+    newer = [info.model_copy(update={"version": 2}) for info in parts[1].metrics]
+    merged([parts[0], replace(parts[1], metrics=tuple(newer))], note=notes.note)
+    assert any("warp_error was measured by two versions" in text for text in notes.texts)

@@ -41,16 +41,15 @@ def rows_of(table: Path) -> Iterator[tuple[int, Row]]:
 def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(_FIELD)
     delimiter, above = _begun(file)
-    escape = _backslash(file, delimiter)
+    escapes = _escapes(file, delimiter)
     last: list[str] = []
 
     def lines() -> Iterator[str]:
         for line in file:
-            last.append(line)
-            yield line
+            last.append(_doubled(line) if escapes else line)
+            yield last[-1]
 
-    # spaces are skipped before a quote, too
-    rows = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True, escapechar=escape)
+    rows = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)  # before a quote, too
     raw: list[str] = []
     try:
         head = next(rows, [])
@@ -58,11 +57,7 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
         for cells in filter(_says, rows):
             raw = last.copy()
             last.clear()
-            if (
-                len(raw) > 1
-                and (fault := _fault_of(raw, delimiter, escape))
-                and "unexpected end" not in fault
-            ):
+            if len(raw) > 1 and (fault := _fault_of(raw, delimiter)) and "unexpected end" not in fault:
                 raise DataError(
                     f"{path}, line {above + rows.line_num - len(raw) + 1}: a quote that is closed by that of "
                     f"another line ({fault})",
@@ -74,7 +69,7 @@ def _cells(file: TextIO, path: Path) -> Iterator[tuple[int, Row]]:
             f"{path}, line {above + rows.line_num}: {error}", hint="write the line again"
         ) from error
 
-    if "unexpected end" in _fault_of(raw, delimiter, escape):  # the last row has swallowed what followed it
+    if "unexpected end" in _fault_of(raw, delimiter):  # the last row has swallowed what followed it
         first = above + rows.line_num - len(raw) + 1
         raise DataError(f"{path}, line {first}: a quote that is never closed", hint="close it, or double it")
 
@@ -114,30 +109,34 @@ def _row(head: Sequence[str], cells: Sequence[str]) -> Row:
     return row
 
 
-def _backslash(file: TextIO, delimiter: str) -> str | None:
-    """What stands before quotes within cells where that is no second quote; the file is where it was."""
+def _escapes(file: TextIO, delimiter: str) -> bool:
+    """Whether quotes within cells are behind backslashes, and not doubled; the file is where it was."""
     start = file.tell()
 
-    def holds(escape: str | None) -> bool:
+    def holds(*, escaped: bool) -> bool:
         file.seek(start)
+        lines = (_doubled(line) if escaped else line for line in file)
         try:
-            for _ in csv.reader(
-                file, delimiter=delimiter, skipinitialspace=True, strict=True, escapechar=escape
-            ):
+            for _ in csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True):
                 pass
         except csv.Error:
             return False
         return True
 
-    found = "\\" if any('\\"' in line for line in file) and not holds(None) and holds("\\") else None
+    found = any('\\"' in line for line in file) and not holds(escaped=False) and holds(escaped=True)
     file.seek(start)
     return found
 
 
-def _fault_of(row: list[str], delimiter: str, escape: str | None) -> str:
+def _doubled(line: str) -> str:
+    """With doubled quotes in place of those behind backslashes; other backslashes are letters."""
+    return line.replace('\\"', '""')
+
+
+def _fault_of(row: list[str], delimiter: str) -> str:
     """What is wrong with the quotes of a row, as its lines have them; empty where nothing is."""
     try:
-        list(csv.reader(row, delimiter=delimiter, skipinitialspace=True, strict=True, escapechar=escape))
+        list(csv.reader(row, delimiter=delimiter, skipinitialspace=True, strict=True))
     except csv.Error as error:
         return str(error)
     return ""

@@ -1,8 +1,10 @@
 """Existing WebDataset tars with whole videos in them."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from frameweave.data.record import DUPLICATE, ClipRecord, Skipped, Told
@@ -14,6 +16,8 @@ from frameweave.video.reading import VIDEOS
 
 _PICKLES = (".pkl", ".pickle", ".pyd", ".pth", ".pt")
 _OBJECTS = re.compile(rb"""['"][|<>=]?O""")  # the type of objects in the header of an array
+_CAPTIONS = ("caption", "captions", "text", "prompt")
+"""What stands before the suffix of a member with captions."""
 _ARRAY_HEADER = 2**16
 _Sample = dict[str, Header]
 """Members by what follows the sample's key, such as .mp4."""
@@ -23,9 +27,9 @@ _Sample = dict[str, Header]
 class TarReader:
     """A sample is what shares a name up to the first dot of its last part. Each video of it is a clip with
     the captions of its own name, `<name>.txt` (a caption a line) or `<name>.json`; an only video has those
-    of the sample's name, and those of an only text, too.
+    of the sample's name, and those in `<name>.caption.txt` and the like, too.
 
-    A key that an earlier tar has, too, is told apart by its tar's name. Hidden members are left alone.
+    Where keys begin anew in each tar, the tar's place stands before them. Hidden members are left alone.
     Members that are no plain files, whose names lead outside or were there already, or that hold pickles are
     skipped and never opened. Raises `DataError` for a file that is no tar.
     """
@@ -33,16 +37,21 @@ class TarReader:
     tars: tuple[Path, ...]
 
     def __iter__(self) -> Iterator[ClipRecord | Skipped]:
-        seen = set[int]()
         for tar in self.tars:
-            keys = set[int]()
             for item in _records(tar):
-                if isinstance(item, ClipRecord):
-                    keys.add(hash(item.id))
-                    if hash(item.id) in seen:  # keys that begin anew in each tar
-                        item = item.replaced(id=f"{tar.stem}/{item.id}")  # noqa: PLW2901
-                yield item
+                before = self._before.get(tar, "") if isinstance(item, ClipRecord) else ""
+                yield item.replaced(id=before + item.id) if before else item
+
+    @cached_property
+    def _before(self) -> dict[Path, str]:
+        """What stands before the keys of each tar, where a key is in several of them: its own place."""
+        seen, top = set[int](), Path(os.path.commonpath([tar.parent for tar in self.tars]))
+        for tar in self.tars:
+            keys = {hash(split_name(header.name)[0]) for header in headers(tar) if header.plain}
+            if keys & seen:
+                return {one: f"{one.relative_to(top).with_suffix('').as_posix()}/" for one in self.tars}
             seen |= keys
+        return {}
 
 
 def _records(tar: Path) -> Iterator[ClipRecord | Skipped]:
@@ -99,8 +108,8 @@ def _told(tar: Path, members: _Sample, named: str, *, alone: bool) -> Told:
     def beside(suffix: str) -> tuple[str, bytes] | None:
         header = members.get(named + suffix) or (members.get(suffix) if alone else None)
         if header is None and alone:  # such as k1.caption.txt beside k1.video.mp4
-            others = [found for name, found in members.items() if name.endswith(suffix)]
-            header = others[0] if len(others) == 1 else None
+            known = (members.get(f".{name}{suffix}") for name in _CAPTIONS)
+            header = next((found for found in known if found is not None), None)
         return None if header is None else (header.name, _content(tar, header, LARGEST + 1))
 
     return told_beside(beside)

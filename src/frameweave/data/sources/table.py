@@ -88,8 +88,8 @@ class TableReader:
             named = columns["id"] or columns["path"]
             name = _text(row.get(named[0])) if named else _path_in(row.get(videos.column))
             path = f"{self.file}{MARK}{videos.bytes}/{number - 1}"
-            first = firsts.setdefault(name, path)
-            if first != path and _bytes_of(first) == _bytes_of(path):  # a row for each of its captions
+            first = firsts.setdefault(name, path) if name else path
+            if first != path and _same(first, path):  # a row for each of its captions
                 path = first
             given = {"path": path, "id": name or f"row {number}"}
             yield self._record(number, {**row, **given}, columns | {"path": ["path"], "id": ["id"]})
@@ -210,10 +210,15 @@ def _video_in(row: Row, columns: Columns) -> str:
     return next(found, "")
 
 
-def _bytes_of(path: str) -> bytes:
-    with opened(path) as video:
-        assert not isinstance(video, Path)
-        return video.read()
+def _same(first: str, second: str) -> bool:
+    """Whether two cells hold the same video; one that holds none is told when it is read."""
+    try:
+        with opened(first) as one:
+            content = b"" if isinstance(one, Path) else one.read()
+        with opened(second) as other:
+            return not isinstance(other, Path) and content == other.read()
+    except DataError:
+        return False
 
 
 def _path_in(video: Any) -> str:

@@ -14,6 +14,9 @@ NOTHING = "0-1:0"
 WORTH_OF_NOTHING = 0.0
 
 
+_SURE = 1e6
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gain:
     """By how much a metric becomes better over clips."""
@@ -56,12 +59,12 @@ def gain(metric: str, with_: Mapping[str, float], without: Mapping[str, float], 
     error = 0.0 if few else float(change.std(ddof=1)) / len(change) ** 0.5
     spread = 0.0 if few else float(np.std([without[clip] for clip in both], ddof=1))
     sure = (mean - error) / (spread or 1.0)
-    return Gain(metric=metric, mean=mean, t=mean / error if error else _alike(mean), sure=sure)
+    return Gain(metric=metric, mean=mean, t=mean / error if error else _sure(mean, few=few), sure=sure)
 
 
-def _alike(mean: float) -> float:
-    """t of a change that is the same on all clips."""
-    return math.copysign(math.inf, mean) if mean else 0.0
+def _sure(mean: float, *, few: bool) -> float:
+    """t of a change that is the same on all clips, as large as JSON holds it; one clip alone says nothing."""
+    return 0.0 if few or not mean else math.copysign(_SURE, mean)
 
 
 def worth(gains: Sequence[Gain], guards: Collection[str] = ()) -> float:

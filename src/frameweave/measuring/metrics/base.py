@@ -148,6 +148,7 @@ class Metric:
             family="headline" if self.headline else "other",
             published=self.published,
             backbone=self.backbone,
+            version=self.version,
             definition=self.definition,
         )
 

@@ -28,7 +28,7 @@ def merged(parts: Sequence[Results], *, note: Callable[[str], object] = SILENT.n
     return Results(
         folder=parts[0].folder,
         run=_run(parts),
-        metrics=_metrics(parts),
+        metrics=_metrics(parts, note),
         pairs=_once([(part, part.pairs) for part in parts], ("pair",), ("clip", "prompt")),
         cells=_once([(part, part.cells) for part in parts], _EDIT, ()),
         scores=_once([(part, part.scores) for part in parts], (*_EDIT, "metric"), ("value",)),
@@ -47,7 +47,7 @@ def _pooled(parts: Sequence[Results], note: Callable[[str], object]) -> tuple[Po
         (part, [line for line in part.pooled if pairs.get(_row(line), set()) == every.get(_row(line), set())])
         for part, pairs in zip(parts, own, strict=True)
     ]
-    found = _once(whole, ("editor", "arm", "metric", "against"), ("value",))
+    found = _once(whole, ("editor", "arm", "metric", "against"), ("value",), size="n")
     if lost := {_row(line) for part in parts for line in part.pooled} - {_row(line) for line in found}:
         told = ", ".join(sorted(f"{editor} {arm}" for editor, arm in lost))
         note(f"no distances over all clips of {told}: each folder has a part of the clips")
@@ -66,7 +66,7 @@ def _row(line: PooledLine) -> EditorArm:
     return line.editor, line.arm
 
 
-def _metrics(parts: Sequence[Results]) -> tuple[MetricInfo, ...]:
+def _metrics(parts: Sequence[Results], note: Callable[[str], object]) -> tuple[MetricInfo, ...]:
     found: dict[str, tuple[MetricInfo, Path]] = {}
     for part in parts:
         for info in part.metrics:
@@ -75,6 +75,11 @@ def _metrics(parts: Sequence[Results]) -> tuple[MetricInfo, ...]:
                 raise DataError(
                     f"{info.name} is {_named(first)} in {folder}, {_named(info)} in {part.folder}",
                     hint="figures measured differently cannot stand in one column: report the folders apart",
+                )
+            if first.version != info.version:
+                note(
+                    f"{info.name} was measured by two versions in {folder} and {part.folder}: "
+                    "run their commands again, which measures anew what has changed"
                 )
     return tuple(info for info, _ in found.values())
 
@@ -87,14 +92,23 @@ def _once(
     parts: Sequence[tuple[Results, Sequence[R]]],
     key: Sequence[str],
     alike: Iterable[str],
+    *,
+    size: str = "",
 ) -> tuple[R, ...]:
-    """The lines of all parts; of those with one key the first, after a check that the others say the same."""
+    """The lines of all parts; of those with one key the first, after a check that the others say the same.
+
+    Where a line says its `size`, the larger one is taken, and only lines of one size must be alike.
+    """
     found: dict[tuple[object, ...], tuple[R, Path]] = {}
     for part, lines in parts:
         for line in lines:
             name = tuple(getattr(line, field) for field in key)
             own = (_absolute(line, part.folder), part.folder)
             first, folder = found.setdefault(name, own)
+            if size and getattr(first, size) != getattr(line, size):
+                if getattr(line, size) > getattr(first, size):
+                    found[name] = own
+                continue
             for field in alike:
                 one, other = getattr(first, field), getattr(line, field)
                 if one != other and str(one) != str(other):  # NaN is unlike itself

@@ -78,9 +78,7 @@ def _original_names(made: ControlNetModel) -> dict[str, str]:
     hint = {"conv_in": 0, "conv_out": 14}
 
     def original(name: str) -> str:
-        if found := re.fullmatch(
-            r"controlnet_cond_embedding\.(?:blocks\.(\d+)|(conv_in|conv_out))\.(.*)", name
-        ):
+        if found := _HINT.fullmatch(name):
             block, outside, end = found.groups()
             return f"input_hint_block.{2 * int(block) + 2 if block else hint[outside]}.{end}"
         if found := _ZERO.fullmatch(name):

@@ -17,6 +17,7 @@ from frameweave.models.loading.weights import PICKLES, refuse_pickle, unloadable
 
 SUFFIX = ".safetensors"
 _AGAIN = "download it again"
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +29,13 @@ class TensorFile:
     header: Mapping[str, str]
 
 
-def found(name: str, usual: Sequence[str], what: str, *, belongs: Sequence[str] = ()) -> Path:
+def found(name: str, usual: Sequence[str], what: str, *, belongs: Mapping[str, str] = _NOTHING) -> Path:
     """The file of that name, on this machine by now.
 
     `name` is a file, a folder, a hub id, or a hub id with the path of a file behind it; of a folder or
-    repository the first of the `usual` names is taken, else its only file. Files of the names that `belongs`
-    has are there too by now, if they lie beside it. Raises `ModelFolderError` when there is none, when there
-    are several, and for pickles.
+    repository the first of the `usual` names is taken, else its only file. What `belongs` to a
+    file of that name is there too by now, if it lies beside it. Raises `ModelFolderError` when there is none,
+    when there are several, and for pickles.
     """
     if path := local(name, usual, what):
         return path
@@ -60,14 +61,16 @@ def local(name: str, usual: Sequence[str], what: str) -> Path | None:
     return None
 
 
-def _of_hub(repository: str, inside: str, usual: Sequence[str], what: str, belongs: Sequence[str]) -> Path:
+def _of_hub(
+    repository: str, inside: str, usual: Sequence[str], what: str, belongs: Mapping[str, str]
+) -> Path:
     try:
         if reachable():
-            files = HfApi().list_repo_files(repository)
+            files = [] if inside and not belongs else HfApi().list_repo_files(repository)
             inside = inside or _chosen(repository, files, usual, what)
-            for beside in belongs:
-                if (other := PurePosixPath(inside).with_name(beside).as_posix()) in files:
-                    hf_hub_download(repository, other)
+            beside = belongs.get(PurePosixPath(inside).name)
+            if beside and (other := PurePosixPath(inside).with_name(beside).as_posix()) in files:
+                hf_hub_download(repository, other)
             return Path(hf_hub_download(repository, inside))
         folder = here(repository) or Path(resolved(repository))  # which raises
     except Exception as error:

@@ -17,8 +17,7 @@ from frameweave.models.loras.changes import Layer
 from frameweave.models.loras.kinds import check_model
 from frameweave.models.loras.layouts import layers
 from frameweave.models.loras.names import Places
-from frameweave.models.loras.peft_settings import FILE as SETTINGS
-from frameweave.models.loras.peft_settings import PeftSettings, settings_beside
+from frameweave.models.loras.peft_settings import FILE, STEM, PeftSettings, settings_beside
 from frameweave.models.stable_diffusion import StableDiffusion
 from frameweave.runs.identity import digest
 
@@ -120,7 +119,7 @@ def additions(lora: LoraFile, model: StableDiffusion) -> list[Addition]:
 
 
 def _path(name: str) -> Path:
-    return _path_here(name) or found(name, USUAL, "LoRA", belongs=(SETTINGS,))
+    return _path_here(name) or found(name, USUAL, "LoRA", belongs={f"{STEM}.safetensors": FILE})
 
 
 def _path_here(name: str) -> Path | None:

@@ -130,8 +130,9 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     free = range(cut) if not origins else [n for n in range(cut) if every.about(n).origin not in origins]
     if not free:
         raise InputError(
-            f"{folder}: all clips are of the origin {min(origins)}, and origins are held out whole",
-            hint="prepare clips of several videos; for those of a single one there is train personal",
+            f"{folder}: all clips are of the origins of held-out ones ({', '.join(sorted(origins)[:3])}), "
+            "which are held out whole",
+            hint="lower --held-out, or prepare clips of more videos",
         )
     return Part(every, free), Part(every, held)
 

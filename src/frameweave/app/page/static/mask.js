@@ -134,9 +134,9 @@
       }
       const context = made.getContext("2d");
       context.putImageData(pixels, 0, 0);
-      const number = window.frameweave.stroke(); // see wait.js
-      const detail = { mask: any ? made.toDataURL("image/png") : "", number };
-      this.dispatchEvent(new CustomEvent("painted", { bubbles: true, composed: true, detail }));
+      const mask = any ? made.toDataURL("image/png") : "";
+      window.frameweave.stroke((number) => // see wait.js
+        this.dispatchEvent(new CustomEvent("painted", { bubbles: true, composed: true, detail: { mask, number } })));
     }
   }
   customElements.define("fw-mask", Mask);

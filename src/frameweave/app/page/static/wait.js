@@ -4,19 +4,32 @@
 (() => {
   if (window.frameweave) return;
   const MOST = 3000; // milliseconds that an uploaded file is waited for: not all of them change what is shown
+  const LONGEST = 20000; // milliseconds after which a stroke is taken to be lost
   const SHOWN = "#fw-facts, #fw-mask, #fw-problem, .fw-told";
-  let last = 0, sends = false, arrives = false;
+  let last = 0, next = null, told = false, sends = false, arrives = false;
+  const over = () => { told = false; look(); };
+  const send = () => { // one at a time: an answer that comes late would take the place of a later one
+    const one = next;
+    last += 1;
+    [next, told] = [null, true];
+    const number = last;
+    setTimeout(() => { if (told && number === last) over(); }, LONGEST);
+    one(number);
+  };
   const look = (changes = []) => {
     const sent = sends;
     sends = Boolean(document.querySelector(".fw-drop .uploading"));
+    const shown = changes.some((one) => one.target.closest?.(SHOWN));
     if (sent && !sends) {
       arrives = true;
       setTimeout(() => { arrives = false; look(); }, MOST);
-    } else if (changes.some((one) => one.target.closest?.(SHOWN))) arrives = false;
-    const kept = Number(document.querySelector("#fw-kept")?.textContent || 0);
-    document.body.classList.toggle("fw-waits", sends || arrives || kept < last);
+    } else if (shown) arrives = false;
+    const failed = changes.some((one) => [...one.addedNodes].some((node) => node.className === "fw-told"));
+    if (failed || Number(document.querySelector("#fw-kept")?.textContent || 0) >= last) told = false;
+    if (next && !told) setTimeout(() => { if (next && !told) send(); });
+    document.body.classList.toggle("fw-waits", sends || arrives || told || next !== null);
   };
-  window.frameweave = { stroke() { last += 1; setTimeout(look); return last; } };
+  window.frameweave = { stroke(tell) { next = tell; look(); } };
   addEventListener("DOMContentLoaded", () => new MutationObserver(look).observe(document.body, { childList: true, subtree: true }));
   addEventListener("click", (event) => {
     if (!document.body.classList.contains("fw-waits") || !event.target.closest?.("#fw-edit, #fw-estimate")) return;
