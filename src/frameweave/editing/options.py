@@ -26,7 +26,7 @@ from frameweave.runs.settings import (
 )
 
 _ENOUGH: dict[str, int] = dict.fromkeys(("anchored", "delta", "flatten", "framewise", "shuffled"), 10)
-"""Steps with which an editor loses nothing that is measured on the Miniature, where its own are more
+"""Steps with which an editor loses nothing that people see on the Miniature, where its own are more
 (docs/experiments/steps.md)."""
 
 

@@ -41,8 +41,10 @@ def _designed(found: object) -> Design:
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether there is a study, or anything else: what a study that was stopped while it was built has left
-    is made anew."""
+    """Whether there is a study, or anything else.
+
+    What a study has left that was stopped while it was built is neither: its media, whole or being written.
+    """
     others = [path for path in folder.iterdir() if stage_of(path) is None]
     return any(path.name != MEDIA or verify(path) for path in others)
 

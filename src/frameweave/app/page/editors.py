@@ -44,7 +44,10 @@ class EditorControls:
         return _steps_of(self.listed, EditOptions(model=model, as_published=bool(fields.get(PUBLISHED))))
 
     def renewed(self, values: Mapping[Component, Value], model: str) -> dict[Component, Value]:
-        """The steps that are usual now, where those are shown that were usual before."""
+        """The steps that are usual now, where a number is shown that is usual with another model.
+
+        It may have been typed: nobody can tell.
+        """
         if STEPS not in self.controls:
             return {}
         component, own = self.controls[STEPS].component, self.controls.get(PUBLISHED)
