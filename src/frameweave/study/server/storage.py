@@ -19,7 +19,6 @@ from frameweave.errors import InputError, RunError
 from frameweave.study.answers import Answer
 from frameweave.study.assignment import Shown, Trial, trials_of
 from frameweave.study.design import Design, Kind
-from frameweave.study.results.analysis import at_fault
 from frameweave.study.server.database import ANSWERS, NUMBERS, RATERS, STUDY, TABLES, TRIALS, engine_of
 
 Choice = Literal["left", "right", "none"]
@@ -85,7 +84,7 @@ class Store:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             shown = self._shown(connection, now)
             if self._is_full(shown):  # unless some of it comes from raters who will be left out
-                shown = self._shown(connection, now, without=at_fault(self.design, self._answers(connection)))
+                shown = self._shown(connection, now, without=self._at_fault(connection))
             if self._is_full(shown):
                 raise StudyFull("every pair has enough raters", hint="thank you; the study is complete")
             number = self._number(connection)
@@ -200,6 +199,11 @@ class Store:
                 raise InputError.unknown(f"answer about {criterion}", choices[criterion], allowed)
         if odd := choices.keys() - set(self.design.criteria):
             raise InputError.unknown("criterion", min(odd), list(self.design.criteria))
+
+    def _at_fault(self, connection: Connection) -> Collection[int]:
+        from frameweave.study.results.analysis import at_fault  # noqa: PLC0415 - it takes seconds to load
+
+        return at_fault(self.design, self._answers(connection))
 
     def _is_full(self, shown: Mapping[str, Shown]) -> bool:
         """Whether every pair has enough raters."""
