@@ -189,7 +189,7 @@ def test_every_preset_of_edits_is_whole_and_flags_win(name: str, monkeypatch: py
         (ALL, {"noise_correlation": 0.5}, "acts with --noise-sharing mixed only"),
         (PERSONAL, {"temporal_weight": 0.1}, "acts with --temporal-mode frames or noise or both only"),
         (ALL, {"groups": 9, "data": "folder"}, "--groups acts with --data world or --prior world only"),
-        (PERSONAL, {"groups": 9}, "--groups acts with --prior world only; give --prior too"),
+        (PERSONAL, {"groups": 9}, "--groups acts with --prior world only; give --prior world too"),
         (PERSONAL, {"p_share": 0.5}, "--p-share acts with --n-shared only"),
         (ALL, {"controlnet_text": "tokens", "depth_control": False}, "acts with --depth-control only"),
     ],

@@ -17,7 +17,7 @@ from frameweave.runs.again.presets import Presets
 from frameweave.runs.records import JsonObject
 from frameweave.runs.run import Run, environment
 from frameweave.runs.run_file import RunRecord
-from frameweave.runs.settings import Settings
+from frameweave.runs.settings import Only, Settings
 
 HOW = ("out", "overwrite", "resume")
 """Settings that say where and how a run starts; a run file's own are not taken over."""
@@ -108,8 +108,14 @@ def _check_acting(command: Command, typed: Iterable[str], settings: Settings) ->
         ]
         raise InputError(
             f"{flag(command, name)} acts with {' or '.join(said)} only",
-            hint=f"give {flag(command, ways[0].setting)} too, or leave {flag(command, name)} out",
+            hint=f"give {_first(command, ways[0])} too, or leave {flag(command, name)} out",
         )
+
+
+def _first(command: Command, way: Only) -> str:
+    """A flag that is needed, with the first of the values that suffice."""
+    values = [str(value) for value in way.values if not isinstance(value, bool)]
+    return " ".join([flag(command, way.setting), *values[:1]])
 
 
 def _note_run(command: Command, inputs: Sequence[Any], settings: Settings) -> None:

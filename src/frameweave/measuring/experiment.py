@@ -15,7 +15,7 @@ from frameweave.measuring.asked import settings_of
 from frameweave.measuring.experiments.arms import Arm, arms_as_used
 from frameweave.measuring.experiments.cell_work import work_on_pair
 from frameweave.measuring.experiments.cells import EDITING, Cell, is_whole
-from frameweave.measuring.experiments.items import STRANGE, Item, TableItem, WorldItem
+from frameweave.measuring.experiments.items import STRANGE, Item, WorldItem, texts_of
 from frameweave.measuring.experiments.measures import Backbones
 from frameweave.measuring.experiments.pair_files import described
 from frameweave.measuring.experiments.pairs import TRUE_FLOW
@@ -30,7 +30,6 @@ from frameweave.models.identity import BY_CONTENT, given_contents, inputs_of
 from frameweave.models.identity import settings_of as chosen_settings
 from frameweave.models.loading.choice import ModelChoice
 from frameweave.models.loading.device import AUTO, dtype_name, torch_device, torch_dtype
-from frameweave.models.text.syntax import spoken
 from frameweave.progress import SILENT, Progress
 from frameweave.runs.atomic import clear_stale, sha256
 from frameweave.runs.engines import engine_of, in_shards, part
@@ -107,7 +106,8 @@ def begun(
     with plan.held(shared=in_shards(options.shard_index, options.num_shards)):
         run = plan.start()
         run.will_write(*GATHERED)
-        _tell_unseen(items, options, progress)
+        if texts := list(texts_of(items, options.prompt_syntax)):
+            Backbones.asked(options, model=options.model).measures().tell_unseen(texts, progress)
         yield run
 
 
@@ -163,20 +163,6 @@ def run_experiment(
         failed=without_result,
         seconds=round(time.monotonic() - start, 1),
     )
-
-
-def _tell_unseen(items: Sequence[Item], options: ExperimentOptions, progress: Progress) -> None:
-    """Say what metrics do not read of the texts of a table's lines; those of the world are short."""
-    lines = [item for item in items if isinstance(item, TableItem)]
-    if lines:
-        measures = Backbones.asked(options, model=options.model).measures()
-        measures.tell_unseen(_texts(lines, options.prompt_syntax), progress)
-
-
-def _texts(lines: Sequence[TableItem], syntax: str) -> Iterator[tuple[str, str]]:
-    for item in lines:
-        yield "prompt", spoken(item.prompt, syntax)
-        yield "source prompt", spoken(item.source_prompt, syntax)
 
 
 def finish(run: Run, given: Given, done: Experimented, options: ExperimentOptions) -> None:

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from frameweave.errors import InputError
-from frameweave.measuring.experiments.items import SEEDS, STRANGE, ClipSet, TableItem, set_name, world_items
+from frameweave.measuring.experiments.items import (
+    SEEDS,
+    STRANGE,
+    ClipSet,
+    TableItem,
+    set_name,
+    texts_of,
+    world_items,
+)
 from frameweave.measuring.experiments.pairs import edited_area, pair_of
 from frameweave.measuring.experiments.scoring import case_of
 from frameweave.measuring.metrics.base import Looked
@@ -173,3 +181,7 @@ def test_metrics_read_what_a_prompt_says(
     pair = pair_of(item, load(str(tiny_folder), device="cpu", prompt_syntax=syntax))
     case = case_of(Looked(pair.source.frames), pair)
     assert (pair.prompt, case.prompt, case.source_prompt) == (prompt, expected, expected)
+    assert list(texts_of([item, *world_items("test", 1, 2)], syntax)) == [
+        ("prompt", expected),
+        ("source prompt", expected),
+    ]

@@ -1,11 +1,12 @@
 """What is edited in an experiment, by name: clips of the Miniature's world, or the lines of a table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from frameweave.editing.table import EditLine, check_names, folder_name, read_edits
 from frameweave.errors import DataError, InputError
 from frameweave.measuring.options import ClipSet
+from frameweave.models.text.syntax import spoken
 from frameweave.runs.atomic import sha256
 from frameweave.runs.records import Record
 from frameweave.world.scene import ATTRIBUTES, Scenes, sample_scenes
@@ -179,6 +180,14 @@ def table_items(table: Path, frames: int, size: int | None) -> list[TableItem]:
         items.append(TableItem.from_json(item, where=f"{table}: "))
     check_names(table, [item.name for item in items])
     return items
+
+
+def texts_of(items: Sequence[Item], syntax: str) -> Iterator[tuple[str, str]]:
+    """What metrics read of a table's lines, each with what it is; the prompts of the world are short."""
+    for item in items:
+        if isinstance(item, TableItem):
+            yield "prompt", spoken(item.prompt, syntax)
+            yield "source prompt", spoken(item.source_prompt, syntax)
 
 
 def table_name(table: Path) -> str:
