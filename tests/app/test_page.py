@@ -418,31 +418,32 @@ def test_a_mask_that_is_a_video_can_be_removed(opened: Callable[..., Page], tmp_
     expect(mask.locator("input[type=file]")).to_have_count(1)
 
 
-def test_edit_waits_for_a_stroke(opened: Callable[..., Page], server: AppServer) -> None:
-    """Pressed at once, it would take the mask of before."""
+def test_edit_waits_for_strokes(opened: Callable[..., Page], server: AppServer) -> None:
+    """Pressed at once, it would take the mask of before; and each stroke waits for the one before it."""
     page = opened()
     sampled(page)
+    number(page, "Steps", 1)
+    page.get_by_label("Prompt", exact=True).fill("a dog on two places")
     page.get_by_role("button", name="Part of the clip: range and mask").click()
     page.get_by_role("button", name="Paint a mask on the first frame").click()
-    expect(page.locator("fw-mask")).to_have_count(1)
-    waits = page.evaluate(
-        "() => { frameweave.stroke(() => {}); return new Promise((done) => setTimeout(() => done("
-        "document.body.classList.contains('fw-waits')), 50)); }"
-    )
-    assert waits
-    page.get_by_label("Prompt", exact=True).fill("a red car in the snow")
-    before = len(server.desk.history())
-    page.get_by_role("button", name="Edit", exact=True).click()
-    page.wait_for_timeout(500)
-    assert len(server.desk.history()) == before
-    page.locator("fw-mask").scroll_into_view_if_needed()
-    box = page.locator("fw-mask").bounding_box()
+    canvas = page.locator("fw-mask canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 60, box["y"] + 60)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 90, box["y"] + 90)
-    page.mouse.up()
-    page.wait_for_function("() => !document.body.classList.contains('fw-waits')")
+    for share in (0.2, 0.5, 0.8):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.5 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.55 * box["height"])
+        page.mouse.up()
+    assert page.evaluate("document.body.classList.contains('fw-waits')")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    server.wait("a dog on two places", "done")
+    options = server.job("a dog on two places").asked.options
+    assert isinstance(options, EditOptions) and options.mask is not None
+    mask = np.asarray(Image.open(options.mask).convert("L")) > 127
+    rows, columns = mask.shape
+    assert all(mask[rows // 2, int(share * columns)] for share in (0.2, 0.5, 0.8))
+    assert not mask[rows // 2, int(0.35 * columns)]
 
 
 def test_a_source_that_is_gone_is_told(opened: Callable[..., Page], server: AppServer) -> None:
