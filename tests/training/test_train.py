@@ -316,7 +316,7 @@ def test_clips_of_the_origin_of_held_out_ones_are_not_trained_on(
     asked = options.replaced(data=str(prepared(tmp_path / "set", clips)), frames=2, temporal_mode="noise")
     train_groups, held_out = sources(asked)
     assert (len(train_groups), len(held_out)) == (6, 2)  # the last clip, of the first origin
-    assert [text.partition(": ")[2] for text in left_out(asked)] == [
+    assert [text.partition(": ")[2] for text in left_out(asked, train_groups, held_out)] == [
         "4 groups of the origins of held-out clips are not trained on"
     ]
     alike = [clip.replaced(origin="one") for clip in clips]
@@ -565,8 +565,9 @@ def test_videos_in_folders_below_are_told(options: TrainOptions, tmp_path: Path)
     assert any("1 videos in folders below are not trained on" in note for note in notes.texts)
     beside = options.replaced(data="world", prior=str(tmp_path))
     told = f"{tmp_path}: 1 videos in folders below are not trained on"
-    assert list(left_out(beside)) == [told]
-    assert list(left_out(options.replaced(data=str(tmp_path), every_frame=True))) == [told]
+    assert list(left_out(beside, *sources(beside))) == [told]
+    clips = options.replaced(data=str(tmp_path), every_frame=True, frames=2)
+    assert list(left_out(clips, *sources(clips))) == [told]
 
 
 def test_held_out_groups_are_of_all_clips(tmp_path: Path) -> None:
@@ -585,4 +586,5 @@ def test_videos_of_other_splits_are_not_trained_on(tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text(json.dumps({"split": split, "caption": "another"}))
     options = TrainOptions(data=str(tmp_path))
     assert [path.name for path in FolderGroups(tmp_path).videos] == ["a.mp4", "c.mp4"]
-    assert list(left_out(options)) == [f"{tmp_path}: 2 videos of another split than train are not trained on"]
+    told = f"{tmp_path}: 2 videos of another split than train are not trained on"
+    assert list(left_out(options, *sources(options))) == [told]

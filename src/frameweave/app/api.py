@@ -52,7 +52,7 @@ def api_router(desk: Desk, device: str) -> APIRouter:
         """How a job stands. With `wait`, the answer comes when the job has a version higher than `after`, or
         after so many seconds."""
         until = time.monotonic() + wait
-        while True:  # without a thread for each who waits: it sleeps without one
+        while True:  # whoever waits holds no thread meanwhile
             view, left = await run_in_threadpool(desk.view, job), until - time.monotonic()
             if view.version > after or left <= 0 or desk.closing:
                 return JobStatus.of(view, _place(job))

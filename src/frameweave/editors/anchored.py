@@ -69,9 +69,9 @@ class Anchored(Growing):
         source = request.x_0
         unet, leading = request.model.unet, sorted(request.anchors) or spread(self.anchors, len(source))
         if request.anchors:
-            self.tell_idle(request, "edited frames are given", "anchors")
+            self._tell_idle(request, "edited frames are given", "anchors")
         elif not leading:
-            self.tell_idle(request, "no frame leads", "nearest", "look", "layers", "pull", "pull_until")
+            self._tell_idle(request, "no frame leads", "nearest", "look", "layers", "pull", "pull_until")
         rule = Anchoring(
             leading,
             [name for name in self_attentions(unet) if self.layers == "all" or name.startswith("up_blocks.")],
@@ -86,6 +86,11 @@ class Anchored(Growing):
         with overridden(unet, rule.rule) if leading else nullcontext():
             edit = grown(changed, edit, levels, source, settled=settled, resumed=resumed, progress=progress)
         return source + edit
+
+    def _tell_idle(self, request: EditRequest, why: str, *names: str) -> None:
+        """Say of settings that are not as usual that they change nothing in this edit."""
+        for name in self.changed(names):
+            request.progress.note(f"{why}: {name}={getattr(self, name)} changes nothing")
 
     def _changed(self, request: EditRequest, source: Tensor, levels: Levels, rule: Anchoring) -> Changed:
         """What the prompt changes in the noise that is predicted; nothing in frames that are given."""

@@ -91,11 +91,6 @@ class Editor(Settings):
         """Those of a sampler's timesteps, noisiest first, that the edit takes: some editors begin later."""
         return visited
 
-    def tell_idle(self, request: EditRequest, why: str, *names: str) -> None:
-        """Say of settings that are not as usual that they change nothing in this edit."""
-        for name in self.changed(names):
-            request.progress.note(f"{why}: {name}={getattr(self, name)} changes nothing")
-
     @abstractmethod
     def edit(self, request: EditRequest) -> Latents: ...
 

@@ -42,20 +42,23 @@ def candidates(folders: Sequence[Path], systems: Sequence[tuple[str, str]]) -> I
     sources = dict[str, list[Rough]]()
     for folder in folders:
         results = read_results(folder)
+        paths = {pair.pair: folder / pair.source if pair.source else None for pair in results.pairs}
+        clips = {
+            pair.pair: _told_apart(pair.clip, paths[pair.pair], sources.setdefault(pair.clip, []))
+            for pair in results.pairs
+        }
         for editor in results.editors:
             for pair in results.pairs:
-                source = folder / pair.source if pair.source else None
-                clip = _told_apart(pair.clip, source, sources.setdefault(pair.clip, []))
                 for first, second in systems:
                     videos = results.videos.get((editor, pair.pair), {})
                     if first not in videos or second not in videos:
                         continue
                     yield Candidate(
                         editor=editor,
-                        clip=clip,
+                        clip=clips[pair.pair],
                         prompt=results.said(pair.prompt),
                         source_prompt=results.said(pair.source_prompt),
-                        source=source,
+                        source=paths[pair.pair],
                         systems=(first, second),
                         videos=(folder / videos[first], folder / videos[second]),
                     )

@@ -93,7 +93,7 @@ class Workshop:
 
         trained_on, held_out = sources(options)
         self.train_groups, self.held_out_groups = cached(trained_on), cached(held_out)
-        for told in left_out(options):
+        for told in left_out(options, trained_on, held_out):
             progress.note(told)
         self.prior_groups = None if options.prior is None else cached(prior_source(options))
 

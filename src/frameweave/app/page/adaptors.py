@@ -5,7 +5,7 @@ from pathlib import Path
 
 from frameweave.adaptor.options import AUTO
 from frameweave.adaptor.packaged import PACKAGED
-from frameweave.app.desk import Desk
+from frameweave.app.job import JobView
 from frameweave.app.page.fields import OWN
 
 
@@ -16,6 +16,6 @@ def adaptor_choices(trained: Sequence[Path]) -> list[tuple[str, str]]:
     return [("none", OWN), *packaged, *named]
 
 
-def trained_by(desk: Desk) -> list[Path]:
-    """The adaptors' folders of the desk's trainings, the latest first."""
-    return [one.results[0] for one in desk.history() if one.kind == "train" and one.results]
+def trained_by(history: Sequence[JobView]) -> list[Path]:
+    """The adaptors' folders of the trainings among these jobs, in their order."""
+    return [one.results[0] for one in history if one.kind == "train" and one.results]

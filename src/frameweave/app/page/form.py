@@ -104,9 +104,7 @@ class Form:
     def _compared(self, options: EditOptions, times: Sequence[Fraction]) -> dict[str, object]:
         """What the options ask for, whatever way they say it: the form has other words for some."""
         found: dict[str, object] = options.table()
-        for name in ("start", "end"):
-            found.pop(name, None)
-        found["start"] = _numbers(times, options)
+        found["start"], found["end"] = _numbers(times, options)
         found["set"] = sorted(options.set) if options.compare else alone(options)
         if options.editor in self.editors:
             own = self.editors[options.editor]

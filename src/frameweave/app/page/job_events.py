@@ -43,7 +43,7 @@ class JobEvents:
         watched = [page.status, page.result, page.stop, page.go_on, page.history, form.adaptor, page.seen]
         connect(page.timer.tick, self.looked, own, watched)
         every: list[Any] = [
-            *form.components, *self.place.of_clip, form.sampler, form.adaptor, page.job,
+            *form.components, *self.place.of_clip, form.sampler, page.job,
             *(one.group for one in form.editors.values()),
         ]  # fmt: skip
         every = list(dict.fromkeys(every))
@@ -75,7 +75,7 @@ class JobEvents:
             updates[page.result] = pieces.result(view, history)
         if before is None or before.history != now.history:
             updates[page.history] = pieces.history(history, shown)
-            updates[page.form.adaptor] = gr.update(choices=adaptor_choices(trained_by(self.place.desk)))
+            updates[page.form.adaptor] = gr.update(choices=adaptor_choices(trained_by(history)))
         return updates
 
     def stopped(self, job: str | None, seen: Mapping[str, object] | None) -> None:
@@ -91,7 +91,8 @@ class JobEvents:
         folder, adaptor = getattr(event, "adaptor", None), self.place.page.form.adaptor
         if not folder:
             return {}
-        return {adaptor: gr.update(choices=adaptor_choices(trained_by(self.place.desk)), value=str(folder))}
+        choices = adaptor_choices(trained_by(self.place.desk.history()))
+        return {adaptor: gr.update(choices=choices, value=str(folder))}
 
     def looked_up(self, event: gr.EventData) -> Updates:
         """A run of the history is shown, or its settings are loaded into the form, too."""

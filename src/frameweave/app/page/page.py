@@ -29,7 +29,7 @@ def page(desk: Desk, options: AppOptions) -> gr.Blocks:
     with gr.Blocks(
         title="Frameweave", analytics_enabled=False, delete_cache=_KEPT, fill_width=True
     ) as blocks:
-        parts = laid_out(options, desk.shown, desk.uploads, adaptor_choices(trained_by(desk)))
+        parts = laid_out(options, desk.shown, desk.uploads, adaptor_choices(trained_by(desk.history())))
         place = Workplace(parts, desk, options)
         ClipEvents(place).bind()
         EditEvents(place).bind()

@@ -23,8 +23,6 @@ from frameweave.video.sequences import is_pictures
 _ROOM = "frameweave.app.page"
 _USUAL_FPS = 25.0
 _FLAG = re.compile(r"(?<!\S)--([a-z][a-z-]+)")
-SOURCE = "source"
-"""The name of a comparison's panel of the source."""
 _MOST = 5000
 """Frames whose times the wipe is told."""
 _CHOICES = 24
@@ -114,7 +112,7 @@ def result(view: JobView | None, history: Sequence[JobView]) -> str:
     own = [
         _Video(_title(view, number), addresses.played(view.id, number))
         for number, path in enumerate(view.results)
-        if view.kind != "compare" or path.stem != SOURCE  # its panel of the source, which stands first anyway
+        if view.kind != "compare" or path.stem != "source"  # which stands first anyway
     ]
     others = [
         _Video(f"{_title(one, number)} ({_when(one)})", addresses.played(one.id, number))

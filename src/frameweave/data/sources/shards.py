@@ -46,7 +46,7 @@ class TarReader:
     def _before(self) -> dict[Path, str]:
         """What stands before the keys of each tar, where a key is in several of them: its own place."""
         seen, top = set[int](), Path(os.path.commonpath([tar.parent for tar in self.tars]))
-        for tar in self.tars:
+        for tar in self.tars if len(self.tars) > 1 else ():
             keys = {hash(split_name(header.name)[0]) for header in headers(tar) if header.plain}
             if keys & seen:
                 return {one: f"{one.relative_to(top).with_suffix('').as_posix()}/" for one in self.tars}

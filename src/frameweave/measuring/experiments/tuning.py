@@ -12,9 +12,8 @@ from frameweave.diffusion.schedule import Window
 NOTHING = "0-1:0"
 """The strength schedule by which nothing acts."""
 WORTH_OF_NOTHING = 0.0
-
-
 _SURE = 1e6
+"""Larger than t comes out of clips that differ, and a number that JSON holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ def gain(metric: str, with_: Mapping[str, float], without: Mapping[str, float], 
 
 
 def _sure(mean: float, *, few: bool) -> float:
-    """t of a change that is the same on all clips, as large as JSON holds it; one clip alone says nothing."""
+    """t of a change that is the same on all clips; one clip alone says nothing."""
     return 0.0 if few or not mean else math.copysign(_SURE, mean)
 
 

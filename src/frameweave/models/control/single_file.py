@@ -54,8 +54,8 @@ def _filled(file: Path, made: ControlNetModel, found: dict[str, Tensor]) -> Cont
     """The network with the tensors of the file, every one in its place."""
     wanted = made.state_dict()
     called = {name: name for name in wanted} if _OURS in found else _original_names(made)
-    unknown = {name: tensor for name, tensor in found.items() if name not in called.values()}
-    given = {name: found[theirs] for name, theirs in called.items() if theirs in found} | unknown
+    given = {name: found[theirs] for name, theirs in called.items() if theirs in found}
+    given |= {name: found[name] for name in found.keys() - set(called.values())}  # which nobody asks for
     wrong = {
         "missing": sorted(wanted.keys() - given.keys()),
         "unknown": sorted(given.keys() - wanted.keys()),

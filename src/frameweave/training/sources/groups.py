@@ -137,16 +137,12 @@ def _from_shards(folder: Path, options: TrainOptions) -> tuple[GroupSource, Grou
     return Part(every, free), Part(every, held)
 
 
-def left_out(options: TrainOptions) -> Iterator[str]:
-    """How many videos of which folder are not trained on, and why, in words."""
+def left_out(options: TrainOptions, trained: GroupSource, held_out: GroupSource) -> Iterator[str]:
+    """How much of the data is neither trained on nor held out, and why, in words; both are of `sources`."""
+    if isinstance(trained, Part) and (alike := len(trained.source) - len(trained) - len(held_out)):
+        yield f"{options.data}: {alike} groups of the origins of held-out clips are not trained on"
     for name in (options.data, options.prior):
-        if name in (None, "world") or not Path(name).is_dir():
-            continue
-        if is_dataset(Path(name)):
-            trained, held_out = _from_shards(Path(name), options)
-            whole = isinstance(trained, Part) and len(trained.source) - len(trained) - len(held_out)
-            if whole:
-                yield f"{name}: {whole} groups of the origins of held-out clips are not trained on"
+        if name in (None, "world") or not Path(name).is_dir() or is_dataset(Path(name)):
             continue
         folder = FolderGroups(Path(name))
         if below := folder.below():
